@@ -1,0 +1,14 @@
+"""Stream echo with netcore, one loop. Usage: echo_netcore.py PORT."""
+
+import sys
+
+import netcore
+
+
+class Echo(netcore.EventHandler):
+    def on_traffic(self, conn: netcore.Conn) -> None:
+        conn.write(conn.read())
+
+
+if __name__ == "__main__":
+    netcore.run(Echo(), f"tcp://127.0.0.1:{sys.argv[1]}", num_event_loops=1)

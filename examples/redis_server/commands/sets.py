@@ -1,0 +1,90 @@
+"""Sets: adding, removing and picking members."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from ..errors import NOT_POSITIVE, SYNTAX, CommandError
+from ..numeric import parse_integer
+from ..picking import pick, pick_count
+from ..table import ONE_KEY, TWO_KEYS, Group
+from ..values import SetValue
+from ..wire import EMPTY_ARRAY, ONE, ZERO, array, bulk, bulks, integer
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+GROUP = Group("set")
+
+_MEMBERS = "key member [member ...]"
+
+
+@GROUP.add("sadd", -3, "write denyoom fast", keys=ONE_KEY, since="1.0.0", syntax=_MEMBERS)
+def sadd(session: Session, request: list[bytes]) -> bytes:
+    """Adds members to a set."""
+    keyspace = session.keyspace
+    members = keyspace.find(request[1], SetValue)
+    if members is None:
+        members = SetValue()
+        keyspace.values.insert(request[1], members)
+    added = 0
+    for member in request[2:]:
+        if member not in members:
+            members.insert(member, None)
+            added += 1
+    return b":%d\r\n" % added
+
+
+@GROUP.add("srem", -3, "write fast", keys=ONE_KEY, since="1.0.0", syntax=_MEMBERS)
+def srem(session: Session, request: list[bytes]) -> bytes:
+    """Removes members from a set."""
+    members = session.keyspace.find(request[1], SetValue)
+    if members is None:
+        return ZERO
+    before = len(members)
+    for member in request[2:]:
+        members.remove(member)
+    if not members:
+        session.keyspace.remove(request[1])
+    return integer(before - len(members))
+
+
+@GROUP.add("smembers", 2, "readonly", keys=ONE_KEY, since="1.0.0", syntax="key")
+def smembers(session: Session, request: list[bytes]) -> bytes:
+    """Returns all members of a set."""
+    return session.wire.set_of(session.keyspace.read(request[1], SetValue) or ())
+
+
+@GROUP.add("sismember", 3, "readonly fast", keys=ONE_KEY, since="1.0.0", syntax="key member")
+def sismember(session: Session, request: list[bytes]) -> bytes:
+    """Tells whether a value is a member of a set."""
+    return ONE if request[2] in (session.keyspace.read(request[1], SetValue) or ()) else ZERO
+
+
+@GROUP.add("smismember", -3, "readonly fast", keys=ONE_KEY, since="6.2.0", syntax=_MEMBERS)
+def smismember(session: Session, request: list[bytes]) -> bytes:
+    """Tells for each of several values whether it is a member of a set."""
+    members = session.keyspace.read(request[1], SetValue) or ()
+    return array([ONE if member in members else ZERO for member in request[2:]])
+
+
+@GROUP.add("scard", 2, "readonly fast", keys=ONE_KEY, since="1.0.0", syntax="key")
+def scard(session: Session, request: list[bytes]) -> bytes:
+    """Counts the members of a set."""
+    return integer(len(session.keyspace.read(request[1], SetValue) or ()))
+
+
+@GROUP.add("spop", -2, "write fast", keys=ONE_KEY, since="1.0.0", syntax="key [count]")
+def spop(session: Session, request: list[bytes]) -> bytes:
+    """Removes random members from a set and returns them."""
+    key = request[1]
+    if len(request) > 3:
+        raise CommandError(SYNTAX)
+    ...
+
+
+@GROUP.add("smove", 4, "write fast", keys=TWO_KEYS, since="1.0.0", syntax="source destination member")
+def smove(session: Session, request: list[bytes]) -> bytes:
+    """Moves a member from one set to another."""
+    ...

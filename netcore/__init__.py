@@ -1,0 +1,56 @@
+"""netcore: event-driven networking on the kernel's own readiness API, in layers that can be swapped.
+
+    import netcore
+
+    class Echo(netcore.EventHandler):
+        def on_traffic(self, conn):
+            conn.write(conn.read())
+
+    netcore.run(Echo(), "tcp://127.0.0.1:9000")
+"""
+
+from netcore.address import Address
+from netcore.engine import Engine, run
+from netcore.errors import (
+    ConnectionClosedError,
+    CorruptedFrameError,
+    EngineNotRunningError,
+    FrameError,
+    InvalidAddressError,
+    NetcoreError,
+    OptionsError,
+    PollerUnavailableError,
+    ShortBufferError,
+    TooLongFrameError,
+    UnsupportedOperationError,
+    UnsupportedProtocolError,
+    WrongThreadError,
+)
+from netcore.handler import Action, CloseReason, Conn, EventHandler, EventLoop, Timer
+from netcore.options import Options
+
+__all__ = [
+    "Action",
+    "Address",
+    "CloseReason",
+    "Conn",
+    "ConnectionClosedError",
+    "CorruptedFrameError",
+    "Engine",
+    "EngineNotRunningError",
+    "EventHandler",
+    "EventLoop",
+    "FrameError",
+    "InvalidAddressError",
+    "NetcoreError",
+    "Options",
+    "OptionsError",
+    "PollerUnavailableError",
+    "ShortBufferError",
+    "Timer",
+    "TooLongFrameError",
+    "UnsupportedOperationError",
+    "UnsupportedProtocolError",
+    "WrongThreadError",
+    "run",
+]

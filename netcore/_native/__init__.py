@@ -1,0 +1,49 @@
+"""The compiled part: batched system calls behind one C header (``src/netcore.h``).
+
+Only the native pollers and the native sockets import this package. Where netcore was built without a
+compiler it still imports; ``MISSING`` then says why and ``native()`` raises.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netcore._native._netcore import FFI, Lib
+
+__all__ = ["MISSING", "check", "error", "native"]
+
+MISSING: str = ""
+"""Why there is no native part; empty where there is one."""
+
+_loaded: tuple[FFI, Lib] | None = None
+try:
+    from netcore._native import _netcore
+except ImportError as failure:
+    MISSING = f"netcore was built without its native part ({failure})"
+else:
+    _loaded = _netcore.ffi, _netcore.lib
+
+
+def native() -> tuple[FFI, Lib]:
+    """Returns cffi's ``ffi`` and ``lib`` of the compiled module.
+
+    Raises:
+        ImportError: netcore was built without it.
+    """
+    if _loaded is None:
+        raise ImportError(MISSING)
+    return _loaded
+
+
+def error(code: int) -> OSError:
+    """Makes the exception for a negative errno, the one error convention of the C functions."""
+    return OSError(-code, os.strerror(-code))
+
+
+def check(result: int) -> int:
+    """Returns a C function's result, or raises the ``OSError`` that it stands for."""
+    if result < 0:
+        raise error(result)
+    return result

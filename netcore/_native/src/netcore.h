@@ -1,0 +1,66 @@
+/* The contract between netcore's Python and its C.
+ *
+ * This file is read twice: by the C compiler, and by cffi, which drops the lines that start with '#'.
+ * Everything here exists on every platform; what a platform lacks returns -ENOSYS (see platform.c).
+ *
+ * Rules of every function:
+ *   - a result below zero is the negative of an errno value; nothing else reports an error;
+ *   - none blocks, except nc_*_wait;
+ *   - none keeps a pointer after it returns, and none allocates;
+ *   - interrupted system calls are repeated, except in nc_*_wait, which then reports no events.
+ */
+#ifndef NETCORE_H
+#define NETCORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef intptr_t nc_socket; /* a descriptor, or a handle where sockets are handles */
+
+/* Interest and readiness, the same for every poller. */
+enum { NC_READ = 1, NC_WRITE = 2, NC_EDGE = 4 };
+enum { NC_READABLE = 1, NC_WRITABLE = 2, NC_HANGUP = 4, NC_ERROR = 8 };
+enum { NC_ADD = 1, NC_MODIFY = 2, NC_REMOVE = 3 };
+
+/* A poller: the kernel's object, and what another thread pokes to end a wait. */
+typedef struct {
+    nc_socket handle;
+    nc_socket waker;
+} nc_poller;
+
+/* Backends. Each has these five functions under its own name.
+ * wait: timeout in seconds, negative for none; fills sockets[] and readiness[], returns how many.
+ * wake: may be called on any thread while the poller is open. */
+int nc_epoll_open(nc_poller *poller);
+int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int interest);
+int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
+int nc_epoll_wake(nc_poller *poller);
+void nc_epoll_close(nc_poller *poller);
+
+/* Batched socket I/O.
+ *
+ * Names of sockets are packed into NC_NAME_SIZE bytes: one byte of length, then the family (4, 6, 1
+ * for Unix, 0 for none), then port (2 bytes), scope id (4 bytes, IPv6 only), address, or the path. */
+enum { NC_NAME_SIZE = 128 };
+
+/* Accepts up to capacity connections, non-blocking and close-on-exec. Returns how many; *error is the
+ * negative errno that ended the batch, 0 if there was nothing left or the capacity was reached. */
+int nc_accept(nc_socket listener, int capacity, nc_socket *sockets, unsigned char *names, int *error);
+
+/* Receives once from each socket, up to `cap` bytes, one after the other into the arena, while there are
+ * `cap` bytes of room. Returns how many sockets it came to; results[i] is the length, 0 at the end of
+ * the stream, or a negative errno. */
+int nc_receive(int count, const nc_socket *sockets, char *arena, size_t room, size_t cap, intptr_t *results);
+
+/* Sends chunk after chunk. Chunk i is lengths[i] bytes at pointers[i], or, where that is NULL (or
+ * pointers is), the next lengths[i] bytes of `joined`. Chunks of one socket go out in order; after a short
+ * write its later ones are not tried. unsent[i] is how much of chunk i was left over, or a negative errno.
+ * Returns the number of sockets that had trouble; unsent[] is all zero when that is 0. */
+int nc_send(int count, const nc_socket *sockets, const size_t *lengths, const char *joined,
+            const char *const *pointers, intptr_t *unsent);
+
+int nc_shutdown_write(nc_socket socket);
+void nc_close(int count, const nc_socket *sockets);
+int nc_reset(nc_socket socket); /* close with RST instead of FIN */
+
+#endif

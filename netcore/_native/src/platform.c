@@ -1,0 +1,52 @@
+/* The one place that looks at the platform: it picks the backends and stands in for absent ones. */
+
+#if defined(__linux__)
+#define _GNU_SOURCE
+#define NC_HAVE_EPOLL 1
+#endif
+
+#include <errno.h>
+
+#include "netcore.h"
+
+#if !defined(_WIN32)
+#define NC_HAVE_POSIX_SOCKETS 1
+#endif
+
+/* A backend that this platform lacks: the same functions, each saying so. */
+#define NC_ABSENT_POLLER(name)                                                                             \
+    int nc_##name##_open(nc_poller *poller)                                                                \
+    {                                                                                                      \
+        (void)poller;                                                                                      \
+        return -ENOSYS;                                                                                    \
+    }                                                                                                      \
+    int nc_##name##_control(nc_poller *poller, int operation, nc_socket socket, int interest)              \
+    {                                                                                                      \
+        (void)poller, (void)operation, (void)socket, (void)interest;                                       \
+        return -ENOSYS;                                                                                    \
+    }                                                                                                      \
+    int nc_##name##_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets,              \
+                         int *readiness)                                                                   \
+    {                                                                                                      \
+        (void)poller, (void)timeout, (void)capacity, (void)sockets, (void)readiness;                       \
+        return -ENOSYS;                                                                                    \
+    }                                                                                                      \
+    int nc_##name##_wake(nc_poller *poller)                                                                \
+    {                                                                                                      \
+        (void)poller;                                                                                      \
+        return -ENOSYS;                                                                                    \
+    }                                                                                                      \
+    void nc_##name##_close(nc_poller *poller)                                                              \
+    {                                                                                                      \
+        (void)poller;                                                                                      \
+    }
+
+#ifdef NC_HAVE_EPOLL
+#include "epoll.c"
+#else
+NC_ABSENT_POLLER(epoll)
+#endif
+
+#ifdef NC_HAVE_POSIX_SOCKETS
+#include "sockets_posix.c"
+#endif

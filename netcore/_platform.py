@@ -1,0 +1,96 @@
+"""What this platform offers, decided in one place.
+
+The rest of netcore never asks for the name of the operating system: it asks for one of these facts.
+Everything is probed or looked up by name, so that the module imports (and type checks) everywhere.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import struct
+import sys
+import threading
+
+__all__ = [
+    "ABSTRACT_UNIX_NAMES",
+    "AF_UNIX",
+    "REUSE_PORT_OPTION",
+    "SO_BINDTODEVICE",
+    "SO_EXCLUSIVEADDRUSE",
+    "allocate_arena",
+    "pack_linger",
+    "pin_thread",
+    "usable_cpus",
+]
+
+AF_UNIX: int | None = getattr(socket, "AF_UNIX", None)
+"""The family of Unix sockets; None where the standard library has none."""
+
+ABSTRACT_UNIX_NAMES: bool = sys.platform == "linux"
+"""Whether a Unix socket may have a name outside the file system (unix(7))."""
+
+SO_BINDTODEVICE: int | None = getattr(socket, "SO_BINDTODEVICE", 25 if sys.platform == "linux" else None)
+"""The option that ties a socket to a network interface (socket(7)); None where there is none."""
+
+SO_EXCLUSIVEADDRUSE: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+"""Windows only. There SO_REUSEADDR would let another process take over a port that is in use."""
+
+
+def _reuse_port_option() -> int | None:
+    """Finds the option under which the kernel spreads connections over listeners, or None.
+
+    Linux 3.9 and DragonFly balance under SO_REUSEPORT itself, FreeBSD 12 under SO_REUSEPORT_LB.
+    macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one listener.
+    """
+    if sys.platform.startswith("freebsd"):
+        return getattr(socket, "SO_REUSEPORT_LB", None)
+    if sys.platform == "linux" or sys.platform.startswith("dragonfly"):
+        return getattr(socket, "SO_REUSEPORT", None)
+    return None
+
+
+REUSE_PORT_OPTION: int | None = _reuse_port_option()
+"""The socket option that balances connections between listeners of one port; None if none does."""
+
+
+def usable_cpus() -> tuple[int, ...]:
+    """Returns the numbers of the CPUs this process may run on, in ascending order."""
+    get_affinity = getattr(os, "sched_getaffinity", None)
+    if get_affinity is not None:
+        return tuple(sorted(get_affinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def pin_thread(cpu: int) -> bool:
+    """Ties the calling thread to one CPU; returns whether the platform could do so."""
+    set_affinity = getattr(os, "sched_setaffinity", None)
+    if set_affinity is None:
+        return False
+    set_affinity(threading.get_native_id(), {cpu})
+    return True
+
+
+def allocate_arena(size: int) -> mmap.mmap:
+    """Returns zeroed memory that is committed page by page as it is touched.
+
+    An anonymous map is the one standard object that is writable through the buffer protocol and
+    whose slices are ``bytes``: one copy from the kernel's data to what a handler reads.
+
+    Args:
+        size: Bytes, rounded up to whole pages by the kernel.
+    """
+    private = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
+    if private:
+        return mmap.mmap(-1, size, flags=private)  # type: ignore[call-arg, unused-ignore]
+    return mmap.mmap(-1, size)
+
+
+def pack_linger(seconds: int) -> bytes:
+    """Packs the value of SO_LINGER (socket(7)); its fields are ints, on Windows shorts.
+
+    Args:
+        seconds: How long close(2) waits; 0 makes it a reset, below zero is off.
+    """
+    return struct.pack("hh" if sys.platform == "win32" else "ii", seconds >= 0, max(seconds, 0))

@@ -1,0 +1,120 @@
+"""Addresses: where to listen and where a peer is, as one value with one spelling."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from netcore.errors import InvalidAddressError, UnsupportedProtocolError
+
+__all__ = ["Address"]
+
+_INET_NETWORKS = ("tcp", "tcp4", "tcp6", "udp", "udp4", "udp6")
+_NETWORKS = (*_INET_NETWORKS, "unix")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_HOST_AND_PORT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<plain>[^\[\]:/?#@\s]*)):(?P<port>[0-9]{1,5})")
+_HOST_NAME = re.compile(r"(?=.{1,253}\.?$)[^\W-][\w-]{0,62}(?:\.[^\W-][\w-]{0,62})*\.?")
+_SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, udp, udp4 and udp6 likewise) or unix://PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint of one of the networks tcp, tcp4, tcp6, udp, udp4, udp6 and unix.
+
+    Attributes:
+        network: The scheme, which for ``tcp4`` and its like also fixes the IP version.
+        host: A host name or IP address without brackets; empty means every interface.
+        port: 0 to 65535; 0 lets the system choose when listening.
+        path: The file of a Unix socket, or ``@name`` for an abstract one; empty otherwise.
+        zone: The interface of a link-local IPv6 address (RFC 4007), by name or number.
+    """
+
+    network: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    zone: str = ""
+
+    @classmethod
+    def parse(cls, text: str | Address) -> Address:
+        """Reads an address from its text; an ``Address`` is checked and returned as it is.
+
+        Raises:
+            InvalidAddressError: The text is not of the form ``scheme://...``, or a part is wrong.
+            UnsupportedProtocolError: The scheme is none of the networks named above.
+        """
+        if isinstance(text, Address):
+            cls.parse(str(text))
+            return text
+        match = _SCHEME.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise InvalidAddressError(f"{text!r} is not an address: {_SHAPE}")
+        network, rest = match[1].lower(), match[2]
+        if network not in _NETWORKS:
+            raise UnsupportedProtocolError(
+                f"{text!r} has the unknown scheme {match[1]!r}: use one of {', '.join(_NETWORKS)}"
+            )
+        if network == "unix":
+            return cls(network, path=_checked_path(text, rest))
+        return _parse_inet(text, network, rest)
+
+    def __str__(self) -> str:
+        """Returns the text from which ``parse`` makes an equal address."""
+        if self.network == "unix":
+            return f"unix://{self.path}"
+        host = f"{self.host}%{self.zone}" if self.zone else self.host
+        return f"{self.network}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def is_datagram(self) -> bool:
+        """Whether this is an address of a datagram network (udp, udp4, udp6)."""
+        return self.network.startswith("udp")
+
+
+def _checked_path(text: str, path: str) -> str:
+    if path in ("", "@") or "\0" in path:
+        raise InvalidAddressError(f"{text!r} names no Unix socket: use unix://PATH or unix://@NAME")
+    return path
+
+
+def _parse_inet(text: str, network: str, rest: str) -> Address:
+    match = _HOST_AND_PORT.fullmatch(rest)
+    if match is None:
+        raise InvalidAddressError(f"{text!r} has no valid host and port: {_SHAPE}, IPv6 hosts in brackets")
+    port = int(match["port"])
+    if port > 65535:
+        raise InvalidAddressError(f"{text!r} has the port {port}: ports go from 0 to 65535")
+    if match["bracketed"] is not None:
+        host, zone = _checked_ipv6(text, match["bracketed"])
+        if network.endswith("4"):
+            raise InvalidAddressError(f"{text!r} has an IPv6 host, which {network} does not allow")
+        return Address(network, host, port, zone=zone)
+    host = match["plain"]
+    if host and _is_ipv4(text, host) and network.endswith("6"):
+        raise InvalidAddressError(f"{text!r} has an IPv4 host, which {network} does not allow")
+    return Address(network, host, port)
+
+
+def _checked_ipv6(text: str, literal: str) -> tuple[str, str]:
+    host, percent, zone = literal.partition("%")
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        raise InvalidAddressError(f"{text!r} has {host!r} in brackets, which is no IPv6 address") from None
+    if percent and not re.fullmatch(r"[\w.:-]+", zone):
+        raise InvalidAddressError(f"{text!r} has the zone {zone!r}: use an interface's name or number")
+    return host, zone
+
+
+def _is_ipv4(text: str, host: str) -> bool:
+    """Tells an IPv4 literal from a host name; refuses what is neither."""
+    if re.fullmatch(r"[0-9.]+", host):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            raise InvalidAddressError(f"{text!r} has the host {host!r}, which is no IPv4 address") from None
+        return True
+    if not _HOST_NAME.fullmatch(host):
+        raise InvalidAddressError(f"{text!r} has the host {host!r}, which is no host name")
+    return False

@@ -1,0 +1,21 @@
+"""Connections: bytes in and out over the buffers, and an orderly life."""
+
+from netcore.connection.base import Connection, Ending
+from netcore.connection.debug import CheckedStreamConnection
+from netcore.connection.dispatch import deliver
+from netcore.connection.host import Host, Limits
+from netcore.connection.state import TRANSITIONS, Event, State
+from netcore.connection.stream import StreamConnection
+
+__all__ = [
+    "TRANSITIONS",
+    "CheckedStreamConnection",
+    "Connection",
+    "Ending",
+    "Event",
+    "Host",
+    "Limits",
+    "State",
+    "StreamConnection",
+    "deliver",
+]

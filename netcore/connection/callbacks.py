@@ -1,0 +1,68 @@
+"""Calling the application, so that nothing it raises goes any further."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netcore.handler import Action, Callback
+
+if TYPE_CHECKING:
+    from netcore.connection.host import Host
+    from netcore.connection.stream import StreamConnection
+
+__all__ = ["failed", "notify", "react", "release_views", "run"]
+
+
+def run(host: Host, conn: StreamConnection, callback: Callable[..., object], *args: object) -> None:
+    """Calls ``callback(conn, *args)``, a method of the handler, and does what it returns."""
+    try:
+        action = callback(conn, *args)
+    except Exception as error:
+        action = failed(host, conn, error)
+    if host.views:
+        release_views(host)
+    if action:
+        react(host, conn, action)
+
+
+def notify(host: Host, conn: StreamConnection, callback: Callback, error: Exception | None) -> None:
+    """Calls the callback of an asynchronous call; what it returns does not matter."""
+
+    def call(_: StreamConnection) -> None:
+        callback(conn, error)
+
+    run(host, conn, call)
+
+
+def failed(host: Host, conn: StreamConnection, error: Exception) -> object:
+    """Reports an exception of a callback to ``on_error``, and to the log if that raises as well."""
+    try:
+        return host.handler.on_error(conn, error)
+    except Exception:
+        host.logger.exception("on_error of connection %d failed", conn.id)
+        return Action.CLOSE
+
+
+def react(host: Host, conn: StreamConnection, action: object) -> None:
+    """Does what a callback has returned."""
+    if action == Action.CLOSE:
+        conn.close()
+    elif action == Action.SHUTDOWN:
+        host.shutdown()
+    elif action is not None:
+        host.logger.error("a callback of connection %d returned %r, which is no Action", conn.id, action)
+
+
+def release_views(host: Host) -> None:
+    """Ends the life of the views that a callback was given.
+
+    A view that somebody exports further, such as an array made of it, cannot be released. Then the memory
+    is left to it, so that what it shows stays as it is.
+    """
+    for view in host.views:
+        try:
+            view.release()
+        except BufferError:
+            host.renew_arena()
+    host.views.clear()

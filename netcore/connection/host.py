@@ -1,0 +1,77 @@
+"""What a connection needs of the loop that hosts it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from netcore.buffer import BufferPool
+from netcore.handler import EventHandler, EventLoop, Timer
+from netcore.sockets import Arena, Outbox, Transport
+
+if TYPE_CHECKING:
+    from netcore.connection.base import Connection
+
+__all__ = ["Host", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of each connection of a loop; sizes are bytes, durations seconds."""
+
+    high_water: int = 1 << 20
+    low_water: int = 1 << 18
+    max_outbound: int = 64 << 20
+    write_cap: int = 65536
+    close_timeout: float = 5
+
+
+class Host(EventLoop, Protocol):
+    """The loop as its connections see it. On its own thread only, unless "Any thread" is said."""
+
+    handler: EventHandler
+    sockets: Transport
+    outbox: Outbox
+    pool: BufferPool
+    limits: Limits
+    views: list[memoryview]
+    """The views that the current callback was given."""
+    descriptor_lock: threading.Lock
+    """Held while a descriptor is closed, and while another thread works on one. Any thread."""
+
+    @property
+    def arena(self) -> Arena:
+        """Where the bytes of the current batch lie."""
+
+    @property
+    def arena_view(self) -> memoryview:
+        """The same memory as a read-only view."""
+
+    def post(self, function: Callable[..., object], *args: object) -> None:
+        """Like ``execute``, but never refused: after the loop's end the function runs at once. Any thread."""
+
+    def flush(self) -> None:
+        """Sends the outbox; connections learn through ``unsent`` of what the kernel did not take."""
+
+    def watch(self, fd: int, before: int, interest: int) -> None:
+        """Changes what the poller watches a descriptor for; 0 is nothing."""
+
+    def settle_later(self, conn: Connection) -> None:
+        """Has ``conn.settle()`` called at the end of the turn, after the flush."""
+
+    def receive_again(self, conn: Connection) -> None:
+        """Receives in the next turn without waiting for readiness."""
+
+    def retire(self, conn: Connection) -> None:
+        """Lets go of a connection whose state is CLOSED, closes its descriptor, and calls ``conn.ended()``."""
+
+    def renew_arena(self) -> None:
+        """Leaves the arena to a view that could not be released."""
+
+    def shutdown(self) -> None:
+        """Begins to stop the engine. Any thread."""
+
+    def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
+        """See ``EventLoop.schedule``. Any thread."""

@@ -1,0 +1,162 @@
+"""The reading half of a stream connection.
+
+The bytes of a turn stay in the loop's arena while the handler looks at them: the window ``[_lo, _hi)``.
+What it leaves is kept in a buffer of the connection's own, and later bytes are put behind it, so that
+there is only ever one of the two to read from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from netcore.address import Address
+from netcore.buffer import ElasticRingBuffer
+from netcore.connection.base import Connection
+from netcore.connection.state import State
+from netcore.errors import ShortBufferError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from netcore.connection.host import Host
+
+__all__ = ["InboundStream"]
+
+_RECEIVING = frozenset({State.OPEN, State.SHUTTING, State.WRITE_SHUT, State.FAILED})
+"""The states in which what the peer sends is still delivered."""
+
+
+class InboundStream(Connection):
+    """Reads from the window, or from what earlier turns have left.
+
+    Attributes:
+        receiving: Whether bytes that come are wanted: not paused, nor at the end, nor closing.
+        paused: Whether ``pause_reading`` was called last.
+    """
+
+    __slots__ = ("_hi", "_kept", "_lo", "paused", "receiving")
+
+    def __init__(self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None) -> None:
+        super().__init__(host, fd, network, remote, local)
+        self.receiving = True
+        self.paused = False
+        self._lo = self._hi = 0
+        self._kept: ElasticRingBuffer | None = None
+
+    def entered(self, state: State) -> None:
+        """See ``Connection.entered``."""
+        super().entered(state)
+        self._decide_receiving()
+
+    def set_paused(self, paused: bool) -> None:
+        """Stops or resumes delivery; the poller learns of it at the end of the turn."""
+        self.paused = paused
+        self._decide_receiving()
+        self._host.settle_later(self)
+
+    def _decide_receiving(self) -> None:
+        # A dead connection is drained although it is paused: it must come to its end, and what is left
+        # of it is no more than the kernel's receive buffer.
+        self.receiving = self.state in _RECEIVING and (not self.paused or self.state is State.FAILED)
+
+    @property
+    def inbound_buffered(self) -> int:
+        """See ``Conn.inbound_buffered``."""
+        return self._hi - self._lo if self._kept is None else self._kept.buffered
+
+    def read(self, n: int = -1) -> bytes:
+        """See ``Conn.read``."""
+        if self._kept is None:
+            lo, hi = self._lo, self._hi
+            if 0 <= n < hi - lo:
+                hi = lo + n
+            self._lo = hi
+            return self._host.arena[lo:hi]
+        data = self._kept.read(n)
+        self._drop_if_empty()
+        return data
+
+    def read_into(self, buffer: Buffer) -> int:
+        """See ``Conn.read_into``."""
+        if self._kept is not None:
+            n = self._kept.read_into(buffer)
+            self._drop_if_empty()
+            return n
+        with memoryview(buffer).cast("B") as target:
+            data = self.read(len(target))
+            target[: len(data)] = data
+            return len(data)
+
+    def peek(self, n: int = -1) -> memoryview:
+        """See ``Conn.peek``."""
+        here = self.inbound_buffered
+        if n > here:
+            raise ShortBufferError(f"{n} bytes were asked for, {here} are here")
+        if self._kept is None:
+            lo = self._lo
+            view = self._host.arena_view[lo : lo + n if n >= 0 else self._hi]
+        else:
+            pieces = self._kept.peek(n)
+            view = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
+        self._host.views.append(view)
+        return view
+
+    def next(self, n: int = -1) -> memoryview:
+        """See ``Conn.next``."""
+        view = self.peek(n)
+        self.discard(len(view))
+        return view
+
+    def discard(self, n: int = -1) -> int:
+        """See ``Conn.discard``."""
+        if self._kept is not None:
+            n = self._kept.discard(n)
+            self._drop_if_empty()
+            return n
+        here = self._hi - self._lo
+        if not 0 <= n < here:
+            n = here
+        self._lo += n
+        return n
+
+    def write_to(self, file: BinaryIO) -> int:
+        """See ``Conn.write_to``."""
+        self.keep()
+        if self._kept is None:
+            return 0
+        try:
+            return self._kept.write_to(file)
+        finally:
+            self._drop_if_empty()
+
+    def show(self, lo: int, hi: int) -> None:
+        """Puts bytes of the arena, just received, before the reader."""
+        if self._kept is None:
+            self._lo, self._hi = lo, hi
+        else:
+            self._keep(lo, hi)
+
+    def keep(self) -> None:
+        """Saves what is unread of the window, before the arena is used again."""
+        lo, hi = self._lo, self._hi
+        if lo != hi:
+            self._lo = hi
+            self._keep(lo, hi)
+
+    def _keep(self, lo: int, hi: int) -> None:
+        if self._kept is None:
+            self._kept = ElasticRingBuffer(self._host.pool)
+        with self._host.arena_view[lo:hi] as unread:
+            self._kept.write(unread)
+
+    def forget_input(self) -> None:
+        """Drops everything unread."""
+        self._lo = self._hi = 0
+        if self._kept is not None:
+            self._kept.release()
+            self._kept = None
+
+    def _drop_if_empty(self) -> None:
+        if self._kept is not None and self._kept.is_empty:
+            self._kept.release()
+            self._kept = None

@@ -1,0 +1,93 @@
+"""The life of a stream connection, as a table.
+
+``TRANSITIONS`` is all there is to know: for each state the events it allows and where they lead.
+"""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["TRANSITIONS", "Event", "State"]
+
+
+class State(enum.Enum):
+    """Where a stream connection is between its first byte and its last."""
+
+    OPEN = "open"
+    """Both directions work."""
+    PEER_CLOSED = "peer closed"
+    """The peer's FIN has come; this side may go on writing."""
+    SHUTTING = "shutting"
+    """This side's FIN is owed, behind output that is still buffered; the peer may go on sending."""
+    WRITE_SHUT = "write shut"
+    """This side's FIN is sent; the peer may go on sending."""
+    CLOSING = "closing"
+    """Being closed, as soon as the buffered output is sent; what the peer sends is not read any more."""
+    FAILED = "failed"
+    """A write failed, so the connection is dead; what the peer sent before is still delivered."""
+    CLOSED = "closed"
+    """Over. The descriptor is closed at the end of the turn, and ``on_close`` runs."""
+
+
+class Event(enum.Enum):
+    """What moves a connection on."""
+
+    PEER_FIN = "the peer's FIN"
+    SHUTDOWN_WRITE = "shutdown_write()"
+    CLOSE = "close()"
+    FLUSHED = "all output sent"
+    WRITE_ERROR = "an error in sending"
+    READ_ERROR = "an error in receiving"
+    ABORT = "abort(), or a time-out"
+
+
+_S, _E = State, Event
+
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    _S.OPEN: {
+        _E.PEER_FIN: _S.PEER_CLOSED,
+        _E.SHUTDOWN_WRITE: _S.SHUTTING,
+        _E.CLOSE: _S.CLOSING,
+        _E.WRITE_ERROR: _S.FAILED,
+        _E.READ_ERROR: _S.CLOSED,
+        _E.ABORT: _S.CLOSED,
+    },
+    _S.PEER_CLOSED: {
+        _E.SHUTDOWN_WRITE: _S.CLOSING,
+        _E.CLOSE: _S.CLOSING,
+        _E.WRITE_ERROR: _S.CLOSED,
+        _E.ABORT: _S.CLOSED,
+    },
+    _S.SHUTTING: {
+        _E.PEER_FIN: _S.CLOSING,
+        _E.SHUTDOWN_WRITE: _S.SHUTTING,
+        _E.FLUSHED: _S.WRITE_SHUT,
+        _E.CLOSE: _S.CLOSING,
+        _E.WRITE_ERROR: _S.FAILED,
+        _E.READ_ERROR: _S.CLOSED,
+        _E.ABORT: _S.CLOSED,
+    },
+    _S.WRITE_SHUT: {
+        _E.PEER_FIN: _S.CLOSING,
+        _E.SHUTDOWN_WRITE: _S.WRITE_SHUT,
+        _E.CLOSE: _S.CLOSING,
+        _E.READ_ERROR: _S.CLOSED,
+        _E.ABORT: _S.CLOSED,
+    },
+    _S.CLOSING: {
+        _E.CLOSE: _S.CLOSING,
+        _E.FLUSHED: _S.CLOSED,
+        _E.WRITE_ERROR: _S.CLOSED,
+        _E.ABORT: _S.CLOSED,
+    },
+    _S.FAILED: {
+        _E.PEER_FIN: _S.CLOSED,
+        _E.CLOSE: _S.CLOSED,
+        _E.READ_ERROR: _S.CLOSED,
+        _E.ABORT: _S.CLOSED,
+    },
+    _S.CLOSED: {
+        _E.CLOSE: _S.CLOSED,
+        _E.ABORT: _S.CLOSED,
+    },
+}

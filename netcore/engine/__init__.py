@@ -1,0 +1,6 @@
+"""The composition root: everything below put together into something that serves."""
+
+from netcore.engine.engine import Engine
+from netcore.engine.running import run
+
+__all__ = ["Engine", "run"]

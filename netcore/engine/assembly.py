@@ -1,0 +1,111 @@
+"""Putting an engine together: loops with their pollers and sockets, and listeners spread over them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from netcore._native import MISSING
+from netcore._platform import REUSE_PORT_OPTION
+from netcore.address import Address
+from netcore.engine.binding import Bound, bind
+from netcore.engine.choices import Choices
+from netcore.eventloop import Acceptor, Listener, Loop, Shared
+from netcore.options import Options
+from netcore.sockets import open_sockets
+
+__all__ = ["Assembly", "assemble"]
+
+_Pick = Callable[[Address], Loop]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts of an engine.
+
+    Attributes:
+        loops: Not running yet.
+        acceptors: For each address, as bound, an acceptor of it.
+    """
+
+    loops: tuple[Loop, ...]
+    acceptors: tuple[tuple[Address, Acceptor], ...]
+
+
+def assemble(shared: Shared, options: Options, choices: Choices, addresses: tuple[Address, ...]) -> Assembly:
+    """Opens pollers, makes loops, and binds the addresses; nothing stays open if any of it fails.
+
+    Raises:
+        OSError: An address cannot be bound.
+        PollerUnavailableError: This machine cannot run the poller.
+        UnsupportedOperationError: This machine lacks something the options ask for.
+    """
+    _report_missing_native_part(shared.logger)
+    loops: list[Loop] = []
+    try:
+        for index in range(len(choices.cpus)):
+            loops.append(Loop(index, shared, choices.open_poller(), open_sockets(options.read_buffer_cap)))
+        pick = _picker(choices, tuple(loops), shared.logger) if choices.balances else None
+        acceptors = tuple(_listen(address, options, loops, pick, shared.logger) for address in addresses)
+    except BaseException:
+        for loop in loops:
+            loop.close()
+        raise
+    return Assembly(tuple(loops), acceptors)
+
+
+def _listen(
+    address: Address, options: Options, loops: list[Loop], pick: _Pick | None, logger: logging.Logger
+) -> tuple[Address, Acceptor]:
+    """Makes one listener, on the first loop, or one for each loop where the kernel balances them."""
+    if not (options.reuse_port and _can_share(address, len(loops), logger)):
+        bound = bind(address, options, reuse_port=options.reuse_port)
+        return bound.address, _attach(bound, loops[0], pick)
+    acceptors = []
+    for loop in loops:
+        bound = bind(address, options, reuse_port=True)
+        address = bound.address  # so that port 0 is chosen once
+        acceptors.append(_attach(bound, loop, None))
+    return address, acceptors[0]
+
+
+def _can_share(address: Address, loop_count: int, logger: logging.Logger) -> bool:
+    if address.network != "unix" and REUSE_PORT_OPTION is not None:
+        return True
+    if loop_count > 1:
+        logger.warning("the kernel does not balance listeners of %s: one loop accepts for all", address)
+    return False
+
+
+def _attach(bound: Bound, loop: Loop, pick: _Pick | None) -> Acceptor:
+    fd = bound.sock.detach()
+    loop.sockets.attach(fd)
+    network = "unix" if bound.address.network == "unix" else "tcp"
+    return loop.listen(Listener(fd, bound.address, network, bound.local, bound.cleanup), pick)
+
+
+def _picker(choices: Choices, loops: tuple[Loop, ...], logger: logging.Logger) -> _Pick:
+    """Asks the balancer, and does without when it fails: a connection should not pay for its fault."""
+
+    def pick(remote: Address) -> Loop:
+        try:
+            loop = choices.balancer.pick(loops, remote)
+            if loop in loops:
+                return loop
+            logger.error("the load balancer picked %r, which is none of the loops", loop)
+        except Exception:
+            logger.exception("the load balancer failed")
+        return loops[0]
+
+    return pick
+
+
+_reported = False
+
+
+def _report_missing_native_part(logger: logging.Logger) -> None:
+    global _reported
+    if MISSING and not _reported:
+        _reported = True
+        logger.warning("%s: running on the standard library, several times slower", MISSING)

@@ -1,0 +1,67 @@
+"""What the options choose by name: the balancer, the poller and the number of loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from netcore._platform import usable_cpus
+from netcore.address import Address
+from netcore.engine.binding import check_servable
+from netcore.errors import OptionsError, PollerUnavailableError
+from netcore.lb import LoadBalancer, make_balancer
+from netcore.options import Options
+from netcore.poll import Poller, open_poller, poller_names
+
+__all__ = ["Choices"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The options as objects.
+
+    Attributes:
+        balancer: Picks a loop for each connection.
+        open_poller: Opens a poller for a loop.
+        cpus: For each loop the CPU it is pinned to, None for any.
+        balances: Whether the balancer is asked at all: one of our own has no say where there is one loop.
+    """
+
+    balancer: LoadBalancer
+    open_poller: Callable[[], Poller]
+    cpus: tuple[int | None, ...]
+    balances: bool
+
+    @classmethod
+    def from_options(cls, options: Options, addresses: tuple[Address, ...]) -> Choices:
+        """Looks everything up, opening nothing.
+
+        Raises:
+            OptionsError: There is no such load balancer, or the poller is neither name nor factory.
+            PollerUnavailableError: There is no poller of that name.
+            UnsupportedProtocolError: An address cannot be served.
+        """
+        for address in addresses:
+            check_servable(address)
+        try:
+            balancer = make_balancer(options.load_balancer)
+        except ValueError as error:
+            raise OptionsError(f"option load_balancer: {error}") from None
+        count = options.num_event_loops or (len(usable_cpus()) if options.multicore else 1)
+        usable = usable_cpus()
+        cpus = tuple(usable[i % len(usable)] if options.cpu_affinity else None for i in range(count))
+        balances = count > 1 or not isinstance(options.load_balancer, str)
+        return cls(balancer, _poller_opener(options.poller), cpus, balances)
+
+
+def _poller_opener(choice: object) -> Callable[[], Poller]:
+    if choice is None:
+        return open_poller
+    if isinstance(choice, str):
+        name = choice
+        if name not in poller_names():
+            raise PollerUnavailableError(f"there is no poller {name!r}: the pollers are {', '.join(poller_names())}")
+        return lambda: open_poller(name)
+    if not callable(choice):
+        raise OptionsError(f"option poller is {choice!r}: it must be a poller's name or a function that opens one")
+    return choice

@@ -1,0 +1,284 @@
+"""The engine: listeners, loops and a balancer put together, started and stopped as one."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from types import TracebackType
+
+from netcore.address import Address
+from netcore.engine.assembly import Assembly, assemble
+from netcore.engine.choices import Choices
+from netcore.engine.logs import open_log
+from netcore.errors import EngineNotRunningError, InvalidAddressError
+from netcore.eventloop import Loop, Shared
+from netcore.handler import Action, Conn, EventHandler
+from netcore.options import Options
+
+__all__ = ["Engine"]
+
+_DRAIN_LOOK = 0.01
+"""Seconds between two looks at the connection count while draining."""
+
+
+class _Phase(enum.Enum):
+    NEW = "has not been started"
+    STARTING = "is starting"
+    RUNNING = "is running"
+    STOPPING = "is stopping"
+    STOPPED = "has stopped"
+
+
+class Engine:
+    """Serves a handler on one or more addresses, on threads of its own. Also a context manager.
+
+    An engine runs once. Its methods may be called on any thread.
+
+    Args:
+        handler: The application.
+        addresses: Where to listen, as text or as ``Address``.
+        options: How; the defaults if None.
+        overrides: Fields of ``Options`` that replace those of ``options``.
+
+    Raises:
+        OptionsError: An option is unknown, has a bad value, or contradicts another one.
+        PollerUnavailableError: The option ``poller`` names none.
+        InvalidAddressError: An address is none, or there is no address.
+        UnsupportedProtocolError: An address has a scheme that cannot be served.
+    """
+
+    def __init__(
+        self,
+        handler: EventHandler,
+        *addresses: str | Address,
+        options: Options | None = None,
+        **overrides: object,
+    ) -> None:
+        self.options = (options or Options()).replace(**overrides)
+        if not addresses:
+            raise InvalidAddressError("an engine needs at least one address to listen on")
+        self._wanted = tuple(map(Address.parse, addresses))
+        self._choices = Choices.from_options(self.options, self._wanted)
+        self._handler = handler
+        self._logger, self._log_file = open_log(self.options)
+        self._phase = _Phase.NEW
+        self._lock = threading.Lock()
+        self._assembly = Assembly((), ())
+        self._loops_left = 0
+        self._stopped = threading.Event()
+        self._finisher: int | None = None
+
+    def __enter__(self) -> Engine:
+        """Starts the engine."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stops the engine and waits for its end."""
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join(map(str, self.addresses))}: {self._phase.value}>"
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the engine listens, with real ports once it has been started."""
+        return tuple(address for address, _ in self._assembly.acceptors) or self._wanted
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """The event loops; none before the start."""
+        return self._assembly.loops
+
+    @property
+    def connection_count(self) -> int:
+        """Connections of all loops together."""
+        return sum(loop.connection_count for loop in self.loops)
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine has started and not begun to stop."""
+        return self._phase is _Phase.RUNNING
+
+    def get(self, conn_id: int) -> Conn | None:
+        """Returns the open connection with this id, or None."""
+        for loop in self.loops:
+            conn = loop.find(conn_id)
+            if conn is not None:
+                return conn
+        return None
+
+    def start(self) -> None:
+        """Binds, starts the loops, calls ``on_boot`` and begins to accept.
+
+        Raises:
+            OSError: An address cannot be bound; nothing is left open then.
+            PollerUnavailableError: This machine cannot run the poller.
+            UnsupportedOperationError: This machine lacks something the options ask for.
+            RuntimeError: The engine has been started before.
+        """
+        with self._lock:
+            if self._phase is not _Phase.NEW:
+                raise RuntimeError(f"this engine {self._phase.value}, and an engine runs once")
+            self._phase = _Phase.STARTING
+        shared = Shared.from_options(
+            self._handler, self.options, self._logger, shutdown=self.request_stop, loop_ended=self._loop_ended
+        )
+        try:
+            self._assembly = assemble(shared, self.options, self._choices, self._wanted)
+        except BaseException:
+            self._phase = _Phase.STOPPED
+            self._close_log()
+            self._stopped.set()
+            raise
+        self._loops_left = len(self.loops)
+        self._phase = _Phase.RUNNING
+        for loop, cpu in zip(self.loops, self._choices.cpus, strict=True):
+            threading.Thread(target=loop.run, args=(cpu,), name=f"netcore-{loop.index}", daemon=True).start()
+        self._boot()
+
+    def _boot(self) -> None:
+        try:
+            action = self._handler.on_boot(self)
+        except BaseException:
+            self.stop()
+            raise
+        if action == Action.SHUTDOWN:
+            self.stop()
+            return
+        for loop in self.loops:
+            loop.post(loop.start_accepting)
+        if self.options.ticker:
+            self.loops[0].post(self._tick)
+
+    def _tick(self) -> None:
+        delay = self._handler.on_tick(self)
+        if delay is not None and self.running:
+            self.loops[0].schedule(delay, self._tick)
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stops accepting, closes the connections gracefully and waits. Idempotent.
+
+        Args:
+            timeout: Seconds to wait; None until the end, which ``Options.shutdown_timeout`` bounds.
+
+        Returns:
+            Whether everything has ended. On a loop's thread, which the end must not wait for, False at
+            once.
+        """
+        with self._lock:
+            if self._phase is _Phase.NEW:
+                self._phase = _Phase.STOPPED
+                self._close_log()
+                self._stopped.set()
+        self.request_stop()
+        if self._on_own_thread():
+            return False
+        return self._stopped.wait(timeout)
+
+    def request_stop(self) -> None:
+        """Begins what ``stop`` does, without waiting."""
+        with self._lock:
+            if self._phase is not _Phase.RUNNING:
+                return
+            self._phase = _Phase.STOPPING
+        for loop in self.loops:
+            loop.post(loop.stop, self.options.shutdown_timeout)
+
+    def stop_now(self) -> None:
+        """Stops and resets all connections at once, without waiting."""
+        self.request_stop()
+        for loop in self.loops:
+            loop.post(loop.stop_now)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Waits for the engine's end.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Returns:
+            Whether it has ended. On a loop's thread, which would wait for itself, False at once.
+        """
+        return False if self._on_own_thread() else self._stopped.wait(timeout)
+
+    def stop_accepting(self) -> None:
+        """Closes the listeners; connections go on.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+        """
+        self._check_running("stop_accepting")
+        for loop in self.loops:
+            loop.post(loop.stop_accepting)
+
+    def drain(self, timeout: float) -> bool:
+        """Waits for the connections to end by themselves.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            Whether none is left. On a loop's thread, which may not wait, that is answered at once.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+        """
+        self._check_running("drain")
+        deadline = time.monotonic() + (0 if self._on_own_thread() else timeout)
+        while self.connection_count and time.monotonic() < deadline:
+            if self._stopped.wait(_DRAIN_LOOK):
+                break
+        return not self.connection_count
+
+    def dup_listener(self, address: str | Address | None = None) -> int:
+        """Duplicates the descriptor of a listener, for a successor process to take over.
+
+        Args:
+            address: One of ``addresses``, or as it was given to the engine; None for the first.
+
+        Returns:
+            The new descriptor, which the caller closes.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+            ValueError: The engine does not listen there.
+            OSError: The listener has been closed, or no descriptor is left.
+        """
+        self._check_running("dup_listener")
+        acceptors = self._assembly.acceptors
+        wanted = acceptors[0][0] if address is None else Address.parse(address)
+        for (bound, acceptor), given in zip(acceptors, self._wanted, strict=True):
+            if wanted in (bound, given):
+                return acceptor.dup()
+        raise ValueError(f"the engine does not listen on {str(wanted)!r}")
+
+    def _check_running(self, method: str) -> None:
+        if not self.running:
+            raise EngineNotRunningError(f"{method} needs a running engine, and this one {self._phase.value}")
+
+    def _on_own_thread(self) -> bool:
+        return any(loop.in_loop() for loop in self.loops) or threading.get_ident() == self._finisher
+
+    def _loop_ended(self) -> None:
+        with self._lock:
+            self._loops_left -= 1
+            if self._loops_left or self._phase is _Phase.STARTING:
+                return
+        self._finisher = threading.get_ident()
+        self._phase = _Phase.STOPPED
+        try:
+            self._handler.on_shutdown(self)
+        except Exception:
+            self._logger.exception("on_shutdown failed")
+        finally:
+            self._finisher = None
+            self._close_log()
+            self._stopped.set()
+
+    def _close_log(self) -> None:
+        if self._log_file is not None:
+            self._log_file.close()

@@ -1,0 +1,10 @@
+"""The event loop: one thread, its turn, timers and tasks."""
+
+from netcore.eventloop.acceptor import Acceptor, Listener
+from netcore.eventloop.gate import Gate
+from netcore.eventloop.loop import Loop
+from netcore.eventloop.shared import Shared
+from netcore.eventloop.tasks import TaskQueue
+from netcore.eventloop.timers import PlannedCall, TimerHeap
+
+__all__ = ["Acceptor", "Gate", "Listener", "Loop", "PlannedCall", "Shared", "TaskQueue", "TimerHeap"]

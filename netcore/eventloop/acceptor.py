@@ -1,0 +1,140 @@
+"""Taking connections from a listener and spreading them over the loops."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netcore.address import Address
+from netcore.poll import Interest
+from netcore.sockets import unpack_name
+
+if TYPE_CHECKING:
+    from netcore.eventloop.loop import Loop
+
+__all__ = ["Acceptor", "Listener"]
+
+_PER_TURN = 64
+"""Connections accepted in one turn, so that a flood of them does not starve those already served."""
+
+_RETRY = 0.1
+"""Seconds until accepting is tried again when the system is out of descriptors or memory."""
+
+_LOG_INTERVAL = 10.0
+"""Seconds between two complaints about that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound and listening socket, and what goes with it.
+
+    Attributes:
+        fd: The non-blocking descriptor, attached to the sockets of the loop that accepts from it.
+        address: Where it listens, with the real port.
+        network: "tcp" or "unix".
+        local: The local address of every connection; None where it differs between them.
+        cleanup: To be called after the descriptor has been closed.
+    """
+
+    fd: int
+    address: Address
+    network: str
+    local: Address | None
+    cleanup: Callable[[], object]
+
+
+class Acceptor:
+    """Accepts from one listener, on the thread of one loop.
+
+    Args:
+        loop: The loop that watches the listener.
+        listener: What to accept from.
+        pick: Chooses the loop for a peer; None if all connections stay on this one.
+    """
+
+    def __init__(self, loop: Loop, listener: Listener, pick: Callable[[Address], Loop] | None) -> None:
+        self.listener = listener
+        self._loop = loop
+        self._pick = pick
+        self._watching = False
+        self._closed = False
+        self._next_complaint = float("-inf")
+
+    def start(self) -> None:
+        """Begins, or begins again, to accept."""
+        if not self._closed and not self._watching:
+            self._loop.poller.register(self.listener.fd, Interest.READ)
+            self._watching = True
+
+    def close(self) -> None:
+        """Stops for good and closes the listener; connections not yet accepted are reset by the system."""
+        if not self._closed:
+            self._pause()
+            self._closed = True
+            with self._loop.descriptor_lock:
+                self._loop.sockets.close([self.listener.fd])
+            self.listener.cleanup()
+
+    def dup(self) -> int:
+        """Duplicates the listener's descriptor. Any thread; OSError once it is closed."""
+        with self._loop.descriptor_lock:
+            if self._closed:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            with self._loop.sockets.borrow(self.listener.fd) as sock:
+                return sock.dup().detach()
+
+    def accept(self) -> None:
+        """Takes what is waiting, within the limits of a turn and of the gate."""
+        if self._closed:
+            return
+        gate = self._loop.shared.gate
+        places = _PER_TURN if gate is None else gate.take(_PER_TURN, self._resume)
+        if not places:
+            self._full(refuse=gate is not None and gate.refuse)
+            return
+        accepted, error = self._loop.sockets.accept(self.listener.fd, places)
+        if gate is not None:
+            gate.give_back(places - len(accepted))
+        for fd, name in accepted:
+            self._place(fd, name)
+        if error:
+            self._failed(-error)
+
+    def _place(self, fd: int, name: bytes) -> None:
+        loop = self._loop if self._pick is None else self._pick(unpack_name(name))
+        loop.hand_over(fd, name, self.listener)
+
+    def _full(self, refuse: bool) -> None:
+        if not refuse:
+            self._pause()  # the gate calls _resume
+            return
+        sockets = self._loop.sockets
+        accepted, _ = sockets.accept(self.listener.fd, _PER_TURN)
+        for fd, _ in accepted:
+            sockets.attach(fd)
+            sockets.reset(fd)
+
+    def _failed(self, code: int) -> None:
+        """Waits a little, since the listener stays readable and would spin the loop.
+
+        Most often the process or the system is out of descriptors (EMFILE, ENFILE) or memory.
+        """
+        now = self._loop.clock()
+        if now >= self._next_complaint:
+            self._next_complaint = now + _LOG_INTERVAL
+            self._loop.logger.error(
+                "cannot accept on %s: %s; trying again every %g s", self.listener.address, os.strerror(code), _RETRY
+            )
+        self._pause()
+        self._loop.schedule(_RETRY, self.start)
+
+    def _pause(self) -> None:
+        if self._watching:
+            self._watching = False
+            self._loop.poller.unregister(self.listener.fd)
+
+    def _resume(self) -> None:
+        self._loop.post(self.start)

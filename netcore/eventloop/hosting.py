@@ -1,0 +1,182 @@
+"""The connections of a loop: taking them in, sending what they wrote, and letting them go."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from netcore.buffer import BufferPool
+from netcore.connection import CheckedStreamConnection, Connection, StreamConnection
+from netcore.connection.callbacks import run
+from netcore.eventloop.debug import TimedHandler
+from netcore.eventloop.shared import Shared
+from netcore.handler import CloseReason, Conn, EventHandler
+from netcore.poll import Interest, Poller
+from netcore.sockets import Outbox, Sockets
+
+if TYPE_CHECKING:
+    from netcore.eventloop.acceptor import Listener
+    from netcore.sockets import Arena
+
+__all__ = ["Hosting"]
+
+_FLUSH_AT = 262144
+"""Bytes in the outbox from which a writer sends it before going on: replies do not wait for a slow neighbour."""
+
+_Arrival = tuple[int, bytes, "Listener"]
+
+
+class Hosting:
+    """Implements what ``netcore.connection.Host`` asks for of connections; ``Loop`` adds the turn.
+
+    Attributes:
+        shared: What the loop shares with its siblings.
+        poller: The kernel's readiness interface; for this loop's thread.
+        sockets: Batched I/O; for this loop's thread.
+    """
+
+    def __init__(self, shared: Shared, poller: Poller, sockets: Sockets) -> None:
+        self.shared = shared
+        self.handler: EventHandler = TimedHandler(shared.handler, shared.logger) if shared.debug else shared.handler
+        self.logger = shared.logger
+        self.limits = shared.limits
+        self.poller = poller
+        self.sockets = sockets
+        self.pool = BufferPool(debug=shared.debug)
+        self.outbox = Outbox(min(_FLUSH_AT, shared.limits.high_water))
+        self.views: list[memoryview] = []
+        self.descriptor_lock = threading.Lock()
+        self.arena: Arena = sockets.arena
+        self.arena_view = memoryview(self.arena).toreadonly()
+        self._connection_class = CheckedStreamConnection if shared.debug else StreamConnection
+        self._by_fd: dict[int, StreamConnection] = {}
+        self._by_id: dict[int, StreamConnection] = {}
+        self._arriving: deque[_Arrival] = deque()
+        self._unsettled: dict[Connection, None] = {}
+        self._again: dict[Connection, None] = {}
+        self._retired: list[Connection] = []
+        self._turning_away = False
+
+    @property
+    def connection_count(self) -> int:
+        """See ``EventLoop.connection_count``."""
+        return len(self._by_fd) + len(self._arriving)
+
+    def find(self, conn_id: int) -> Conn | None:
+        """Returns the open connection with this id. Any thread."""
+        return self._by_id.get(conn_id)
+
+    def renew_arena(self) -> None:
+        """See ``Host.renew_arena``."""
+        self.sockets.renew_arena()
+        self.arena = self.sockets.arena
+        self.arena_view = memoryview(self.arena).toreadonly()
+
+    def flush(self) -> None:
+        """See ``Host.flush``."""
+        outbox = self.outbox
+        if not outbox.fds:
+            return
+        exceptions = self.sockets.send(outbox.fds, outbox.chunks)
+        for i, n in reversed(exceptions):
+            conn = self._by_fd.get(outbox.fds[i])
+            if conn is None:
+                continue
+            if n > 0:
+                conn.unsent(outbox.chunks[i], n)
+            else:
+                conn.write_failed(n)
+        outbox.clear()
+
+    def watch(self, fd: int, before: int, interest: int) -> None:
+        """See ``Host.watch``."""
+        if not before:
+            self.poller.register(fd, interest)
+        elif interest:
+            self.poller.modify(fd, interest)
+        else:
+            self.poller.unregister(fd)
+
+    def settle_later(self, conn: Connection) -> None:
+        """See ``Host.settle_later``."""
+        self._unsettled[conn] = None
+
+    def receive_again(self, conn: Connection) -> None:
+        """See ``Host.receive_again``."""
+        self._again[conn] = None
+
+    def settle(self) -> None:
+        """Ends a turn: sends what was written, draws the consequences, and repeats while these write more."""
+        self.flush()
+        while self._unsettled:
+            unsettled, self._unsettled = self._unsettled, {}
+            for conn in unsettled:
+                conn.settle()
+            self._bury()
+            self.flush()
+
+    def retire(self, conn: Connection) -> None:
+        """See ``Host.retire``."""
+        if conn.interest:
+            conn.interest = 0
+            with suppress(OSError):  # the system may have forgotten it already
+                self.poller.unregister(conn.fd)
+        self._by_fd.pop(conn.fd, None)
+        self._by_id.pop(conn.id, None)
+        self._again.pop(conn, None)
+        self._retired.append(conn)
+
+    def _bury(self) -> None:
+        retired, self._retired = self._retired, []
+        if not retired:
+            return
+        orderly = []
+        with self.descriptor_lock:
+            for conn in retired:
+                conn.remember_local_address()
+                if conn.ending is not None and conn.ending.reset:
+                    self.sockets.reset(conn.fd)
+                else:
+                    orderly.append(conn.fd)
+            self.sockets.close(orderly)
+        if self.shared.gate is not None:
+            self.shared.gate.give_back(len(retired))
+        for conn in retired:
+            conn.ended()
+
+    def adopt(self, fd: int, name: bytes, listener: Listener) -> None:
+        """Makes a connection of an accepted descriptor and opens it. The loop's thread."""
+        self.sockets.attach(fd)
+        if self._turning_away:
+            self._refuse(fd)
+            return
+        conn = self._connection_class(self, fd, listener.network, name, listener.local)  # type: ignore[arg-type]
+        try:
+            self.poller.register(fd, Interest.READ)
+        except OSError as error:
+            self.logger.error("cannot watch a new connection from %s: %s", conn.remote_address, error)
+            self._refuse(fd)
+            return
+        conn.interest = int(Interest.READ)
+        self._by_fd[fd] = conn
+        self._by_id[conn.id] = conn
+        run(self, conn, self.handler.on_open)  # type: ignore[arg-type]
+
+    def _refuse(self, fd: int) -> None:
+        self.sockets.reset(fd)
+        if self.shared.gate is not None:
+            self.shared.gate.give_back(1)
+
+    def turn_away(self) -> None:
+        """Begins to close every connection, and refuses new ones. The loop's thread."""
+        self._turning_away = True
+        for conn in list(self._by_fd.values()):
+            conn.shut_down()
+
+    def reset_all(self, error: Exception | None) -> None:
+        """Resets every connection. The loop's thread."""
+        self._turning_away = True
+        for conn in list(self._by_fd.values()):
+            conn.reset(CloseReason.SHUTDOWN, error)

@@ -1,0 +1,268 @@
+"""The event loop: one thread that waits, receives, handles and sends, all in batches."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from netcore._platform import pin_thread
+from netcore.connection import deliver
+from netcore.errors import EngineNotRunningError
+from netcore.eventloop.acceptor import Acceptor, Listener
+from netcore.eventloop.hosting import Hosting
+from netcore.eventloop.shared import Shared
+from netcore.eventloop.tasks import TaskQueue
+from netcore.eventloop.timers import PlannedCall, TimerHeap
+from netcore.handler import EventLoop, Timer
+from netcore.poll import Poller, Readiness
+from netcore.sockets import Sockets
+
+if TYPE_CHECKING:
+    from netcore.connection import StreamConnection
+
+__all__ = ["Loop"]
+
+_READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
+_SENDABLE = int(Readiness.WRITABLE | Readiness.HANGUP | Readiness.ERROR)
+
+_TASKS_PER_TURN = 1024
+"""Tasks run in one turn, so that a flood of them does not starve the connections."""
+
+
+class Loop(Hosting, EventLoop):
+    """Serves connections on a thread of its own, or turn by turn under a test.
+
+    Args:
+        index: Its position among the loops of its engine.
+        shared: What it has in common with them.
+        poller: Tells which sockets are ready.
+        sockets: Does the batched I/O.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        shared: Shared,
+        poller: Poller,
+        sockets: Sockets,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(shared, poller, sockets)
+        self.index = index
+        self.clock = clock
+        self._acceptors: dict[int, Acceptor] = {}
+        self._tasks = TaskQueue()
+        self._timers = TimerHeap()
+        self._thread_id: int | None = None
+        self._sleeping = False
+        self._stopping = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.index}, {self.connection_count} connections>"
+
+    # What any thread may ask.
+
+    def in_loop(self) -> bool:
+        """See ``EventLoop.in_loop``."""
+        return threading.get_ident() == self._thread_id
+
+    def execute(self, function: Callable[..., object], *args: object) -> None:
+        """See ``EventLoop.execute``."""
+        if not self._put(function, args):
+            raise EngineNotRunningError(f"loop {self.index} has ended: it can execute nothing more")
+
+    def post(self, function: Callable[..., object], *args: object) -> None:
+        """See ``Host.post``."""
+        if not self._put(function, args):
+            function(*args)
+
+    def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
+        """See ``EventLoop.schedule``."""
+        call = PlannedCall(self._timers, self.clock() + max(delay, 0), function, args)
+        if self.in_loop():
+            self._timers.add(call)
+        else:
+            self.execute(self._timers.add, call)
+        return call
+
+    def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
+        """Gives the loop a descriptor just accepted, with its peer's packed name. Any thread."""
+        if self.in_loop():
+            self.adopt(fd, name, listener)
+        else:
+            self._arriving.append((fd, name, listener))  # counted at once, for the balancer
+            self.post(self._adopt_arrivals)
+
+    def shutdown(self) -> None:
+        """See ``Host.shutdown``."""
+        self.shared.shutdown()
+
+    def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
+        accepted = self._tasks.put(function, args)
+        # Asleep is set before the loop looks at its tasks for the last time, so one of the two sees the other.
+        if accepted and self._sleeping and not self.in_loop():
+            with suppress(ValueError):  # it has run the task and ended in the meantime
+                self.poller.wake()
+        return accepted
+
+    def _adopt_arrivals(self) -> None:
+        while self._arriving:
+            fd, name, listener = self._arriving[0]
+            self.adopt(fd, name, listener)
+            self._arriving.popleft()
+
+    # The turn.
+
+    def turn(self) -> None:
+        """Waits for what is next and deals with all of it."""
+        self._sleeping = True
+        events = self.poller.wait(self._timeout())
+        self._sleeping = False
+        if events or self._again:
+            self._serve(events)
+        if self._tasks:
+            self._run_tasks()
+        if self._timers:
+            self._run_timers()
+        if self.outbox.fds or self._unsettled:
+            self.settle()
+
+    def _timeout(self) -> float | None:
+        if self._tasks or self._again or self._unsettled:
+            return 0
+        when = self._timers.next_time() if self._timers else None
+        return None if when is None else max(when - self.clock(), 0)
+
+    def _serve(self, events: Sequence[tuple[int, int]]) -> None:
+        conns: list[StreamConnection] = []
+        fds: list[int] = []
+        acceptors: list[Acceptor] = []
+        if self._again:
+            self._take_again(conns, fds)
+        connection_at = self._by_fd.get
+        for fd, readiness in events:
+            conn = connection_at(fd)
+            if conn is None:
+                if fd in self._acceptors:
+                    acceptors.append(self._acceptors[fd])
+                continue
+            if readiness != _READABLE:
+                if readiness & _SENDABLE:
+                    conn.refill()
+                if not readiness & ~_WRITABLE:
+                    continue
+            if conn.receiving:
+                conns.append(conn)
+                fds.append(fd)
+        while fds:
+            results = self.sockets.receive(fds)
+            deliver(self, conns, results)
+            if len(results) == len(fds):
+                break
+            self.flush()  # it may hold views of the arena, which the next batch overwrites
+            fds = fds[len(results) :]
+            conns = conns[len(results) :]
+        for acceptor in acceptors:
+            acceptor.accept()
+
+    def _take_again(self, conns: list[StreamConnection], fds: list[int]) -> None:
+        again, self._again = self._again, {}
+        for conn in again:
+            conns.append(conn)
+            fds.append(conn.fd)
+
+    def _run_tasks(self) -> None:
+        for function, args in self._tasks.take(_TASKS_PER_TURN):
+            self._guarded(function, args)
+
+    def _run_timers(self) -> None:
+        for call in self._timers.pop_due(self.clock()):
+            if call.function is not None:
+                self._guarded(call.function, call.args)
+
+    def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        try:
+            function(*args)
+        except Exception:
+            self.logger.exception("%r failed on loop %d", function, self.index)
+
+    # Life.
+
+    def listen(self, listener: Listener, pick: Callable[..., Loop] | None) -> Acceptor:
+        """Takes over a listener, without accepting yet. Before the loop runs."""
+        acceptor = self._acceptors[listener.fd] = Acceptor(self, listener, pick)
+        return acceptor
+
+    def start_accepting(self) -> None:
+        """Accepts from all listeners. The loop's thread."""
+        for acceptor in self._acceptors.values():
+            acceptor.start()
+
+    def stop_accepting(self) -> None:
+        """Closes all listeners. The loop's thread."""
+        for acceptor in self._acceptors.values():
+            acceptor.close()
+        self._acceptors.clear()
+
+    def claim(self) -> None:
+        """Makes the calling thread the loop's own; for who calls ``turn`` without ``run``."""
+        self._thread_id = threading.get_ident()
+
+    def run(self, cpu: int | None = None) -> None:
+        """Runs turns until the loop is stopped and its last connection gone; the body of its thread.
+
+        Args:
+            cpu: The CPU to stay on; None for any.
+        """
+        self.claim()
+        if cpu is not None and not pin_thread(cpu):
+            self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
+        try:
+            while not (self._stopping and not self.connection_count):
+                self.turn()
+        except BaseException:
+            self.logger.critical("loop %d failed and ends; its engine stops", self.index, exc_info=True)
+            self.shared.shutdown()
+        finally:
+            self._end()
+
+    def stop(self, timeout: float) -> None:
+        """Closes listeners and connections gracefully and then ends the loop. The loop's thread.
+
+        Args:
+            timeout: Seconds after which the connections left are reset.
+        """
+        if not self._stopping:
+            self._stopping = True
+            self.stop_accepting()
+            self.turn_away()
+            self.schedule(timeout, self.stop_now, TimeoutError("the engine's shutdown_timeout has passed"))
+
+    def stop_now(self, error: Exception | None = None) -> None:
+        """Resets all connections and ends the loop. The loop's thread.
+
+        Args:
+            error: What their ``on_close`` is told.
+        """
+        self._stopping = True
+        self.stop_accepting()
+        self.reset_all(error)
+
+    def close(self) -> None:
+        """Releases what a loop that never ran holds."""
+        self._end()
+
+    def _end(self) -> None:
+        self.claim()
+        self.stop_now()
+        self.settle()
+        for function, args in self._tasks.end():
+            self._guarded(function, args)
+        self.settle()
+        self._thread_id = None
+        self.poller.close()
+        self.shared.loop_ended()

@@ -1,0 +1,63 @@
+"""What the loops of one engine have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from netcore.connection import Limits
+from netcore.eventloop.gate import Gate
+from netcore.handler import EventHandler
+from netcore.options import Options
+
+__all__ = ["Shared"]
+
+
+def _nothing() -> None:
+    """Stands in for an engine where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The part of a loop's surroundings that it shares with its siblings.
+
+    Attributes:
+        handler: The application.
+        limits: Of each connection.
+        logger: Where faults are reported.
+        gate: The limit on all connections together; None for no limit.
+        debug: Check the thread rules and warn about slow callbacks.
+        shutdown: Begins to stop the engine. Any thread.
+        loop_ended: Called by each loop as the last thing on its thread.
+    """
+
+    handler: EventHandler
+    limits: Limits = field(default_factory=Limits)
+    logger: logging.Logger = field(default_factory=lambda: logging.getLogger("netcore"))
+    gate: Gate | None = None
+    debug: bool = False
+    shutdown: Callable[[], object] = _nothing
+    loop_ended: Callable[[], object] = _nothing
+
+    @classmethod
+    def from_options(
+        cls,
+        handler: EventHandler,
+        options: Options,
+        logger: logging.Logger,
+        shutdown: Callable[[], object],
+        loop_ended: Callable[[], object],
+    ) -> Shared:
+        """Draws from an engine's options what concerns its loops."""
+        limits = Limits(
+            high_water=options.high_water,
+            low_water=options.low_water,
+            max_outbound=options.max_outbound,
+            write_cap=options.write_buffer_cap,
+            close_timeout=options.close_timeout,
+        )
+        gate = None
+        if options.max_connections:
+            gate = Gate(options.max_connections, refuse=options.max_connections_policy == "refuse")
+        return cls(handler, limits, logger, gate, options.debug, shutdown, loop_ended)

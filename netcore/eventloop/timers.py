@@ -1,0 +1,74 @@
+"""Calls planned for later, in a heap."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+from netcore.handler import Timer
+
+__all__ = ["PlannedCall", "TimerHeap"]
+
+_COMPACT_FROM = 64
+"""Below so many entries cancelled ones are simply left until their time comes."""
+
+
+class PlannedCall(Timer):
+    """A call at a time; what ``EventLoop.schedule`` returns."""
+
+    __slots__ = ("_heap", "args", "function", "when")
+
+    def __init__(self, heap: TimerHeap, when: float, function: Callable[..., object], args: tuple[object, ...]):
+        self._heap = heap
+        self.when = when
+        self.function: Callable[..., object] | None = function
+        self.args = args
+
+    def cancel(self) -> None:
+        """See ``Timer.cancel``."""
+        if self.function is not None:
+            self.function = None
+            self.args = ()
+            # Threads may race here and lose a count: it only decides when to compact.
+            self._heap.cancelled += 1
+
+
+class TimerHeap:
+    """Planned calls by time, equal times in the order they were added. On the loop's thread only.
+
+    Attributes:
+        cancelled: About how many entries are only waiting to be thrown away.
+    """
+
+    __slots__ = ("_heap", "_sequence", "cancelled")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, PlannedCall]] = []
+        self._sequence = itertools.count()
+        self.cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, call: PlannedCall) -> None:
+        """Adds a call, and throws cancelled ones away when they are the majority."""
+        if len(self._heap) >= _COMPACT_FROM and 2 * self.cancelled > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].function is not None]
+            heapq.heapify(self._heap)
+            self.cancelled = 0
+        heapq.heappush(self._heap, (call.when, next(self._sequence), call))
+
+    def next_time(self) -> float | None:
+        """Returns when the first call is due, in seconds of the loop's clock; None if there is none."""
+        while self._heap and self._heap[0][2].function is None:
+            heapq.heappop(self._heap)
+            self.cancelled -= 1
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, now: float) -> list[PlannedCall]:
+        """Takes out the calls that are due, in order. Any of them may still be cancelled by an earlier one."""
+        due = []
+        while (when := self.next_time()) is not None and when <= now:
+            due.append(heapq.heappop(self._heap)[2])
+        return due

@@ -1,0 +1,7 @@
+"""What applications are written against: the handler, and what it sees of connections and loops."""
+
+from netcore.handler.handler import EventHandler
+from netcore.handler.interfaces import Callback, Conn, EventLoop, Timer
+from netcore.handler.vocabulary import Action, CloseReason
+
+__all__ = ["Action", "Callback", "CloseReason", "Conn", "EventHandler", "EventLoop", "Timer"]

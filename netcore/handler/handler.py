@@ -1,0 +1,61 @@
+"""What an application writes: the callbacks of its connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netcore.handler.interfaces import Conn
+from netcore.handler.vocabulary import Action
+
+if TYPE_CHECKING:
+    from netcore.engine import Engine
+
+__all__ = ["EventHandler"]
+
+
+class EventHandler:
+    """Callbacks of an engine and its connections; override those of interest.
+
+    Callbacks of one connection run on the thread of its loop, one at a time, and must not block. An
+    exception in one goes to ``on_error`` and never ends the loop. One handler serves all loops, so
+    what its connections share needs the care that threads need.
+    """
+
+    def on_boot(self, engine: Engine) -> Action | None:
+        """The engine is bound and about to accept. On the thread that starts it."""
+
+    def on_shutdown(self, engine: Engine) -> None:
+        """Every connection and loop has closed. On the thread of the last loop."""
+
+    def on_open(self, conn: Conn) -> Action | None:
+        """A connection has been accepted."""
+
+    def on_traffic(self, conn: Conn) -> Action | None:
+        """Bytes have come, or ``wake`` was called; what is not read stays for the next time."""
+
+    def on_eof(self, conn: Conn) -> Action | None:
+        """The peer sent FIN: it will send no more, but may still read. Closes unless overridden."""
+        return Action.CLOSE
+
+    def on_writable(self, conn: Conn) -> Action | None:
+        """Unsent output fell to the low-water mark after it had reached the high one."""
+
+    def on_error(self, conn: Conn, error: Exception) -> Action | None:
+        """A callback raised an exception. Logs it with its traceback and closes, unless overridden."""
+        conn.loop.logger.error("a callback of connection %d failed", conn.id, exc_info=error)
+        return Action.CLOSE
+
+    def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
+        """The connection is gone; called once for each ``on_open``.
+
+        Args:
+            conn: Its addresses, ``context``, ``close_reason`` and unread bytes are still there.
+            error: What went wrong, such as ``ConnectionResetError``; None for an orderly end.
+        """
+
+    def on_tick(self, engine: Engine) -> float | None:
+        """With ``Options.ticker``: called right after boot, and again after so many seconds as it returns.
+
+        Returns:
+            Seconds to the next call; None to end.
+        """

@@ -1,0 +1,247 @@
+"""What a handler sees of a connection, of its loop and of a timer.
+
+Unless a method says "Any thread", it may be called only on the connection's own loop thread, that is
+inside a callback; with ``Options.debug`` another thread gets ``WrongThreadError``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+
+from netcore.address import Address
+from netcore.handler.vocabulary import CloseReason
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["Conn", "EventLoop", "Timer"]
+
+
+@runtime_checkable
+class Timer(Protocol):
+    """A call that ``EventLoop.schedule`` has planned."""
+
+    __slots__ = ()
+
+    def cancel(self) -> None:
+        """Calls the plan off; nothing happens if it has run or was cancelled. Any thread."""
+
+
+@runtime_checkable
+class EventLoop(Protocol):
+    """One thread that serves connections: wait, receive, handle, send."""
+
+    __slots__ = ()
+
+    index: int
+    """The position in ``Engine.loops``. Any thread."""
+    logger: logging.Logger
+    """The engine's. Any thread."""
+
+    @property
+    def connection_count(self) -> int:
+        """Connections served, those included that are on their way to this loop. Any thread."""
+
+    def in_loop(self) -> bool:
+        """Tells whether the calling thread is the loop's own. Any thread."""
+
+    def execute(self, function: Callable[..., object], *args: object) -> None:
+        """Has a function called on the loop, soon, first in first out. Any thread.
+
+        An exception of the function is logged. On a loop that has ended nothing runs any more.
+
+        Raises:
+            EngineNotRunningError: The loop has ended.
+        """
+
+    def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
+        """Has a function called on the loop after a delay. Any thread.
+
+        Args:
+            delay: Seconds on the monotonic clock. Equal times run in the order of the calls.
+            function: Called with ``args``; an exception is logged.
+            args: Passed on.
+
+        Raises:
+            EngineNotRunningError: The loop has ended.
+        """
+
+
+@runtime_checkable
+class Conn(Protocol):
+    """A connection as a handler sees it."""
+
+    __slots__ = ()
+
+    id: int
+    """Unique in the process and never reused. Any thread."""
+    fd: int
+    """The descriptor; its number may belong to something else once the connection has closed. Any thread."""
+    network: str
+    """``"tcp"``, ``"udp"`` or ``"unix"``. Any thread."""
+    context: Any
+    """Yours; None at first."""
+
+    @property
+    def loop(self) -> EventLoop:
+        """The loop that serves this connection. Any thread."""
+
+    @property
+    def local_address(self) -> Address:
+        """This side's end; stays valid after the close. Any thread."""
+
+    @property
+    def remote_address(self) -> Address:
+        """The peer's end; stays valid after the close. Any thread."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has closed or is closing, so that nothing more can be written. Any thread."""
+
+    @property
+    def close_reason(self) -> CloseReason | None:
+        """What ended the connection; None while it is open. Any thread."""
+
+    # Reading. Bytes of a stream that a callback leaves unread stay for the next on_traffic.
+
+    @property
+    def inbound_buffered(self) -> int:
+        """Bytes received and not yet read."""
+
+    def read(self, n: int = -1) -> bytes:
+        """Takes up to n bytes, all if n is negative; ``b""`` if there is nothing."""
+
+    def read_into(self, buffer: Buffer) -> int:
+        """Takes as many bytes as there are and fit into a writable buffer; returns how many."""
+
+    def peek(self, n: int = -1) -> memoryview:
+        """Shows exactly n bytes, all if n is negative, without taking them.
+
+        Returns:
+            A read-only view that is released when the callback returns; copy what must stay.
+
+        Raises:
+            ShortBufferError: Fewer than n bytes are here.
+        """
+
+    def next(self, n: int = -1) -> memoryview:
+        """Takes exactly n bytes and shows them; otherwise like ``peek``."""
+
+    def discard(self, n: int = -1) -> int:
+        """Drops up to n bytes, all if n is negative; returns how many."""
+
+    def write_to(self, file: BinaryIO) -> int:
+        """Writes everything received to a file and takes what the file took; returns how many bytes."""
+
+    def pause_reading(self) -> None:
+        """Receives nothing more until ``resume_reading``; the peer is slowed down in the end. Any thread."""
+
+    def resume_reading(self) -> None:
+        """Receives again; ``on_traffic`` runs if unread bytes are here already. Any thread."""
+
+    # Writing. What is written leaves at the end of the turn, in order.
+
+    @property
+    def outbound_buffered(self) -> int:
+        """Bytes written and not yet taken by the kernel."""
+
+    @property
+    def writable(self) -> bool:
+        """False from ``Options.high_water`` unsent bytes on, until they fall to ``low_water``."""
+
+    def write(self, data: Buffer) -> int:
+        """Writes bytes; ``bytes`` objects are not copied, anything mutable is.
+
+        Returns:
+            The number of bytes, all of them.
+
+        Raises:
+            ConnectionClosedError: The connection has closed, or ``shutdown_write`` was called.
+        """
+
+    def writev(self, chunks: Iterable[Buffer]) -> int:
+        """Writes several pieces in order; otherwise like ``write``."""
+
+    def read_from(self, file: BinaryIO) -> int:
+        """Writes all that a file still has; returns how many bytes. Raises what ``write`` and the file do."""
+
+    def send_to(self, data: Buffer, address: Address) -> int:
+        """Sends a datagram to an address; UnsupportedOperationError on a stream."""
+
+    def flush(self) -> None:
+        """Hands what is written to the kernel now rather than at the end of the turn."""
+
+    def shutdown_write(self) -> None:
+        """Sends FIN after what is buffered; receiving goes on.
+
+        Raises:
+            ConnectionClosedError: The connection has closed.
+        """
+
+    # Asynchronous calls never raise because the connection has closed: the callback gets the
+    # ConnectionClosedError. It runs exactly once, on the loop. Calls of one thread keep their order.
+
+    def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
+        """Has data written on the loop; anything but ``bytes`` is copied first. Any thread.
+
+        Args:
+            data: What to write.
+            callback: ``callback(conn, error)``, with None when the data was written.
+        """
+
+    def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
+        """Like ``async_write`` for several pieces in order. Any thread."""
+
+    # Life.
+
+    def wake(self, callback: Callback | None = None) -> None:
+        """Runs ``on_traffic`` on the loop although nothing has come, then the callback. Any thread."""
+
+    def close(self, callback: Callback | None = None) -> None:
+        """Sends what is buffered, then FIN; gives up after ``Options.close_timeout``. Any thread.
+
+        Args:
+            callback: ``callback(conn, None)`` once ``on_close`` has run, or at once if it has already.
+        """
+
+    def abort(self) -> None:
+        """Closes with RST, dropping what is buffered. Any thread."""
+
+    # The socket. Any thread; ConnectionClosedError once it is closed, OSError if the system refuses.
+
+    def dup(self) -> int:
+        """Duplicates the descriptor; the copy is the caller's to close, and not inherited. Any thread."""
+
+    def set_read_buffer(self, size: int) -> None:
+        """Sets SO_RCVBUF to so many bytes; see socket(7). Any thread."""
+
+    def set_write_buffer(self, size: int) -> None:
+        """Sets SO_SNDBUF to so many bytes; see socket(7). Any thread."""
+
+    def set_linger(self, seconds: int) -> None:
+        """Sets SO_LINGER; a negative number switches it off, 0 makes the close a reset. Any thread."""
+
+    def set_no_delay(self, on: bool) -> None:
+        """Sets TCP_NODELAY; UnsupportedOperationError unless this is TCP. Any thread."""
+
+    def set_keep_alive(
+        self, enabled: bool, idle: float = 0, interval: float = 0, count: int = 0
+    ) -> None:
+        """Sets TCP keep-alive; see tcp(7). Any thread.
+
+        Args:
+            enabled: Whether to probe a silent peer at all.
+            idle: Seconds of silence before the first probe.
+            interval: Seconds between probes.
+            count: Unanswered probes before the connection is dropped.
+
+        Raises:
+            ValueError: Enabled with a number below 1.
+            UnsupportedOperationError: This is not TCP.
+        """
+
+
+Callback = Callable[[Conn, Exception | None], object]
+"""What an asynchronous call reports to, on the loop: the connection, and what went wrong or None."""

@@ -1,0 +1,34 @@
+"""The words in which a handler and the framework talk about a connection."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["Action", "CloseReason"]
+
+
+class Action(enum.IntEnum):
+    """What to do after a callback; returning None means NONE."""
+
+    NONE = 0
+    CLOSE = 1
+    """Close the connection: send what is buffered, then FIN."""
+    SHUTDOWN = 2
+    """Stop the whole engine, gracefully."""
+
+
+class CloseReason(enum.Enum):
+    """What ended a connection."""
+
+    LOCAL = "local"
+    """This side closed or aborted it."""
+    EOF = "eof"
+    """The peer sent FIN, and this side closed in answer."""
+    ERROR = "error"
+    """The system reported an error, such as a reset."""
+    TIMEOUT = "timeout"
+    """A deadline passed."""
+    SHUTDOWN = "shutdown"
+    """The engine stopped."""
+    OVERFLOW = "overflow"
+    """The peer took its output too slowly: more than ``Options.max_outbound`` was waiting."""

@@ -1,0 +1,172 @@
+"""The options of an engine, checked as a whole before anything is opened."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netcore.errors import OptionsError
+
+if TYPE_CHECKING:
+    from netcore.lb import LoadBalancer
+    from netcore.poll import Poller
+
+__all__ = ["MAX_CONNECTIONS_POLICIES", "Options"]
+
+MAX_CONNECTIONS_POLICIES = ("pause", "refuse")
+
+_POSITIVE = ("backlog", "read_buffer_cap", "write_buffer_cap", "high_water", "max_outbound")
+_NOT_NEGATIVE = (
+    "num_event_loops",
+    "low_water",
+    "max_connections",
+    "close_timeout",
+    "shutdown_timeout",
+    "tcp_keep_alive",
+    "tcp_keep_interval",
+    "tcp_keep_count",
+    "socket_recv_buffer",
+    "socket_send_buffer",
+)
+_FRACTIONAL = ("close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
+_SWITCHES = (
+    "multicore",
+    "reuse_addr",
+    "reuse_port",
+    "tcp_no_delay",
+    "ticker",
+    "cpu_affinity",
+    "debug",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How an engine is set up. Durations are seconds, sizes are bytes.
+
+    Attributes:
+        multicore: One event loop per usable CPU instead of one.
+        num_event_loops: The number of event loops; overrides ``multicore`` when positive.
+        load_balancer: Spreads accepted connections over the loops: ``"round-robin"``,
+            ``"least-connections"``, ``"source-address-hash"`` or an object with ``pick``.
+        poller: A poller's name or a factory of one; None for the best this machine has.
+        reuse_addr: Bind although old connections of the port are in TIME_WAIT.
+        reuse_port: One listener per loop, balanced by the kernel where it can.
+        backlog: Connections the kernel may complete before they are accepted; see listen(2).
+        read_buffer_cap: Bytes received from one connection in one turn; rounded up to a power of two.
+        write_buffer_cap: Bytes of one connection's backlog offered to the kernel in one turn;
+            rounded up to a power of two.
+        high_water: From so many bytes of unsent output a connection is not ``writable``.
+        low_water: Down to so many bytes it stays so; then ``on_writable`` runs.
+        max_outbound: Beyond so many bytes it is closed with ``CloseReason.OVERFLOW``.
+        max_connections: Connections of the whole engine at once; 0 for no limit.
+        max_connections_policy: ``"pause"`` leaves further ones in the backlog, ``"refuse"`` resets them.
+        close_timeout: How long ``close`` waits for the peer to take what is buffered.
+        shutdown_timeout: How long a stopping engine waits for its connections before it resets them.
+        tcp_no_delay: Switch Nagle's algorithm off (TCP_NODELAY).
+        tcp_keep_alive: Idle time before the first keep-alive probe; 0 leaves them off.
+        tcp_keep_interval: Between probes; 0 for a fifth of ``tcp_keep_alive``.
+        tcp_keep_count: Unanswered probes before the connection is dropped; 0 for five.
+        socket_recv_buffer: SO_RCVBUF; 0 leaves it to the system.
+        socket_send_buffer: SO_SNDBUF; 0 leaves it to the system.
+        bind_to_device: The network interface to listen on (Linux).
+        ticker: Call ``on_tick``.
+        cpu_affinity: Pin loop i to the i-th usable CPU, where the platform can.
+        log_path: Write the log to this file as well, rotated at 10 MiB.
+        log_level: The level of the logger that netcore sets up for ``log_path``.
+        logger: Log here instead of the logger named ``netcore``.
+        debug: Check the thread rules and warn about slow callbacks.
+    """
+
+    multicore: bool = False
+    num_event_loops: int = 0
+    load_balancer: str | LoadBalancer = "round-robin"
+    poller: str | Callable[[], Poller] | None = None
+    reuse_addr: bool = True
+    reuse_port: bool = False
+    backlog: int = 4096
+    read_buffer_cap: int = 65536
+    write_buffer_cap: int = 65536
+    high_water: int = 1 << 20
+    low_water: int = 1 << 18
+    max_outbound: int = 64 << 20
+    max_connections: int = 0
+    max_connections_policy: str = "pause"
+    close_timeout: float = 5
+    shutdown_timeout: float = 10
+    tcp_no_delay: bool = True
+    tcp_keep_alive: float = 0
+    tcp_keep_interval: float = 0
+    tcp_keep_count: int = 0
+    socket_recv_buffer: int = 0
+    socket_send_buffer: int = 0
+    bind_to_device: str = ""
+    ticker: bool = False
+    cpu_affinity: bool = False
+    log_path: str = ""
+    log_level: int = logging.INFO
+    logger: logging.Logger | None = None
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks every field and their combination.
+
+        Raises:
+            OptionsError: Naming the field, its value and what is allowed.
+        """
+        for name in _SWITCHES:
+            self._require(isinstance(getattr(self, name), bool), name, "True or False")
+        for name in (*_POSITIVE, *_NOT_NEGATIVE):
+            self._check_number(name)
+        self._check_combinations()
+        for name in ("read_buffer_cap", "write_buffer_cap"):
+            object.__setattr__(self, name, 1 << (getattr(self, name) - 1).bit_length())
+
+    def _require(self, condition: bool, name: str, allowed: str) -> None:
+        if not condition:
+            raise OptionsError(f"option {name} is {getattr(self, name)!r}: it must be {allowed}")
+
+    def _check_number(self, name: str) -> None:
+        value = getattr(self, name)
+        kinds = (int, float) if name in _FRACTIONAL else (int,)
+        noun = "number" if name in _FRACTIONAL else "whole number"
+        right = isinstance(value, kinds) and not isinstance(value, bool)
+        if name in _POSITIVE:
+            self._require(right and value > 0, name, f"a {noun} above zero")
+        else:
+            self._require(right and 0 <= value < float("inf"), name, f"a {noun}, zero or above")
+
+    def _check_combinations(self) -> None:
+        self._require(
+            self.max_connections_policy in MAX_CONNECTIONS_POLICIES,
+            "max_connections_policy",
+            " or ".join(map(repr, MAX_CONNECTIONS_POLICIES)),
+        )
+        self._require(self.low_water <= self.high_water, "low_water", f"at most high_water ({self.high_water})")
+        self._require(
+            self.high_water <= self.max_outbound, "high_water", f"at most max_outbound ({self.max_outbound})"
+        )
+        if self.tcp_keep_alive == 0:
+            for name in ("tcp_keep_interval", "tcp_keep_count"):
+                self._require(getattr(self, name) == 0, name, "zero unless tcp_keep_alive is set")
+        else:
+            self._require(self.tcp_keep_alive >= 1, "tcp_keep_alive", "zero, or one second or more")
+        self._require(isinstance(self.bind_to_device, str), "bind_to_device", "the name of a network interface")
+        self._require(isinstance(self.log_path, str), "log_path", "a path, or empty")
+        self._require(
+            self.logger is None or not self.log_path, "log_path", "empty when a logger of your own is given"
+        )
+
+    def replace(self, **overrides: object) -> Options:
+        """Returns a copy with other values in the named fields.
+
+        Raises:
+            OptionsError: There is no such option, or the result is not a valid combination.
+        """
+        fields = [field.name for field in dataclasses.fields(self)]
+        unknown = sorted(set(overrides) - set(fields))
+        if unknown:
+            raise OptionsError(f"there is no option {unknown[0]!r}: the options are {', '.join(fields)}")
+        return dataclasses.replace(self, **overrides)  # type: ignore[arg-type]

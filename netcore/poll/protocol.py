@@ -1,0 +1,82 @@
+"""What a poller is: it tells which sockets are ready, and nothing else.
+
+A poller owns no loop, no tasks and no connections. The caller's duties:
+
+- expect spurious readiness: try the operation, and accept that it would block;
+- unregister a descriptor before closing it, since a duplicate would keep it alive in the kernel;
+- all methods on one thread, but ``wake``, which may be called on any.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+
+__all__ = ["Interest", "Poller", "Readiness"]
+
+
+class Interest(enum.IntFlag):
+    """What to be told of. Level-triggered, unless EDGE is added."""
+
+    READ = 1
+    WRITE = 2
+    EDGE = 4
+
+
+class Readiness(enum.IntFlag):
+    """What a wait found. HANGUP and ERROR come unasked."""
+
+    READABLE = 1
+    """Receiving will not block: there are bytes, the end of the stream, an error, or a connection."""
+    WRITABLE = 2
+    """Sending at least one byte will not block, or will fail at once."""
+    HANGUP = 4
+    """Both directions are shut down."""
+    ERROR = 8
+    """The socket has an error to be fetched by the next operation on it."""
+
+
+class Poller(Protocol):
+    """The kernel's readiness interface, one per event loop.
+
+    After ``close`` every method but ``close`` raises ``ValueError``.
+    """
+
+    name: str
+    supports_edge: bool
+
+    def register(self, fd: int, interest: int) -> None:
+        """Starts watching a descriptor.
+
+        Args:
+            fd: The descriptor, or handle where sockets are handles.
+            interest: Flags of ``Interest``.
+
+        Raises:
+            FileExistsError: It is registered already.
+            OSError: The system refused, such as EBADF for a closed descriptor.
+        """
+
+    def modify(self, fd: int, interest: int) -> None:
+        """Replaces the interest of a registered descriptor; FileNotFoundError if it is not registered."""
+
+    def unregister(self, fd: int) -> None:
+        """Stops watching a descriptor; FileNotFoundError if it is not registered."""
+
+    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        """Waits until a descriptor is ready, ``wake`` is called, a signal comes, or the time is over.
+
+        Args:
+            timeout: Seconds; None for no limit, 0 to look without waiting. A timeout below the
+                clock's resolution is rounded up, so that it never makes the caller spin.
+
+        Returns:
+            Pairs of descriptor and ``Readiness``; empty unless a descriptor was ready.
+        """
+
+    def wake(self) -> None:
+        """Ends the current wait, or else the next one. Any thread. Several may count as one."""
+
+    def close(self) -> None:
+        """Releases the kernel's object; the registered descriptors stay open. Idempotent."""

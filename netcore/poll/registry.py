@@ -1,0 +1,76 @@
+"""Which pollers there are, and which of them this machine can run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from netcore.errors import PollerUnavailableError
+from netcore.poll.epoll import EpollPoller
+from netcore.poll.protocol import Poller
+from netcore.poll.select import SelectPoller
+
+__all__ = ["available", "open_poller", "poller_names", "register_poller", "why_unavailable"]
+
+_factories: dict[str, Callable[[], Poller]] = {"epoll": EpollPoller, "select": SelectPoller}
+"""Best first. Later registrations go behind the built-in ones."""
+
+
+def register_poller(name: str, factory: Callable[[], Poller]) -> None:
+    """Makes a poller of your own available under a name; a known name is replaced. Any thread.
+
+    Args:
+        name: What ``open_poller``, ``Options.poller`` and NETCORE_POLLER call it.
+        factory: Opens a new poller, or raises ``OSError`` or ``ImportError`` where it cannot run.
+    """
+    _factories[name] = factory
+
+
+def poller_names() -> tuple[str, ...]:
+    """Returns the names of all pollers, whether or not this machine can run them. Any thread."""
+    return tuple(_factories)
+
+
+def why_unavailable(name: str) -> str:
+    """Opens and closes a poller to see whether it runs here; returns the reason if not, else "". Any thread."""
+    try:
+        _factories[name]().close()
+    except (OSError, ImportError) as error:
+        return str(error)
+    return ""
+
+
+def available() -> tuple[str, ...]:
+    """Returns the names of the pollers that run on this machine, best first, by trying each. Any thread."""
+    return tuple(name for name in tuple(_factories) if not why_unavailable(name))
+
+
+def open_poller(name: str | None = None) -> Poller:
+    """Opens a poller. Any thread; the poller then belongs to one.
+
+    Args:
+        name: One of ``poller_names()``; None for the one that the environment variable
+            NETCORE_POLLER names, or else the best that this machine can run.
+
+    Raises:
+        PollerUnavailableError: There is none of that name, or this machine cannot run it.
+    """
+    wanted = name or os.environ.get("NETCORE_POLLER")
+    if wanted:
+        return _open(wanted)
+    for candidate in tuple(_factories):
+        try:
+            return _factories[candidate]()
+        except (OSError, ImportError):
+            continue
+    raise PollerUnavailableError("this machine can run none of the pollers " + ", ".join(_factories))
+
+
+def _open(name: str) -> Poller:
+    factory = _factories.get(name)
+    if factory is None:
+        raise PollerUnavailableError(f"there is no poller {name!r}: the pollers are {', '.join(_factories)}")
+    try:
+        return factory()
+    except (OSError, ImportError) as error:
+        raise PollerUnavailableError(f"the poller {name!r} cannot run here: {error}") from error

@@ -1,0 +1,180 @@
+"""The poller that runs anywhere: poll(2) or select(2) of the standard library, and a socket pair to wake.
+
+It is the reference for the others and the fallback without native code. Both system calls scan every
+descriptor on every wait, so it is for small numbers of them. poll(2) is taken where it exists, because
+select(2) cannot watch descriptors from 1024 on (on Windows: more than 512 sockets).
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import select
+import socket
+from collections.abc import Sequence
+
+from netcore.poll.protocol import Interest, Readiness
+
+__all__ = ["SelectPoller"]
+
+_READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+_READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
+_HANGUP, _ERROR = int(Readiness.HANGUP), int(Readiness.ERROR)
+
+
+class _PollScan:
+    """Scans with poll(2)."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+
+    def watch(self, fd: int, interest: int) -> None:
+        mask = (select.POLLIN if interest & _READ else 0) | (select.POLLOUT if interest & _WRITE else 0)
+        self._poll.register(fd, mask)
+
+    def forget(self, fd: int) -> None:
+        self._poll.unregister(fd)
+
+    def scan(self, timeout: float | None) -> list[tuple[int, int]]:
+        # Rounded up: a wait of 0.3 ms as 0 ms would spin.
+        milliseconds = None if timeout is None else min(math.ceil(timeout * 1e3), 2**31 - 1)
+        return [(fd, _from_poll(mask)) for fd, mask in self._poll.poll(milliseconds)]
+
+
+def _from_poll(mask: int) -> int:
+    return (
+        (_READABLE if mask & select.POLLIN else 0)
+        | (_WRITABLE if mask & select.POLLOUT else 0)
+        | (_HANGUP if mask & select.POLLHUP else 0)
+        | (_ERROR if mask & select.POLLERR else 0)
+    )
+
+
+class _SelectScan:
+    """Scans with select(2). A failed non-blocking connect is "exceptional" on Windows only."""
+
+    def __init__(self) -> None:
+        self._readers: set[int] = set()
+        self._writers: set[int] = set()
+
+    def watch(self, fd: int, interest: int) -> None:
+        for wanted, fds in ((_READ, self._readers), (_WRITE, self._writers)):
+            if interest & wanted:
+                fds.add(fd)
+            else:
+                fds.discard(fd)
+
+    def forget(self, fd: int) -> None:
+        self._readers.discard(fd)
+        self._writers.discard(fd)
+
+    def scan(self, timeout: float | None) -> list[tuple[int, int]]:
+        readable, writable, failed = select.select(self._readers, self._writers, self._writers, timeout)
+        found: dict[int, int] = dict.fromkeys(readable, _READABLE)
+        for fd in writable:
+            found[fd] = found.get(fd, 0) | _WRITABLE
+        for fd in failed:
+            found[fd] = found.get(fd, 0) | _ERROR
+        return list(found.items())
+
+
+class SelectPoller:
+    """Readiness from the standard library's ``select`` module, level-triggered only."""
+
+    name = "select"
+    supports_edge = False
+
+    def __init__(self) -> None:
+        """Opens the socket pair that ``wake`` writes to.
+
+        Raises:
+            OSError: No descriptor is left.
+        """
+        self._interests: dict[int, int] = {}
+        self._scan: _PollScan | _SelectScan = _PollScan() if hasattr(select, "poll") else _SelectScan()
+        self._closed = False
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+        self._woken_fd = self._woken.fileno()
+        self._scan.watch(self._woken_fd, _READ)
+
+    def register(self, fd: int, interest: int) -> None:
+        """See ``Poller.register``; ``ValueError`` also for an edge-triggered interest."""
+        self._check_open(interest)
+        if fd in self._interests:
+            raise FileExistsError(errno.EEXIST, f"descriptor {fd} is registered already")
+        _check_descriptor(fd)
+        self._interests[fd] = interest
+        self._scan.watch(fd, interest)
+
+    def modify(self, fd: int, interest: int) -> None:
+        """See ``Poller.modify``."""
+        self._check_open(interest)
+        if fd not in self._interests:
+            raise FileNotFoundError(errno.ENOENT, f"descriptor {fd} is not registered")
+        self._interests[fd] = interest
+        self._scan.watch(fd, interest)
+
+    def unregister(self, fd: int) -> None:
+        """See ``Poller.unregister``."""
+        self._check_open(0)
+        if self._interests.pop(fd, None) is None:
+            raise FileNotFoundError(errno.ENOENT, f"descriptor {fd} is not registered")
+        self._scan.forget(fd)
+
+    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        """See ``Poller.wait``."""
+        self._check_open(0)
+        events = []
+        for fd, readiness in self._scan.scan(timeout):
+            if fd == self._woken_fd:
+                self._drain()
+            elif readiness:
+                events.append((fd, readiness))
+            else:  # POLLNVAL: closed without being unregistered, which epoll forgives, and so do we
+                self.unregister(fd)
+        return events
+
+    def wake(self) -> None:
+        """See ``Poller.wake``. Any thread."""
+        if self._closed:
+            raise ValueError("the poller is closed")
+        try:
+            self._waker.send(b"\0")
+        except BlockingIOError:
+            pass  # so many wakes are pending already that the buffer is full; one is enough
+        except OSError:
+            if not self._closed:  # closed by its own thread in the meantime: nobody is left to wake
+                raise
+
+    def close(self) -> None:
+        """See ``Poller.close``."""
+        if not self._closed:
+            self._closed = True
+            self._waker.close()
+            self._woken.close()
+
+    def _check_open(self, interest: int) -> None:
+        if self._closed:
+            raise ValueError("the poller is closed")
+        if interest & _EDGE:
+            raise ValueError("the select poller is level-triggered only: it cannot watch with EDGE")
+
+    def _drain(self) -> None:
+        try:
+            while self._woken.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+
+def _check_descriptor(fd: int) -> None:
+    """Raises EBADF as the kernel's own registries would; poll(2) would only complain on every wait."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        # fstat knows C descriptors, not the socket handles of Windows: ask the socket layer.
+        probe = socket.socket(fileno=fd)
+        probe.detach()

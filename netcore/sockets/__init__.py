@@ -1,0 +1,24 @@
+"""Batched socket I/O, in C and in plain Python, behind one protocol."""
+
+from netcore.sockets.choice import open_sockets
+from netcore.sockets.names import address_of, pack_name, unpack_name
+from netcore.sockets.native import NativeSockets
+from netcore.sockets.options import set_keep_alive
+from netcore.sockets.outbox import Outbox
+from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
+from netcore.sockets.pure import PureSockets
+
+__all__ = [
+    "Arena",
+    "Chunk",
+    "NativeSockets",
+    "Outbox",
+    "PureSockets",
+    "Sockets",
+    "Transport",
+    "address_of",
+    "open_sockets",
+    "pack_name",
+    "set_keep_alive",
+    "unpack_name",
+]

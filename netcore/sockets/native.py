@@ -1,0 +1,126 @@
+"""Batched socket I/O in C: one call, one release of the GIL, for all sockets of a turn."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from netcore._native import native
+from netcore._platform import allocate_arena
+from netcore.address import Address
+from netcore.sockets.names import address_of
+from netcore.sockets.protocol import Arena, Chunk
+
+__all__ = ["NativeSockets"]
+
+_BATCH = 256
+"""Sockets taken in one receive, and connections in one accept."""
+
+_BY_POINTER = 8192
+"""Chunks from this size on go to the kernel where they lie; joining smaller ones is cheaper."""
+
+
+class NativeSockets:
+    """``Sockets`` over ``src/sockets_posix.c``. Descriptors are all it keeps of a socket: nothing."""
+
+    name = "native"
+
+    def __init__(self, receive_cap: int = 65536, arena_size: int = 262144) -> None:
+        """Allocates the arena.
+
+        Args:
+            receive_cap: Bytes taken from one socket in one receive.
+            arena_size: Bytes of the arena, at least ``receive_cap``.
+
+        Raises:
+            ImportError: netcore was built without its native part.
+        """
+        self._ffi, self._lib = native()
+        self._unpack = self._ffi.unpack
+        self._receive_cap = receive_cap
+        self._arena_size = max(arena_size, receive_cap)
+        self._results = self._ffi.new("intptr_t[]", _BATCH)
+        self._accepted = self._ffi.new("nc_socket[]", _BATCH)
+        self._names = self._ffi.new("unsigned char[]", _BATCH * self._lib.NC_NAME_SIZE)
+        self._error = self._ffi.new("int *")
+        self._unsent = self._ffi.new("intptr_t[]", _BATCH)
+        self._unsent_size = _BATCH
+        self.arena: Arena
+        self.renew_arena()
+
+    def renew_arena(self) -> None:
+        """See ``Sockets.renew_arena``."""
+        arena = allocate_arena(self._arena_size)
+        self._memory = self._ffi.from_buffer(arena)
+        self.arena = arena
+
+    def attach(self, fd: int) -> None:
+        """See ``Sockets.attach``."""
+
+    def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
+        """See ``Sockets.accept``; accept4(2)."""
+        n = self._lib.nc_accept(fd, min(limit, _BATCH), self._accepted, self._names, self._error)
+        size = self._lib.NC_NAME_SIZE
+        names = self._ffi.buffer(self._names)
+        accepted = []
+        for i, new in enumerate(self._unpack(self._accepted, n) if n else ()):
+            start = i * size + 1
+            accepted.append((new, names[start : start + self._names[start - 1]]))
+        return accepted, self._error[0]
+
+    def receive(self, fds: list[int]) -> list[int]:
+        """See ``Sockets.receive``; recv(2)."""
+        results = self._results
+        count = len(fds)
+        n = self._lib.nc_receive(
+            count if count <= _BATCH else _BATCH, fds, self._memory, self._arena_size, self._receive_cap, results
+        )
+        return self._unpack(results, n)
+
+    def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
+        """See ``Transport.send``; send(2) or sendmsg(2)."""
+        count = len(fds)
+        if count > self._unsent_size:
+            self._unsent_size = 2 * count
+            self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)
+        lengths = list(map(len, chunks))
+        if max(lengths) < _BY_POINTER:
+            troubled = self._lib.nc_send(count, fds, lengths, b"".join(chunks), self._ffi.NULL, self._unsent)
+        else:
+            troubled = self._send_by_pointer(fds, chunks, lengths)
+        if not troubled:
+            return ()
+        return [(i, n) for i, n in enumerate(self._unpack(self._unsent, count)) if n]
+
+    def _send_by_pointer(self, fds: list[int], chunks: list[Chunk], lengths: list[int]) -> int:
+        null, from_buffer = self._ffi.NULL, self._ffi.from_buffer
+        small = [chunk for chunk in chunks if len(chunk) < _BY_POINTER]
+        pointers = [from_buffer(chunk) if len(chunk) >= _BY_POINTER else null for chunk in chunks]
+        return self._lib.nc_send(len(fds), fds, lengths, b"".join(small), pointers, self._unsent)
+
+    def shutdown_write(self, fd: int) -> None:
+        """See ``Transport.shutdown_write``."""
+        self._lib.nc_shutdown_write(fd)
+
+    def close(self, fds: list[int]) -> None:
+        """See ``Transport.close``."""
+        self._lib.nc_close(len(fds), fds)
+
+    def reset(self, fd: int) -> None:
+        """See ``Transport.reset``; SO_LINGER of zero seconds."""
+        self._lib.nc_reset(fd)
+
+    def local_address(self, fd: int) -> Address:
+        """See ``Transport.local_address``."""
+        with self.borrow(fd) as sock:
+            return address_of(sock)
+
+    @contextmanager
+    def borrow(self, fd: int) -> Iterator[socket.socket]:
+        """See ``Transport.borrow``."""
+        sock = socket.socket(fileno=fd)
+        try:
+            yield sock
+        finally:
+            sock.detach()

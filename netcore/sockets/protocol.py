@@ -1,0 +1,89 @@
+"""What batched socket I/O is: the few operations with which a turn talks to the kernel.
+
+Sockets are named by descriptor and owned by one ``Sockets`` object, which belongs to one thread.
+Results are numbers as the kernel gives them: a count, or the negative of an errno value.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from netcore.address import Address
+
+__all__ = ["Arena", "Chunk", "Sockets", "Transport"]
+
+Chunk = bytes | memoryview
+"""A piece of output: never changed until it has been sent."""
+
+
+class Arena(Protocol):
+    """Memory that is received into: writable through the buffer protocol, and a slice of it is bytes."""
+
+    def __getitem__(self, index: slice, /) -> bytes: ...
+    def __len__(self) -> int: ...
+
+
+class Transport(Protocol):
+    """What a connection needs of the socket below it."""
+
+    def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
+        """Sends chunk i to socket i, in order, as far as the kernel takes them without blocking.
+
+        Consecutive chunks of one socket leave together. After a short write no later chunk of that
+        socket is tried.
+
+        Returns:
+            Only the exceptions, in ascending order: ``(i, n)`` where chunk i has n > 0 bytes that
+            were not sent, or failed with the negative errno n.
+        """
+
+    def shutdown_write(self, fd: int) -> None:
+        """Sends FIN and keeps the receiving half; see shutdown(2). A dead connection is no error."""
+
+    def close(self, fds: list[int]) -> None:
+        """Closes sockets, orderly (FIN) unless there is unread input."""
+
+    def reset(self, fd: int) -> None:
+        """Closes a socket with RST, dropping what is in the kernel's buffers."""
+
+    def local_address(self, fd: int) -> Address:
+        """The socket's own end; OSError if the kernel no longer knows."""
+
+    def borrow(self, fd: int) -> AbstractContextManager[socket.socket]:
+        """Lends a standard socket object for the descriptor, for options; it must not be closed."""
+
+
+class Sockets(Transport, Protocol):
+    """Everything an event loop does with sockets, in batches."""
+
+    name: str
+    arena: Arena
+    """Where ``receive`` puts its bytes; the next ``receive`` overwrites them."""
+
+    def attach(self, fd: int) -> None:
+        """Takes over a non-blocking socket that came from ``accept`` or was detached elsewhere."""
+
+    def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
+        """Accepts up to ``limit`` connections from a listener.
+
+        Returns:
+            Pairs of a new descriptor, non-blocking, close-on-exec and not attached, and its peer's
+            packed name (see ``netcore.sockets.names``); and the negative errno that ended the
+            batch, 0 if none did.
+        """
+
+    def receive(self, fds: list[int]) -> list[int]:
+        """Receives once from each socket, one after the other into the arena.
+
+        Returns:
+            Per socket the number of bytes, 0 at the end of the stream, or a negative errno. The
+            list is shorter than ``fds`` if the arena is full: handle these, then ask for the rest.
+        """
+
+    def renew_arena(self) -> None:
+        """Goes on with fresh memory because somebody still looks at the old one."""
+
+

@@ -1,0 +1,45 @@
+"""The native part of the build; everything else is in pyproject.toml.
+
+The environment variable NETCORE_NATIVE decides about it: ``require`` makes a missing compiler an error,
+``0`` builds without, and by default a failing compiler is reported and netcore is installed without.
+"""
+
+import os
+import platform
+import sys
+import sysconfig
+
+from setuptools import setup
+from setuptools.command.build_ext import build_ext
+
+
+def native_wish() -> str:
+    """Returns "require", "try" or "0"."""
+    wish = os.environ.get("NETCORE_NATIVE", "try") or "try"
+    if wish not in ("require", "try", "0"):
+        sys.exit(f"NETCORE_NATIVE is {wish!r}: it must be 'require', '0', or unset")
+    return wish
+
+
+class BuildNative(build_ext):
+    """Marks the extension as optional unless it is required, so that a failing compiler only warns."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        for extension in self.extensions:
+            extension.optional = native_wish() == "try"
+
+
+def limited_api() -> bool:
+    """Whether one wheel serves every CPython from 3.10 on (free-threaded builds have no such ABI)."""
+    return platform.python_implementation() == "CPython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+settings: dict[str, object] = {}
+if native_wish() != "0":
+    settings["cffi_modules"] = ["netcore/_native/build.py:ffibuilder"]
+    settings["cmdclass"] = {"build_ext": BuildNative}
+    if limited_api():
+        settings["options"] = {"bdist_wheel": {"py_limited_api": "cp310"}}
+
+setup(**settings)
