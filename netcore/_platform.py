@@ -25,13 +25,15 @@ __all__ = [
     "usable_cpus",
 ]
 
+_SYSTEM: str = sys.platform  # a variable: type checkers prune branches on the expression itself
+
 AF_UNIX: int | None = getattr(socket, "AF_UNIX", None)
 """The family of Unix sockets; None where the standard library has none."""
 
-ABSTRACT_UNIX_NAMES: bool = sys.platform == "linux"
+ABSTRACT_UNIX_NAMES: bool = _SYSTEM == "linux"
 """Whether a Unix socket may have a name outside the file system (unix(7))."""
 
-SO_BINDTODEVICE: int | None = getattr(socket, "SO_BINDTODEVICE", 25 if sys.platform == "linux" else None)
+SO_BINDTODEVICE: int | None = getattr(socket, "SO_BINDTODEVICE", 25 if _SYSTEM == "linux" else None)
 """The option that ties a socket to a network interface (socket(7)); None where there is none."""
 
 SO_EXCLUSIVEADDRUSE: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
@@ -44,9 +46,9 @@ def _reuse_port_option() -> int | None:
     Linux 3.9 and DragonFly balance under SO_REUSEPORT itself, FreeBSD 12 under SO_REUSEPORT_LB.
     macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one listener.
     """
-    if sys.platform.startswith("freebsd"):
+    if _SYSTEM.startswith("freebsd"):
         return getattr(socket, "SO_REUSEPORT_LB", None)
-    if sys.platform == "linux" or sys.platform.startswith("dragonfly"):
+    if _SYSTEM == "linux" or _SYSTEM.startswith("dragonfly"):
         return getattr(socket, "SO_REUSEPORT", None)
     return None
 
@@ -93,4 +95,4 @@ def pack_linger(seconds: int) -> bytes:
     Args:
         seconds: How long close(2) waits; 0 makes it a reset, below zero is off.
     """
-    return struct.pack("hh" if sys.platform == "win32" else "ii", seconds >= 0, max(seconds, 0))
+    return struct.pack("hh" if _SYSTEM == "win32" else "ii", seconds >= 0, max(seconds, 0))

@@ -47,7 +47,7 @@ class Address:
         if isinstance(text, Address):
             cls.parse(str(text))
             return text
-        match = _SCHEME.fullmatch(text) if isinstance(text, str) else None
+        match = _SCHEME.fullmatch(text) if isinstance(text, str) else None  # type: ignore[redundant-expr]
         if match is None:
             raise InvalidAddressError(f"{text!r} is not an address: {_SHAPE}")
         network, rest = match[1].lower(), match[2]

@@ -1,4 +1,4 @@
-"""Redis' glob patterns, which match bytes: ``*``, ``?``, ``[a-c]``, ``[^a]`` and ``\\`` before any of them."""
+r"""Redis' glob patterns, which match bytes: ``*``, ``?``, ``[a-c]``, ``[^a]``, and ``\`` to escape them."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ _CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
 
 def split_words(line: bytes) -> list[bytes] | None:
-    """Split a line into words; None if its quotes do not match.
+    r"""Split a line into words; None if its quotes do not match.
 
-    Inside double quotes the escapes of C work, inside single quotes only ``\\'``. A quoted piece and a
+    Inside double quotes the escapes of C work, inside single quotes only ``\'``. A quoted piece and a
     plain one next to each other are one word.
     """
     if b'"' not in line and b"'" not in line:

@@ -90,8 +90,10 @@ class Keyspace:
 
     def find_string(self, key: bytes) -> bytes | bytearray | None:
         """`find` for strings, which come in two classes."""
-        value = self.peek(key)
-        if value is None or isinstance(value, (bytes, bytearray)):
+        if self.deadlines:
+            self._drop_if_due(key)
+        value = self.values.get(key)
+        if value is None or type(value) is bytes or type(value) is bytearray:
             return value
         raise CommandError(WRONG_TYPE)
 

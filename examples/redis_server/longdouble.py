@@ -11,7 +11,7 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
-from .errors import NOT_A_FLOAT, CommandError
+from .errors import CommandError
 
 _MANTISSA_BITS = 64
 _TOO_LARGE = 1 << 16384

@@ -20,14 +20,15 @@ from .strict import StrictParser
 
 Request = list[bytes]
 
-_STAR = ord("*")
-_PLUS = ord("+")
-_EQUALS = ord("=")
+_STAR, _RETURN = b"*\r"
+# What hiredis returns as bytes though it is no bulk string starts with one of these.
+_PLUS, _EQUALS = b"+="
+# An announced length that must not reach hiredis.
+_find_huge_count = re.compile(rb"\*[0-9]{7}").search
 # Follows each chunk. hiredis does not tell whether it is in the middle of something; when it gives back
 # this number and has nothing left, it was not.
 _END = b":7\r\n"
 _END_VALUE = 7
-_HUGE_COUNT = re.compile(rb"\*[0-9]{7}")
 
 
 class RequestParser:
@@ -44,13 +45,18 @@ class RequestParser:
         self._strict = StrictParser()
         self.error: ProtocolError | None = None
 
+    @property
+    def buffered(self) -> int:
+        """Bytes held of a request that is not complete."""
+        return self._strict.held
+
     def feed(self, data: bytes) -> list[Request]:
         """Take what was received, return the requests completed by it."""
         requests: list[Request] = []
         try:
             if self._strict.busy:
                 data = self._strict.take(data, requests, only_first=True)
-            if data and data[0] == _STAR and not _suspicious(data):
+            if data:
                 data = self._take_whole(data, requests)
             if data:
                 self._strict.take(data, requests)
@@ -58,13 +64,16 @@ class RequestParser:
             self.error = error
         return requests
 
-    @property
-    def buffered(self) -> int:
-        """Bytes held of a request that is not complete."""
-        return self._strict.held
-
     def _take_whole(self, data: bytes, requests: list[Request]) -> bytes:
-        """Append the requests which are whole; return the bytes after them."""
+        """Append the requests that hiredis can read; return the bytes after them."""
+        if (
+            data[0] != _STAR
+            # The search is not needed for a single request with a short count.
+            or ((data.rfind(b"*") or _RETURN not in data[:8]) and _find_huge_count(data))
+            or (_PLUS in data and b"\n+" in data)
+            or (_EQUALS in data and b"\n=" in data)
+        ):
+            return data
         first = len(requests)
         reader = self._reader
         gets = reader.gets
@@ -80,15 +89,6 @@ class RequestParser:
             pass
         self._reader = hiredis.Reader()
         return data[_encoded_size(requests[first:]) :]
-
-
-def _suspicious(data: bytes) -> bool:
-    """Whether data may hold what hiredis must not see or would take for an argument though Redis does not."""
-    return (
-        _HUGE_COUNT.search(data) is not None
-        or (_PLUS in data and b"\n+" in data)
-        or (_EQUALS in data and b"\n=" in data)
-    )
 
 
 def _encoded_size(requests: Iterable[Request]) -> int:

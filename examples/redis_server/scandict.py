@@ -80,10 +80,13 @@ class ScanDict(dict[bytes, V]):
         order = self._ordered()
         return order[int(random.random() * len(order))]
 
-    def sample(self, count: int) -> list[bytes]:
-        """So many different keys at random; all of them if there are no more."""
-        order = self._ordered()
-        return random.sample(order, min(count, len(order)))
+    def pick(self, count: int) -> list[bytes]:
+        """Random keys: so many different ones, or all; if negative, so many picks that may repeat."""
+        if count < 0:
+            return [self.random_key() for _ in range(-count)]
+        if count >= len(self):
+            return list(self)
+        return random.sample(self._ordered(), count)
 
     def _ordered(self) -> list[bytes]:
         if self._order is None:

@@ -25,6 +25,7 @@ class Server:
         clock: the time since the epoch in seconds; tests have one that they move.
 
     Attributes:
+        time: the clock's at the last tick, for what need not be precise.
         port: the TCP port served, for INFO; 0 if there is none.
         commands: how many have been executed.
         connections: how many have been made.
@@ -38,11 +39,12 @@ class Server:
         self.keyspace = Keyspace(clock)
         self.sessions: dict[int, Session] = {}
         self.run_id = secrets.token_hex(20)
-        self.started = clock()
+        self.started = self.time = clock()
         self.port = 0
         self.rate = 0.0
+        self.commands = self.connections = 0
+        self._sampled = 0
         self._numbers = itertools.count(1)
-        self.reset_statistics()
 
     def connect(self, address: str = "", local_address: str = "", descriptor: int = -1) -> Session:
         """A session for a new connection."""
@@ -58,16 +60,15 @@ class Server:
     def tick(self) -> float:
         """The work that no request triggers; returns the delay to the next call, in seconds."""
         now = self.clock()
-        if now > self._sampled_at:
-            self.rate = (self.commands - self._sampled) / (now - self._sampled_at)
-        self._sampled, self._sampled_at = self.commands, now
+        if now > self.time:
+            self.rate = (self.commands - self._sampled) / (now - self.time)
+        self._sampled, self.time = self.commands, now
         # A flood of expired keys is worked off in small portions, for requests to get their turn between.
         more = self.keyspace.expire_due(_EXPIRED_PER_TICK)
         return _BUSY_DELAY if more else 1 / self.config.integer("hz")
 
     def reset_statistics(self) -> None:
         """Start counting anew, as CONFIG RESETSTAT does."""
-        self.commands = self.connections = 0
-        self._sampled, self._sampled_at = 0, self.clock()
+        self.commands = self.connections = self._sampled = 0
         keyspace = self.keyspace
         keyspace.hits = keyspace.misses = keyspace.expired = 0

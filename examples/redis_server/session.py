@@ -40,10 +40,11 @@ class Session:
         self.address = address
         self.local_address = local_address
         self.descriptor = descriptor
-        self.created = self.active = server.clock()
+        self.created = self.active = server.time
         self.last_command = b"NULL"
         self.library = {"lib-name": b"", "lib-ver": b""}
         self._parser = RequestParser()
+        self._find = server.table.dispatch.get
         self.reset()
 
     def reset(self) -> None:
@@ -64,36 +65,31 @@ class Session:
             data: bytes as they came from the client, in pieces of any size.
 
         Returns:
-            All the replies, and whether the connection is to be closed after them.
+            All the replies, and whether the connection is to be closed after them; then the session is over.
         """
         parser = self._parser
         requests = parser.feed(data)
         replies: list[bytes] = []
-        close = False
         if requests:
             server = self.server
             server.commands += len(requests)
-            self.active = server.clock()
+            self.active = server.time
             self.last_command = requests[-1][0]
+            find = self._find
             try:
-                self._execute(requests, replies)
+                for request in requests:
+                    entry = find(request[0])
+                    try:
+                        if entry is not None and entry[1] <= len(request) <= entry[2]:
+                            replies.append(entry[0](self, request))
+                        else:
+                            replies.append(server.table.resolve(request)(self, request))
+                    except CommandError as error:
+                        replies.append(error.encode())
             except Disconnect as last:
                 replies.append(last.reply)
-                close = True
-        if parser.error is not None and not close:
+                return b"".join(replies), True
+        if parser.error is not None:
             replies.append(parser.error.encode())
-            close = True
-        return b"".join(replies), close
-
-    def _execute(self, requests: list[list[bytes]], replies: list[bytes]) -> None:
-        table = self.server.table
-        find = table.dispatch.get
-        for request in requests:
-            entry = find(request[0])
-            try:
-                if entry is not None and entry[1] <= len(request) <= entry[2]:
-                    replies.append(entry[0](self, request))
-                else:
-                    replies.append(table.resolve(request)(self, request))
-            except CommandError as error:
-                replies.append(error.encode())
+            return b"".join(replies), True
+        return b"".join(replies), False

@@ -21,9 +21,14 @@ _INCOMPLETE = -1
 
 
 class StrictParser:
-    """Requests out of a stream of bytes."""
+    """Requests out of a stream of bytes.
 
-    __slots__ = ("_arguments", "_bulk", "_expected", "_pieces", "_size", "held")
+    Attributes:
+        busy: whether a request has begun and not ended.
+        held: how many bytes wait for more to come.
+    """
+
+    __slots__ = ("_arguments", "_bulk", "_expected", "_pieces", "_size", "busy", "held")
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -31,12 +36,8 @@ class StrictParser:
         self._bulk = -1  # the length of the argument begun
         self._arguments: list[bytes] = []
         self._size = 0  # bytes of _arguments
-        self.held = 0  # bytes of _pieces
-
-    @property
-    def busy(self) -> bool:
-        """Whether a request has begun and not ended."""
-        return self.held > 0 or self._expected > 0
+        self.held = 0
+        self.busy = False
 
     def take(self, data: bytes, requests: list[list[bytes]], only_first: bool = False) -> bytes:
         """Read requests out of data and append them.
@@ -76,6 +77,7 @@ class StrictParser:
     def _keep(self, rest: bytes) -> None:
         self._pieces = [rest] if rest else []
         self.held = len(rest)
+        self.busy = self.held > 0 or self._expected > 0
 
     def _step(self, buffer: bytes, position: int, requests: list[list[bytes]]) -> int:
         """Read one line or argument; return the position after it, or _INCOMPLETE."""

@@ -158,9 +158,7 @@ class CommandTable:
     """
 
     def __init__(self, *groups: Group) -> None:
-        self._commands = {
-            command.name.encode(): command for group in groups for command in group.commands
-        }
+        self._commands = {command.name.encode(): command for group in groups for command in group.commands}
         self.dispatch: dict[bytes, tuple[Handler, int, int]] = {}
         for name, command in self._commands.items():
             if command.run is not None and not command.subcommands:

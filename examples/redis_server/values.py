@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Union
+from typing import TypeAlias
 
 from .scandict import ScanDict
 from .sortedset import SortedSet
@@ -32,7 +32,7 @@ class HashValue(ScanDict[bytes]):
     __slots__ = ()
 
 
-Value = Union[bytes, bytearray, ListValue, SetValue, HashValue, SortedSet]
+Value: TypeAlias = bytes | bytearray | ListValue | SetValue | HashValue | SortedSet
 _TYPE_NAMES: dict[type, str] = {
     bytes: "string",
     bytearray: "string",

@@ -26,7 +26,7 @@ def integer(number: int) -> bytes:
 
 def bulk(value: bytes | bytearray) -> bytes:
     """A string of any bytes."""
-    return b"$%d\r\n%b\r\n" % (len(value), value)
+    return b"$%d\r\n%b\r\n" % (len(value), value)  # type: ignore[str-format]  # a bytearray is fine
 
 
 def status(text: str) -> bytes:
@@ -42,7 +42,8 @@ def array(replies: Sequence[bytes]) -> bytes:
 def bulks(values: Iterable[bytes]) -> bytes:
     """An array of strings."""
     # A request is an array of strings too, and hiredis writes one at C speed.
-    return hiredis.pack_command(tuple(values))  # type: ignore[arg-type]  # its stub says a 1-tuple
+    packed: bytes = hiredis.pack_command(tuple(values))  # type: ignore[arg-type]  # the stub says 1-tuple
+    return packed
 
 
 class Wire:
@@ -64,9 +65,9 @@ class Wire:
         """Strings in no particular order."""
         return bulks(values)
 
-    def statuses(self, texts: Iterable[str]) -> bytes:
-        """A set of short strings."""
-        return array([status(text) for text in texts])
+    def set_array(self, replies: Sequence[bytes]) -> bytes:
+        """A set of replies which are encoded already."""
+        return array(replies)
 
     def map_of(self, flat: Iterable[bytes]) -> bytes:
         """A map of strings to strings, given as key, value, key, value, ..."""
@@ -77,8 +78,16 @@ class Wire:
         return array([part for name, reply in pairs for part in (bulk(name.encode()), reply)])
 
     def pairs(self, flat: Sequence[bytes]) -> bytes:
-        """Encoded replies that belong together two by two, given flat."""
-        return array(flat)
+        """Strings that belong together two by two, given flat."""
+        return bulks(flat)
+
+    def scored(self, members: Iterable[tuple[float, bytes]]) -> bytes:
+        """Members of a sorted set with their scores."""
+        return bulks(part for score, member in members for part in (member, format_float(score)))
+
+    def popped(self, score: float, member: bytes) -> bytes:
+        """One member of a sorted set with its score."""
+        return array([bulk(member), self.double(score)])
 
 
 class Wire3(Wire):
@@ -101,9 +110,9 @@ class Wire3(Wire):
         """Strings in no particular order."""
         return b"~" + bulks(values)[1:]
 
-    def statuses(self, texts: Iterable[str]) -> bytes:
-        """A set of short strings."""
-        return b"~" + super().statuses(texts)[1:]
+    def set_array(self, replies: Sequence[bytes]) -> bytes:
+        """A set of replies which are encoded already."""
+        return b"~" + array(replies)[1:]
 
     def map_of(self, flat: Iterable[bytes]) -> bytes:
         """A map of strings to strings, given as key, value, key, value, ..."""
@@ -115,8 +124,12 @@ class Wire3(Wire):
         return b"%%%d\r\n%b" % (len(pairs), _items(super().mapping(pairs)))
 
     def pairs(self, flat: Sequence[bytes]) -> bytes:
-        """Encoded replies that belong together two by two, given flat."""
-        return array([b"*2\r\n%b%b" % pair for pair in zip(flat[::2], flat[1::2], strict=True)])
+        """Strings that belong together two by two, given flat."""
+        return array([bulks(pair) for pair in zip(flat[::2], flat[1::2], strict=True)])
+
+    def scored(self, members: Iterable[tuple[float, bytes]]) -> bytes:
+        """Members of a sorted set with their scores."""
+        return array([self.popped(score, member) for score, member in members])
 
 
 def _items(encoded: bytes) -> bytes:

@@ -32,7 +32,6 @@ class Host(EventLoop, Protocol):
     """The loop as its connections see it. On its own thread only, unless "Any thread" is said."""
 
     handler: EventHandler
-    sockets: Transport
     outbox: Outbox
     pool: BufferPool
     limits: Limits
@@ -40,6 +39,10 @@ class Host(EventLoop, Protocol):
     """The views that the current callback was given."""
     descriptor_lock: threading.Lock
     """Held while a descriptor is closed, and while another thread works on one. Any thread."""
+
+    @property
+    def sockets(self) -> Transport:
+        """The sockets below the connections."""
 
     @property
     def arena(self) -> Arena:

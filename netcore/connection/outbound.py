@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from netcore.connection.host import Host
 
-__all__ = ["OutboundStream"]
+__all__ = ["WRITING", "OutboundStream"]
 
-_WRITING = (State.OPEN, State.PEER_CLOSED)
+WRITING = (State.OPEN, State.PEER_CLOSED)
 """The states in which the application may write."""
 
 _LOST = (State.FAILED, State.CLOSED)
@@ -62,7 +62,7 @@ class OutboundStream(InboundStream):
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
         super().entered(state)
-        if state not in _WRITING:
+        if state not in WRITING:
             self._direct = False
         if state in _LOST:
             self._backlog = None
@@ -135,7 +135,7 @@ class OutboundStream(InboundStream):
         """
         if self.state is State.FAILED:
             return True
-        if self.state not in _WRITING:
+        if self.state not in WRITING:
             raise ConnectionClosedError(f"connection {self.id} is {self.state.value}: nothing can be written")
         return False
 
@@ -177,7 +177,7 @@ class OutboundStream(InboundStream):
         """Lets go of an empty backlog; writes then go straight to the outbox again."""
         if self._backlog is not None and self._backlog.is_empty:
             self._backlog = None
-        self._direct = self._backlog is None and self.state in _WRITING
+        self._direct = self._backlog is None and self.state in WRITING
 
     def _check_water(self) -> None:
         limits = self._host.limits

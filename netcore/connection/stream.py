@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from netcore.connection.callbacks import notify, run
-from netcore.connection.outbound import OutboundStream
+from netcore.connection.outbound import WRITING, OutboundStream
 from netcore.connection.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Callback, CloseReason
@@ -172,7 +172,7 @@ class StreamConnection(OutboundStream):
         self._watch()
         if self.congested and self.backlogged <= self._host.limits.low_water:
             self.congested = False
-            if self._direct:
+            if self.state in WRITING:
                 run(self._host, self, self._host.handler.on_writable)
 
     def _flushed(self) -> None:

@@ -171,9 +171,12 @@ class Loop(Hosting, EventLoop):
 
     def _take_again(self, conns: list[StreamConnection], fds: list[int]) -> None:
         again, self._again = self._again, {}
-        for conn in again:
-            conns.append(conn)
-            fds.append(conn.fd)
+        for waiting in again:
+            conn = self._by_fd.get(waiting.fd)
+            if conn is waiting:
+                conns.append(conn)
+                fds.append(conn.fd)
+                self.settle_later(conn)  # which asks again, unless this was the end
 
     def _run_tasks(self) -> None:
         for function, args in self._tasks.take(_TASKS_PER_TURN):

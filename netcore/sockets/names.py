@@ -56,15 +56,18 @@ def pack_name(family: int, name: object) -> bytes:
         name: A tuple for the internet families; text or bytes for a Unix socket.
     """
     if family == socket.AF_INET and isinstance(name, tuple):
-        host, port = name[:2]
-        return bytes([_IPV4]) + port.to_bytes(2, "big") + socket.inet_aton(host)
+        return bytes([_IPV4]) + _pack_port(name[1]) + socket.inet_aton(name[0])
     if family == socket.AF_INET6 and isinstance(name, tuple):
         host, port, _, scope = name
         raw = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
-        return bytes([_IPV6]) + port.to_bytes(2, "big") + scope.to_bytes(4, "big") + raw
+        return bytes([_IPV6]) + _pack_port(port) + int(scope).to_bytes(4, "big") + raw
     if family == AF_UNIX and isinstance(name, (str, bytes)):
         return bytes([_UNIX]) + os.fsencode(name)
     return bytes([0])
+
+
+def _pack_port(port: int) -> bytes:
+    return port.to_bytes(2, "big")
 
 
 def address_of(sock: socket.socket) -> Address:

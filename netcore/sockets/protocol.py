@@ -6,6 +6,7 @@ Results are numbers as the kernel gives them: a count, or the negative of an err
 
 from __future__ import annotations
 
+import mmap
 import socket
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -18,12 +19,8 @@ __all__ = ["Arena", "Chunk", "Sockets", "Transport"]
 Chunk = bytes | memoryview
 """A piece of output: never changed until it has been sent."""
 
-
-class Arena(Protocol):
-    """Memory that is received into: writable through the buffer protocol, and a slice of it is bytes."""
-
-    def __getitem__(self, index: slice, /) -> bytes: ...
-    def __len__(self) -> int: ...
+Arena = mmap.mmap
+"""Memory that is received into; see ``netcore._platform.allocate_arena``."""
 
 
 class Transport(Protocol):

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import NO_SUCH_KEY, SYNTAX, CommandError
-from ..numeric import INT64_MAX, parse_integer, parse_within
+from ..numeric import INT64_MAX, parse_integer, parse_positive, parse_within
 from ..ranges import absolute_range
 from ..table import ONE_KEY, TWO_KEYS, Group
 from ..values import ListValue
@@ -173,17 +173,10 @@ def _lpos_options(words: list[bytes]) -> tuple[int, int | None, int]:
             if not rank:
                 raise CommandError(_ZERO_RANK)
         elif option == b"COUNT":
-            count = _natural(value, b"ERR COUNT can't be negative")
+            count = parse_positive(value, b"ERR COUNT can't be negative")
         else:
-            limit = _natural(value, b"ERR MAXLEN can't be negative")
+            limit = parse_positive(value, b"ERR MAXLEN can't be negative")
     return rank, count, limit
-
-
-def _natural(text: bytes, message: bytes) -> int:
-    number = parse_integer(text, message)
-    if number < 0:
-        raise CommandError(message)
-    return number
 
 
 def _move(session: Session, source: bytes, destination: bytes, origin: bytes, target: bytes) -> bytes:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..errors import NOT_POSITIVE, CommandError, wrong_arity
-from ..numeric import parse_integer
+from ..errors import wrong_arity
+from ..numeric import parse_integer, parse_positive
 from ..ranges import absolute_range
 from ..table import ONE_KEY, Group
 from ..values import ListValue
@@ -28,7 +28,8 @@ _SYNTAX = "key element [element ...]"
 def lpush(session: Session, request: list[bytes]) -> bytes:
     """Adds elements at the head of a list, the first one first."""
     items = _find_or_create(session, request[1])
-    items.extendleft([b"$%d\r\n%b\r\n" % (len(element), element) for element in request[2:]])
+    for element in request[2:]:
+        items.appendleft(b"$%d\r\n%b\r\n" % (len(element), element))
     return b":%d\r\n" % len(items)
 
 
@@ -36,7 +37,8 @@ def lpush(session: Session, request: list[bytes]) -> bytes:
 def rpush(session: Session, request: list[bytes]) -> bytes:
     """Adds elements at the tail of a list."""
     items = _find_or_create(session, request[1])
-    items.extend([b"$%d\r\n%b\r\n" % (len(element), element) for element in request[2:]])
+    for element in request[2:]:
+        items.append(b"$%d\r\n%b\r\n" % (len(element), element))
     return b":%d\r\n" % len(items)
 
 
@@ -106,23 +108,16 @@ def _find_or_create(session: Session, key: bytes) -> ListValue:
     return items
 
 
-def _pop(
-    session: Session, request: list[bytes], name: str, take: Callable[[ListValue], bytes]
-) -> bytes:
+def _pop(session: Session, request: list[bytes], name: str, take: Callable[[ListValue], bytes]) -> bytes:
     keyspace = session.keyspace
     key = request[1]
     if len(request) > 3:
         raise wrong_arity(name)
-    count = -1 if len(request) == 2 else parse_integer(request[2], NOT_POSITIVE)
-    if len(request) == 3 and count < 0:
-        raise CommandError(NOT_POSITIVE)
+    count = -1 if len(request) == 2 else parse_positive(request[2])
     items = keyspace.find(key, ListValue)
     if items is None:
         return session.wire.null if count < 0 else session.wire.null_array
-    if count < 0:
-        reply = take(items)
-    else:
-        reply = array([take(items) for _ in range(min(count, len(items)))])
+    reply = take(items) if count < 0 else array([take(items) for _ in range(min(count, len(items)))])
     if not items:
         keyspace.remove(key)
     return reply

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
-from ..errors import NOT_POSITIVE, SYNTAX, CommandError
-from ..numeric import parse_integer
-from ..picking import pick, pick_count
+from ..errors import SYNTAX, CommandError
+from ..numeric import parse_pick_count, parse_positive
 from ..table import ONE_KEY, TWO_KEYS, Group
 from ..values import SetValue
 from ..wire import EMPTY_ARRAY, ONE, ZERO, array, bulk, bulks, integer
@@ -78,13 +76,59 @@ def scard(session: Session, request: list[bytes]) -> bytes:
 @GROUP.add("spop", -2, "write fast", keys=ONE_KEY, since="1.0.0", syntax="key [count]")
 def spop(session: Session, request: list[bytes]) -> bytes:
     """Removes random members from a set and returns them."""
-    key = request[1]
     if len(request) > 3:
         raise CommandError(SYNTAX)
-    ...
+    keyspace = session.keyspace
+    key = request[1]
+    count = -1 if len(request) == 2 else parse_positive(request[2])
+    members = keyspace.find(key, SetValue)
+    if members is None:
+        return session.wire.null if count < 0 else session.wire.set_of(())
+    if count < 0:
+        member = members.random_key()
+        members.remove(member)
+        reply = b"$%d\r\n%b\r\n" % (len(member), member)
+    else:
+        picked = members.pick(count)
+        for member in picked:
+            members.remove(member)
+        reply = session.wire.set_of(picked)
+    if not members:
+        keyspace.remove(key)
+    return reply
+
+
+@GROUP.add("srandmember", -2, "readonly", keys=ONE_KEY, since="1.0.0", syntax="key [count]")
+def srandmember(session: Session, request: list[bytes]) -> bytes:
+    """Returns random members of a set."""
+    if len(request) > 3:
+        raise CommandError(SYNTAX)
+    if len(request) == 3:
+        count = parse_pick_count(request[2])
+        members = session.keyspace.read(request[1], SetValue)
+        return EMPTY_ARRAY if members is None else bulks(members.pick(count))
+    members = session.keyspace.read(request[1], SetValue)
+    return session.wire.null if members is None else bulk(members.random_key())
 
 
 @GROUP.add("smove", 4, "write fast", keys=TWO_KEYS, since="1.0.0", syntax="source destination member")
 def smove(session: Session, request: list[bytes]) -> bytes:
     """Moves a member from one set to another."""
-    ...
+    _, source, destination, member = request
+    keyspace = session.keyspace
+    members = keyspace.find(source, SetValue)
+    if members is None:
+        return ZERO
+    others = keyspace.find(destination, SetValue)
+    if member not in members:
+        return ZERO
+    if members is others:
+        return ONE
+    members.remove(member)
+    if not members:
+        keyspace.remove(source)
+    if others is None:
+        others = SetValue()
+        keyspace.values.insert(destination, others)
+    others.insert(member, None)
+    return ONE

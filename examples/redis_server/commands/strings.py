@@ -26,7 +26,7 @@ def get(session: Session, request: list[bytes]) -> bytes:
     value = session.keyspace.read_string(request[1])
     if value is None:
         return session.wire.null
-    return b"$%d\r\n%b\r\n" % (len(value), value)
+    return b"$%d\r\n%b\r\n" % (len(value), value)  # type: ignore[str-format]  # a bytearray is fine
 
 
 @GROUP.add("getset", 3, "write denyoom fast", keys=ONE_KEY, since="1.0.0", syntax="key value")
@@ -55,9 +55,7 @@ def mget(session: Session, request: list[bytes]) -> bytes:
     return array([bulk(value) if isinstance(value, (bytes, bytearray)) else null for value in values])
 
 
-@GROUP.add(
-    "mset", -3, "write denyoom", keys=_MSET_KEYS, since="1.0.1", syntax="key value [key value ...]"
-)
+@GROUP.add("mset", -3, "write denyoom", keys=_MSET_KEYS, since="1.0.1", syntax="key value [key value ...]")
 def mset(session: Session, request: list[bytes]) -> bytes:
     """Stores strings under several keys."""
     for key, value in _pairs(request, "mset"):
@@ -65,9 +63,7 @@ def mset(session: Session, request: list[bytes]) -> bytes:
     return OK
 
 
-@GROUP.add(
-    "msetnx", -3, "write denyoom", keys=_MSET_KEYS, since="1.0.1", syntax="key value [key value ...]"
-)
+@GROUP.add("msetnx", -3, "write denyoom", keys=_MSET_KEYS, since="1.0.1", syntax="key value [key value ...]")
 def msetnx(session: Session, request: list[bytes]) -> bytes:
     """Stores strings under several keys, provided that none of them exists."""
     pairs = _pairs(request, "msetnx")

@@ -1,0 +1,5 @@
+"""The command line: ``netcore``, which is also ``python -m netcore``."""
+
+from netcore.cli.entry import main
+
+__all__ = ["main"]

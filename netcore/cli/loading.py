@@ -1,0 +1,107 @@
+"""From ``MODULE:NAME`` to the object that it names.
+
+A reference that leads nowhere is the caller's mistake and gets one line. An exception raised by the
+module itself, or by a function in it, is the cause of the ``UsageError``, so that its traceback is shown.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+
+from netcore.cli.usage import UsageError
+from netcore.handler import EventHandler
+from netcore.lb import LoadBalancer, balancer_names
+
+__all__ = ["load_balancer", "load_handler", "load_object"]
+
+
+def load_handler(reference: str) -> EventHandler:
+    """Finds an ``EventHandler``, its class, or a function that returns one.
+
+    Raises:
+        UsageError: There is no such thing, or its own code failed.
+    """
+    found = load_object(reference)
+    if isinstance(found, EventHandler):
+        return found
+    if not callable(found) or (isinstance(found, type) and not issubclass(found, EventHandler)):
+        raise UsageError(f"{reference} is no EventHandler, no class of one, and no function that returns one")
+    made = _call(found, reference)
+    if not isinstance(made, EventHandler):
+        raise UsageError(f"{reference} returned {made!r}, which is no EventHandler")
+    return made
+
+
+def load_balancer(choice: str) -> str | LoadBalancer:
+    """Checks the name of a load balancer, or finds one, or its class, under ``MODULE:CLASS``.
+
+    Raises:
+        UsageError: There is no such thing, or its own code failed.
+    """
+    if ":" not in choice:
+        if choice not in balancer_names():
+            names = ", ".join(balancer_names())
+            raise UsageError(f"there is no load balancer {choice!r}: use {names}, or MODULE:CLASS")
+        return choice
+    found = load_object(choice)
+    if isinstance(found, type):
+        found = _call(found, choice)
+    if not callable(getattr(found, "pick", None)):
+        raise UsageError(f"{choice} is no load balancer: it has no method pick(loops, remote)")
+    return found  # type: ignore[return-value]
+
+
+def load_object(reference: str) -> object:
+    """Imports a module and follows the attributes after the colon.
+
+    Raises:
+        UsageError: The reference is malformed, leads nowhere, or importing the module failed.
+    """
+    module, _, path = reference.partition(":")
+    names = path.split(".")
+    if not all(name.isidentifier() for name in (*module.split("."), *names)):
+        raise UsageError(f"{reference!r} is not of the form MODULE:NAME, such as examples.echo:Echo")
+    found = _import(module)
+    for index, name in enumerate(names):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            holder = ":".join(filter(None, (module, ".".join(names[:index]))))
+            raise UsageError(f"{holder} has no attribute {name!r}") from None
+    return found
+
+
+def _import(name: str) -> object:
+    try:
+        # Not importlib.import_module: its frames would stand at the top of the user's traceback.
+        __import__(name)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            where = "in the current directory or on Python's path"
+            raise UsageError(f"there is no module {error.name!r} {where}") from None
+        raise UsageError(f"importing {name} failed: {_short(error)}") from _below(error)
+    return sys.modules[name]
+
+
+def _call(function: Callable[..., object], reference: str) -> object:
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise UsageError(f"{reference} cannot be called without arguments: {error}") from None
+    except ValueError:
+        pass  # some built-in functions have no signature; the call itself will tell
+    try:
+        return function()
+    except Exception as error:
+        raise UsageError(f"calling {reference} failed: {_short(error)}") from _below(error)
+
+
+def _below(error: Exception) -> Exception:
+    """Takes this module's own frame off the traceback, so that it begins with the user's code."""
+    return error.with_traceback(error.__traceback__.tb_next if error.__traceback__ else None)
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

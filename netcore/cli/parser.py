@@ -1,0 +1,94 @@
+"""The arguments of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from netcore.cli.doctor import doctor
+from netcore.cli.serve import serve
+from netcore.cli.version import version
+from netcore.lb import balancer_names
+from netcore.poll import poller_names
+
+__all__ = ["make_parser"]
+
+_LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers a wrong argument with one line instead of the usage and a line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"netcore: {message} (see {self.prog} --help)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Makes the parser; what it parses has ``command``, the function that takes it from there."""
+    parser = _Parser(prog="netcore", description="Event-driven networking on the kernel's own readiness API.")
+    parser.add_argument("--version", action="version", version=f"netcore {version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_run(commands.add_parser("run", help="serve a handler until SIGINT or SIGTERM"))
+    about = "what this machine offers; exit status 1 if something that should work does not"
+    commands.add_parser("doctor", help=about, description=f"Shows {about}.").set_defaults(command=doctor)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Serves a handler until SIGINT or SIGTERM; a second signal resets what is left."
+    parser.set_defaults(command=serve)
+    add = parser.add_argument
+    add(
+        "handler",
+        metavar="MODULE:HANDLER",
+        help="an EventHandler, its class, or a function that returns one, such as examples.echo:Echo; "
+        "modules are looked for in the current directory first",
+    )
+    add(
+        "addresses",
+        metavar="ADDRESS",
+        nargs="+",
+        help="where to listen: tcp://HOST:PORT, unix://PATH; port 0 lets the system choose",
+    )
+    add("--loops", type=_from(1), default=0, metavar="N", help="event loops, each a thread (default: 1)")
+    add("--multicore", action="store_true", help="one event loop per usable CPU")
+    add("--poller", metavar="NAME", help=f"one of {', '.join(poller_names())} (default: the best here)")
+    add(
+        "--lb",
+        default="round-robin",
+        metavar="NAME|MODULE:CLASS",
+        help=f"spreads connections over the loops: {', '.join(balancer_names())}, or your own "
+        "(default: %(default)s)",
+    )
+    add("--reuse-port", action="store_true", help="one listener per loop, balanced by the kernel")
+    add(
+        "--max-connections",
+        type=_from(0),
+        default=0,
+        metavar="N",
+        help="further ones wait in the backlog (default: no limit)",
+    )
+    add(
+        "--log-level",
+        type=str.lower,
+        choices=_LOG_LEVELS,
+        default="info",
+        metavar="LEVEL",
+        help=f"one of {', '.join(_LOG_LEVELS)} (default: %(default)s)",
+    )
+
+
+def _from(least: int) -> Callable[[str], int]:
+    """Makes an argparse type: a whole number, ``least`` or above."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} up")
+        return value
+
+    return parse

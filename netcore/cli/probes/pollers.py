@@ -1,0 +1,27 @@
+"""Which pollers run here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from netcore.cli.findings import Finding, fail, missing, ok
+from netcore.errors import PollerUnavailableError
+from netcore.poll import open_poller, poller_names, why_unavailable
+
+__all__ = ["probe_pollers"]
+
+
+def probe_pollers() -> Iterator[Finding]:
+    """Reports each poller, and which one is taken unless another is asked for."""
+    reasons = {name: why_unavailable(name) for name in poller_names()}
+    for name, reason in reasons.items():
+        yield missing(f"poller {name}", reason) if reason else ok(f"poller {name}", "available")
+    wanted = os.environ.get("NETCORE_POLLER")
+    try:
+        poller = open_poller()
+    except PollerUnavailableError as error:
+        yield fail("default poller", f"{error} (NETCORE_POLLER={wanted})" if wanted else str(error))
+        return
+    poller.close()
+    yield ok("default poller", f"{poller.name}, {'as NETCORE_POLLER says' if wanted else 'the best here'}")

@@ -1,0 +1,25 @@
+"""Which implementation of socket I/O is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from netcore._native import MISSING
+from netcore.cli.findings import Finding, missing, ok
+from netcore.sockets import open_sockets
+
+__all__ = ["probe_sockets"]
+
+_SMALL = 1 << 12
+
+
+def probe_sockets() -> Iterator[Finding]:
+    """Reports what a loop would use, and why."""
+    name = open_sockets(_SMALL).name
+    if MISSING:
+        yield missing("sockets", f"{name}: several times slower than native ones")
+    elif wanted := os.environ.get("NETCORE_SOCKETS"):
+        yield ok("sockets", f"{name} (NETCORE_SOCKETS={wanted})")
+    else:
+        yield ok("sockets", f"{name}: batched system calls")

@@ -1,0 +1,75 @@
+"""``netcore run``: serves a handler that is named on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from netcore.cli.loading import load_balancer, load_handler
+from netcore.cli.usage import UsageError
+from netcore.engine import Engine, run
+from netcore.errors import NetcoreError
+from netcore.handler import Action, EventHandler
+from netcore.options import Options
+
+__all__ = ["serve"]
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+_logger = logging.getLogger("netcore")
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serves until a signal or the application ends it; returns the exit status 0.
+
+    Raises:
+        UsageError: The handler cannot be loaded, an option or an address is wrong or not to be had.
+    """
+    logging.basicConfig(level=arguments.log_level.upper(), format=_FORMAT, stream=sys.stderr)
+    # The installed script has its own directory at the front of the path instead of the current one.
+    sys.path.insert(0, os.getcwd())
+    handler = load_handler(arguments.handler)
+    balancer = load_balancer(arguments.lb)
+    boot = _Boot(handler)
+    try:
+        options = Options(
+            num_event_loops=arguments.loops,
+            multicore=arguments.multicore,
+            poller=arguments.poller,
+            load_balancer=balancer,
+            reuse_port=arguments.reuse_port,
+            max_connections=arguments.max_connections,
+        )
+        run(handler, *arguments.addresses, options=options)
+    except (NetcoreError, OSError) as error:
+        if boot.reached:
+            raise  # not the arguments are at fault, but what came later: show where
+        raise UsageError(_message(error)) from None
+    _logger.info("stopped")
+    return 0
+
+
+class _Boot:
+    """Comes before a handler's ``on_boot``: logs where the engine listens, and notes that it does.
+
+    Attributes:
+        reached: Whether everything is bound.
+    """
+
+    def __init__(self, handler: EventHandler) -> None:
+        self.reached = False
+        self._on_boot = handler.on_boot
+        # In the instance, where it hides the method; other callbacks cost nothing more, as a wrapper would.
+        vars(handler)["on_boot"] = self._announce
+
+    def _announce(self, engine: Engine) -> Action | None:
+        self.reached = True
+        _logger.info("listening on %s", ", ".join(map(str, engine.addresses)))
+        return self._on_boot(engine)
+
+
+def _message(error: Exception) -> str:
+    """Returns an error's text; an ``OSError``'s without its number."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

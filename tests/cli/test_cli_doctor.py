@@ -1,0 +1,105 @@
+"""``netcore doctor`` tells what works, what is not there, and what is broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from netcore import cli, poll
+from netcore.cli import doctor, findings
+from netcore.cli.probes import echo, listeners, pollers, process
+
+
+def by_subject(found) -> dict[str, findings.Finding]:
+    return {finding.subject: finding for finding in found}
+
+
+def test_this_machine_is_well(netcore_command) -> None:
+    done = netcore_command("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "FAIL" not in done.stdout
+    assert done.stderr == ""
+    for name in poll.available():
+        assert f"echo over {name}" in done.stdout
+    for subject in ("netcore", "python", "platform", "native part", "sockets", "CPUs", "descriptors"):
+        assert f" {subject} " in done.stdout
+
+
+@pytest.mark.parametrize(("name", "status"), [("nosuch", 1), ("select", 0)])
+def test_the_environment_chooses_the_default(netcore_command, name: str, status: int) -> None:
+    done = netcore_command("doctor", NETCORE_POLLER=name)
+    assert done.returncode == status, done.stdout
+    assert name in next(line for line in done.stdout.splitlines() if "default poller" in line)
+
+
+def test_pure_sockets_are_reported(netcore_command) -> None:
+    done = netcore_command("doctor", NETCORE_SOCKETS="pure")
+    assert done.returncode == 0
+    assert "pure" in next(line for line in done.stdout.splitlines() if " sockets " in line)
+
+
+def test_a_failed_finding_makes_the_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probes = {
+        "good": lambda: [findings.ok("good", "works"), findings.missing("rare", "is not here")],
+        "bad": lambda: [findings.fail("bad", "should work")],
+    }
+    monkeypatch.setattr(doctor, "PROBES", probes)
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in shown[:3]] == [["ok", "good"], ["--", "rare"], ["FAIL", "bad"]]
+    assert shown[-1].startswith("1 of the above")
+
+
+def test_a_probe_that_raises_is_a_failed_finding_and_the_rest_goes_on() -> None:
+    def broken():
+        yield findings.ok("first", "works")
+        raise OSError("no luck")
+
+    found = by_subject(doctor.examine({"thing": broken, "other": lambda: [findings.ok("other", "works")]}))
+    assert list(found) == ["first", "thing", "other"]
+    assert found["thing"].status is findings.Status.FAIL
+    assert "OSError: no luck" in found["thing"].text
+
+
+def test_a_poller_that_cannot_serve_fails_the_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(echo, "available", lambda: ("nosuch",))
+    (finding,) = echo.probe_echo()
+    assert finding.status is findings.Status.FAIL
+    assert finding.subject == "echo over nosuch"
+
+
+def test_an_unavailable_poller_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pollers, "poller_names", lambda: ("exotic",))
+    monkeypatch.setattr(pollers, "why_unavailable", lambda name: "not on this system")
+    finding = by_subject(pollers.probe_pollers())["poller exotic"]
+    assert (finding.status, finding.text) == (findings.Status.MISSING, "not on this system")
+
+
+def test_a_system_without_balancing_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "REUSE_PORT_OPTION", None)
+    (finding,) = listeners.probe_reuse_port()
+    assert finding.status is findings.Status.MISSING
+
+
+@pytest.mark.parametrize(
+    ("counts", "status"), [([3, 5], findings.Status.OK), ([0, 8], findings.Status.FAIL)]
+)
+def test_balancing_is_judged_by_both_listeners(
+    monkeypatch: pytest.MonkeyPatch, counts: list[int], status: findings.Status
+) -> None:
+    monkeypatch.setattr(listeners, "REUSE_PORT_OPTION", 1)
+    monkeypatch.setattr(listeners, "_connections_of_two_listeners", lambda option: counts)
+    (finding,) = listeners.probe_reuse_port()
+    assert finding.status is status
+
+
+@pytest.mark.parametrize(
+    ("cpus", "shown"), [((0,), "1 usable: 0"), ((0, 1, 2, 5), "4 usable: 0-2, 5"), ((1, 3), "2 usable: 1, 3")]
+)
+def test_cpus_are_shown_in_runs(monkeypatch: pytest.MonkeyPatch, cpus: tuple[int, ...], shown: str) -> None:
+    monkeypatch.setattr(process, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(process, "pin_thread", lambda cpu: False)
+    found = by_subject(process.probe_cpus())
+    assert found["CPUs"].text == shown
+    assert found["CPU affinity"].status is findings.Status.MISSING

@@ -1,0 +1,166 @@
+"""A wrong argument gets one clear line and exit status 2; a fault of the user's own code its traceback."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from netcore.cli import main, serve
+
+ANY_PORT = "tcp://127.0.0.1:0"
+
+APP = """
+import netcore
+
+number = 7
+
+class Echo(netcore.EventHandler):
+    pass
+
+class Needy(Echo):
+    def __init__(self, size):
+        self.size = size
+
+class Faulty(Echo):
+    def __init__(self):
+        raise KeyError("my own fault")
+
+class Stranger:
+    pass
+
+def make_nothing():
+    return None
+
+class NoBalancer:
+    pass
+"""
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("netcore: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("handler", "complaint"),
+    [
+        ("app", "not of the form MODULE:NAME"),
+        (":Echo", "not of the form MODULE:NAME"),
+        ("app:", "not of the form MODULE:NAME"),
+        ("./app.py:Echo", "not of the form MODULE:NAME"),
+        ("absent:Echo", "there is no module 'absent'"),
+        ("app.py:Echo", "there is no module 'app.py'"),
+        ("app:Ecco", "app has no attribute 'Ecco'"),
+        ("app:Echo.inner", "app:Echo has no attribute 'inner'"),
+        ("app:number", "app:number is no EventHandler"),
+        ("app:Stranger", "app:Stranger is no EventHandler"),
+        ("app:Needy", "app:Needy cannot be called without arguments: missing a required argument: 'size'"),
+        ("app:make_nothing", "app:make_nothing returned None"),
+    ],
+)
+def test_handler(netcore_command, tmp_path: Path, handler: str, complaint: str) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    assert_one_line(netcore_command("run", handler, ANY_PORT), complaint)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["localhost:9000"], "'localhost:9000' is not an address"),
+        (["http://localhost:9000"], "unknown scheme 'http'"),
+        (["tcp://localhost"], "no valid host and port"),
+        (["tcp://host.invalid:0"], "(tcp://host.invalid:0)"),
+        (["unix://absent/socket"], "No such file or directory (unix://absent/socket)"),
+        ([], "ADDRESS"),
+        ([ANY_PORT, "--loops", "0"], "--loops"),
+        ([ANY_PORT, "--loops", "two"], "--loops"),
+        ([ANY_PORT, "--max-connections", "-1"], "--max-connections"),
+        ([ANY_PORT, "--poller", "nosuch"], "there is no poller 'nosuch'"),
+        ([ANY_PORT, "--lb", "nosuch"], "there is no load balancer 'nosuch'"),
+        ([ANY_PORT, "--lb", "app:Nosuch"], "app has no attribute 'Nosuch'"),
+        ([ANY_PORT, "--lb", "app:NoBalancer"], "app:NoBalancer is no load balancer"),
+        ([ANY_PORT, "--lb", "app:Needy"], "cannot be called without arguments"),
+        ([ANY_PORT, "--log-level", "loud"], "--log-level"),
+        ([ANY_PORT, "--nosuch"], "--nosuch"),
+    ],
+)
+def test_addresses_and_options(
+    netcore_command, tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    assert_one_line(netcore_command("run", "app:Echo", *arguments), complaint)
+
+
+@pytest.mark.parametrize("arguments", [[], ["nosuch"], ["doctor", "extra"], ["--nosuch"]])
+def test_commands(netcore_command, arguments: list[str]) -> None:
+    assert_one_line(netcore_command(*arguments))
+
+
+def test_the_environment(netcore_command, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    done = netcore_command("run", "app:Echo", ANY_PORT, NETCORE_POLLER="nosuch")
+    assert_one_line(done, "there is no poller 'nosuch'")
+
+
+def test_an_address_in_use(netcore_command, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        assert_one_line(netcore_command("run", "app:Echo", address), f"({address})")
+
+
+def test_a_refused_permission(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    # Tests often run as root, who is refused nothing.
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied (tcp://:80)")
+
+    monkeypatch.setattr(serve, "run", refuse)
+    monkeypatch.setattr("sys.path", [])
+    assert main(["run", "netcore:EventHandler", "tcp://:80"]) == 2
+    assert capsys.readouterr().err == "netcore: Permission denied (tcp://:80)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("1 / 0\n", "ZeroDivisionError"),
+        ("def broken(:\n", "SyntaxError"),
+        ("import absent_dependency\n", "ModuleNotFoundError: No module named 'absent_dependency'"),
+        ("from netcore import nosuch\n", "ImportError"),
+    ],
+)
+def test_a_module_that_fails_shows_its_traceback(
+    netcore_command, tmp_path: Path, source: str, fault: str
+) -> None:
+    (tmp_path / "app.py").write_text(source)
+    done = netcore_command("run", "app:Echo", ANY_PORT)
+    assert done.returncode == 2
+    *shown, last = done.stderr.splitlines()
+    assert fault in "\n".join(shown)
+    assert "app.py" in "\n".join(shown)
+    assert "loading.py" not in done.stderr
+    assert last.startswith("netcore: importing app failed: ")
+
+
+def test_a_class_that_fails_shows_its_traceback(netcore_command, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    done = netcore_command("run", "app:Faulty", ANY_PORT)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert done.stderr.endswith("netcore: calling app:Faulty failed: KeyError: 'my own fault'\n")
+
+
+def test_a_fault_in_on_boot_is_no_wrong_argument(netcore_command, tmp_path: Path) -> None:
+    source = "    def on_boot(self, engine):\n        open('absent')\n"
+    (tmp_path / "app.py").write_text(APP.replace("    pass\n", source, 1))
+    done = netcore_command("run", "app:Echo", ANY_PORT)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "on_boot" in done.stderr

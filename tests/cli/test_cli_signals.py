@@ -1,0 +1,49 @@
+"""Signals end ``netcore run`` gracefully, with exit status 0."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent these signals")
+
+ANY_PORT = "tcp://127.0.0.1:0"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_stops_an_idle_server(served, number: signal.Signals) -> None:
+    with served("app:Echo", ANY_PORT) as server:
+        server.signal(number)
+        assert server.wait() == 0
+        assert "Traceback" not in "".join(server.log)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_connections_are_closed_orderly(served, number: signal.Signals) -> None:
+    with served("app:Echo", ANY_PORT) as server, server.dial() as sock:
+        sock.sendall(b"hello")
+        assert sock.recv(5, 0x100 if sys.platform == "linux" else 0) == b"hello"  # MSG_WAITALL
+        server.signal(number)
+        assert sock.recv(1) == b""
+        assert server.wait() == 0
+
+
+def test_the_second_signal_does_not_wait_for_a_peer_that_does_not_read(served) -> None:
+    app = (
+        "import logging, netcore\n"
+        "class Flood(netcore.EventHandler):\n"
+        "    def on_open(self, conn):\n"
+        "        conn.write(bytes(1 << 25))\n"
+        "        logging.info('flooded')\n"
+        "    def on_shutdown(self, engine):\n"
+        "        logging.info('shut down')\n"
+    )
+    with served("app:Flood", ANY_PORT, app=app) as server, server.dial():
+        while "flooded" not in server.read_log():
+            pass
+        server.signal(signal.SIGTERM)
+        server.signal(signal.SIGINT)
+        assert server.wait() == 0
+        assert any("shut down" in line for line in server.log)

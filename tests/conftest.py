@@ -1,0 +1,125 @@
+"""What the tests share: a loop without a kernel, and engines that are stopped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from netcore import Address, Conn, Engine, EventHandler
+from netcore.connection import Limits
+from netcore.eventloop import Listener, Loop, Shared
+from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
+
+
+class FakeWorld:
+    """A loop over a fake poller, fake sockets and a manual clock, driven turn by turn."""
+
+    LISTENER = 50
+
+    def __init__(self, handler: EventHandler, limits: Limits, **shared: object) -> None:
+        self.handler = handler
+        self.clock = ManualClock()
+        self.poller = FakePoller(self.clock)
+        self.sockets = FakeSockets(self.poller)
+        self.loop = Loop(0, Shared(handler, limits, **shared), self.poller, self.sockets, self.clock)
+        self.loop.claim()
+        self.cleanups = 0
+        listener = Listener(self.LISTENER, Address("tcp", "192.0.2.1", 9000), "tcp", None, self._count_cleanup)
+        self.acceptor = self.loop.listen(listener, None)
+        self.loop.start_accepting()
+
+    def _count_cleanup(self) -> None:
+        self.cleanups += 1
+
+    def connect(self) -> Conn:
+        """Connects a peer and lets the loop accept it."""
+        fd = self.sockets.connect(self.LISTENER)
+        self.loop.turn()
+        conn = self.loop._by_fd.get(fd)
+        if conn is None:  # closed in on_open
+            conn = next(event.conn for event in reversed(self.handler.events) if event.name == "on_open")
+        return conn
+
+    def feed(self, conn: Conn, data: bytes) -> None:
+        """Lets the peer send something and the loop handle it."""
+        self.sockets.feed(conn.fd, data)
+        self.loop.turn()
+
+    def sent(self, conn: Conn) -> bytes:
+        """What the peer has been sent."""
+        return bytes(self.sockets.sent[conn.fd])
+
+    def turns(self, count: int = 1) -> None:
+        """Runs turns; a task keeps each from waiting."""
+        for _ in range(count):
+            self.loop.execute(int)
+            self.loop.turn()
+
+
+@pytest.fixture
+def world() -> Callable[..., FakeWorld]:
+    """Makes a fake world: ``world(handler_or_callbacks, **limits)``."""
+
+    def make(
+        handler: EventHandler | None = None,
+        limits: Limits | None = None,
+        shared: dict[str, object] | None = None,
+        **callbacks: object,
+    ) -> FakeWorld:
+        return FakeWorld(handler or RecordingHandler(**callbacks), limits or Limits(), **(shared or {}))
+
+    return make
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Engine]]:
+    """Starts engines on loopback and stops them after the test: ``serve(handler, *addresses, **options)``."""
+    engines: list[Engine] = []
+
+    def start(handler: EventHandler, *addresses: str, **options: object) -> Engine:
+        engine = Engine(handler, *(addresses or ("tcp://127.0.0.1:0",)), **options)
+        engine.start()
+        engines.append(engine)
+        return engine
+
+    yield start
+    for engine in engines:
+        assert engine.stop(30), "an engine did not stop"
+
+
+@pytest.fixture
+def dial() -> Iterator[Callable[..., socket.socket]]:
+    """Connects plain sockets to an engine and closes them after the test: ``dial(engine, index=0)``."""
+    sockets: list[socket.socket] = []
+
+    def connect(engine: Engine, index: int = 0) -> socket.socket:
+        address = engine.addresses[index]
+        if address.network == "unix":
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(30)
+            sock.connect(f"\0{address.path[1:]}" if address.path.startswith("@") else address.path)
+        else:
+            sock = socket.create_connection((address.host or "127.0.0.1", address.port), timeout=30)
+        sockets.append(sock)
+        return sock
+
+    yield connect
+    for sock in sockets:
+        sock.close()
+
+
+def receive_exactly(sock: socket.socket, size: int) -> bytes:
+    """Reads so many bytes, or what there is until the end of the stream."""
+    pieces = []
+    while size > 0 and (piece := sock.recv(min(size, 1 << 20))):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+@pytest.fixture
+def receive() -> Callable[[socket.socket, int], bytes]:
+    """The function ``receive_exactly``."""
+    return receive_exactly

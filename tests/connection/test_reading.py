@@ -1,0 +1,233 @@
+"""The reading methods of a connection, over fake sockets."""
+
+from __future__ import annotations
+
+import io
+import pickle
+
+import pytest
+
+from netcore import ShortBufferError
+
+
+class ShortFile(io.BytesIO):
+    """Takes three bytes at a time, and fails when it is full."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, data):
+        if self.tell() >= self.room:
+            raise OSError("full")
+        return super().write(bytes(data)[:3])
+
+
+def on_each(function):
+    """Makes an on_traffic that records what a function of the connection returns."""
+    results = []
+
+    def on_traffic(conn):
+        results.append(function(conn))
+
+    return results, on_traffic
+
+
+def test_read_takes_all_or_up_to_n(world):
+    results, on_traffic = on_each(lambda conn: (conn.read(2), conn.read(0), conn.read(100), conn.read(), conn.read(5)))
+    w = world(on_traffic=on_traffic)
+    w.feed(w.connect(), b"abcdef")
+    assert results == [(b"ab", b"", b"cdef", b"", b"")]
+
+
+def test_unread_bytes_stay_and_later_ones_come_behind_them(world):
+    results, on_traffic = on_each(lambda conn: (conn.inbound_buffered, conn.read(1), conn.inbound_buffered))
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    for data in (b"ab", b"cd", b"ef"):
+        w.feed(conn, data)
+    assert results == [(2, b"a", 1), (3, b"b", 2), (4, b"c", 3)]
+    assert conn.read() == b"def"
+    assert conn.inbound_buffered == 0
+
+
+def test_connections_of_one_batch_keep_their_own_bytes(world):
+    w = world(on_traffic=lambda conn: setattr(conn, "context", (conn.context or b"") + conn.read(2)))
+    conns = [w.connect() for _ in range(5)]
+    for i, conn in enumerate(conns):
+        w.sockets.feed(conn.fd, bytes([65 + i]) * 4)
+    w.loop.turn()
+    assert [conn.context for conn in conns] == [bytes([65 + i]) * 2 for i in range(5)]
+    assert [conn.read() for conn in conns] == [bytes([65 + i]) * 2 for i in range(5)]
+
+
+def test_more_connections_than_the_arena_holds(world):
+    w = world()
+    conns = [w.connect() for _ in range(12)]  # of 64 KiB each, into an arena of 256 KiB
+    for i, conn in enumerate(conns):
+        w.sockets.feed(conn.fd, bytes([i]) * 65536)
+    w.loop.turn()
+    received = {event.conn: event.detail for event in w.handler.events if event.name == "on_traffic"}
+    assert received == {conn: bytes([i]) * 65536 for i, conn in enumerate(conns)}
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["in the arena", "kept from earlier"])
+def test_peek_next_and_discard(world, kept):
+    def look(conn):
+        if kept and conn.inbound_buffered < 6:
+            return None
+        with pytest.raises(ShortBufferError):
+            conn.peek(7)
+        with pytest.raises(ShortBufferError):
+            conn.next(7)
+        assert conn.inbound_buffered == 6
+        return (
+            bytes(conn.peek(2)),
+            bytes(conn.next(1)),
+            conn.discard(2),
+            bytes(conn.peek()),
+            bytes(conn.next()),
+            conn.discard(9),
+            bytes(conn.peek(0)),
+        )
+
+    results, on_traffic = on_each(look)
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    for piece in (b"abc", b"def") if kept else (b"abcdef",):
+        w.feed(conn, piece)
+    assert results[-1] == (b"ab", b"a", 2, b"def", b"def", 0, b"")
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["in the arena", "kept from earlier"])
+def test_views_are_read_only_and_released_after_the_callback(world, kept):
+    views = []
+
+    def on_traffic(conn):
+        if conn.inbound_buffered == 4:
+            views.extend([conn.peek(2), conn.next(3)])
+            with pytest.raises(TypeError):
+                views[0][0] = 1
+
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    for piece in (b"ab", b"cd") if kept else (b"abcd",):
+        w.feed(conn, piece)
+    for view in views:
+        with pytest.raises(ValueError, match="released"):
+            bytes(view)
+    assert len(views) == 2
+    assert conn.read() == b"d"
+
+
+def test_a_view_that_cannot_be_released_keeps_its_bytes(world):
+    holders = []
+    w = world(on_traffic=lambda conn: holders.append(pickle.PickleBuffer(conn.next())))
+    conn = w.connect()
+    w.feed(conn, b"first")
+    w.feed(conn, b"other")
+    w.feed(conn, b"third")
+    assert [bytes(holder.raw()) for holder in holders] == [b"first", b"other", b"third"]
+
+
+def test_peek_joins_what_lies_around_the_end_of_the_ring(world):
+    seen = []
+
+    def on_traffic(conn):
+        if conn.inbound_buffered > 900:
+            seen.append(bytes(conn.peek(conn.inbound_buffered)))
+            conn.discard(conn.inbound_buffered - 10)
+
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    for i in range(40):
+        w.feed(conn, bytes([i]) * 100)
+    stream = b"".join(bytes([i]) * 100 for i in range(40))
+    at = 0
+    for data in seen:
+        assert stream[at : at + len(data)] == data
+        at += len(data) - 10
+    assert len(seen) >= 4
+
+
+def test_read_into(world):
+    target = bytearray(4)
+    results, on_traffic = on_each(lambda conn: (conn.read_into(target), bytes(target)))
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    w.feed(conn, b"abcdef")
+    assert results[0] == (4, b"abcd")
+    assert conn.read_into(target) == 2
+    assert target == b"efcd"
+    assert conn.read_into(target) == 0
+
+
+def test_write_to_takes_only_what_the_file_took(world):
+    file = ShortFile(6)
+
+    def on_traffic(conn):
+        with pytest.raises(OSError, match="full"):
+            conn.write_to(file)
+
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    w.feed(conn, b"abcdefgh")
+    assert file.getvalue() == b"abcdef"
+    assert conn.read() == b"gh"
+    good = io.BytesIO()
+    assert conn.write_to(good) == 0
+    w.handler._callbacks["on_traffic"] = lambda conn: conn.write_to(good)
+    w.feed(conn, b"tail")
+    assert good.getvalue() == b"tail"
+    assert conn.inbound_buffered == 0
+
+
+def test_pause_keeps_bytes_in_the_kernel_and_resume_delivers_them(world):
+    w = world()
+    conn = w.connect()
+    conn.pause_reading()
+    w.turns()
+    assert conn.fd not in w.poller.interests
+    w.sockets.feed(conn.fd, b"later")
+    w.turns(3)
+    assert w.handler.received() == b""
+    conn.resume_reading()
+    w.turns(3)
+    assert w.handler.received() == b"later"
+
+
+def test_pause_by_a_neighbour_in_the_same_batch_loses_nothing(world):
+    def on_traffic(conn):
+        second.pause_reading()
+        conn.context = (conn.context or b"") + conn.read()
+
+    w = world(on_traffic=on_traffic)
+    first, second = w.connect(), w.connect()
+    w.sockets.feed(first.fd, b"one")
+    w.sockets.feed(second.fd, b"two")
+    w.loop.turn()
+    assert (first.context, second.context) == (b"one", None)
+    w.handler._callbacks["on_traffic"] = lambda conn: setattr(conn, "context", conn.read())
+    second.resume_reading()
+    w.turns(2)
+    assert second.context == b"two"
+
+
+def test_resume_shows_what_was_left_unread(world):
+    lengths, on_traffic = on_each(lambda conn: conn.inbound_buffered)
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    w.feed(conn, b"abc")
+    conn.pause_reading()
+    conn.resume_reading()
+    w.turns(2)
+    assert lengths == [3, 3]
+
+
+def test_nothing_is_left_in_memory_by_an_idle_connection(world):
+    w = world()
+    conn = w.connect()
+    for _ in range(3):
+        w.feed(conn, b"x" * 1000)
+    assert conn._kept is None
+    assert conn._backlog is None

@@ -1,0 +1,297 @@
+"""The turn of a loop, its tasks and timers, on a fake poller and a manual clock."""
+
+from __future__ import annotations
+
+import errno
+import threading
+
+import pytest
+
+from netcore import Action, EngineNotRunningError
+from netcore.eventloop import Gate, PlannedCall, TimerHeap
+
+
+class CountingSockets:
+    """Counts the batch calls of the sockets it stands before."""
+
+    def __init__(self, sockets):
+        self._sockets = sockets
+        self.calls = []
+
+    def __getattr__(self, name):
+        value = getattr(self._sockets, name)
+        if name in ("receive", "send", "accept"):
+            return lambda *args: (self.calls.append(name), value(*args))[1]
+        return value
+
+
+def test_a_turn_makes_one_call_of_each_kind_whatever_the_number_of_sockets(world):
+    w = world(on_traffic=lambda conn: conn.write(conn.read()))
+    conns = [w.connect() for _ in range(200)]
+    counting = w.loop.sockets = CountingSockets(w.sockets)
+    waits = []
+    wait = w.poller.wait
+    w.poller.wait = lambda timeout: (waits.append(timeout), wait(timeout))[1]
+    for conn in conns:
+        w.sockets.feed(conn.fd, b"ping")
+    w.loop.turn()
+    assert len(waits) == 1
+    assert counting.calls == ["receive", "send"]
+    assert all(w.sent(conn) == b"ping" for conn in conns)
+
+
+def test_tasks_run_first_in_first_out_and_failing_ones_are_logged(world, caplog):
+    w = world()
+    ran = []
+    w.loop.execute(ran.append, 1)
+    w.loop.execute(lambda: 1 / 0)
+    w.loop.execute(ran.append, 2)
+    w.loop.turn()
+    assert ran == [1, 2]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_flood_of_tasks_does_not_starve_connections(world):
+    w = world(on_traffic=lambda conn: conn.write(conn.read()))
+    conn = w.connect()
+    turns = []
+
+    def again():
+        turns.append(1)
+        w.loop.execute(again)
+
+    for _ in range(5000):
+        w.loop.execute(again)
+    w.sockets.feed(conn.fd, b"ping")
+    w.loop.turn()
+    assert w.sent(conn) == b"ping"
+    assert len(turns) < 5000
+
+
+def test_accepting_is_bounded_per_turn(world):
+    w = world()
+    for _ in range(300):
+        w.sockets.connect(w.LISTENER)
+    counts = []
+    while w.loop.connection_count < 300:
+        before = w.loop.connection_count
+        w.loop.turn()
+        counts.append(w.loop.connection_count - before)
+    assert max(counts) <= 64
+
+
+def test_timers_run_in_order_and_equal_times_in_the_order_planned(world):
+    w = world()
+    ran = []
+    for delay, name in ((2, "c"), (1, "a"), (1, "b"), (3, "d")):
+        w.loop.schedule(delay, ran.append, name)
+    w.loop.schedule(0.5, lambda: 1 / 0)
+    start = w.clock.now
+    while len(ran) < 4:
+        w.loop.turn()
+    assert ran == ["a", "b", "c", "d"]
+    assert w.clock.now - start == 3
+
+
+def test_cancelled_timers_do_not_run_even_if_due_in_the_same_turn(world):
+    w = world()
+    ran = []
+    second = None
+    w.loop.schedule(1, lambda: second.cancel())
+    second = w.loop.schedule(1, ran.append, "second")
+    third = w.loop.schedule(1, ran.append, "third")
+    w.loop.turn()
+    assert ran == ["third"]
+    third.cancel()
+    second.cancel()
+
+
+def test_cancelled_timers_are_thrown_away():
+    heap = TimerHeap()
+    kept = []
+    for i in range(100_000):
+        call = PlannedCall(heap, float(i), int, ())
+        heap.add(call)
+        if i % 1000:
+            call.cancel()
+        else:
+            kept.append(call)
+    assert len(heap) < 1000
+    assert heap.pop_due(1e9) == kept
+
+
+def test_a_negative_delay_is_now(world):
+    w = world()
+    ran = []
+    w.loop.schedule(-5, ran.append, 1)
+    w.loop.turn()
+    assert ran == [1]
+
+
+def test_a_tick_of_time_passes_between_turns_without_events(world):
+    w = world()
+    w.loop.schedule(0.0003, int)
+    before = w.clock.now
+    w.loop.turn()
+    assert w.clock.now == pytest.approx(before + 0.0003)
+
+
+def test_a_loop_that_has_ended_refuses_tasks(world):
+    w = world()
+    calls = []
+    conn = w.connect()
+    w.loop.stop(10)
+    w.loop.run()
+    assert w.handler.names(conn) == ["on_open", "on_close"]
+    with pytest.raises(EngineNotRunningError):
+        w.loop.execute(int)
+    with pytest.raises(EngineNotRunningError):
+        w.loop.schedule(1, int)
+    conn.async_write(b"x", lambda c, error: calls.append(error))
+    conn.close(lambda c, error: calls.append(error))
+    assert [type(error).__name__ for error in calls] == ["ConnectionClosedError", "NoneType"]
+
+
+def test_stop_closes_gracefully_then_by_force(world):
+    w = world()
+    quick, stuck = w.connect(), w.connect()
+    w.sockets.block(stuck.fd)
+    stuck.write(b"never taken")
+    start = w.clock.now
+    w.loop.execute(w.loop.stop, 2)
+    w.loop.run()
+    assert w.clock.now - start == pytest.approx(2)
+    assert w.sockets.closed == [w.LISTENER, quick.fd]
+    assert w.sockets.resets == [stuck.fd]
+    assert {event.conn: type(event.detail) for event in w.handler.events if event.name == "on_close"} == {
+        quick: type(None),
+        stuck: TimeoutError,
+    }
+    assert w.cleanups == 1
+
+
+def test_connections_that_come_while_stopping_are_refused(world):
+    w = world()
+    stuck = w.connect()
+    w.sockets.block(stuck.fd)
+    stuck.write(b"x")
+    w.loop.stop(10)
+    w.loop.hand_over(77, b"", w.acceptor.listener)
+    assert w.sockets.resets == [77]
+    assert w.handler.names().count("on_open") == 1
+
+
+def test_tasks_left_at_the_end_still_run(world):
+    w = world()
+    ran = []
+
+    def last():
+        w.loop.stop_now()
+        w.loop.execute(ran.append, "after")
+
+    w.loop.execute(last)
+    w.loop.run()
+    assert ran == ["after"]
+
+
+def test_a_poller_that_fails_ends_the_loop_and_says_so(world, caplog):
+    stops = []
+    w = world()
+    conn = w.connect()
+    object.__setattr__(w.loop.shared, "shutdown", lambda: stops.append(1))
+
+    def broken(timeout):
+        raise OSError(errno.EIO, "broken")
+
+    w.poller.wait = broken
+    w.loop.run()
+    assert stops == [1]
+    assert w.handler.names(conn) == ["on_open", "on_close"]
+    assert "loop 0 failed" in caplog.text
+
+
+def test_shutdown_from_a_callback_reaches_the_engine(world):
+    for name in ("on_open", "on_traffic", "on_eof", "on_close"):
+        stops = []
+        w = world(**{name: lambda *args: Action.SHUTDOWN}, shared={"shutdown": lambda: stops.append(1)})
+        conn = w.connect()
+        w.sockets.feed(conn.fd, b"x")
+        w.sockets.feed_eof(conn.fd)
+        w.turns(3)
+        conn.close()
+        w.turns(1)
+        assert stops, name
+
+
+def test_accept_errors_pause_and_resume_accepting(world, caplog):
+    w = world()
+    conn = w.connect()
+    for _ in range(3):
+        w.sockets.fail_accept(w.LISTENER, errno.EMFILE)
+    w.turns()
+    assert w.LISTENER not in w.poller.interests
+    w.feed(conn, b"still served")
+    assert w.handler.received() == b"still served"
+    waiting = w.sockets.connect(w.LISTENER)
+    start = w.clock.now
+    while waiting not in w.loop._by_fd:
+        w.loop.turn()
+    assert w.clock.now - start == pytest.approx(0.3), "it did not back off"
+    assert caplog.text.count("cannot accept") == 1
+
+
+def test_the_gate_pauses_accepting_at_the_limit(world):
+    w = world(shared={"gate": Gate(2, refuse=False)})
+    first, second = w.connect(), w.connect()
+    third = w.sockets.connect(w.LISTENER)
+    w.turns(3)
+    assert third not in w.loop._by_fd
+    assert w.LISTENER not in w.poller.interests
+    second.close()
+    w.turns(3)
+    assert third in w.loop._by_fd
+    assert not first.closed
+
+
+def test_the_gate_refuses_beyond_the_limit(world):
+    w = world(shared={"gate": Gate(1, refuse=True)})
+    first = w.connect()
+    second = w.sockets.connect(w.LISTENER)
+    w.turns(2)
+    assert w.sockets.resets == [second]
+    first.close()
+    w.turns(2)
+    third = w.connect()
+    assert not third.closed
+
+
+def test_debug_mode_checks_the_thread(world):
+    from netcore import WrongThreadError
+
+    w = world(shared={"debug": True})
+    conn = w.connect()
+    errors = []
+
+    def misuse():
+        for call in (conn.read, lambda: conn.write(b"x"), lambda: conn.peek(), lambda: conn.inbound_buffered):
+            try:
+                call()
+            except WrongThreadError as error:
+                errors.append(str(error))
+        conn.async_write(b"allowed")
+
+    thread = threading.Thread(target=misuse, name="stranger")
+    thread.start()
+    thread.join()
+    assert len(errors) == 4
+    assert all("stranger" in text for text in errors)
+    w.turns()
+    assert w.sent(conn) == b"allowed"
+
+
+def test_debug_mode_warns_of_a_slow_callback(world, caplog, monkeypatch):
+    times = iter([0.0, 0.25] + [1.0] * 100)
+    monkeypatch.setattr("netcore.eventloop.debug.time.perf_counter", lambda: next(times))
+    w = world(shared={"debug": True})
+    w.connect()
+    assert "on_open held its loop for 0.250 s" in caplog.text
