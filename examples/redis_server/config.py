@@ -54,16 +54,22 @@ class Config:
         return self._integers[name]
 
     def matching(self, patterns: list[bytes]) -> list[bytes]:
-        """Names and values, alternating, of the parameters whose names match any of the glob patterns."""
+        """Names and values, alternating, of the parameters whose names match any of the glob patterns.
+
+        A name that is asked for literally comes back in the spelling it was asked in.
+        """
         known = _ONLY | _IMMUTABLE | {name: str(value) for name, value in self._integers.items()}
         known |= {alias: known[name] for alias, name in _ALIASES.items()}
-        expressions = [compile_glob(pattern, ignore_case=True) for pattern in patterns]
-        return [
-            text.encode()
-            for name, value in known.items()
-            if any(expression.match(name.encode()) for expression in expressions)
-            for text in (name, value)
-        ]
+        found: dict[str, bytes] = {}
+        for pattern in patterns:
+            literal = pattern.decode("latin-1").lower()
+            if literal in known:
+                found.setdefault(literal, pattern)
+            else:
+                match = compile_glob(pattern, ignore_case=True).match
+                names = (name.encode() for name in known)
+                found |= {name.decode(): name for name in names if match(name)}
+        return [text for name, spelling in found.items() for text in (spelling, known[name].encode())]
 
     def update(self, settings: list[tuple[bytes, bytes]]) -> None:
         """Set all of the parameters, or none of them.

@@ -95,7 +95,7 @@ def parse_score(text: bytes) -> float:
     overflown = isinf(number) and not _INFINITY.match(text)
     if overflown or (number == 0 and not _ZERO.match(text)):
         raise CommandError(NOT_A_FLOAT)
-    return number
+    return number + 0.0  # makes the negative zero positive
 
 
 def format_float(number: float) -> bytes:

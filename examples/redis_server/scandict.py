@@ -31,10 +31,10 @@ class ScanDict(dict[bytes, V]):
 
     def insert(self, key: bytes, value: V) -> bool:
         """Set the key's value; tell whether the key is new."""
-        known = key in self
-        self[key] = value
-        if known:
+        if key in self:
+            self[key] = value
             return False
+        self[key] = value
         if self._order is not None:
             self._positions[key] = len(self._order)
             self._order.append(key)

@@ -1,6 +1,7 @@
 """Connections: bytes in and out over the buffers, and an orderly life."""
 
 from netcore.connection.base import Connection, Ending
+from netcore.connection.callbacks import release_views, run
 from netcore.connection.debug import CheckedStreamConnection
 from netcore.connection.dispatch import deliver
 from netcore.connection.host import Host, Limits
@@ -18,4 +19,6 @@ __all__ = [
     "State",
     "StreamConnection",
     "deliver",
+    "release_views",
+    "run",
 ]

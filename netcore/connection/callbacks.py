@@ -45,12 +45,15 @@ def failed(host: Host, conn: StreamConnection, error: Exception) -> object:
 
 
 def react(host: Host, conn: StreamConnection, action: object) -> None:
-    """Does what a callback has returned."""
-    if action == Action.CLOSE:
+    """Does what a callback has returned.
+
+    Only an ``Action`` counts, not a number equal to one: ``return conn.write(b"x")`` must not close.
+    """
+    if action is Action.CLOSE:
         conn.close()
-    elif action == Action.SHUTDOWN:
+    elif action is Action.SHUTDOWN:
         host.shutdown()
-    elif action is not None:
+    elif action is not None and action is not Action.NONE:
         host.logger.error("a callback of connection %d returned %r, which is no Action", conn.id, action)
 
 

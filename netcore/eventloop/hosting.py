@@ -8,8 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netcore.buffer import BufferPool
-from netcore.connection import CheckedStreamConnection, Connection, StreamConnection
-from netcore.connection.callbacks import run
+from netcore.connection import CheckedStreamConnection, Connection, StreamConnection, run
 from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.shared import Shared
 from netcore.handler import CloseReason, Conn, EventHandler

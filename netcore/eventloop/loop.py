@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netcore._platform import pin_thread
-from netcore.connection import deliver
+from netcore.connection import deliver, release_views
 from netcore.errors import EngineNotRunningError
 from netcore.eventloop.acceptor import Acceptor, Listener
 from netcore.eventloop.hosting import Hosting
@@ -57,6 +57,8 @@ class Loop(Hosting, EventLoop):
         self._acceptors: dict[int, Acceptor] = {}
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
+        self._pending = self._tasks.pending
+        self._planned = self._timers.entries
         self._thread_id: int | None = None
         self._sleeping = False
         self._stopping = False
@@ -120,35 +122,36 @@ class Loop(Hosting, EventLoop):
     def turn(self) -> None:
         """Waits for what is next and deals with all of it."""
         self._sleeping = True
-        events = self.poller.wait(self._timeout())
+        if self._pending or self._again or self._unsettled:
+            timeout: float | None = 0.0
+        else:
+            timeout = self._until_next_timer() if self._planned else None
+        events = self.poller.wait(timeout)
         self._sleeping = False
         if events or self._again:
             self._serve(events)
-        if self._tasks:
+        if self._pending:
             self._run_tasks()
-        if self._timers:
+        if self._planned:
             self._run_timers()
         if self.outbox.fds or self._unsettled:
             self.settle()
 
-    def _timeout(self) -> float | None:
-        if self._tasks or self._again or self._unsettled:
-            return 0
-        when = self._timers.next_time() if self._timers else None
-        return None if when is None else max(when - self.clock(), 0)
+    def _until_next_timer(self) -> float | None:
+        when = self._timers.next_time()
+        return None if when is None else max(when - self.clock(), 0.0)
 
     def _serve(self, events: Sequence[tuple[int, int]]) -> None:
         conns: list[StreamConnection] = []
         fds: list[int] = []
-        acceptors: list[Acceptor] = []
+        listening = False
         if self._again:
             self._take_again(conns, fds)
         connection_at = self._by_fd.get
         for fd, readiness in events:
             conn = connection_at(fd)
             if conn is None:
-                if fd in self._acceptors:
-                    acceptors.append(self._acceptors[fd])
+                listening = listening or fd in self._acceptors
                 continue
             if readiness != _READABLE:
                 if readiness & _SENDABLE:
@@ -166,8 +169,15 @@ class Loop(Hosting, EventLoop):
             self.flush()  # it may hold views of the arena, which the next batch overwrites
             fds = fds[len(results) :]
             conns = conns[len(results) :]
-        for acceptor in acceptors:
-            acceptor.accept()
+        if listening:
+            self._accept(events)
+
+    def _accept(self, events: Sequence[tuple[int, int]]) -> None:
+        """Takes new connections, after those already here have been served."""
+        for fd, _ in events:
+            acceptor = self._acceptors.get(fd)
+            if acceptor is not None:
+                acceptor.accept()
 
     def _take_again(self, conns: list[StreamConnection], fds: list[int]) -> None:
         again, self._again = self._again, {}
@@ -192,6 +202,8 @@ class Loop(Hosting, EventLoop):
             function(*args)
         except Exception:
             self.logger.exception("%r failed on loop %d", function, self.index)
+        if self.views:
+            release_views(self)
 
     # Life.
 
@@ -261,11 +273,16 @@ class Loop(Hosting, EventLoop):
 
     def _end(self) -> None:
         self.claim()
-        self.stop_now()
-        self.settle()
-        for function, args in self._tasks.end():
-            self._guarded(function, args)
-        self.settle()
-        self._thread_id = None
-        self.poller.close()
-        self.shared.loop_ended()
+        try:
+            self.stop_now()
+            self.settle()
+            for function, args in self._tasks.end():
+                self._guarded(function, args)
+            self.settle()
+        except BaseException:
+            self.logger.critical("loop %d could not end in order", self.index, exc_info=True)
+        finally:
+            self._tasks.end()
+            self._thread_id = None
+            self.poller.close()
+            self.shared.loop_ended()

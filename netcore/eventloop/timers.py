@@ -38,37 +38,37 @@ class TimerHeap:
     """Planned calls by time, equal times in the order they were added. On the loop's thread only.
 
     Attributes:
+        entries: The heap; the loop looks every turn whether it is empty, and nobody else touches it.
         cancelled: About how many entries are only waiting to be thrown away.
     """
 
-    __slots__ = ("_heap", "_sequence", "cancelled")
+    __slots__ = ("_sequence", "cancelled", "entries")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, PlannedCall]] = []
+        self.entries: list[tuple[float, int, PlannedCall]] = []
         self._sequence = itertools.count()
         self.cancelled = 0
 
-    def __len__(self) -> int:
-        return len(self._heap)
-
     def add(self, call: PlannedCall) -> None:
         """Adds a call, and throws cancelled ones away when they are the majority."""
-        if len(self._heap) >= _COMPACT_FROM and 2 * self.cancelled > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].function is not None]
-            heapq.heapify(self._heap)
+        entries = self.entries
+        if len(entries) >= _COMPACT_FROM and 2 * self.cancelled > len(entries):
+            entries[:] = [entry for entry in entries if entry[2].function is not None]
+            heapq.heapify(entries)
             self.cancelled = 0
-        heapq.heappush(self._heap, (call.when, next(self._sequence), call))
+        heapq.heappush(entries, (call.when, next(self._sequence), call))
 
     def next_time(self) -> float | None:
         """Returns when the first call is due, in seconds of the loop's clock; None if there is none."""
-        while self._heap and self._heap[0][2].function is None:
-            heapq.heappop(self._heap)
+        entries = self.entries
+        while entries and entries[0][2].function is None:
+            heapq.heappop(entries)
             self.cancelled -= 1
-        return self._heap[0][0] if self._heap else None
+        return entries[0][0] if entries else None
 
     def pop_due(self, now: float) -> list[PlannedCall]:
         """Takes out the calls that are due, in order. Any of them may still be cancelled by an earlier one."""
         due = []
         while (when := self.next_time()) is not None and when <= now:
-            due.append(heapq.heappop(self._heap)[2])
+            due.append(heapq.heappop(self.entries)[2])
         return due

@@ -38,6 +38,7 @@ class NativeSockets:
         """
         self._ffi, self._lib = native()
         self._unpack = self._ffi.unpack
+        self._null = self._ffi.NULL
         self._receive_cap = receive_cap
         self._arena_size = max(arena_size, receive_cap)
         self._results = self._ffi.new("intptr_t[]", _BATCH)
@@ -76,7 +77,7 @@ class NativeSockets:
         n = self._lib.nc_receive(
             count if count <= _BATCH else _BATCH, fds, self._memory, self._arena_size, self._receive_cap, results
         )
-        return self._unpack(results, n)
+        return [results[0]] if n == 1 else self._unpack(results, n)
 
     def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
         """See ``Transport.send``; send(2) or sendmsg(2)."""
@@ -85,8 +86,10 @@ class NativeSockets:
             self._unsent_size = 2 * count
             self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)
         lengths = list(map(len, chunks))
-        if max(lengths) < _BY_POINTER:
-            troubled = self._lib.nc_send(count, fds, lengths, b"".join(chunks), self._ffi.NULL, self._unsent)
+        if count == 1 and type(chunks[0]) is bytes:
+            troubled = self._lib.nc_send(1, fds, lengths, chunks[0], self._null, self._unsent)
+        elif max(lengths) < _BY_POINTER:
+            troubled = self._lib.nc_send(count, fds, lengths, b"".join(chunks), self._null, self._unsent)
         else:
             troubled = self._send_by_pointer(fds, chunks, lengths)
         if not troubled:
@@ -94,7 +97,7 @@ class NativeSockets:
         return [(i, n) for i, n in enumerate(self._unpack(self._unsent, count)) if n]
 
     def _send_by_pointer(self, fds: list[int], chunks: list[Chunk], lengths: list[int]) -> int:
-        null, from_buffer = self._ffi.NULL, self._ffi.from_buffer
+        null, from_buffer = self._null, self._ffi.from_buffer
         small = [chunk for chunk in chunks if len(chunk) < _BY_POINTER]
         pointers = [from_buffer(chunk) if len(chunk) >= _BY_POINTER else null for chunk in chunks]
         return self._lib.nc_send(len(fds), fds, lengths, b"".join(small), pointers, self._unsent)

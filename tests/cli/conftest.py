@@ -1,4 +1,4 @@
-"""Running the command line as its users do: as a process, found by the log line that says where it listens."""
+"""Running the command line as users do: as a process, found by the log line that says where it listens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -103,10 +103,12 @@ def _served(directory: Path, arguments: tuple[str, ...], command: tuple[str, ...
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Callable[..., object]:
+def served(tmp_path: Path) -> Callable[..., AbstractContextManager[Served]]:
     """Starts a server: ``with served("app:Echo", "tcp://127.0.0.1:0", app=source) as server``."""
 
-    def start(*arguments: str, app: str = ECHO, directory: Path = tmp_path, command: tuple[str, ...] = COMMAND):
+    def start(
+        *arguments: str, app: str = ECHO, directory: Path = tmp_path, command: tuple[str, ...] = COMMAND
+    ) -> AbstractContextManager[Served]:
         if directory == tmp_path:
             (tmp_path / "app.py").write_text(app)
         return _served(directory, arguments, command)

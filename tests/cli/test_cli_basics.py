@@ -5,17 +5,20 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from importlib import metadata
 
 import pytest
 
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
-def test_the_version_is_the_installed_one(netcore_command) -> None:
+
+def test_the_version_is_the_installed_one(netcore_command: Command) -> None:
     done = netcore_command("--version")
     assert (done.returncode, done.stdout) == (0, f"netcore {metadata.version('netcore')}\n")
 
 
-def test_the_script_is_the_same(netcore_command) -> None:
+def test_the_script_is_the_same(netcore_command: Command) -> None:
     script = shutil.which("netcore", path=sysconfig.get_path("scripts"))
     assert script is not None
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=True)
@@ -30,7 +33,9 @@ def test_the_script_is_the_same(netcore_command) -> None:
         (["doctor", "--help"], ["exit status"]),
     ],
 )
-def test_the_help_tells_what_there_is(netcore_command, arguments: list[str], words: list[str]) -> None:
+def test_the_help_tells_what_there_is(
+    netcore_command: Command, arguments: list[str], words: list[str]
+) -> None:
     done = netcore_command(*arguments)
     assert done.returncode == 0
     for word in words:

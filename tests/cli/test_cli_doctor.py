@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+
 import pytest
 
 from netcore import cli, poll
 from netcore.cli import doctor, findings
 from netcore.cli.probes import echo, listeners, pollers, process
 
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
-def by_subject(found) -> dict[str, findings.Finding]:
+
+def by_subject(found: Iterable[findings.Finding]) -> dict[str, findings.Finding]:
     return {finding.subject: finding for finding in found}
 
 
-def test_this_machine_is_well(netcore_command) -> None:
+def test_this_machine_is_well(netcore_command: Command) -> None:
     done = netcore_command("doctor")
     assert done.returncode == 0, done.stdout
     assert "FAIL" not in done.stdout
@@ -25,13 +30,13 @@ def test_this_machine_is_well(netcore_command) -> None:
 
 
 @pytest.mark.parametrize(("name", "status"), [("nosuch", 1), ("select", 0)])
-def test_the_environment_chooses_the_default(netcore_command, name: str, status: int) -> None:
+def test_the_environment_chooses_the_default(netcore_command: Command, name: str, status: int) -> None:
     done = netcore_command("doctor", NETCORE_POLLER=name)
     assert done.returncode == status, done.stdout
     assert name in next(line for line in done.stdout.splitlines() if "default poller" in line)
 
 
-def test_pure_sockets_are_reported(netcore_command) -> None:
+def test_pure_sockets_are_reported(netcore_command: Command) -> None:
     done = netcore_command("doctor", NETCORE_SOCKETS="pure")
     assert done.returncode == 0
     assert "pure" in next(line for line in done.stdout.splitlines() if " sockets " in line)
@@ -52,7 +57,7 @@ def test_a_failed_finding_makes_the_status_1(
 
 
 def test_a_probe_that_raises_is_a_failed_finding_and_the_rest_goes_on() -> None:
-    def broken():
+    def broken() -> Iterator[findings.Finding]:
         yield findings.ok("first", "works")
         raise OSError("no luck")
 
@@ -82,9 +87,7 @@ def test_a_system_without_balancing_is_no_fault(monkeypatch: pytest.MonkeyPatch)
     assert finding.status is findings.Status.MISSING
 
 
-@pytest.mark.parametrize(
-    ("counts", "status"), [([3, 5], findings.Status.OK), ([0, 8], findings.Status.FAIL)]
-)
+@pytest.mark.parametrize(("counts", "status"), [([3, 5], findings.Status.OK), ([0, 8], findings.Status.FAIL)])
 def test_balancing_is_judged_by_both_listeners(
     monkeypatch: pytest.MonkeyPatch, counts: list[int], status: findings.Status
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from netcore.cli import main, serve
 
 ANY_PORT = "tcp://127.0.0.1:0"
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 APP = """
 import netcore
@@ -42,10 +45,11 @@ class NoBalancer:
 def assert_one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
-    assert done.stderr.startswith("netcore: ")
-    assert done.stderr.count("\n") == 1, done.stderr
+    # Without the native part a warning of it may come first, which is not about the arguments.
+    (line,) = (line for line in done.stderr.splitlines() if " WARNING netcore: " not in line)
+    assert line.startswith("netcore: ")
     for part in parts:
-        assert part in done.stderr
+        assert part in line
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def assert_one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None
         ("app:make_nothing", "app:make_nothing returned None"),
     ],
 )
-def test_handler(netcore_command, tmp_path: Path, handler: str, complaint: str) -> None:
+def test_handler(netcore_command: Command, tmp_path: Path, handler: str, complaint: str) -> None:
     (tmp_path / "app.py").write_text(APP)
     assert_one_line(netcore_command("run", handler, ANY_PORT), complaint)
 
@@ -76,7 +80,7 @@ def test_handler(netcore_command, tmp_path: Path, handler: str, complaint: str) 
         (["localhost:9000"], "'localhost:9000' is not an address"),
         (["http://localhost:9000"], "unknown scheme 'http'"),
         (["tcp://localhost"], "no valid host and port"),
-        (["tcp://host.invalid:0"], "(tcp://host.invalid:0)"),
+        (["tcp://192.0.2.1:0"], "(tcp://192.0.2.1:0)"),
         (["unix://absent/socket"], "No such file or directory (unix://absent/socket)"),
         ([], "ADDRESS"),
         ([ANY_PORT, "--loops", "0"], "--loops"),
@@ -92,24 +96,24 @@ def test_handler(netcore_command, tmp_path: Path, handler: str, complaint: str) 
     ],
 )
 def test_addresses_and_options(
-    netcore_command, tmp_path: Path, arguments: list[str], complaint: str
+    netcore_command: Command, tmp_path: Path, arguments: list[str], complaint: str
 ) -> None:
     (tmp_path / "app.py").write_text(APP)
     assert_one_line(netcore_command("run", "app:Echo", *arguments), complaint)
 
 
 @pytest.mark.parametrize("arguments", [[], ["nosuch"], ["doctor", "extra"], ["--nosuch"]])
-def test_commands(netcore_command, arguments: list[str]) -> None:
+def test_commands(netcore_command: Command, arguments: list[str]) -> None:
     assert_one_line(netcore_command(*arguments))
 
 
-def test_the_environment(netcore_command, tmp_path: Path) -> None:
+def test_the_environment(netcore_command: Command, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     done = netcore_command("run", "app:Echo", ANY_PORT, NETCORE_POLLER="nosuch")
     assert_one_line(done, "there is no poller 'nosuch'")
 
 
-def test_an_address_in_use(netcore_command, tmp_path: Path) -> None:
+def test_an_address_in_use(netcore_command: Command, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
@@ -137,7 +141,7 @@ def test_a_refused_permission(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     ],
 )
 def test_a_module_that_fails_shows_its_traceback(
-    netcore_command, tmp_path: Path, source: str, fault: str
+    netcore_command: Command, tmp_path: Path, source: str, fault: str
 ) -> None:
     (tmp_path / "app.py").write_text(source)
     done = netcore_command("run", "app:Echo", ANY_PORT)
@@ -149,7 +153,7 @@ def test_a_module_that_fails_shows_its_traceback(
     assert last.startswith("netcore: importing app failed: ")
 
 
-def test_a_class_that_fails_shows_its_traceback(netcore_command, tmp_path: Path) -> None:
+def test_a_class_that_fails_shows_its_traceback(netcore_command: Command, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     done = netcore_command("run", "app:Faulty", ANY_PORT)
     assert done.returncode == 2
@@ -157,7 +161,7 @@ def test_a_class_that_fails_shows_its_traceback(netcore_command, tmp_path: Path)
     assert done.stderr.endswith("netcore: calling app:Faulty failed: KeyError: 'my own fault'\n")
 
 
-def test_a_fault_in_on_boot_is_no_wrong_argument(netcore_command, tmp_path: Path) -> None:
+def test_a_fault_in_on_boot_is_no_wrong_argument(netcore_command: Command, tmp_path: Path) -> None:
     source = "    def on_boot(self, engine):\n        open('absent')\n"
     (tmp_path / "app.py").write_text(APP.replace("    pass\n", source, 1))
     done = netcore_command("run", "app:Echo", ANY_PORT)

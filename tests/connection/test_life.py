@@ -258,11 +258,11 @@ def test_the_base_handler_logs_the_traceback_and_closes(world, caplog):
 
 
 def test_a_result_that_is_no_action_is_reported(world, caplog):
-    w = world(on_traffic=lambda conn: "close")
+    w = world(on_traffic=lambda conn: int(Action.CLOSE))
     conn = w.connect()
     w.feed(conn, b"x")
     assert not conn.closed
-    assert "'close', which is no Action" in caplog.text
+    assert "returned 1, which is no Action" in caplog.text
 
 
 def test_close_in_on_open(world):

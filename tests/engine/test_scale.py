@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-from netcore import EventHandler
+from netcore import Action, EventHandler
 from netcore.testing import RecordingHandler
 
 CONNECTIONS = 1000
@@ -103,7 +103,7 @@ def test_two_thousand_connections_in_a_row_leave_nothing(serve, dial):
             conn.write(conn.read())
 
         def on_eof(self, conn):
-            return 1
+            return Action.CLOSE
 
         def on_close(self, conn, error):
             type(self).closes += 1

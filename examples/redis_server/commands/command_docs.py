@@ -38,7 +38,7 @@ def command_info(session: Session, request: list[bytes]) -> bytes:
     if len(request) == 2:
         return command(session, request)
     found = map(table.get, request[2:])
-    return array([wire.null_array if each is None else _facts(each, wire) for each in found])
+    return array([wire.null if each is None else _facts(each, wire) for each in found])
 
 
 @GROUP.add("command|docs", -2, _FLAGS, since="7.0.0", syntax="[command-name [command-name ...]]")

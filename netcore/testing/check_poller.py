@@ -1,0 +1,47 @@
+"""The conformance check for pollers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from netcore.poll import Poller
+from netcore.testing.poller_bench import PollerBench
+from netcore.testing.readiness_rules import KERNEL_READINESS_RULES, READINESS_RULES
+from netcore.testing.rules import run_rules
+from netcore.testing.waiting_rules import KERNEL_WAITING_RULES, WAITING_RULES
+
+__all__ = ["check_poller"]
+
+_KERNEL_RULES: Final = KERNEL_READINESS_RULES + KERNEL_WAITING_RULES
+_RULES: Final = READINESS_RULES + WAITING_RULES + _KERNEL_RULES
+
+
+def check_poller(factory: Callable[[], Poller]) -> None:
+    """Checks that what ``factory`` makes keeps the contract of ``Poller``.
+
+    It works on real sockets, except where the poller has a method ``open_pair`` that opens a ``Wire``
+    (see ``netcore.testing.wires``); such a poller is taken to have nothing to do with the kernel. It
+    tolerates what a loop must tolerate: spurious readiness, and waits that end for no reason, as long
+    as that does not go on. That a signal ends a wait is checked on the main thread only.
+
+    Args:
+        factory: Called without arguments, any number of times; opens a new poller.
+
+    Raises:
+        AssertionError: It does not; the message is a sentence that says what is wrong.
+    """
+
+    def run(rule: Callable[[PollerBench], None]) -> None:
+        bench = PollerBench(factory())
+        try:
+            if bench.on_kernel or rule not in _KERNEL_RULES:
+                rule(bench)
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is what is to be told
+                bench.close()
+            raise
+        bench.close()
+
+    run_rules("poller", _RULES, run)

@@ -1,0 +1,130 @@
+"""Where batched socket I/O is put to the test: sockets of its own, and plain sockets at their far ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+from netcore.sockets import Chunk, Sockets
+from netcore.testing import wires
+from netcore.testing.rules import require
+from netcore.testing.wires import tcp_pair, wait_ready
+
+__all__ = ["SocketsBench", "is_open", "receive_all", "receive_exactly"]
+
+
+class SocketsBench:
+    """The sockets being checked, the descriptors they own, and the peers of these.
+
+    Attributes:
+        sockets: What is being checked.
+    """
+
+    def __init__(self, sockets: Sockets) -> None:
+        self.sockets = sockets
+        self._owned: set[int] = set()
+        self._peers: list[socket.socket] = []
+
+    def adopt(self, sock: socket.socket) -> int:
+        """Hands a socket over to the sockets being checked; returns its descriptor."""
+        sock.setblocking(False)
+        fd = sock.detach()
+        self.attach(fd)
+        return fd
+
+    def attach(self, fd: int) -> None:
+        """Attaches a descriptor, which is closed at the end."""
+        self.sockets.attach(fd)
+        self._owned.add(fd)
+
+    def keep(self, peer: socket.socket) -> socket.socket:
+        """Closes a peer at the end, and limits how long it waits until then."""
+        peer.settimeout(wires.PATIENCE)
+        self._peers.append(peer)
+        return peer
+
+    def pair(self, tcp: bool = False) -> tuple[int, socket.socket]:
+        """Connects two sockets; returns a descriptor under check and its blocking peer."""
+        near, far = tcp_pair() if tcp else socket.socketpair()
+        return self.adopt(near), self.keep(far)
+
+    def released(self, fd: int) -> None:
+        """Notes that a descriptor has been closed by the sockets being checked."""
+        self._owned.discard(fd)
+
+    def close(self) -> None:
+        """Closes what is still open."""
+        for fd in self._owned:
+            self.sockets.close([fd])
+        for peer in self._peers:
+            peer.close()
+
+    def arrival(self, fd: int) -> None:
+        """Requires that the kernel has something for a descriptor, so that receiving shows it."""
+        require(wait_ready(fd), "the machine does not pass on what a peer has sent.")
+
+    def receive(self, fds: list[int]) -> list[tuple[int, bytes]]:
+        """Receives once from each socket, asking for the rest where the arena is full.
+
+        Returns:
+            Per socket the result and the bytes in the arena; no bytes for a result that is an error.
+        """
+        received: list[tuple[int, bytes]] = []
+        while len(received) < len(fds):
+            rest = fds[len(received) :]
+            results = self.sockets.receive(rest)
+            require(0 < len(results) <= len(rest), f"receive() of {len(rest)} sockets gives {len(results)} results.")
+            at = 0
+            for n in results:
+                size = max(n, 0)
+                data = self.sockets.arena[at : at + size]
+                require(type(data) is bytes, f"a slice of the arena is {type(data).__name__} instead of bytes.")
+                require(len(data) == size, f"receive() reports {sum(results)} bytes, which the arena does not have.")
+                received.append((n, data))
+                at += size
+        return received
+
+    def send(self, batch: Sequence[tuple[int, Chunk]]) -> dict[int, int]:
+        """Sends a batch; returns the exceptions by index after checking their form."""
+        exceptions = self.sockets.send([fd for fd, _ in batch], [chunk for _, chunk in batch])
+        for i, n in exceptions:
+            require(0 <= i < len(batch), f"send() of {len(batch)} chunks reports chunk {i}.")
+            size = len(batch[i][1])
+            require(n, f"send() reports chunk {i} although nothing of it is left.")
+            require(n <= size, f"send() reports {n} bytes left of a chunk of {size}.")
+        indices = [i for i, _ in exceptions]
+        require(indices == sorted(set(indices)), "send() does not report its exceptions in ascending order.")
+        return dict(exceptions)
+
+
+def receive_exactly(peer: socket.socket, size: int, sentence: str) -> bytes:
+    """Reads so many bytes from a peer, or fails with the sentence."""
+    data = bytearray()
+    try:
+        while len(data) < size and (piece := peer.recv(size - len(data))):
+            data += piece
+    except (TimeoutError, socket.timeout, ConnectionError):
+        pass
+    require(len(data) == size, f"{sentence.rstrip('.')}: {len(data)} of {size} bytes arrive.")
+    return bytes(data)
+
+
+def receive_all(peer: socket.socket, sentence: str) -> bytes:
+    """Reads from a peer up to the end of the stream, or fails with the sentence."""
+    data = bytearray()
+    try:
+        while piece := peer.recv(1 << 20):
+            data += piece
+    except (TimeoutError, socket.timeout, ConnectionError) as error:
+        raise AssertionError(f"{sentence.rstrip('.')}: the peer sees {error!r} after {len(data)} bytes.") from error
+    return bytes(data)
+
+
+def is_open(fd: int) -> bool:
+    """Tells whether a descriptor is open. Handles of Windows are taken to be closed."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True

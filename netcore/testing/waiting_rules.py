@@ -1,0 +1,222 @@
+"""How long a poller must wait, and what ends its waits."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from netcore.poll import Interest, Readiness
+from netcore.testing.poller_bench import PollerBench
+from netcore.testing.rules import expect_raises, require
+
+__all__ = ["KERNEL_WAITING_RULES", "WAITING_RULES"]
+
+_READABLE = int(Readiness.READABLE)
+
+_SHORT: Final = 0.0004
+"""Seconds; a poller that rounds to milliseconds must round this up."""
+
+_A_WHILE: Final = 0.03
+"""Seconds after which another thread acts. Long enough to count the turns of a spinning poller."""
+
+_WAKES: Final = 1000
+_TURNS: Final = 100
+"""Turns that a poller may take for nothing, spuriously, where it should take one."""
+
+
+def _looks_without_waiting(bench: PollerBench) -> None:
+    with bench.watchdog() as dog:
+        for _ in range(3):
+            bench.look(0)
+    require(not dog.barked, "wait(0) blocks.")
+
+
+def _short_timeouts_do_not_spin(bench: PollerBench) -> None:
+    turns = 0
+    rounds = 20
+    for _ in range(rounds):
+        end = time.monotonic() + _SHORT
+        while (left := end - time.monotonic()) > 0:
+            bench.look(left)
+            turns += 1
+    sentence = f"waits of {_SHORT * 1e3:g} ms return early: it takes {turns} turns to wait {rounds} times."
+    require(turns <= 10 * rounds, sentence)
+
+
+def _blocks_until_the_time_is_over(bench: PollerBench) -> None:
+    end = time.monotonic() + _A_WHILE
+    turns = 0
+    while (left := end - time.monotonic()) > 0:
+        bench.look(left)
+        turns += 1
+    require(turns <= _TURNS, f"waits return early: it takes {turns} turns to wait {_A_WHILE * 1e3:g} ms.")
+
+
+def _wake_ends_a_wait_without_limit(bench: PollerBench) -> None:
+    woken = threading.Event()
+
+    def wake() -> None:
+        woken.set()
+        bench.poller.wake()
+
+    with bench.watchdog() as dog:
+        timer = threading.Timer(_A_WHILE, wake)
+        timer.start()
+        turns = 0
+        while not woken.is_set() and turns <= _TURNS:
+            bench.look(None)
+            turns += 1
+        timer.join()
+    require(not dog.barked, "wake() from another thread does not end wait(None).")
+    require(turns <= _TURNS, "wait(None) returns though nothing is ready and nobody has called wake().")
+
+
+def _wake_ends_a_wait_with_a_limit(bench: PollerBench) -> None:
+    with bench.watchdog() as dog:
+        timer = threading.Timer(_A_WHILE, bench.poller.wake)
+        timer.start()
+        end = time.monotonic() + 3600
+        while timer.is_alive():
+            bench.look(end - time.monotonic())
+    require(not dog.barked, "wake() from another thread does not end wait(3600).")
+
+
+def _wake_before_a_wait_is_not_lost(bench: PollerBench) -> None:
+    with bench.watchdog() as dog:
+        for _ in range(3):
+            bench.poller.wake()
+            bench.look(None)
+            require(not dog.barked, "wake() before wait() is lost: the wait does not end.")
+
+
+def _wake_hides_no_readiness(bench: PollerBench) -> None:
+    wire = bench.open()
+    bench.register(wire, Interest.READ)
+    for _ in range(3):
+        wire.make_readable()
+        bench.poller.wake()
+        bench.until(wire, _READABLE, "a wake() hides that a descriptor is readable.")
+        wire.drain()
+
+
+def _many_wakes_come_to_rest(bench: PollerBench) -> None:
+    with bench.watchdog() as dog:
+        for _ in range(_WAKES):
+            bench.poller.wake()
+        bench.look(None)
+        require(not dog.barked, f"after {_WAKES} wakes the wait does not end.")
+        for _ in range(_WAKES + _TURNS):
+            start = time.monotonic()
+            bench.look(_A_WHILE)
+            if time.monotonic() - start >= _A_WHILE / 2:
+                return
+    raise AssertionError(f"after {_WAKES} wakes the poller never comes to rest.")
+
+
+def _several_threads_may_wake(bench: PollerBench) -> None:
+    failures: list[Exception] = []
+    finished: list[int] = []
+
+    def wake(number: int) -> None:
+        try:
+            for _ in range(_WAKES // 4):
+                bench.poller.wake()
+            finished.append(number)
+            bench.poller.wake()
+        except Exception as error:
+            failures.append(error)
+            finished.append(number)
+
+    with bench.watchdog() as dog:
+        threads = [threading.Thread(target=wake, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        while len(finished) < len(threads) and not dog.barked:
+            bench.look(None if not failures else 0)
+        for thread in threads:
+            thread.join()
+    require(not failures, f"wake() from several threads raises {failures[:1]!r}.")
+    require(not dog.barked, "of wakes from several threads one is lost: the wait does not end.")
+
+
+def _close_is_final(bench: PollerBench) -> None:
+    wire, other = bench.open(), bench.open()
+    poller = bench.poller
+    poller.register(wire.fd, Interest.READ)
+    poller.close()
+    poller.close()
+    expect_raises(ValueError, lambda: poller.register(other.fd, Interest.READ), "register() after close()")
+    expect_raises(ValueError, lambda: poller.modify(wire.fd, Interest.WRITE), "modify() after close()")
+    expect_raises(ValueError, lambda: poller.unregister(wire.fd), "unregister() after close()")
+    expect_raises(ValueError, lambda: poller.wait(0), "wait() after close()")
+    expect_raises(ValueError, poller.wake, "wake() after close()")
+    try:
+        wire.make_readable()
+        wire.drain()
+    except OSError as error:
+        raise AssertionError(f"close() closes the registered descriptors too: {error}.") from error
+
+
+def _a_signal_ends_a_wait(bench: PollerBench) -> None:
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_kill"):
+        return  # only the main thread handles signals in Python, and Windows interrupts nothing
+    with bench.watchdog() as dog, _signals() as handled:
+        turns = 0
+        while not handled and turns <= _TURNS:
+            bench.look(None)
+            turns += 1
+        require(not dog.barked, "a signal does not end wait(None).")
+        require(handled, "wait(None) returns though nothing is ready and no signal has come.")
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Sends signals to the main thread, one every while; the handler notes them in the list.
+
+    Repeated, since one that comes just before the wait does not end it. Not by an interval timer: test
+    runners use that one for their time-outs.
+    """
+    handled: list[int] = []
+    enough = threading.Event()
+    main = threading.main_thread().ident
+    require(main is not None, "the main thread is not running.")
+
+    def note(number: int, frame: FrameType | None) -> None:
+        handled.append(number)
+
+    def send() -> None:
+        while not enough.wait(_A_WHILE):
+            signal.pthread_kill(main or 0, signal.SIGUSR1)
+
+    former = signal.signal(signal.SIGUSR1, note)
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield handled
+    finally:
+        enough.set()
+        sender.join()
+        signal.signal(signal.SIGUSR1, former)
+
+
+WAITING_RULES: Final[tuple[Callable[[PollerBench], None], ...]] = (
+    _looks_without_waiting,
+    _short_timeouts_do_not_spin,
+    _blocks_until_the_time_is_over,
+    _wake_ends_a_wait_without_limit,
+    _wake_ends_a_wait_with_a_limit,
+    _wake_before_a_wait_is_not_lost,
+    _wake_hides_no_readiness,
+    _many_wakes_come_to_rest,
+    _several_threads_may_wake,
+    _close_is_final,
+)
+"""For every poller."""
+
+KERNEL_WAITING_RULES: Final[tuple[Callable[[PollerBench], None], ...]] = (_a_signal_ends_a_wait,)
+"""For pollers that wait in the kernel."""

@@ -1,0 +1,69 @@
+"""With a compiler there is one wheel for every CPython from 3.10 on, native part included."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sysconfig
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+
+pytestmark = [
+    pytest.mark.packaging,
+    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no C compiler: {COMPILER} is not on PATH"),
+]
+
+
+@pytest.fixture(scope="module")
+def wheel(build_wheel: Callable[..., Any]) -> Path:
+    """A wheel built with the native part required."""
+    file: Path = build_wheel(NETCORE_NATIVE="require").file
+    return file
+
+
+@pytest.mark.skipif(
+    platform.python_implementation() != "CPython" or bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="there is no stable ABI here",
+)
+def test_the_wheel_is_for_every_cpython(wheel: Path) -> None:
+    assert "-cp310-abi3-" in wheel.name
+
+
+def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"netcore"}
+    assert {"netcore/py.typed", "netcore/cli/probes/__init__.py", "netcore/_native/_netcore.pyi"} <= set(
+        names
+    )
+    assert any(
+        name.startswith("netcore/_native/_netcore.") and name.endswith((".so", ".pyd")) for name in names
+    )
+
+
+def test_the_native_part_works_once_installed(wheel: Path, install: Callable[[Path], Any]) -> None:
+    installed = install(wheel)
+    done = installed.python("-c", "from netcore import sockets; print(sockets.open_sockets(4096).name)")
+    assert (done.stdout, done.stderr) == ("native\n", "")
+    done = installed.netcore("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert any(line.split() == ["ok", "native", "part", "compiled"] for line in done.stdout.splitlines())
+
+
+def test_the_source_distribution_builds_with_the_native_part(
+    build_sdist: Callable[[], Any], build_wheel: Callable[..., Any], tmp_path: Path
+) -> None:
+    with tarfile.open(build_sdist().file) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+        archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+    assert {"LICENSE", "README.md", "tox.ini", "setup.py", "tests/test_layers.py"} <= names
+    assert {"netcore/_native/src/netcore.h", "netcore/_native/src/platform.c"} <= names
+    (tree,) = tmp_path.iterdir()
+    assert build_wheel(tree, NETCORE_NATIVE="require").file.suffix == ".whl"

@@ -1,0 +1,75 @@
+"""The layers are what the design says, and the checker would notice if they were not."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def lint(directory: Path) -> subprocess.CompletedProcess[str]:
+    """Runs import-linter on the netcore package in a directory, with the contract beside it."""
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "--no-cache"],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(directory), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the package and its contract, to be spoilt."""
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
+    shutil.copytree(REPOSITORY / "netcore", tmp_path / "netcore", ignore=ignored)
+    return tmp_path
+
+
+def test_imports_go_downward_only() -> None:
+    done = lint(REPOSITORY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\b1 kept, 0 broken", done.stdout), done.stdout
+
+
+def test_the_unspoilt_copy_passes(tree: Path) -> None:
+    done = lint(tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("netcore/poll/injected.py", "netcore.eventloop"),
+        ("netcore/poll/injected.py", "netcore.sockets"),
+        ("netcore/buffer/injected.py", "netcore.lb"),
+        ("netcore/handler/injected.py", "netcore.connection"),
+        ("netcore/engine/injected.py", "netcore.testing"),
+        ("netcore/cli/injected.py", "netcore.testing"),
+        ("netcore/eventloop/injected.py", "netcore.engine"),
+    ],
+)
+def test_an_import_upward_or_sideways_is_caught(tree: Path, module: str, imported: str) -> None:
+    (tree / module).write_text(f"import {imported}\n")
+    done = lint(tree)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"{module.removesuffix('.py').replace('/', '.')} -> {imported}" in done.stdout
+
+
+def test_a_package_that_has_no_place_is_caught(tree: Path) -> None:
+    (tree / "netcore" / "unplaced").mkdir()
+    (tree / "netcore" / "unplaced" / "__init__.py").touch()
+    done = lint(tree)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "netcore.unplaced" in done.stdout
