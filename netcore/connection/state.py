@@ -13,6 +13,8 @@ __all__ = ["TRANSITIONS", "Event", "State"]
 class State(enum.Enum):
     """Where a stream connection is between its first byte and its last."""
 
+    __hash__ = object.__hash__  # in C; that of Enum is Python, and each transition hashes several times
+
     OPEN = "open"
     """Both directions work."""
     PEER_CLOSED = "peer closed"
@@ -31,6 +33,8 @@ class State(enum.Enum):
 
 class Event(enum.Enum):
     """What moves a connection on."""
+
+    __hash__ = object.__hash__
 
     PEER_FIN = "the peer's FIN"
     SHUTDOWN_WRITE = "shutdown_write()"
