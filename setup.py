@@ -25,6 +25,7 @@ class BuildNative(build_ext):
     """Marks the extension as optional unless it is required, so that a failing compiler only warns."""
 
     def finalize_options(self) -> None:
+        """Called by setuptools once the extensions are known."""
         super().finalize_options()
         for extension in self.extensions:
             extension.optional = native_wish() == "try"
