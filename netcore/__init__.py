@@ -1,12 +1,13 @@
 """netcore: event-driven networking on the kernel's own readiness API, in layers that can be swapped.
 
-    import netcore
+Example:
+    An echo server::
 
-    class Echo(netcore.EventHandler):
-        def on_traffic(self, conn):
-            conn.write(conn.read())
+        class Echo(netcore.EventHandler):
+            def on_traffic(self, conn):
+                conn.write(conn.read())
 
-    netcore.run(Echo(), "tcp://127.0.0.1:9000")
+        netcore.run(Echo(), "tcp://127.0.0.1:9000")
 """
 
 from netcore.address import Address

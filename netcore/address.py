@@ -13,7 +13,9 @@ __all__ = ["Address"]
 _INET_NETWORKS = ("tcp", "tcp4", "tcp6", "udp", "udp4", "udp6")
 _NETWORKS = (*_INET_NETWORKS, "unix")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_HOST_AND_PORT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<plain>[^\[\]:/?#@\s]*)):(?P<port>[0-9]{1,5})")
+_HOST_AND_PORT = re.compile(
+    r"(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<plain>[^\[\]:/?#@\s]*)):(?P<port>[0-9]{1,5})"
+)
 _HOST_NAME = re.compile(r"(?=.{1,253}\.?$)[^\W-][\w-]{0,62}(?:\.[^\W-][\w-]{0,62})*\.?")
 _SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, udp, udp4 and udp6 likewise) or unix://PATH"
 

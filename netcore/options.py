@@ -144,7 +144,9 @@ class Options:
             "max_connections_policy",
             " or ".join(map(repr, MAX_CONNECTIONS_POLICIES)),
         )
-        self._require(self.low_water <= self.high_water, "low_water", f"at most high_water ({self.high_water})")
+        self._require(
+            self.low_water <= self.high_water, "low_water", f"at most high_water ({self.high_water})"
+        )
         self._require(
             self.high_water <= self.max_outbound, "high_water", f"at most max_outbound ({self.max_outbound})"
         )
@@ -153,7 +155,9 @@ class Options:
                 self._require(getattr(self, name) == 0, name, "zero unless tcp_keep_alive is set")
         else:
             self._require(self.tcp_keep_alive >= 1, "tcp_keep_alive", "zero, or one second or more")
-        self._require(isinstance(self.bind_to_device, str), "bind_to_device", "the name of a network interface")
+        self._require(
+            isinstance(self.bind_to_device, str), "bind_to_device", "the name of a network interface"
+        )
         self._require(isinstance(self.log_path, str), "log_path", "a path, or empty")
         self._require(
             self.logger is None or not self.log_path, "log_path", "empty when a logger of your own is given"

@@ -19,11 +19,13 @@ MISSING: str = ""
 
 _loaded: tuple[FFI, Lib] | None = None
 try:
-    from netcore._native import _netcore
+    from netcore._native._netcore import ffi, lib
+except ModuleNotFoundError:
+    MISSING = "netcore was built without its native part"
 except ImportError as failure:
-    MISSING = f"netcore was built without its native part ({failure})"
+    MISSING = f"netcore's native part does not load: {failure}"
 else:
-    _loaded = _netcore.ffi, _netcore.lib
+    _loaded = ffi, lib
 
 
 def native() -> tuple[FFI, Lib]:

@@ -71,7 +71,9 @@ class Connection(Conn):
         "state",
     )
 
-    def __init__(self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None) -> None:
+    def __init__(
+        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
+    ) -> None:
         """Takes over an attached descriptor.
 
         Args:
@@ -201,7 +203,9 @@ class Connection(Conn):
 
     def _require_tcp(self, method: str) -> None:
         if self.network != "tcp":
-            raise UnsupportedOperationError(f"{method} needs a TCP connection, and this one is {self.network}")
+            raise UnsupportedOperationError(
+                f"{method} needs a TCP connection, and this one is {self.network}"
+            )
 
     @contextmanager
     def _borrowed(self) -> Iterator[socket.socket]:

@@ -68,7 +68,7 @@ class Host(EventLoop, Protocol):
         """Receives in the next turn without waiting for readiness."""
 
     def retire(self, conn: Connection) -> None:
-        """Lets go of a connection whose state is CLOSED, closes its descriptor, and calls ``conn.ended()``."""
+        """Lets go of a connection in the state CLOSED, closes its descriptor, and calls ``ended``."""
 
     def renew_arena(self) -> None:
         """Leaves the arena to a view that could not be released."""

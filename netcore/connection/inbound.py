@@ -36,7 +36,9 @@ class InboundStream(Connection):
 
     __slots__ = ("_hi", "_kept", "_lo", "paused", "receiving")
 
-    def __init__(self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None) -> None:
+    def __init__(
+        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
+    ) -> None:
         super().__init__(host, fd, network, remote, local)
         self.receiving = True
         self.paused = False

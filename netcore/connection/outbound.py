@@ -51,7 +51,9 @@ class OutboundStream(InboundStream):
 
     __slots__ = ("_backlog", "_direct", "_outbox", "congested")
 
-    def __init__(self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None) -> None:
+    def __init__(
+        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
+    ) -> None:
         super().__init__(host, fd, network, remote, local)
         self.congested = False
         self._outbox = host.outbox

@@ -53,7 +53,9 @@ class StreamConnection(OutboundStream):
 
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """See ``Conn.async_write``."""
-        self._host.post(self._write_now, (data if type(data) is bytes else bytes(memoryview(data)),), callback)
+        self._host.post(
+            self._write_now, (data if type(data) is bytes else bytes(memoryview(data)),), callback
+        )
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``."""

@@ -44,8 +44,9 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
     _report_missing_native_part(shared.logger)
     loops: list[Loop] = []
     try:
-        for index in range(len(choices.cpus)):
-            loops.append(Loop(index, shared, choices.open_poller(), open_sockets(options.read_buffer_cap)))
+        while len(loops) < len(choices.cpus):
+            poller = choices.open_poller()
+            loops.append(Loop(len(loops), shared, poller, open_sockets(options.read_buffer_cap)))
         pick = _picker(choices, tuple(loops), shared.logger) if choices.balances else None
         acceptors = tuple(_listen(address, options, loops, pick, shared.logger) for address in addresses)
     except BaseException:

@@ -10,7 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX, REUSE_PORT_OPTION, SO_BINDTODEVICE, SO_EXCLUSIVEADDRUSE
+from netcore._platform import (
+    ABSTRACT_UNIX_NAMES,
+    AF_UNIX,
+    REUSE_PORT_OPTION,
+    SO_BINDTODEVICE,
+    SO_EXCLUSIVEADDRUSE,
+)
 from netcore.address import Address
 from netcore.errors import UnsupportedOperationError, UnsupportedProtocolError
 from netcore.options import Options
@@ -31,7 +37,9 @@ class Bound:
         local: The local address of every connection it accepts; None where it differs between them.
     """
 
-    def __init__(self, sock: socket.socket, address: Address, local: Address | None, unlink: _Unlink | None) -> None:
+    def __init__(
+        self, sock: socket.socket, address: Address, local: Address | None, unlink: _Unlink | None
+    ) -> None:
         self.sock = sock
         self.address = address
         self.local = local
@@ -72,9 +80,13 @@ def bind(address: Address, options: Options, reuse_port: bool) -> Bound:
 def check_servable(address: Address) -> None:
     """Raises UnsupportedProtocolError if this platform, or this version, cannot serve such an address."""
     if address.is_datagram:
-        raise UnsupportedProtocolError(f"{str(address)!r} cannot be served: this version serves streams, tcp and unix")
+        raise UnsupportedProtocolError(
+            f"{str(address)!r} cannot be served: this version serves streams, tcp and unix"
+        )
     if address.network == "unix" and AF_UNIX is None:
-        raise UnsupportedProtocolError(f"{str(address)!r} cannot be served: this platform has no Unix sockets")
+        raise UnsupportedProtocolError(
+            f"{str(address)!r} cannot be served: this platform has no Unix sockets"
+        )
     if address.path.startswith("@") and not ABSTRACT_UNIX_NAMES:
         raise UnsupportedProtocolError(f"{str(address)!r} cannot be served: only Linux has abstract names")
 
@@ -142,7 +154,9 @@ def _configure(sock: socket.socket, options: Options, reuse_port: bool) -> None:
         sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION, 1)
     if options.bind_to_device:
         if SO_BINDTODEVICE is None:
-            raise UnsupportedOperationError("option bind_to_device needs SO_BINDTODEVICE, which only Linux has")
+            raise UnsupportedOperationError(
+                "option bind_to_device needs SO_BINDTODEVICE, which only Linux has"
+            )
         sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, os.fsencode(options.bind_to_device) + b"\0")
     _configure_buffers(sock, options)
     if options.tcp_no_delay:

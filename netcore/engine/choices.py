@@ -60,8 +60,12 @@ def _poller_opener(choice: object) -> Callable[[], Poller]:
     if isinstance(choice, str):
         name = choice
         if name not in poller_names():
-            raise PollerUnavailableError(f"there is no poller {name!r}: the pollers are {', '.join(poller_names())}")
+            raise PollerUnavailableError(
+                f"there is no poller {name!r}: the pollers are {', '.join(poller_names())}"
+            )
         return lambda: open_poller(name)
     if not callable(choice):
-        raise OptionsError(f"option poller is {choice!r}: it must be a poller's name or a function that opens one")
+        raise OptionsError(
+            f"option poller is {choice!r}: it must be a poller's name or a function that opens one"
+        )
     return choice

@@ -126,7 +126,10 @@ class Acceptor:
         if now >= self._next_complaint:
             self._next_complaint = now + _LOG_INTERVAL
             self._loop.logger.error(
-                "cannot accept on %s: %s; trying again every %g s", self.listener.address, os.strerror(code), _RETRY
+                "cannot accept on %s: %s; trying again every %g s",
+                self.listener.address,
+                os.strerror(code),
+                _RETRY,
             )
         self._pause()
         self._loop.schedule(_RETRY, self.start)

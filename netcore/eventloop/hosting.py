@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Hosting"]
 
 _FLUSH_AT = 262144
-"""Bytes in the outbox from which a writer sends it before going on: replies do not wait for a slow neighbour."""
+"""Bytes in the outbox from which a writer sends it first: replies do not wait for a slow neighbour."""
 
 _Arrival = tuple[int, bytes, "Listener"]
 
@@ -38,7 +38,9 @@ class Hosting:
 
     def __init__(self, shared: Shared, poller: Poller, sockets: Sockets) -> None:
         self.shared = shared
-        self.handler: EventHandler = TimedHandler(shared.handler, shared.logger) if shared.debug else shared.handler
+        self.handler: EventHandler = (
+            TimedHandler(shared.handler, shared.logger) if shared.debug else shared.handler
+        )
         self.logger = shared.logger
         self.limits = shared.limits
         self.poller = poller

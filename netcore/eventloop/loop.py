@@ -105,7 +105,7 @@ class Loop(Hosting, EventLoop):
 
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._tasks.put(function, args)
-        # Asleep is set before the loop looks at its tasks for the last time, so one of the two sees the other.
+        # The loop says that it sleeps before its last look at the tasks, so one of the two sees the other.
         if accepted and self._sleeping and not self.in_loop():
             with suppress(ValueError):  # it has run the task and ended in the meantime
                 self.poller.wake()

@@ -19,7 +19,9 @@ class PlannedCall(Timer):
 
     __slots__ = ("_heap", "args", "function", "when")
 
-    def __init__(self, heap: TimerHeap, when: float, function: Callable[..., object], args: tuple[object, ...]):
+    def __init__(
+        self, heap: TimerHeap, when: float, function: Callable[..., object], args: tuple[object, ...]
+    ):
         self._heap = heap
         self.when = when
         self.function: Callable[..., object] | None = function
@@ -67,7 +69,7 @@ class TimerHeap:
         return entries[0][0] if entries else None
 
     def pop_due(self, now: float) -> list[PlannedCall]:
-        """Takes out the calls that are due, in order. Any of them may still be cancelled by an earlier one."""
+        """Takes out the calls that are due, in order. An earlier one may still cancel a later one."""
         due = []
         while (when := self.next_time()) is not None and when <= now:
             due.append(heapq.heappop(self.entries)[2])

@@ -98,7 +98,7 @@ class Conn(Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether the connection has closed or is closing, so that nothing more can be written. Any thread."""
+        """Whether the connection is closing or closed, so that nothing more can be written. Any thread."""
 
     @property
     def close_reason(self) -> CloseReason | None:
@@ -226,9 +226,7 @@ class Conn(Protocol):
     def set_no_delay(self, on: bool) -> None:
         """Sets TCP_NODELAY; UnsupportedOperationError unless this is TCP. Any thread."""
 
-    def set_keep_alive(
-        self, enabled: bool, idle: float = 0, interval: float = 0, count: int = 0
-    ) -> None:
+    def set_keep_alive(self, enabled: bool, idle: float = 0, interval: float = 0, count: int = 0) -> None:
         """Sets TCP keep-alive; see tcp(7). Any thread.
 
         Args:

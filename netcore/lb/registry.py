@@ -29,7 +29,9 @@ def make_balancer(choice: str | LoadBalancer) -> LoadBalancer:
     """
     if isinstance(choice, str):
         if choice not in _factories:
-            raise ValueError(f"there is no load balancer {choice!r}: use {', '.join(_factories)}, or an object")
+            raise ValueError(
+                f"there is no load balancer {choice!r}: use {', '.join(_factories)}, or an object"
+            )
         return _factories[choice]()
     if not callable(getattr(choice, "pick", None)):
         raise ValueError(f"{choice!r} is no load balancer: it has no method pick(loops, remote)")

@@ -60,7 +60,9 @@ class EpollPoller:
         if self._closed:
             raise ValueError(_CLOSED)
         fds, readiness = self._fds, self._readiness
-        n = self._lib.nc_epoll_wait(self._poller, -1.0 if timeout is None else timeout, _BATCH, fds, readiness)
+        n = self._lib.nc_epoll_wait(
+            self._poller, -1.0 if timeout is None else timeout, _BATCH, fds, readiness
+        )
         if n == 1:  # the ping-pong of a single busy connection: half of the general way's price
             return [(fds[0], readiness[0])]
         if n > 1:

@@ -32,7 +32,7 @@ def poller_names() -> tuple[str, ...]:
 
 
 def why_unavailable(name: str) -> str:
-    """Opens and closes a poller to see whether it runs here; returns the reason if not, else "". Any thread."""
+    """Tries whether a poller runs here; returns the reason if not, else "". Any thread."""
     try:
         _factories[name]().close()
     except (OSError, ImportError) as error:

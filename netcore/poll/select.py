@@ -13,6 +13,7 @@ import os
 import select
 import socket
 from collections.abc import Sequence
+from typing import Protocol
 
 from netcore.poll.protocol import Interest, Readiness
 
@@ -23,14 +24,27 @@ _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _HANGUP, _ERROR = int(Readiness.HANGUP), int(Readiness.ERROR)
 
 
+_POLLIN, _POLLOUT, _POLLERR, _POLLHUP = (
+    getattr(select, name, 0) for name in ("POLLIN", "POLLOUT", "POLLERR", "POLLHUP")
+)
+
+
+class _PollObject(Protocol):
+    """What the standard library's ``select.poll`` makes, where there is one."""
+
+    def register(self, fd: int, eventmask: int, /) -> None: ...
+    def unregister(self, fd: int, /) -> None: ...
+    def poll(self, timeout: float | None, /) -> list[tuple[int, int]]: ...
+
+
 class _PollScan:
     """Scans with poll(2)."""
 
-    def __init__(self) -> None:
-        self._poll = select.poll()
+    def __init__(self, poll: _PollObject) -> None:
+        self._poll = poll
 
     def watch(self, fd: int, interest: int) -> None:
-        mask = (select.POLLIN if interest & _READ else 0) | (select.POLLOUT if interest & _WRITE else 0)
+        mask = (_POLLIN if interest & _READ else 0) | (_POLLOUT if interest & _WRITE else 0)
         self._poll.register(fd, mask)
 
     def forget(self, fd: int) -> None:
@@ -44,10 +58,10 @@ class _PollScan:
 
 def _from_poll(mask: int) -> int:
     return (
-        (_READABLE if mask & select.POLLIN else 0)
-        | (_WRITABLE if mask & select.POLLOUT else 0)
-        | (_HANGUP if mask & select.POLLHUP else 0)
-        | (_ERROR if mask & select.POLLERR else 0)
+        (_READABLE if mask & _POLLIN else 0)
+        | (_WRITABLE if mask & _POLLOUT else 0)
+        | (_HANGUP if mask & _POLLHUP else 0)
+        | (_ERROR if mask & _POLLERR else 0)
     )
 
 
@@ -92,7 +106,8 @@ class SelectPoller:
             OSError: No descriptor is left.
         """
         self._interests: dict[int, int] = {}
-        self._scan: _PollScan | _SelectScan = _PollScan() if hasattr(select, "poll") else _SelectScan()
+        make_poll = getattr(select, "poll", None)
+        self._scan: _PollScan | _SelectScan = _PollScan(make_poll()) if make_poll else _SelectScan()
         self._closed = False
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)

@@ -75,12 +75,17 @@ class NativeSockets:
         results = self._results
         count = len(fds)
         n = self._lib.nc_receive(
-            count if count <= _BATCH else _BATCH, fds, self._memory, self._arena_size, self._receive_cap, results
+            count if count <= _BATCH else _BATCH,
+            fds,
+            self._memory,
+            self._arena_size,
+            self._receive_cap,
+            results,
         )
         return [results[0]] if n == 1 else self._unpack(results, n)
 
     def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
-        """See ``Transport.send``; send(2) or sendmsg(2)."""
+        """See ``Transport.send``: one system call for each socket, gathering its chunks."""
         count = len(fds)
         if count > self._unsent_size:
             self._unsent_size = 2 * count

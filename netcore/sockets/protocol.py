@@ -82,5 +82,3 @@ class Sockets(Transport, Protocol):
 
     def renew_arena(self) -> None:
         """Goes on with fresh memory because somebody still looks at the old one."""
-
-

@@ -10,12 +10,13 @@ from netcore.poll import Poller
 from netcore.testing.poller_bench import PollerBench
 from netcore.testing.readiness_rules import KERNEL_READINESS_RULES, READINESS_RULES
 from netcore.testing.rules import run_rules
-from netcore.testing.waiting_rules import KERNEL_WAITING_RULES, WAITING_RULES
+from netcore.testing.waiting_rules import KERNEL_WAITING_RULES, WAITING_RULES, looks_without_waiting
 
 __all__ = ["check_poller"]
 
 _KERNEL_RULES: Final = KERNEL_READINESS_RULES + KERNEL_WAITING_RULES
-_RULES: Final = READINESS_RULES + WAITING_RULES + _KERNEL_RULES
+_RULES: Final = (looks_without_waiting, *READINESS_RULES, *WAITING_RULES, *_KERNEL_RULES)
+"""Looking comes first, since all others rely on it and would hang."""
 
 
 def check_poller(factory: Callable[[], Poller]) -> None:

@@ -46,9 +46,11 @@ class PollerBench:
 
     def close(self) -> None:
         """Closes the poller and every wire."""
-        self.poller.close()
-        for wire in self._wires:
-            wire.close()
+        try:
+            self.poller.close()
+        finally:
+            for wire in self._wires:
+                wire.close()
 
     def register(self, wire: Wire, interest: int) -> None:
         """Registers a wire and remembers it."""
@@ -66,12 +68,10 @@ class PollerBench:
         require(isinstance(events, Sequence), f"wait() returns {events!r} instead of a sequence.")
         found: dict[int, int] = {}
         for event in events:
-            pair = isinstance(event, tuple) and len(event) == 2 and all(isinstance(part, int) for part in event)
-            require(pair, f"wait() reports {event!r} instead of a pair of integers.")
-            fd, readiness = event
+            fd, readiness = _checked_pair(event)
             require(fd in self.watched, f"wait() reports descriptor {fd}, which is not registered.")
-            flags = 0 < readiness <= _ALL_READINESS
-            require(flags, f"wait() reports the readiness {readiness}, which is no combination of flags.")
+            is_flags = 0 < readiness <= _ALL_READINESS
+            require(is_flags, f"wait() reports the readiness {readiness}, which is no combination of flags.")
             found[fd] = found.get(fd, 0) | readiness
         return found
 
@@ -112,6 +112,14 @@ class PollerBench:
         finally:
             dog.dismiss()
         self.unregister(wire)
+
+
+def _checked_pair(event: object) -> tuple[int, int]:
+    if isinstance(event, tuple) and len(event) == 2:
+        fd, readiness = event
+        if isinstance(fd, int) and isinstance(readiness, int):
+            return fd, readiness
+    raise AssertionError(f"wait() reports {event!r} instead of a pair of integers.")
 
 
 class Watchdog:

@@ -24,17 +24,23 @@ _MANY: Final = 300
 
 def _tells_its_name_and_abilities(bench: PollerBench) -> None:
     name, supports_edge = bench.poller.name, bench.poller.supports_edge
-    require(isinstance(name, str) and name, f"the poller's name is {name!r} instead of a text.")
+    require(name and type(name) is str, f"the poller's name is {name!r} instead of a text.")
     require(isinstance(supports_edge, bool), f"supports_edge is {supports_edge!r} instead of True or False.")
 
 
 def _registers_once(bench: PollerBench) -> None:
     wire = bench.open()
     poller, fd = bench.poller, wire.fd
-    expect_raises(FileNotFoundError, lambda: poller.modify(fd, _READ), "modify() of an unregistered descriptor")
-    expect_raises(FileNotFoundError, lambda: poller.unregister(fd), "unregister() of an unregistered descriptor")
+    expect_raises(
+        FileNotFoundError, lambda: poller.modify(fd, _READ), "modify() of an unregistered descriptor"
+    )
+    expect_raises(
+        FileNotFoundError, lambda: poller.unregister(fd), "unregister() of an unregistered descriptor"
+    )
     bench.register(wire, _READ)
-    expect_raises(FileExistsError, lambda: poller.register(fd, _WRITE), "register() of a registered descriptor")
+    expect_raises(
+        FileExistsError, lambda: poller.register(fd, _WRITE), "register() of a registered descriptor"
+    )
     bench.quiet(wire, _WRITABLE, "a register() that was refused changes the interest.")
     wire.make_readable()
     bench.until(wire, _READABLE, "a register() that was refused ends the former interest.")
@@ -48,7 +54,9 @@ def _registers_once(bench: PollerBench) -> None:
 def _repeats_while_ready(bench: PollerBench) -> None:
     wire = bench.open()
     bench.register(wire, _READ)
-    bench.quiet(wire, _READABLE, "a descriptor with nothing to receive is reported as readable again and again.")
+    bench.quiet(
+        wire, _READABLE, "a descriptor with nothing to receive is reported as readable again and again."
+    )
     wire.make_readable()
     for _ in range(4):
         bench.until(wire, _READABLE, "level-triggered readiness is not repeated while bytes are left.")
@@ -117,7 +125,9 @@ def _knows_no_stale_events(bench: PollerBench) -> None:
         old.close()
         new = bench.open()  # the kernel gives it the number of the old one, the lowest that is free
         bench.register(new, _READ)
-        bench.quiet(new, _READABLE, "a new socket under a reused number is reported for its predecessor's bytes.")
+        bench.quiet(
+            new, _READABLE, "a new socket under a reused number is reported for its predecessor's bytes."
+        )
         new.make_readable()
         bench.until(new, _READABLE, "a new socket under a reused number is not reported.")
 
@@ -150,7 +160,9 @@ def _edge_reports_news_once(bench: PollerBench) -> None:
         bench.quiet(wire, _READABLE, "edge-triggered readiness is repeated without news.")
     wire.drain()
     wire.make_readable()
-    bench.until(wire, _READABLE, "edge-triggered, bytes that arrive after everything was received are not reported.")
+    bench.until(
+        wire, _READABLE, "edge-triggered, bytes that arrive after everything was received are not reported."
+    )
     bench.poller.modify(wire.fd, _READ)
     for _ in range(2):
         bench.until(wire, _READABLE, "modify() to an interest without EDGE does not make it level-triggered.")
@@ -201,7 +213,9 @@ def _reports_half_close_as_readable(bench: PollerBench) -> None:
     try:
         bench.register(wire, _READ | _WRITE)
         far.shutdown(socket.SHUT_WR)
-        bench.until(wire, _READABLE, "the end of the peer's half of a connection is not reported as readable.")
+        bench.until(
+            wire, _READABLE, "the end of the peer's half of a connection is not reported as readable."
+        )
         bench.until(wire, _WRITABLE, "after the end of the peer's half, ours is not reported as writable.")
         bench.unregister(wire)
     finally:
@@ -234,10 +248,10 @@ def _reports_a_failed_connect(bench: PollerBench) -> None:
 
 READINESS_RULES: Final[tuple[Callable[[PollerBench], None], ...]] = (
     _tells_its_name_and_abilities,
-    _registers_once,
     _repeats_while_ready,
     _reports_what_was_ready_before,
     _respects_the_interest,
+    _registers_once,
     _reports_the_end_as_readable,
     _forgets_what_is_unregistered,
     _knows_no_stale_events,

@@ -1,4 +1,4 @@
-"""Both sides of a transfer under short writes: who sends on from where it stopped, and who receives meanwhile."""
+"""Both sides of a transfer under short writes: a sender that goes on where it stopped, and a receiver."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Writer:
         for chunk, left in results:
             require(left >= 0, f"send() to a peer that receives fails with {left}.")
             if stopped:
-                sentence = "after a short write not all later chunks of that socket are reported as left, in full."
+                sentence = (
+                    "after a short write not all later chunks of that socket are reported as left, in full."
+                )
                 require(left == len(chunk), sentence)
             self._at += len(chunk) - left
             stopped = stopped or left > 0
@@ -61,7 +63,7 @@ class Drain:
     """A thread that receives from several peers until each has had a given number of bytes.
 
     Attributes:
-        overdue: Whether they have not come within ``PATIENCE``.
+        overdue: Whether they have not come within several times ``PATIENCE``.
         received: What each peer has got.
     """
 
@@ -99,7 +101,7 @@ class Drain:
         self._selector.close()
 
     def _run(self) -> None:
-        deadline = time.monotonic() + 2 * wires.PATIENCE
+        deadline = time.monotonic() + 4 * wires.PATIENCE
         while self._selector.get_map() and not self._stop.is_set():
             for key, _ in self._selector.select(wires.PATIENCE / 20):
                 self._receive(key)

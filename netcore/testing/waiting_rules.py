@@ -14,7 +14,7 @@ from netcore.poll import Interest, Readiness
 from netcore.testing.poller_bench import PollerBench
 from netcore.testing.rules import expect_raises, require
 
-__all__ = ["KERNEL_WAITING_RULES", "WAITING_RULES"]
+__all__ = ["KERNEL_WAITING_RULES", "WAITING_RULES", "looks_without_waiting"]
 
 _READABLE = int(Readiness.READABLE)
 
@@ -24,12 +24,16 @@ _SHORT: Final = 0.0004
 _A_WHILE: Final = 0.03
 """Seconds after which another thread acts. Long enough to count the turns of a spinning poller."""
 
+_kill: Final[Callable[[int, int], None] | None] = getattr(signal, "pthread_kill", None)
+_SIGNAL: Final = getattr(signal, "SIGUSR1", signal.SIGINT)
+
 _WAKES: Final = 1000
 _TURNS: Final = 100
 """Turns that a poller may take for nothing, spuriously, where it should take one."""
 
 
-def _looks_without_waiting(bench: PollerBench) -> None:
+def looks_without_waiting(bench: PollerBench) -> None:
+    """Requires that a timeout of zero does not block."""
     with bench.watchdog() as dog:
         for _ in range(3):
             bench.look(0)
@@ -58,6 +62,19 @@ def _blocks_until_the_time_is_over(bench: PollerBench) -> None:
 
 
 def _wake_ends_a_wait_without_limit(bench: PollerBench) -> None:
+    barked, turns = _wait_for_a_wake(bench, None)
+    require(not barked, "wake() from another thread does not end wait(None).")
+    require(turns <= _TURNS, "wait(None) returns though nothing is ready and nobody has called wake().")
+
+
+def _wake_ends_a_wait_with_a_limit(bench: PollerBench) -> None:
+    barked, turns = _wait_for_a_wake(bench, 3600)
+    require(not barked, "wake() from another thread does not end wait(3600).")
+    require(turns <= _TURNS, "wait(3600) returns though nothing is ready and nobody has called wake().")
+
+
+def _wait_for_a_wake(bench: PollerBench, timeout: float | None) -> tuple[bool, int]:
+    """Waits until another thread has called ``wake``; returns whether the watchdog barked, and the turns."""
     woken = threading.Event()
 
     def wake() -> None:
@@ -69,21 +86,10 @@ def _wake_ends_a_wait_without_limit(bench: PollerBench) -> None:
         timer.start()
         turns = 0
         while not woken.is_set() and turns <= _TURNS:
-            bench.look(None)
+            bench.look(timeout)
             turns += 1
         timer.join()
-    require(not dog.barked, "wake() from another thread does not end wait(None).")
-    require(turns <= _TURNS, "wait(None) returns though nothing is ready and nobody has called wake().")
-
-
-def _wake_ends_a_wait_with_a_limit(bench: PollerBench) -> None:
-    with bench.watchdog() as dog:
-        timer = threading.Timer(_A_WHILE, bench.poller.wake)
-        timer.start()
-        end = time.monotonic() + 3600
-        while timer.is_alive():
-            bench.look(end - time.monotonic())
-    require(not dog.barked, "wake() from another thread does not end wait(3600).")
+    return dog.barked, turns
 
 
 def _wake_before_a_wait_is_not_lost(bench: PollerBench) -> None:
@@ -163,7 +169,7 @@ def _close_is_final(bench: PollerBench) -> None:
 
 
 def _a_signal_ends_a_wait(bench: PollerBench) -> None:
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_kill"):
+    if threading.current_thread() is not threading.main_thread() or _kill is None:
         return  # only the main thread handles signals in Python, and Windows interrupts nothing
     with bench.watchdog() as dog, _signals() as handled:
         turns = 0
@@ -184,16 +190,16 @@ def _signals() -> Iterator[list[int]]:
     handled: list[int] = []
     enough = threading.Event()
     main = threading.main_thread().ident
-    require(main is not None, "the main thread is not running.")
 
     def note(number: int, frame: FrameType | None) -> None:
         handled.append(number)
 
     def send() -> None:
         while not enough.wait(_A_WHILE):
-            signal.pthread_kill(main or 0, signal.SIGUSR1)
+            if _kill is not None and main is not None:
+                _kill(main, _SIGNAL)
 
-    former = signal.signal(signal.SIGUSR1, note)
+    former = signal.signal(_SIGNAL, note)
     sender = threading.Thread(target=send)
     sender.start()
     try:
@@ -201,11 +207,10 @@ def _signals() -> Iterator[list[int]]:
     finally:
         enough.set()
         sender.join()
-        signal.signal(signal.SIGUSR1, former)
+        signal.signal(_SIGNAL, former)
 
 
 WAITING_RULES: Final[tuple[Callable[[PollerBench], None], ...]] = (
-    _looks_without_waiting,
     _short_timeouts_do_not_spin,
     _blocks_until_the_time_is_over,
     _wake_ends_a_wait_without_limit,

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Protocol
 
 from netcore._platform import pack_linger
 
-__all__ = ["SocketPair", "Wire", "has_ipv6", "more_descriptors", "reset", "tcp_pair", "wait_ready"]
+__all__ = [
+    "SocketPair",
+    "Wire",
+    "descriptors_left",
+    "has_ipv6",
+    "more_descriptors",
+    "reset",
+    "tcp_pair",
+    "wait_ready",
+]
 
 PATIENCE = 5.0
 """Seconds after which what should have happened is taken for lost. Only failing checks take so long."""
@@ -116,18 +127,31 @@ def wait_ready(fd: int, event: int = selectors.EVENT_READ) -> bool:
 
 @contextmanager
 def more_descriptors(count: int) -> Iterator[None]:
-    """Raises the soft limit of open descriptors by ``count`` where it can be; macOS starts with 256 in all."""
-    try:
-        import resource
-    except ImportError:  # Windows, which has no such limit
+    """Raises the limit of open descriptors by ``count``, as far as it can be; macOS starts with 256."""
+    with _descriptor_limit(lambda soft, hard: soft + count if hard < 0 else min(soft + count, hard)):
         yield
+
+
+@contextmanager
+def descriptors_left(room: int) -> Iterator[bool]:
+    """Leaves the process so many free descriptors; yields whether the system can do so."""
+    with open(os.devnull, "rb") as probe:
+        lowest = probe.fileno()  # the kernel gives the lowest number that is free: all below are taken
+    with _descriptor_limit(lambda soft, hard: lowest + room) as limited:
+        yield limited
+
+
+@contextmanager
+def _descriptor_limit(change: Callable[[int, int], int]) -> Iterator[bool]:
+    """Changes the soft limit for a while, see RLIMIT_NOFILE in getrlimit(2); RLIM_INFINITY is negative."""
+    try:
+        resource = import_module("resource")
+    except ImportError:  # Windows, which has no such limit
+        yield False
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = soft + count
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (change(soft, hard), hard))
     try:
-        yield
+        yield True
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

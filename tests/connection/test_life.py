@@ -228,7 +228,9 @@ def test_an_exception_in_a_callback_costs_only_its_connection(world, name):
 
 
 def test_on_error_may_keep_the_connection(world):
-    w = world(on_traffic=lambda conn: conn.read() == b"bad" and fail(), on_error=lambda conn, error: Action.NONE)
+    w = world(
+        on_traffic=lambda conn: conn.read() == b"bad" and fail(), on_error=lambda conn, error: Action.NONE
+    )
     conn = w.connect()
     for data in (b"bad", b"good"):
         w.feed(conn, data)

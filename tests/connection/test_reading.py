@@ -34,7 +34,9 @@ def on_each(function):
 
 
 def test_read_takes_all_or_up_to_n(world):
-    results, on_traffic = on_each(lambda conn: (conn.read(2), conn.read(0), conn.read(100), conn.read(), conn.read(5)))
+    results, on_traffic = on_each(
+        lambda conn: (conn.read(2), conn.read(0), conn.read(100), conn.read(), conn.read(5))
+    )
     w = world(on_traffic=on_traffic)
     w.feed(w.connect(), b"abcdef")
     assert results == [(b"ab", b"", b"cdef", b"", b"")]

@@ -48,9 +48,11 @@ def test_boot_and_shutdown_frame_everything(serve, dial):
 
 
 def test_an_engine_runs_once():
-    with Engine(EventHandler(), "tcp://127.0.0.1:0") as engine:
-        with pytest.raises(RuntimeError, match="is running"):
-            engine.start()
+    with (
+        Engine(EventHandler(), "tcp://127.0.0.1:0") as engine,
+        pytest.raises(RuntimeError, match="is running"),
+    ):
+        engine.start()
     with pytest.raises(RuntimeError, match="has stopped"):
         engine.start()
 
@@ -72,7 +74,9 @@ def test_calls_that_need_a_running_engine():
 
 @pytest.mark.parametrize("name", ["on_open", "on_traffic", "on_eof", "on_close", "on_tick"])
 def test_shutdown_from_each_callback(serve, dial, name):
-    handler = RecordingHandler(**{name: lambda *args: Action.SHUTDOWN if name != "on_tick" else args[0].stop()})
+    handler = RecordingHandler(
+        **{name: lambda *args: Action.SHUTDOWN if name != "on_tick" else args[0].stop()}
+    )
     engine = serve(handler, ticker=name == "on_tick")
     if name != "on_tick":
         sock = dial(engine)
@@ -188,8 +192,10 @@ def test_address_in_use_leaves_nothing_open(serve, tmp_path):
     engine = serve(EventHandler())
     before = open_descriptors()
     taken = str(engine.addresses[0])
-    second = Engine(EventHandler(), f"unix://{tmp_path}/x.sock", "tcp://127.0.0.1:0", taken, num_event_loops=2)
-    with pytest.raises(OSError, match="127.0.0.1") as caught:
+    second = Engine(
+        EventHandler(), f"unix://{tmp_path}/x.sock", "tcp://127.0.0.1:0", taken, num_event_loops=2
+    )
+    with pytest.raises(OSError, match=r"127\.0\.0\.1") as caught:
         second.start()
     assert caught.value.errno == errno.EADDRINUSE
     assert open_descriptors() == before

@@ -92,7 +92,9 @@ def test_a_custom_balancer_is_asked_for_a_single_loop_too(serve, dial):
 
 def test_each_loop_has_a_thread_of_its_own(serve, dial):
     threads = set()
-    handler = RecordingHandler(on_open=lambda conn: threads.add((conn.loop.index, threading.get_ident())) and None)
+    handler = RecordingHandler(
+        on_open=lambda conn: threads.add((conn.loop.index, threading.get_ident())) and None
+    )
     engine = serve(handler, num_event_loops=3)
     for _ in range(6):
         dial(engine)
@@ -113,7 +115,9 @@ def test_cpu_affinity(serve, dial):
     if not hasattr(os, "sched_getaffinity"):
         pytest.skip("this platform cannot pin threads")
     seen = {}
-    handler = RecordingHandler(on_open=lambda conn: seen.__setitem__(conn.loop.index, os.sched_getaffinity(0)))
+    handler = RecordingHandler(
+        on_open=lambda conn: seen.__setitem__(conn.loop.index, os.sched_getaffinity(0))
+    )
     engine = serve(handler, num_event_loops=2, cpu_affinity=True)
     for _ in range(2):
         dial(engine)

@@ -42,7 +42,9 @@ def program():
     processes = []
 
     def start(size):
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(size)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(size)], stdout=subprocess.PIPE, text=True
+        )
         processes.append(process)
         return process, int(process.stdout.readline())
 
@@ -96,9 +98,8 @@ def test_run_restores_the_signal_handlers():
 
 
 def test_run_raises_what_the_bind_raises():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(OSError, match="in use"):
-            netcore.run(netcore.EventHandler(), f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        netcore.run(netcore.EventHandler(), f"tcp://127.0.0.1:{taken.getsockname()[1]}")
 
 
 def test_descriptors_are_not_inherited(serve, dial):

@@ -64,7 +64,9 @@ class Client:
 @pytest.mark.parametrize("network", ["tcp", "unix"])
 def test_a_thousand_connections_each_way(serve, tmp_path, network):
     allow_descriptors(2 * CONNECTIONS + 200)
-    engine = serve(Echo(), "tcp://127.0.0.1:0" if network == "tcp" else f"unix://{tmp_path}/s.sock", num_event_loops=2)
+    engine = serve(
+        Echo(), "tcp://127.0.0.1:0" if network == "tcp" else f"unix://{tmp_path}/s.sock", num_event_loops=2
+    )
     selector = selectors.DefaultSelector()
     clients = []
     for number in range(CONNECTIONS):
@@ -112,7 +114,7 @@ def test_two_thousand_connections_in_a_row_leave_nothing(serve, dial):
     handler = Watched()
     engine = serve(handler)
     before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else None
-    for i in range(2000):
+    for _ in range(2000):
         sock = socket.create_connection(("127.0.0.1", engine.addresses[0].port), timeout=30)
         sock.sendall(b"x")
         assert sock.recv(1) == b"x"

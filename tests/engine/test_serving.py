@@ -122,7 +122,8 @@ def test_a_reset_by_the_peer(serve, dial):
 
 
 def test_abort_resets_the_peer(serve, dial):
-    sock = dial(serve(RecordingHandler(on_open=lambda conn: conn.abort())))
+    sock = dial(serve(RecordingHandler(on_traffic=lambda conn: conn.abort())))
+    sock.sendall(b"x")
     with pytest.raises(ConnectionResetError):
         sock.recv(1)
 

@@ -221,17 +221,17 @@ def test_a_poller_that_fails_ends_the_loop_and_says_so(world, caplog):
     assert "loop 0 failed" in caplog.text
 
 
-def test_shutdown_from_a_callback_reaches_the_engine(world):
-    for name in ("on_open", "on_traffic", "on_eof", "on_close"):
-        stops = []
-        w = world(**{name: lambda *args: Action.SHUTDOWN}, shared={"shutdown": lambda: stops.append(1)})
-        conn = w.connect()
-        w.sockets.feed(conn.fd, b"x")
-        w.sockets.feed_eof(conn.fd)
-        w.turns(3)
-        conn.close()
-        w.turns(1)
-        assert stops, name
+@pytest.mark.parametrize("name", ["on_open", "on_traffic", "on_eof", "on_close"])
+def test_shutdown_from_a_callback_reaches_the_engine(world, name):
+    stops = []
+    w = world(**{name: lambda *args: Action.SHUTDOWN}, shared={"shutdown": lambda: stops.append(1)})
+    conn = w.connect()
+    w.sockets.feed(conn.fd, b"x")
+    w.sockets.feed_eof(conn.fd)
+    w.turns(3)
+    conn.close()
+    w.turns(1)
+    assert stops
 
 
 def test_accept_errors_pause_and_resume_accepting(world, caplog):

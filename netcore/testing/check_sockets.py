@@ -1,0 +1,45 @@
+"""The conformance check for batched socket I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from netcore.sockets import Sockets
+from netcore.testing.accept_rules import ACCEPT_RULES
+from netcore.testing.lifetime_rules import LIFETIME_RULES
+from netcore.testing.receive_rules import RECEIVE_RULES
+from netcore.testing.rules import run_rules
+from netcore.testing.send_rules import SEND_RULES
+from netcore.testing.sockets_bench import SocketsBench
+
+__all__ = ["check_sockets"]
+
+_RULES: Final = LIFETIME_RULES + RECEIVE_RULES + SEND_RULES + ACCEPT_RULES
+
+
+def check_sockets(factory: Callable[[], Sockets]) -> None:
+    """Checks that what ``factory`` makes keeps the contract of ``Sockets``, on real sockets.
+
+    It opens some hundred sockets, and for a moment lowers the process's limit of open descriptors, so
+    nothing else should be opening files meanwhile.
+
+    Args:
+        factory: Called without arguments, any number of times; makes new sockets.
+
+    Raises:
+        AssertionError: It does not; the message is a sentence that says what is wrong.
+    """
+
+    def run(rule: Callable[[SocketsBench], None]) -> None:
+        bench = SocketsBench(factory())
+        try:
+            rule(bench)
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is what is to be told
+                bench.close()
+            raise
+        bench.close()
+
+    run_rules("sockets", _RULES, run)
