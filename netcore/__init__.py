@@ -11,7 +11,7 @@ Example:
 """
 
 from netcore.address import Address
-from netcore.engine import Engine, run
+from netcore.engine import Client, Engine, run
 from netcore.errors import (
     ConnectionClosedError,
     CorruptedFrameError,
@@ -33,6 +33,7 @@ from netcore.options import Options
 __all__ = [
     "Action",
     "Address",
+    "Client",
     "CloseReason",
     "Conn",
     "ConnectionClosedError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,13 +12,14 @@ from netcore._platform import REUSE_PORT_OPTION
 from netcore.address import Address
 from netcore.engine.binding import Bound, bind
 from netcore.engine.choices import Choices
+from netcore.errors import EngineNotRunningError
 from netcore.eventloop import Acceptor, Listener, Loop, Shared
 from netcore.options import Options
 from netcore.sockets import open_sockets
 
 __all__ = ["Assembly", "assemble"]
 
-_Pick = Callable[[Address], Loop]
+_Pick = Callable[[Address | None], Loop]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,20 @@ class Assembly:
     Attributes:
         loops: Not running yet.
         acceptors: For each address, as bound, an acceptor of it.
+        pick: Chooses a loop for a peer's address, or for a socket whose peer does not matter. Any thread.
     """
 
     loops: tuple[Loop, ...]
     acceptors: tuple[tuple[Address, Acceptor], ...]
+    pick: _Pick
+
+
+def _pick_none(remote: Address | None) -> Loop:
+    raise EngineNotRunningError("the engine has no loops yet")
+
+
+EMPTY = Assembly((), (), _pick_none)
+"""What an engine has before its start."""
 
 
 def assemble(shared: Shared, options: Options, choices: Choices, addresses: tuple[Address, ...]) -> Assembly:
@@ -47,13 +59,16 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
         while len(loops) < len(choices.cpus):
             poller = choices.open_poller()
             loops.append(Loop(len(loops), shared, poller, open_sockets(options.read_buffer_cap)))
-        pick = _picker(choices, tuple(loops), shared.logger) if choices.balances else None
-        acceptors = tuple(_listen(address, options, loops, pick, shared.logger) for address in addresses)
+        pick = _picker(choices, tuple(loops), shared.logger)
+        accept_pick = pick if choices.balances else None
+        acceptors = tuple(
+            _listen(address, options, loops, accept_pick, shared.logger) for address in addresses
+        )
     except BaseException:
         for loop in loops:
             loop.close()
         raise
-    return Assembly(tuple(loops), acceptors)
+    return Assembly(tuple(loops), acceptors, pick)
 
 
 def _listen(
@@ -88,10 +103,12 @@ def _attach(bound: Bound, loop: Loop, pick: _Pick | None) -> Acceptor:
 
 def _picker(choices: Choices, loops: tuple[Loop, ...], logger: logging.Logger) -> _Pick:
     """Asks the balancer, and does without when it fails: a connection should not pay for its fault."""
+    lock = threading.Lock()
 
-    def pick(remote: Address) -> Loop:
+    def pick(remote: Address | None) -> Loop:
         try:
-            loop = choices.balancer.pick(loops, remote)
+            with lock:  # the accepting loop and any thread that dials
+                loop = choices.balancer.pick(loops, remote)
             if loop in loops:
                 return loop
             logger.error("the load balancer picked %r, which is none of the loops", loop)

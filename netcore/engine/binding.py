@@ -14,15 +14,14 @@ from netcore._platform import (
     ABSTRACT_UNIX_NAMES,
     AF_UNIX,
     REUSE_PORT_OPTION,
-    SO_BINDTODEVICE,
     SO_EXCLUSIVEADDRUSE,
 )
 from netcore.address import Address
-from netcore.errors import UnsupportedOperationError, UnsupportedProtocolError
+from netcore.errors import UnsupportedProtocolError
 from netcore.options import Options
-from netcore.sockets import set_keep_alive
+from netcore.sockets import Endpoint, SocketOptions, naming, resolve
 
-__all__ = ["Bound", "bind", "check_servable"]
+__all__ = ["Bound", "bind", "check_servable", "socket_options"]
 
 _KEEP_COUNT = 5
 """Unanswered keep-alive probes before a connection is given up, unless the options say so."""
@@ -92,20 +91,20 @@ def check_servable(address: Address) -> None:
 
 
 def _bind_inet(address: Address, options: Options, reuse_port: bool) -> Bound:
-    family, name = _resolve(address)
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    endpoint = _endpoint(address)
+    sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         _configure(sock, options, reuse_port)
-        if family == socket.AF_INET6:
+        if endpoint.family == socket.AF_INET6:
             dual = address.network == "tcp" and not address.host
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
-        sock.bind(name)
+        sock.bind(endpoint.name)
         sock.listen(options.backlog)
         sock.setblocking(False)
         bound = replace(address, port=sock.getsockname()[1])
     except OSError as error:
         sock.close()
-        raise _naming(error, address) from error
+        raise naming(error, address) from error
     except BaseException:
         sock.close()
         raise
@@ -114,21 +113,12 @@ def _bind_inet(address: Address, options: Options, reuse_port: bool) -> Bound:
     return Bound(sock, bound, local, None)
 
 
-def _resolve(address: Address) -> tuple[socket.AddressFamily, tuple[object, ...]]:
-    families = {"tcp4": socket.AF_INET, "tcp6": socket.AF_INET6}
-    family = families.get(address.network, socket.AF_UNSPEC)
-    if not address.host:
-        if family == socket.AF_INET or (family == socket.AF_UNSPEC and not _has_ipv6()):
-            return socket.AF_INET, ("0.0.0.0", address.port)
-        return socket.AF_INET6, ("::", address.port)
-    host = f"{address.host}%{address.zone}" if address.zone else address.host
-    try:
-        found = socket.getaddrinfo(host, address.port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
-    except OSError as error:
-        raise _naming(error, address) from error
-    # Names such as "localhost" often have both; IPv4 is what clients try that know only one.
-    first = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return first[0], first[4]
+def _endpoint(address: Address) -> Endpoint:
+    if address.host:
+        return resolve(address, passive=True)[0]
+    if address.network.endswith("4") or (not address.network.endswith("6") and not _has_ipv6()):
+        return Endpoint(socket.AF_INET, ("0.0.0.0", address.port))
+    return Endpoint(socket.AF_INET6, ("::", address.port))
 
 
 def _has_ipv6() -> bool:
@@ -152,45 +142,38 @@ def _configure(sock: socket.socket, options: Options, reuse_port: bool) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if reuse_port and REUSE_PORT_OPTION is not None:
         sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION, 1)
-    if options.bind_to_device:
-        if SO_BINDTODEVICE is None:
-            raise UnsupportedOperationError(
-                "option bind_to_device needs SO_BINDTODEVICE, which only Linux has"
-            )
-        sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, os.fsencode(options.bind_to_device) + b"\0")
-    _configure_buffers(sock, options)
-    if options.tcp_no_delay:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if options.tcp_keep_alive:
-        idle = options.tcp_keep_alive
-        interval = options.tcp_keep_interval or max(idle / 5, 1)
-        set_keep_alive(sock, True, idle, interval, options.tcp_keep_count or _KEEP_COUNT)
+    socket_options(options).apply(sock)
 
 
-def _configure_buffers(sock: socket.socket, options: Options) -> None:
-    # Before listen(2): the window scale is fixed when a connection is made, from the listener's buffer.
-    if options.socket_recv_buffer:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.socket_recv_buffer)
-    if options.socket_send_buffer:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.socket_send_buffer)
+def socket_options(options: Options) -> SocketOptions:
+    """Draws from an engine's options those of its sockets."""
+    idle = options.tcp_keep_alive
+    return SocketOptions(
+        no_delay=options.tcp_no_delay,
+        keep_alive=idle,
+        keep_interval=options.tcp_keep_interval or max(idle / 5, 1),
+        keep_count=options.tcp_keep_count or _KEEP_COUNT,
+        receive_buffer=options.socket_recv_buffer,
+        send_buffer=options.socket_send_buffer,
+        device=options.bind_to_device,
+    )
 
 
 def _bind_unix(address: Address, options: Options) -> Bound:
     assert AF_UNIX is not None
     abstract = address.path.startswith("@")
-    name = f"\0{address.path[1:]}" if abstract else address.path
     sock = socket.socket(AF_UNIX, socket.SOCK_STREAM)
     try:
-        _configure_buffers(sock, options)
+        socket_options(options).apply(sock)
         if not abstract:
             _remove_dead_socket(address.path)
-        sock.bind(name)
+        sock.bind(resolve(address, passive=True)[0].name)
         unlink = None if abstract else _unlinker(address.path)
         sock.listen(options.backlog)
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise _naming(error, address) from error
+        raise naming(error, address) from error
     return Bound(sock, address, address, unlink)
 
 
@@ -221,8 +204,3 @@ def _unlinker(path: str) -> _Unlink:
                 os.unlink(absolute)
 
     return unlink
-
-
-def _naming(error: OSError, address: Address) -> OSError:
-    """Makes an error of the same kind that names the address."""
-    return type(error)(error.errno, f"{error.strerror or error} ({address})")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import enum
+import socket
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future
 from types import TracebackType
 
 from netcore.address import Address
-from netcore.engine.assembly import Assembly, assemble
+from netcore.engine.assembly import EMPTY, assemble
+from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices
 from netcore.engine.logs import open_log
 from netcore.errors import EngineNotRunningError, InvalidAddressError
@@ -55,16 +59,26 @@ class Engine:
         options: Options | None = None,
         **overrides: object,
     ) -> None:
-        self.options = (options or Options()).replace(**overrides)
         if not addresses:
             raise InvalidAddressError("an engine needs at least one address to listen on")
+        self._prepare(handler, addresses, (options or Options()).replace(**overrides))
+
+    @classmethod
+    def without_listeners(cls, handler: EventHandler, options: Options) -> Engine:
+        """Makes an engine that only dials; see ``Client``."""
+        engine = cls.__new__(cls)
+        engine._prepare(handler, (), options)
+        return engine
+
+    def _prepare(self, handler: EventHandler, addresses: Sequence[str | Address], options: Options) -> None:
+        self.options = options
         self._wanted = tuple(map(Address.parse, addresses))
         self._choices = Choices.from_options(self.options, self._wanted)
         self._handler = handler
         self._logger, self._log_file = open_log(self.options)
         self._phase = _Phase.NEW
         self._lock = threading.Lock()
-        self._assembly = Assembly((), ())
+        self._assembly = EMPTY
         self._loops_left = 0
         self._stopped = threading.Event()
         self._finisher: int | None = None
@@ -125,7 +139,12 @@ class Engine:
                 raise RuntimeError(f"this engine {self._phase.value}, and an engine runs once")
             self._phase = _Phase.STARTING
         shared = Shared.from_options(
-            self._handler, self.options, self._logger, shutdown=self.request_stop, loop_ended=self._loop_ended
+            self._handler,
+            self.options,
+            self._logger,
+            socket_options(self.options),
+            shutdown=self.request_stop,
+            loop_ended=self._loop_ended,
         )
         try:
             self._assembly = assemble(shared, self.options, self._choices, self._wanted)
@@ -233,6 +252,30 @@ class Engine:
             if self._stopped.wait(_DRAIN_LOOK):
                 break
         return not self.connection_count
+
+    def dial(
+        self, address: str | Address, context: object = None, timeout: float | None = None
+    ) -> Future[Conn]:
+        """Connects to an address, on the loop that the balancer picks; see ``EventLoop.dial``.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+            InvalidAddressError: The text is no address.
+        """
+        self._check_running("dial")
+        target = Address.parse(address)
+        return self._assembly.pick(target).dial(target, context, timeout)
+
+    def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
+        """Takes a connected socket over, on the loop that the balancer picks; see ``EventLoop.enroll``.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+            UnsupportedOperationError: It is no stream socket; it stays the caller's.
+            OSError: It is not connected; it stays the caller's.
+        """
+        self._check_running("enroll")
+        return self._assembly.pick(None).enroll(sock, context)
 
     def dup_listener(self, address: str | Address | None = None) -> int:
         """Duplicates the descriptor of a listener, for a successor process to take over.

@@ -66,7 +66,7 @@ class Acceptor:
     def start(self) -> None:
         """Begins, or begins again, to accept."""
         if not self._closed and not self._watching:
-            self._loop.poller.register(self.listener.fd, Interest.READ)
+            self._loop.attend(self.listener.fd, self, Interest.READ)
             self._watching = True
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Acceptor:
             with self._loop.sockets.borrow(self.listener.fd) as sock:
                 return sock.dup().detach()
 
-    def accept(self) -> None:
+    def ready(self, readiness: int) -> None:
         """Takes what is waiting, within the limits of a turn and of the gate."""
         if self._closed:
             return
@@ -137,7 +137,7 @@ class Acceptor:
     def _pause(self) -> None:
         if self._watching:
             self._watching = False
-            self._loop.poller.unregister(self.listener.fd)
+            self._loop.neglect(self.listener.fd)
 
     def _resume(self) -> None:
         self._loop.post(self.start)

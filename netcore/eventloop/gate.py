@@ -33,11 +33,16 @@ class Gate:
             How many places were taken; 0 if none was free.
         """
         with self._lock:
-            taken = min(wanted, self._free)
+            taken = max(min(wanted, self._free), 0)
             self._free -= taken
             if not taken and not self.refuse:
                 self._waiting.append(when_free)
             return taken
+
+    def add(self, places: int) -> None:
+        """Takes places for connections that this side has brought about, free or not."""
+        with self._lock:
+            self._free -= places
 
     def give_back(self, places: int) -> None:
         """Frees places, and tells those who wait."""

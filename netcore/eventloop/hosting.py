@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import threading
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from netcore._platform import AF_UNIX
+from netcore.address import Address
 from netcore.buffer import BufferPool
 from netcore.connection import CheckedStreamConnection, Connection, StreamConnection, run
 from netcore.eventloop.debug import TimedHandler
@@ -23,6 +27,8 @@ __all__ = ["Hosting"]
 
 _FLUSH_AT = 262144
 """Bytes in the outbox from which a writer sends it first: replies do not wait for a slow neighbour."""
+
+_READ = int(Interest.READ)
 
 _Arrival = tuple[int, bytes, "Listener"]
 
@@ -147,28 +153,51 @@ class Hosting:
         for conn in retired:
             conn.ended()
 
-    def adopt(self, fd: int, name: bytes, listener: Listener) -> None:
-        """Makes a connection of an accepted descriptor and opens it. The loop's thread."""
+    def adopt(
+        self, fd: int, network: str, remote: bytes | Address, local: Address | None, context: object = None
+    ) -> StreamConnection:
+        """Makes a connection of a non-blocking descriptor and opens it. The loop's thread.
+
+        Args:
+            fd: Not attached yet; it is closed if this fails.
+            network: "tcp" or "unix".
+            remote: The peer's address, or its packed name.
+            local: This side's address; None to ask the system when it is wanted.
+            context: What ``conn.context`` is from the start.
+
+        Raises:
+            OSError: The poller refuses it, or the loop takes no more connections.
+        """
         self.sockets.attach(fd)
-        if self._turning_away:
-            self._refuse(fd)
-            return
-        conn = self._connection_class(self, fd, listener.network, name, listener.local)  # type: ignore[arg-type]
         try:
-            self.poller.register(fd, Interest.READ)
-        except OSError as error:
-            self.logger.error("cannot watch a new connection from %s: %s", conn.remote_address, error)
-            self._refuse(fd)
-            return
-        conn.interest = int(Interest.READ)
+            if self._turning_away:
+                raise OSError(errno.ECONNABORTED, "the loop is stopping")
+            self.poller.register(fd, _READ)
+        except OSError:
+            self.sockets.reset(fd)
+            if self.shared.gate is not None:
+                self.shared.gate.give_back(1)
+            raise
+        conn = self._connection_class(self, fd, network, remote, local)  # type: ignore[arg-type]
+        conn.context = context
+        conn.interest = _READ
         self._by_fd[fd] = conn
         self._by_id[conn.id] = conn
         run(self, conn, self.handler.on_open)  # type: ignore[arg-type]
+        return conn
 
-    def _refuse(self, fd: int) -> None:
-        self.sockets.reset(fd)
+    def join(
+        self, sock: socket.socket, remote: Address, local: Address | None, context: object
+    ) -> StreamConnection:
+        """Makes a connection of a connected, non-blocking socket. The loop's thread.
+
+        Raises:
+            OSError: The poller refuses it; the socket is closed then.
+        """
+        network = "unix" if sock.family == AF_UNIX else "tcp"
         if self.shared.gate is not None:
-            self.shared.gate.give_back(1)
+            self.shared.gate.add(1)
+        return self.adopt(sock.detach(), network, remote, local, context)
 
     def turn_away(self) -> None:
         """Begins to close every connection, and refuses new ones. The loop's thread."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netcore._platform import pin_thread
+from netcore.address import Address
 from netcore.connection import deliver, release_views
 from netcore.errors import EngineNotRunningError
 from netcore.eventloop.acceptor import Acceptor, Listener
+from netcore.eventloop.dialer import Dialer, check_dialable
 from netcore.eventloop.hosting import Hosting
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
-from netcore.handler import EventLoop, Timer
+from netcore.eventloop.watcher import Watcher
+from netcore.handler import Conn, EventLoop, Timer
 from netcore.poll import Poller, Readiness
 from netcore.sockets import Sockets
 
@@ -54,14 +59,16 @@ class Loop(Hosting, EventLoop):
         super().__init__(shared, poller, sockets)
         self.index = index
         self.clock = clock
-        self._acceptors: dict[int, Acceptor] = {}
+        self.stopping = False
+        self._acceptors: list[Acceptor] = []
+        self._watchers: dict[int, Watcher] = {}
+        self._dialer = Dialer(self)
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
         self._pending = self._tasks.pending
         self._planned = self._timers.entries
         self._thread_id: int | None = None
         self._sleeping = False
-        self._stopping = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.index}, {self.connection_count} connections>"
@@ -91,10 +98,20 @@ class Loop(Hosting, EventLoop):
             self.execute(self._timers.add, call)
         return call
 
+    def dial(
+        self, address: str | Address, context: object = None, timeout: float | None = None
+    ) -> Future[Conn]:
+        """See ``EventLoop.dial``; connect(2)."""
+        return self._dialer.dial(check_dialable(Address.parse(address)), context, timeout)
+
+    def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
+        """See ``EventLoop.enroll``."""
+        return self._dialer.enroll(sock, context)
+
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """Gives the loop a descriptor just accepted, with its peer's packed name. Any thread."""
         if self.in_loop():
-            self.adopt(fd, name, listener)
+            self._adopt_accepted(fd, name, listener)
         else:
             self._arriving.append((fd, name, listener))  # counted at once, for the balancer
             self.post(self._adopt_arrivals)
@@ -111,10 +128,16 @@ class Loop(Hosting, EventLoop):
                 self.poller.wake()
         return accepted
 
+    def _adopt_accepted(self, fd: int, name: bytes, listener: Listener) -> None:
+        try:
+            self.adopt(fd, listener.network, name, listener.local)
+        except OSError as error:
+            self.logger.error("cannot serve a new connection on %s: %s", listener.address, error)
+
     def _adopt_arrivals(self) -> None:
         while self._arriving:
             fd, name, listener = self._arriving[0]
-            self.adopt(fd, name, listener)
+            self._adopt_accepted(fd, name, listener)
             self._arriving.popleft()
 
     # The turn.
@@ -144,14 +167,14 @@ class Loop(Hosting, EventLoop):
     def _serve(self, events: Sequence[tuple[int, int]]) -> None:
         conns: list[StreamConnection] = []
         fds: list[int] = []
-        listening = False
+        watched = False
         if self._again:
             self._take_again(conns, fds)
         connection_at = self._by_fd.get
         for fd, readiness in events:
             conn = connection_at(fd)
             if conn is None:
-                listening = listening or fd in self._acceptors
+                watched = watched or fd in self._watchers
                 continue
             if readiness != _READABLE:
                 if readiness & _SENDABLE:
@@ -169,15 +192,15 @@ class Loop(Hosting, EventLoop):
             self.flush()  # it may hold views of the arena, which the next batch overwrites
             fds = fds[len(results) :]
             conns = conns[len(results) :]
-        if listening:
-            self._accept(events)
+        if watched:
+            self._tell_watchers(events)
 
-    def _accept(self, events: Sequence[tuple[int, int]]) -> None:
-        """Takes new connections, after those already here have been served."""
-        for fd, _ in events:
-            acceptor = self._acceptors.get(fd)
-            if acceptor is not None:
-                acceptor.accept()
+    def _tell_watchers(self, events: Sequence[tuple[int, int]]) -> None:
+        """Makes new connections, after those already here have been served."""
+        for fd, readiness in events:
+            watcher = self._watchers.get(fd)
+            if watcher is not None:
+                watcher.ready(readiness)
 
     def _take_again(self, conns: list[StreamConnection], fds: list[int]) -> None:
         again, self._again = self._again, {}
@@ -209,17 +232,29 @@ class Loop(Hosting, EventLoop):
 
     def listen(self, listener: Listener, pick: Callable[..., Loop] | None) -> Acceptor:
         """Takes over a listener, without accepting yet. Before the loop runs."""
-        acceptor = self._acceptors[listener.fd] = Acceptor(self, listener, pick)
+        acceptor = Acceptor(self, listener, pick)
+        self._acceptors.append(acceptor)
         return acceptor
+
+    def attend(self, fd: int, watcher: Watcher, interest: int) -> None:
+        """Tells a watcher when a descriptor is ready. The loop's thread; OSError if the poller refuses."""
+        self.poller.register(fd, interest)
+        self._watchers[fd] = watcher
+
+    def neglect(self, fd: int) -> None:
+        """Ends what ``attend`` began; nothing happens if it did not. The loop's thread."""
+        if self._watchers.pop(fd, None) is not None:
+            with suppress(OSError):  # the system may have forgotten it already
+                self.poller.unregister(fd)
 
     def start_accepting(self) -> None:
         """Accepts from all listeners. The loop's thread."""
-        for acceptor in self._acceptors.values():
+        for acceptor in self._acceptors:
             acceptor.start()
 
     def stop_accepting(self) -> None:
         """Closes all listeners. The loop's thread."""
-        for acceptor in self._acceptors.values():
+        for acceptor in self._acceptors:
             acceptor.close()
         self._acceptors.clear()
 
@@ -237,7 +272,7 @@ class Loop(Hosting, EventLoop):
         if cpu is not None and not pin_thread(cpu):
             self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
         try:
-            while not (self._stopping and not self.connection_count):
+            while not (self.stopping and not self.connection_count):
                 self.turn()
         except BaseException:
             self.logger.critical("loop %d failed and ends; its engine stops", self.index, exc_info=True)
@@ -251,9 +286,10 @@ class Loop(Hosting, EventLoop):
         Args:
             timeout: Seconds after which the connections left are reset.
         """
-        if not self._stopping:
-            self._stopping = True
+        if not self.stopping:
+            self.stopping = True
             self.stop_accepting()
+            self._dialer.fail_all(EngineNotRunningError(f"loop {self.index} is stopping"))
             self.turn_away()
             self.schedule(timeout, self.stop_now, TimeoutError("the engine's shutdown_timeout has passed"))
 
@@ -263,8 +299,9 @@ class Loop(Hosting, EventLoop):
         Args:
             error: What their ``on_close`` is told.
         """
-        self._stopping = True
+        self.stopping = True
         self.stop_accepting()
+        self._dialer.fail_all(EngineNotRunningError(f"loop {self.index} has stopped"))
         self.reset_all(error)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from netcore.connection import Limits
 from netcore.eventloop.gate import Gate
 from netcore.handler import EventHandler
 from netcore.options import Options
+from netcore.sockets import SocketOptions
 
 __all__ = ["Shared"]
 
@@ -28,6 +29,7 @@ class Shared:
         logger: Where faults are reported.
         gate: The limit on all connections together; None for no limit.
         debug: Check the thread rules and warn about slow callbacks.
+        socket_options: Of the sockets that loops make.
         shutdown: Begins to stop the engine. Any thread.
         loop_ended: Called by each loop as the last thing on its thread.
     """
@@ -37,6 +39,7 @@ class Shared:
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("netcore"))
     gate: Gate | None = None
     debug: bool = False
+    socket_options: SocketOptions = field(default_factory=SocketOptions)
     shutdown: Callable[[], object] = _nothing
     loop_ended: Callable[[], object] = _nothing
 
@@ -46,6 +49,7 @@ class Shared:
         handler: EventHandler,
         options: Options,
         logger: logging.Logger,
+        sockets: SocketOptions,
         shutdown: Callable[[], object],
         loop_ended: Callable[[], object],
     ) -> Shared:
@@ -60,4 +64,4 @@ class Shared:
         gate = None
         if options.max_connections:
             gate = Gate(options.max_connections, refuse=options.max_connections_policy == "refuse")
-        return cls(handler, limits, logger, gate, options.debug, shutdown, loop_ended)
+        return cls(handler, limits, logger, gate, options.debug, sockets, shutdown, loop_ended)

@@ -7,7 +7,9 @@ inside a callback; with ``Options.debug`` another thread gets ``WrongThreadError
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 from netcore.address import Address
@@ -66,6 +68,37 @@ class EventLoop(Protocol):
 
         Raises:
             EngineNotRunningError: The loop has ended.
+        """
+
+    def dial(
+        self, address: str | Address, context: object = None, timeout: float | None = None
+    ) -> Future[Conn]:
+        """Connects to an address without blocking. Any thread.
+
+        Args:
+            address: Where to. A name is looked up on another thread; its addresses are tried in turn.
+            context: What ``conn.context`` is from the start.
+            timeout: Seconds until it fails; None for the system's patience.
+
+        Returns:
+            A future that cannot be cancelled. It gets the connection, whose ``on_open`` has run, or the
+            ``OSError`` that it is (``ConnectionRefusedError``, ``TimeoutError``, ``socket.gaierror``, ...).
+
+        Raises:
+            InvalidAddressError: The text is no address.
+            EngineNotRunningError: The loop has ended.
+        """
+
+    def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
+        """Takes a connected stream socket over; the caller's object is detached at once. Any thread.
+
+        Args:
+            sock: TCP or Unix, connected.
+            context: What ``conn.context`` is from the start.
+
+        Raises:
+            UnsupportedOperationError: It is no such socket; it stays the caller's.
+            OSError: It is not connected; it stays the caller's.
         """
 
 

@@ -3,22 +3,28 @@
 from netcore.sockets.choice import open_sockets
 from netcore.sockets.names import address_of, pack_name, unpack_name
 from netcore.sockets.native import NativeSockets
-from netcore.sockets.options import set_keep_alive
+from netcore.sockets.options import SocketOptions, set_keep_alive
 from netcore.sockets.outbox import Outbox
 from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
 from netcore.sockets.pure import PureSockets
+from netcore.sockets.resolving import Endpoint, naming, needs_lookup, resolve
 
 __all__ = [
     "Arena",
     "Chunk",
+    "Endpoint",
     "NativeSockets",
     "Outbox",
     "PureSockets",
+    "SocketOptions",
     "Sockets",
     "Transport",
     "address_of",
+    "naming",
+    "needs_lookup",
     "open_sockets",
     "pack_name",
+    "resolve",
     "set_keep_alive",
     "unpack_name",
 ]

@@ -1,15 +1,65 @@
-"""Socket options that need more than one call."""
+"""Socket options: those of every stream socket that an engine makes, and those that take several calls."""
 
 from __future__ import annotations
 
+import os
 import socket
+from dataclasses import dataclass
 
-__all__ = ["set_keep_alive"]
+from netcore._platform import SO_BINDTODEVICE
+from netcore.errors import UnsupportedOperationError
+
+__all__ = ["SocketOptions", "set_keep_alive"]
 
 _IDLE: int | None = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
 """Seconds of silence before the first probe; macOS calls it TCP_KEEPALIVE."""
 _INTERVAL: int | None = getattr(socket, "TCP_KEEPINTVL", None)
 _COUNT: int | None = getattr(socket, "TCP_KEEPCNT", None)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketOptions:
+    """What is set on a socket before it is bound or connected; accepted sockets inherit it.
+
+    Attributes:
+        no_delay: TCP_NODELAY.
+        keep_alive: Seconds of silence before TCP keep-alive probes; 0 for none.
+        keep_interval: Seconds between probes.
+        keep_count: Unanswered probes before the connection is dropped.
+        receive_buffer: SO_RCVBUF in bytes; 0 for the system's choice.
+        send_buffer: SO_SNDBUF in bytes; 0 for the system's choice.
+        device: The network interface to keep to; empty for any.
+    """
+
+    no_delay: bool = True
+    keep_alive: float = 0
+    keep_interval: float = 0
+    keep_count: int = 0
+    receive_buffer: int = 0
+    send_buffer: int = 0
+    device: str = ""
+
+    def apply(self, sock: socket.socket) -> None:
+        """Sets the options that fit a socket's family and type.
+
+        Raises:
+            OSError: The system refuses one.
+            UnsupportedOperationError: This platform cannot tie a socket to a network interface.
+        """
+        if self.receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+        if self.send_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        if self.device:
+            if SO_BINDTODEVICE is None:
+                raise UnsupportedOperationError("bind_to_device needs SO_BINDTODEVICE, which only Linux has")
+            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, os.fsencode(self.device) + b"\0")
+        if sock.type == socket.SOCK_STREAM:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(self.no_delay))
+            if self.keep_alive:
+                set_keep_alive(sock, True, self.keep_alive, self.keep_interval, self.keep_count)
 
 
 def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: float, count: int) -> None:

@@ -22,23 +22,24 @@ class Writer:
     Attributes:
         fd: The socket to send to.
         data: All that the peer must have received in the end.
+        sent: How many bytes of it the kernel has taken.
     """
 
     def __init__(self, fd: int, data: bytes, rng: random.Random) -> None:
         self.fd = fd
         self.data = data
         self._rng = rng
-        self._at = 0
+        self.sent = 0
 
     @property
     def pending(self) -> bool:
         """Whether something has not been sent yet."""
-        return self._at < len(self.data)
+        return self.sent < len(self.data)
 
     def next_chunks(self) -> list[Chunk]:
         """Returns chunks of many sizes, some empty, from where sending stopped."""
         chunks: list[Chunk] = []
-        at = self._at
+        at = self.sent
         for _ in range(self._rng.choice((3, 20, 150))):
             size = self._rng.choice((0, 0, 1, 100, 100, 1000, 9000, 40000))
             chunks.append(self.data[at : at + size])
@@ -55,7 +56,7 @@ class Writer:
                     "after a short write not all later chunks of that socket are reported as left, in full."
                 )
                 require(left == len(chunk), sentence)
-            self._at += len(chunk) - left
+            self.sent += len(chunk) - left
             stopped = stopped or left > 0
 
 
@@ -63,7 +64,7 @@ class Drain:
     """A thread that receives from several peers until each has had a given number of bytes.
 
     Attributes:
-        overdue: Whether they have not come within several times ``PATIENCE``.
+        overdue: Whether none came for ``PATIENCE``.
         received: What each peer has got.
     """
 
@@ -101,11 +102,12 @@ class Drain:
         self._selector.close()
 
     def _run(self) -> None:
-        deadline = time.monotonic() + 4 * wires.PATIENCE
+        last = time.monotonic()
         while self._selector.get_map() and not self._stop.is_set():
             for key, _ in self._selector.select(wires.PATIENCE / 20):
                 self._receive(key)
-            if time.monotonic() > deadline:
+                last = time.monotonic()
+            if time.monotonic() - last > wires.PATIENCE:
                 self.overdue = True
                 return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import selectors
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -12,6 +13,7 @@ from netcore.sockets import Chunk
 from netcore.testing.rules import require
 from netcore.testing.send_drain import Drain, Writer
 from netcore.testing.sockets_bench import SocketsBench, receive_exactly
+from netcore.testing.wires import wait_ready
 
 __all__ = ["SEND_RULES"]
 
@@ -103,7 +105,7 @@ def _fill(bench: SocketsBench, fd: int) -> int:
 
 def _reports_a_short_write(bench: SocketsBench) -> None:
     (fd, peer), (other, other_peer) = bench.pair(), bench.pair()
-    random_bytes = random.Random(1).randbytes(64 << 20)
+    random_bytes = random.Random(1).randbytes(1_000_003) * 64
     late: list[Chunk] = [b"late", b"", _LARGE, b"later"]
     batch: list[tuple[int, Chunk]] = [
         (fd, random_bytes),
@@ -113,7 +115,7 @@ def _reports_a_short_write(bench: SocketsBench) -> None:
     ]
     batch += [(other, _LARGE), (fd, b"last")]
     left = bench.send(batch)
-    require(left, "send() of 64 MiB to a peer that does not receive reports no exception.")
+    require(left, "send() of 64 MB to a peer that does not receive reports no exception.")
     n = left.pop(0, 0)
     require(n > 0, f"send() of more than the kernel takes reports {n} bytes of the first chunk left.")
     rest = {i: len(chunk) for i, (to, chunk) in enumerate(batch) if i and to == fd and chunk}
@@ -200,7 +202,8 @@ def _never_overtakes_while_the_peer_receives(bench: SocketsBench) -> None:
         writers.append(Writer(bench.adopt(near), rng.randbytes(_STREAM), rng))
         drain.add(bench.keep(far), _STREAM)
     with drain:
-        while any(writer.pending for writer in writers) and not drain.overdue:
+        while (pending := [writer for writer in writers if writer.pending]) and not drain.overdue:
+            before = sum(writer.sent for writer in writers)
             batch = [(w.fd, chunk) for w in writers for chunk in w.next_chunks()]
             rng.shuffle(writers)
             order = _interleave(batch, rng)
@@ -209,6 +212,10 @@ def _never_overtakes_while_the_peer_receives(bench: SocketsBench) -> None:
                 writer.settle(
                     [(chunk, left.get(i, 0)) for i, (fd, chunk) in enumerate(order) if fd == writer.fd]
                 )
+            if sum(writer.sent for writer in writers) == before:
+                wait_ready(
+                    pending[0].fd, selectors.EVENT_WRITE
+                )  # spinning would hold up the receiving thread
     require(not drain.overdue, "sending to peers that receive makes no progress.")
     got = set(drain.received)
     sentence = (
