@@ -47,7 +47,8 @@ class Address:
             UnsupportedProtocolError: The scheme is none of the networks named above.
         """
         if isinstance(text, Address):
-            cls.parse(str(text))
+            if cls.parse(str(text)) != text:
+                raise InvalidAddressError(f"{text!r} is not an address: its parts do not belong together")
             return text
         match = _SCHEME.fullmatch(text) if isinstance(text, str) else None  # type: ignore[redundant-expr]
         if match is None:

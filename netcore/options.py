@@ -30,7 +30,14 @@ _NOT_NEGATIVE = (
     "socket_recv_buffer",
     "socket_send_buffer",
 )
+_WATER_MARKS = ("high_water", "low_water", "max_outbound")
 _FRACTIONAL = ("close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
+_KEEP_ALIVE_RANGES = (("tcp_keep_alive", 32767), ("tcp_keep_interval", 32767), ("tcp_keep_count", 127))
+"""What kernels take; Linux has these very limits (MAX_TCP_KEEPIDLE and its like)."""
+
+_BITS = 31
+"""What an int of the kernel's takes; only the sizes of our own buffers in memory may go beyond."""
+
 _SWITCHES = (
     "multicore",
     "reuse_addr",
@@ -67,7 +74,7 @@ class Options:
         shutdown_timeout: How long a stopping engine waits for its connections before it resets them.
         tcp_no_delay: Switch Nagle's algorithm off (TCP_NODELAY).
         tcp_keep_alive: Idle time before the first keep-alive probe; 0 leaves them off.
-        tcp_keep_interval: Between probes; 0 for a fifth of ``tcp_keep_alive``.
+        tcp_keep_interval: Between probes; 0 for a fifth of ``tcp_keep_alive``. Whole seconds count.
         tcp_keep_count: Unanswered probes before the connection is dropped; 0 for five.
         socket_recv_buffer: SO_RCVBUF; 0 leaves it to the system.
         socket_send_buffer: SO_SNDBUF; 0 leaves it to the system.
@@ -132,11 +139,12 @@ class Options:
         value = getattr(self, name)
         kinds = (int, float) if name in _FRACTIONAL else (int,)
         noun = "number" if name in _FRACTIONAL else "whole number"
+        bits = 62 if name in _WATER_MARKS else _BITS
         right = isinstance(value, kinds) and not isinstance(value, bool)
         if name in _POSITIVE:
-            self._require(right and value > 0, name, f"a {noun} above zero")
+            self._require(right and 0 < value < 2**bits, name, f"a {noun} above zero, below 2**{bits}")
         else:
-            self._require(right and 0 <= value < float("inf"), name, f"a {noun}, zero or above")
+            self._require(right and 0 <= value < 2**bits, name, f"a {noun}, zero or above, below 2**{bits}")
 
     def _check_combinations(self) -> None:
         self._require(
@@ -154,11 +162,23 @@ class Options:
             for name in ("tcp_keep_interval", "tcp_keep_count"):
                 self._require(getattr(self, name) == 0, name, "zero unless tcp_keep_alive is set")
         else:
-            self._require(self.tcp_keep_alive >= 1, "tcp_keep_alive", "zero, or one second or more")
+            for name, most in _KEEP_ALIVE_RANGES:
+                value = getattr(self, name)
+                lowest = "" if name == "tcp_keep_alive" else "zero or "
+                self._require(
+                    (value == 0 and lowest != "") or 1 <= value <= most, name, f"{lowest}1 to {most}"
+                )
         self._require(
             isinstance(self.bind_to_device, str), "bind_to_device", "the name of a network interface"
         )
         self._require(isinstance(self.log_path, str), "log_path", "a path, or empty")
+        level = self.log_level
+        self._require(type(level) is int and level >= 0, "log_level", "a level of the logging module")
+        self._require(
+            self.logger is None or isinstance(self.logger, logging.Logger),
+            "logger",
+            "a logging.Logger, or None",
+        )
         self._require(
             self.logger is None or not self.log_path, "log_path", "empty when a logger of your own is given"
         )

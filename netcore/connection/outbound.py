@@ -146,7 +146,8 @@ class OutboundStream(InboundStream):
         if type(data) is bytes:
             return data
         view = memoryview(data)
-        if view.obj is self._host.arena and view.nbytes >= _VIEW_WORTH_KEEPING:
+        whole = view.format == "B" and view.contiguous
+        if whole and view.obj is self._host.arena and view.nbytes >= _VIEW_WORTH_KEEPING:
             return view[:]  # a view of our own: the handler's is released after the callback
         return bytes(view)
 

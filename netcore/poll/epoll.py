@@ -39,7 +39,9 @@ class EpollPoller:
         self._fds = ffi.new("nc_socket[]", _BATCH)
         self._readiness = ffi.new("int[]", _BATCH)
         self._closed = True
-        self._wake_lock = threading.Lock()
+        self._wake_lock = (
+            threading.RLock()
+        )  # reentrant: a signal handler may call wake in the midst of a wake
         check(self._lib.nc_epoll_open(self._poller))
         self._closed = False
 

@@ -11,8 +11,11 @@ import errno
 import math
 import os
 import select
+import signal
 import socket
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from netcore.poll.protocol import Interest, Readiness
@@ -23,6 +26,9 @@ _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDG
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _HANGUP, _ERROR = int(Readiness.HANGUP), int(Readiness.ERROR)
 
+
+_LONGEST = 2e6
+"""Seconds of the longest wait: poll(2) takes its milliseconds as an int, and waiting again costs nothing."""
 
 _POLLIN, _POLLOUT, _POLLERR, _POLLHUP = (
     getattr(select, name, 0) for name in ("POLLIN", "POLLOUT", "POLLERR", "POLLHUP")
@@ -52,7 +58,7 @@ class _PollScan:
 
     def scan(self, timeout: float | None) -> list[tuple[int, int]]:
         # Rounded up: a wait of 0.3 ms as 0 ms would spin.
-        milliseconds = None if timeout is None else min(math.ceil(timeout * 1e3), 2**31 - 1)
+        milliseconds = None if timeout is None else math.ceil(min(timeout, _LONGEST) * 1e3)
         return [(fd, _from_poll(mask)) for fd, mask in self._poll.poll(milliseconds)]
 
 
@@ -84,7 +90,9 @@ class _SelectScan:
         self._writers.discard(fd)
 
     def scan(self, timeout: float | None) -> list[tuple[int, int]]:
-        readable, writable, failed = select.select(self._readers, self._writers, self._writers, timeout)
+        readable, writable, failed = select.select(
+            self._readers, self._writers, self._writers, None if timeout is None else min(timeout, _LONGEST)
+        )
         found: dict[int, int] = dict.fromkeys(readable, _READABLE)
         for fd in writable:
             found[fd] = found.get(fd, 0) | _WRITABLE
@@ -109,6 +117,7 @@ class SelectPoller:
         make_poll = getattr(select, "poll", None)
         self._scan: _PollScan | _SelectScan = _PollScan(make_poll()) if make_poll else _SelectScan()
         self._closed = False
+        self._wake_lock = threading.RLock()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._woken.setblocking(False)
@@ -143,7 +152,7 @@ class SelectPoller:
         """See ``Poller.wait``."""
         self._check_open(0)
         events = []
-        for fd, readiness in self._scan.scan(timeout):
+        for fd, readiness in self._scan_until_signal(timeout):
             if fd == self._woken_fd:
                 self._drain()
             elif readiness:
@@ -152,24 +161,35 @@ class SelectPoller:
                 self.unregister(fd)
         return events
 
+    def _scan_until_signal(self, timeout: float | None) -> list[tuple[int, int]]:
+        """Scans; on the main thread a signal counts as a wake.
+
+        The standard library repeats an interrupted poll(2) by itself (PEP 475), so it must find
+        something readable then: the byte that the interpreter writes to the waker.
+        """
+        if timeout == 0 or threading.current_thread() is not threading.main_thread():
+            return self._scan.scan(timeout)
+        former = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        try:
+            return self._scan.scan(timeout)
+        finally:
+            signal.set_wakeup_fd(former)
+
     def wake(self) -> None:
         """See ``Poller.wake``. Any thread."""
-        if self._closed:
-            raise ValueError("the poller is closed")
-        try:
-            self._waker.send(b"\0")
-        except BlockingIOError:
-            pass  # so many wakes are pending already that the buffer is full; one is enough
-        except OSError:
-            if not self._closed:  # closed by its own thread in the meantime: nobody is left to wake
-                raise
+        # The lock keeps the waker from being closed under the write; reentrant for signal handlers.
+        with self._wake_lock:
+            self._check_open(0)
+            with suppress(BlockingIOError):  # so many are pending that the buffer is full; one is enough
+                self._waker.send(b"\0")
 
     def close(self) -> None:
         """See ``Poller.close``."""
-        if not self._closed:
-            self._closed = True
-            self._waker.close()
-            self._woken.close()
+        with self._wake_lock:
+            if not self._closed:
+                self._closed = True
+                self._waker.close()
+                self._woken.close()
 
     def _check_open(self, interest: int) -> None:
         if self._closed:
@@ -190,6 +210,8 @@ def _check_descriptor(fd: int) -> None:
     try:
         os.fstat(fd)
     except OSError:
+        if fd < 0:
+            raise
         # fstat knows C descriptors, not the socket handles of Windows: ask the socket layer.
         probe = socket.socket(fileno=fd)
         probe.detach()

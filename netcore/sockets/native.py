@@ -87,6 +87,8 @@ class NativeSockets:
     def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
         """See ``Transport.send``: one system call for each socket, gathering its chunks."""
         count = len(fds)
+        if not count:
+            return ()
         if count > self._unsent_size:
             self._unsent_size = 2 * count
             self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)

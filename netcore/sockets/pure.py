@@ -14,7 +14,21 @@ from netcore.sockets.protocol import Arena, Chunk
 
 __all__ = ["PureSockets"]
 
-_STILLBORN = (ConnectionAbortedError, ConnectionResetError)
+_STILLBORN = frozenset(
+    getattr(errno, name, None)
+    for name in (
+        "ECONNABORTED",
+        "ECONNRESET",
+        "EPROTO",
+        "ENETDOWN",
+        "ENOPROTOOPT",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "EOPNOTSUPP",
+        "ENETUNREACH",
+    )
+)
+"""Errors of a connection that died in the queue, not of the listener: accept(2) says to go on."""
 
 
 def _code(error: OSError) -> int:
@@ -60,9 +74,9 @@ class PureSockets:
                 sock, name = listener.accept()
             except (BlockingIOError, InterruptedError):
                 break
-            except _STILLBORN:
-                continue
             except OSError as error:
+                if error.errno in _STILLBORN:
+                    continue
                 return accepted, _code(error)
             sock.setblocking(False)
             accepted.append((sock.detach(), pack_name(listener.family, name)))

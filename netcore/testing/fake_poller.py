@@ -44,7 +44,7 @@ class FakePoller:
         return dict(self._interests)
 
     def set_ready(self, fd: int, readiness: int) -> None:
-        """Adds to what a descriptor is ready for; for an edge-triggered one this is a new edge. Any thread."""
+        """Adds to what a descriptor is ready for, which is a new edge as well. Any thread."""
         with self._changed:
             self._gone.discard(fd)
             self._ready[fd] = self._ready.get(fd, 0) | readiness
@@ -97,7 +97,9 @@ class FakePoller:
                 self._changed.wait_for(lambda: self._woken or self._collect(peek=True), timeout)
             elif not self._woken and not self._collect(peek=True):
                 if timeout is None:
-                    raise AssertionError("the loop would wait for ever: nothing is ready and no timer is armed")
+                    raise AssertionError(
+                        "the loop would wait for ever: nothing is ready and no timer is armed"
+                    )
                 self._clock.advance(timeout)
             self._woken = False
             return self._collect(peek=False)
@@ -158,14 +160,16 @@ class FakePair:
     def __init__(self, poller: FakePoller, fd: int) -> None:
         self.fd = fd
         self._poller = poller
+        self._hung_up = False
 
     def make_readable(self) -> None:
         """The peer sends."""
         self._poller.set_ready(self.fd, Readiness.READABLE)
 
     def drain(self) -> None:
-        """This side has received everything."""
-        self._poller.clear_ready(self.fd, Readiness.READABLE)
+        """This side has received everything. The end of a stream stays readable."""
+        if not self._hung_up:
+            self._poller.clear_ready(self.fd, Readiness.READABLE)
 
     def fill(self) -> None:
         """This side has sent until the kernel took no more."""
@@ -173,6 +177,7 @@ class FakePair:
 
     def hang_up(self) -> None:
         """The peer closes."""
+        self._hung_up = True
         self._poller.set_ready(self.fd, Readiness.READABLE | Readiness.HANGUP)
 
     def close(self) -> None:

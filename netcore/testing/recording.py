@@ -70,7 +70,9 @@ class RecordingHandler(EventHandler):
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self.names().count(name) >= count, timeout):
-                raise AssertionError(f"{name} came {self.names().count(name)} times, not {count}, in {timeout} s")
+                raise AssertionError(
+                    f"{name} came {self.names().count(name)} times, not {count}, in {timeout} s"
+                )
             return [event for event in self.events if event.name == name][count - 1]
 
     def _record(self, name: str, conn: Conn | None, detail: object = None) -> None:

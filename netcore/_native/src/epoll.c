@@ -82,6 +82,8 @@ static int epoll__wait(int handle, struct epoll_event *events, int capacity, dou
         int n;
         spec.tv_sec = (time_t)bounded;
         spec.tv_nsec = (long)((bounded - (double)spec.tv_sec) * 1e9);
+        if (spec.tv_nsec < 999999999)
+            spec.tv_nsec++; /* rounded up */
         n = (int)syscall(SYS_epoll_pwait2, handle, events, capacity, &spec, NULL, 0);
         if (n >= 0 || (errno != ENOSYS && errno != EPERM))
             return n;

@@ -1,7 +1,9 @@
 /* The one place that looks at the platform: it picks the backends and stands in for absent ones. */
 
 #if defined(__linux__)
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #define NC_HAVE_EPOLL 1
 #endif
 

@@ -176,7 +176,7 @@ int nc_send(int count, const nc_socket *sockets, const size_t *lengths, const ch
         int first = i;
         int parts = 0;
         size_t total = 0;
-        int skip = unsent[first] != 0;
+        int skip = 0;
         ssize_t n;
 
         for (; i < count && sockets[i] == sockets[first] && parts < SOCKETS_VECTOR; i++) {
@@ -192,6 +192,7 @@ int nc_send(int count, const nc_socket *sockets, const size_t *lengths, const ch
                 vector[parts++].iov_len = lengths[i];
             }
             total += lengths[i];
+            skip |= unsent[i] != 0; /* of the whole group: an empty chunk is never left over */
         }
         if (skip || total == 0)
             continue;

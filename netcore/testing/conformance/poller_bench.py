@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from netcore.poll import Poller, Readiness
-from netcore.testing import wires
-from netcore.testing.rules import require
-from netcore.testing.wires import SocketPair, Wire
+from netcore.testing.conformance import wires
+from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.wires import SocketPair, Wire
 
 __all__ = ["PollerBench", "Watchdog"]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from netcore.poll import Interest, Readiness
-from netcore.testing.poller_bench import PollerBench
-from netcore.testing.rules import expect_raises, require
-from netcore.testing.wires import SocketPair, more_descriptors, reset, tcp_pair
+from netcore.testing.conformance.poller_bench import PollerBench
+from netcore.testing.conformance.rules import expect_raises, require
+from netcore.testing.conformance.wires import SocketPair, more_descriptors, reset, tcp_pair
 
 __all__ = ["KERNEL_READINESS_RULES", "READINESS_RULES"]
 

@@ -10,9 +10,9 @@ from typing import Final
 from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.sockets import Sockets
-from netcore.testing.rules import require
-from netcore.testing.sockets_bench import SocketsBench, is_open, receive_all, receive_exactly
-from netcore.testing.wires import has_ipv6, reset
+from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_all, receive_exactly
+from netcore.testing.conformance.wires import has_ipv6, reset
 
 __all__ = ["LIFETIME_RULES"]
 

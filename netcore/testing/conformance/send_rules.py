@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Final
 
 from netcore.sockets import Chunk
-from netcore.testing.rules import require
-from netcore.testing.send_drain import Drain, Writer
-from netcore.testing.sockets_bench import SocketsBench, receive_exactly
-from netcore.testing.wires import wait_ready
+from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.send_drain import Drain, Writer
+from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
+from netcore.testing.conformance.wires import wait_ready
 
 __all__ = ["SEND_RULES"]
 

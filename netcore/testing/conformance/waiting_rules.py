@@ -11,8 +11,8 @@ from types import FrameType
 from typing import Final
 
 from netcore.poll import Interest, Readiness
-from netcore.testing.poller_bench import PollerBench
-from netcore.testing.rules import expect_raises, require
+from netcore.testing.conformance.poller_bench import PollerBench
+from netcore.testing.conformance.rules import expect_raises, require
 
 __all__ = ["KERNEL_WAITING_RULES", "WAITING_RULES", "looks_without_waiting"]
 

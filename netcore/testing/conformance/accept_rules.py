@@ -14,9 +14,9 @@ from typing import Final
 from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX
 from netcore.address import Address
 from netcore.sockets import pack_name, unpack_name
-from netcore.testing.rules import require
-from netcore.testing.sockets_bench import SocketsBench, is_open, receive_exactly
-from netcore.testing.wires import descriptors_left, has_ipv6
+from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_exactly
+from netcore.testing.conformance.wires import descriptors_left, has_ipv6
 
 __all__ = ["ACCEPT_RULES"]
 

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Sequence
 
 from netcore.sockets import Chunk, Sockets
-from netcore.testing import wires
-from netcore.testing.rules import require
-from netcore.testing.wires import tcp_pair, wait_ready
+from netcore.testing.conformance import wires
+from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.wires import tcp_pair, wait_ready
 
 __all__ = ["SocketsBench", "is_open", "receive_all", "receive_exactly"]
 

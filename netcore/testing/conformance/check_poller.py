@@ -7,10 +7,14 @@ from contextlib import suppress
 from typing import Final
 
 from netcore.poll import Poller
-from netcore.testing.poller_bench import PollerBench
-from netcore.testing.readiness_rules import KERNEL_READINESS_RULES, READINESS_RULES
-from netcore.testing.rules import run_rules
-from netcore.testing.waiting_rules import KERNEL_WAITING_RULES, WAITING_RULES, looks_without_waiting
+from netcore.testing.conformance.poller_bench import PollerBench
+from netcore.testing.conformance.readiness_rules import KERNEL_READINESS_RULES, READINESS_RULES
+from netcore.testing.conformance.rules import run_rules
+from netcore.testing.conformance.waiting_rules import (
+    KERNEL_WAITING_RULES,
+    WAITING_RULES,
+    looks_without_waiting,
+)
 
 __all__ = ["check_poller"]
 
@@ -23,7 +27,7 @@ def check_poller(factory: Callable[[], Poller]) -> None:
     """Checks that what ``factory`` makes keeps the contract of ``Poller``.
 
     It works on real sockets, except where the poller has a method ``open_pair`` that opens a ``Wire``
-    (see ``netcore.testing.wires``); such a poller is taken to have nothing to do with the kernel. It
+    (see the module ``wires``); such a poller is taken to have nothing to do with the kernel. It
     tolerates what a loop must tolerate: spurious readiness, and waits that end for no reason, as long
     as that does not go on. That a signal ends a wait is checked on the main thread only.
 

@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Final
 
 from netcore.sockets import Sockets
-from netcore.testing.accept_rules import ACCEPT_RULES
-from netcore.testing.lifetime_rules import LIFETIME_RULES
-from netcore.testing.receive_rules import RECEIVE_RULES
-from netcore.testing.rules import run_rules
-from netcore.testing.send_rules import SEND_RULES
-from netcore.testing.sockets_bench import SocketsBench
+from netcore.testing.conformance.accept_rules import ACCEPT_RULES
+from netcore.testing.conformance.lifetime_rules import LIFETIME_RULES
+from netcore.testing.conformance.receive_rules import RECEIVE_RULES
+from netcore.testing.conformance.rules import run_rules
+from netcore.testing.conformance.send_rules import SEND_RULES
+from netcore.testing.conformance.sockets_bench import SocketsBench
 
 __all__ = ["check_sockets"]
 

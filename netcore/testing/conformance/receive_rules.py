@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from netcore.testing import wires
-from netcore.testing.rules import require
-from netcore.testing.sockets_bench import SocketsBench, receive_exactly
-from netcore.testing.wires import more_descriptors
+from netcore.testing.conformance import wires
+from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
+from netcore.testing.conformance.wires import more_descriptors
 
 __all__ = ["RECEIVE_RULES"]
 

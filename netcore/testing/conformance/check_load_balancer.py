@@ -8,7 +8,7 @@ from typing import Final
 
 from netcore.address import Address
 from netcore.lb import LoadBalancer
-from netcore.testing.rules import require, run_rules
+from netcore.testing.conformance.rules import require, run_rules
 
 __all__ = ["check_load_balancer"]
 

@@ -10,8 +10,8 @@ import time
 from types import TracebackType
 
 from netcore.sockets import Chunk
-from netcore.testing import wires
-from netcore.testing.rules import require
+from netcore.testing.conformance import wires
+from netcore.testing.conformance.rules import require
 
 __all__ = ["Drain", "Writer"]
 

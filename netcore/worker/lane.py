@@ -1,0 +1,102 @@
+"""The jobs of one connection: one at a time, and its reading paused while there are too many."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Buffer
+
+__all__ = ["ConnectionLike", "Job", "Lane"]
+
+
+class _LoopLike(Protocol):
+    """What a pool needs of a connection's loop."""
+
+    def in_loop(self) -> bool:
+        """Tells whether the calling thread is the loop's own. Any thread."""
+
+
+class ConnectionLike(Protocol):
+    """What a pool needs of a connection; any ``Conn`` has it. Any thread."""
+
+    id: int
+    network: str
+
+    @property
+    def loop(self) -> _LoopLike:
+        """The loop that serves it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closing or closed."""
+
+    def pause_reading(self) -> None:
+        """Receives nothing more."""
+
+    def resume_reading(self) -> None:
+        """Receives again."""
+
+    def async_writev(
+        self, chunks: Iterable[Buffer], callback: Callable[[Any, Exception | None], object] | None = None
+    ) -> None:
+        """Writes the pieces, of which a pool gives none, and then runs the callback on the loop."""
+
+
+class Job(NamedTuple):
+    """One call to be made by a worker.
+
+    Attributes:
+        function: What to call.
+        args: With what.
+        then: What gets the result on the loop; None for nothing.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[object, ...]
+    then: Callable[[Any, Any, Exception | None], object] | None
+
+
+class Lane:
+    """One connection's queue, which lives while there is something in it. Its pool's lock guards it.
+
+    Attributes:
+        conn: The connection.
+        jobs: Those that no worker has begun.
+        pending: How many were put in and have not been reported to the loop.
+        active: Whether a worker has, or is about to get, the next job.
+        turn: The number that makes a worker's turn valid.
+        pausing: Whether it is the lane that paused the reading; on the loop's thread only.
+    """
+
+    __slots__ = ("active", "conn", "jobs", "pausing", "pending", "turn")
+
+    def __init__(self, conn: ConnectionLike) -> None:
+        self.conn = conn
+        self.jobs: deque[Job] = deque()
+        self.pending = 0
+        self.active = False
+        self.turn = 0
+        self.pausing = False
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether reading can be paused: the datagrams of all peers share one socket, which never is."""
+        return not self.conn.network.startswith("udp")
+
+    def pause(self) -> None:
+        """Stops reading, unless the application has already: then going on is its own affair."""
+        if not self.pausing and self.can_pause and not getattr(self.conn, "paused", False):
+            self.pausing = True
+            self.conn.pause_reading()
+
+    def resume(self) -> None:
+        """Reads again if it was the lane that stopped it."""
+        if self.pausing:
+            self.pausing = False
+            if not self.conn.closed:
+                self.conn.resume_reading()

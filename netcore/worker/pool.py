@@ -1,0 +1,254 @@
+"""A bounded pool of threads for work that blocks.
+
+``submit`` is for any work, and refuses it when the pool is full. ``run_for`` is for the work of a
+connection: it keeps the order of its jobs, and instead of refusing them it stops reading from the
+connection, so that the peer is slowed down by TCP's own flow control.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
+
+from netcore._platform import usable_cpus
+from netcore.worker.errors import WorkerPoolFullError
+from netcore.worker.lane import ConnectionLike, Job, Lane
+
+__all__ = ["WorkerPool"]
+
+_T = TypeVar("_T")
+_ConnT = TypeVar("_ConnT", bound=ConnectionLike)
+
+
+class WorkerPool:
+    """Runs blocking functions on threads of its own. Also a context manager. Any thread.
+
+    The threads start as they are needed. What is accepted is run, also during and after a shutdown.
+
+    Args:
+        max_workers: How many threads at most; None for four more than the usable CPUs, at most 32.
+        max_pending: How many jobs may wait for a thread, beyond those that have one.
+        max_pending_per_connection: From so many unfinished jobs on a connection is not read, until no
+            more than half as many are left.
+
+    Raises:
+        ValueError: A number is too small.
+    """
+
+    def __init__(
+        self, max_workers: int | None = None, max_pending: int = 1024, max_pending_per_connection: int = 32
+    ) -> None:
+        if max_pending < 0:
+            raise ValueError(f"max_pending is {max_pending}: it must be zero or above")
+        if max_pending_per_connection < 1:
+            raise ValueError(
+                f"max_pending_per_connection is {max_pending_per_connection}: it must be above zero"
+            )
+        workers = min(32, len(usable_cpus()) + 4) if max_workers is None else max_workers
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="netcore-worker")
+        self._capacity = workers + max_pending
+        self._high = max_pending_per_connection
+        self._low = max_pending_per_connection // 2
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._closed = False
+        self._lanes: dict[int, Lane] = {}
+
+    def __enter__(self) -> WorkerPool:
+        """Returns the pool."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Shuts down and waits."""
+        self.shutdown()
+
+    @property
+    def unfinished(self) -> int:
+        """Jobs that wait or run."""
+        return self._unfinished
+
+    def submit(self, function: Callable[..., _T], *args: object) -> Future[_T]:
+        """Has a function called by a worker; never blocks. Any thread.
+
+        Args:
+            function: What to call.
+            args: With what.
+
+        Returns:
+            Its result, or its exception. The job can be cancelled while it waits, but keeps its place
+            until its turn has come.
+
+        Raises:
+            WorkerPoolFullError: As many jobs as may wait are waiting.
+            RuntimeError: The pool has been shut down.
+        """
+        future: Future[_T] = Future()
+        with self._lock:
+            self._check_open()
+            if self._full:
+                raise self._full_error()
+            self._unfinished += 1
+            self._executor.submit(self._run, future, function, args)
+        return future
+
+    def run_for(
+        self,
+        conn: _ConnT,
+        function: Callable[..., _T],
+        *args: object,
+        then: Callable[[_ConnT, _T | None, Exception | None], object] | None = None,
+    ) -> None:
+        """Has a function called by a worker, one after the other for each connection. Any thread.
+
+        The connection is not read once it has ``max_pending_per_connection`` unfinished jobs, or was given
+        one when the pool was full, until enough of them are done. What one ``on_traffic`` asks for in a
+        row is still accepted, so that memory is bounded by what was received. Reading that the application
+        had paused itself stays paused; a pause that it adds to the pool's cannot be told from it, and ends
+        with it. Jobs also run when the connection has closed.
+
+        Args:
+            conn: Whose job it is.
+            function: What to call.
+            args: With what.
+            then: ``then(conn, result, error)``, called exactly once on the connection's loop, also when
+                ``conn.closed``, and on the worker's thread when the loop has ended; ``error`` is None if
+                all went well, else ``result`` is. What it raises goes to ``on_error``, and so does,
+                without it, what ``function`` raises. What is no ``Exception``, such as ``SystemExit``,
+                comes as the cause of a ``RuntimeError``.
+
+        Raises:
+            WorkerPoolFullError: The pool is full, and the connection carries datagrams, whose sender
+                cannot be slowed down.
+            RuntimeError: The pool has been shut down.
+        """
+        with self._lock:
+            self._check_open()
+            lane = self._lanes.get(conn.id) or Lane(conn)
+            full = self._full
+            if full and not lane.can_pause:
+                raise self._full_error()
+            self._lanes[conn.id] = lane
+            self._unfinished += 1
+            lane.pending += 1
+            lane.jobs.append(Job(function, args, then))
+            if not lane.active:
+                lane.active = True
+                self._executor.submit(self._step, lane, lane.turn)
+            crowded = full or lane.pending >= self._high
+        if crowded:
+            if conn.loop.in_loop():
+                lane.pause()
+            else:  # decided on one thread only, a pause cannot overtake the resumption before it
+                conn.async_writev((), lambda *_: self._crowded(lane))
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Accepts no more work. What was accepted is still run. Idempotent.
+
+        Args:
+            wait: Whether to return only when all of it has been run and the threads have ended; not to
+                be asked for by a job, which would wait for itself.
+        """
+        with self._lock:
+            self._closed = True
+        self._executor.shutdown(wait=wait)
+
+    def close(self) -> None:
+        """Shuts down and waits."""
+        self.shutdown()
+
+    @property
+    def _full(self) -> bool:
+        return self._unfinished >= self._capacity
+
+    def _full_error(self) -> WorkerPoolFullError:
+        return WorkerPoolFullError(f"the worker pool is full: {self._unfinished} jobs are unfinished")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the worker pool has been shut down")
+
+    # On the threads of the workers.
+
+    def _run(self, future: Future[Any], function: Callable[..., Any], args: tuple[object, ...]) -> None:
+        """Runs a submitted job. A place is free again before anybody can learn that the job is done."""
+        if not future.set_running_or_notify_cancel():
+            self._finished_one()
+            return
+        try:
+            result = function(*args)
+        except BaseException as error:
+            self._finished_one()
+            future.set_exception(error)
+        else:
+            self._finished_one()
+            future.set_result(result)
+
+    def _finished_one(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+
+    def _step(self, lane: Lane, turn: int) -> None:
+        """Runs the next job of a lane, and queues for another turn, so that no lane holds a worker."""
+        here = turn == lane.turn
+        while here:
+            with self._lock:
+                job = lane.jobs.popleft()
+            result, error = _call(job)
+            self._finished_one()
+            lane.conn.async_writev((), partial(self._report, lane, job, result, error))
+            with self._lock:
+                lane.active = bool(lane.jobs)
+                here = lane.active and not self._queue(lane)
+
+    def _queue(self, lane: Lane) -> bool:
+        """Queues for a lane's next turn; False if that is refused and the turn must be taken at once.
+
+        The executor refuses once it is shut down. It also complains when no thread can be started, but has
+        queued the turn then: it gets a number that is no longer the lane's, and so does nothing.
+        """
+        try:
+            self._executor.submit(self._step, lane, lane.turn)
+        except RuntimeError:
+            lane.turn += 1
+            return False
+        return True
+
+    # On the loop of the connection. An empty asynchronous write is what brings a callback there: exactly
+    # once, in order, whatever has become of the connection, and with ``on_error`` for what it raises.
+
+    def _report(self, lane: Lane, job: Job, result: object, error: Exception | None, *_: object) -> None:
+        with self._lock:
+            lane.pending -= 1
+            left = lane.pending
+            if not left:
+                del self._lanes[lane.conn.id]
+        if left <= self._low:
+            lane.resume()
+        if job.then is not None:
+            job.then(lane.conn, result, error)
+        elif error is not None:
+            raise error
+
+    def _crowded(self, lane: Lane) -> None:
+        with self._lock:
+            busy = lane.pending > 0  # if not, nothing would end the pause
+        if busy:
+            lane.pause()
+
+
+def _call(job: Job) -> tuple[object, Exception | None]:
+    try:
+        return job.function(*job.args), None
+    except Exception as error:
+        return None, error
+    except BaseException as error:
+        # A loop must not be ended by what would end a thread.
+        wrapped = RuntimeError(f"a job raised {error!r}")
+        wrapped.__cause__ = error
+        return None, wrapped

@@ -1,0 +1,140 @@
+"""What single pollers do beyond the common contract."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from netcore.poll import EpollPoller, Interest, Poller, Readiness, SelectPoller, why_unavailable
+
+NO_EPOLL = why_unavailable("epoll")
+needs_epoll = [pytest.mark.native, pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")]
+POLLERS = [pytest.param(EpollPoller, marks=needs_epoll, id="epoll"), pytest.param(SelectPoller, id="select")]
+
+
+@pytest.fixture(params=POLLERS)
+def poller(request: pytest.FixtureRequest) -> Iterator[Poller]:
+    opened: Poller = request.param()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    with near, far:
+        yield near, far
+
+
+def test_names_and_abilities() -> None:
+    assert (EpollPoller.name, EpollPoller.supports_edge) == ("epoll", True)
+    assert (SelectPoller.name, SelectPoller.supports_edge) == ("select", False)
+
+
+def test_flags_are_the_documented_numbers() -> None:
+    assert [int(flag) for flag in Interest] == [1, 2, 4]
+    assert [int(flag) for flag in Readiness] == [1, 2, 4, 8]
+
+
+def test_events_are_plain_integers(poller: Poller, pair: tuple[socket.socket, socket.socket]) -> None:
+    near, far = pair
+    poller.register(near.fileno(), Interest.READ | Interest.WRITE)
+    far.send(b"!")
+    assert poller.wait(None) == [(near.fileno(), 3)]
+    assert [type(part) for part in poller.wait(None)[0]] == [int, int]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_hangup_comes_unasked(poller: Poller, pair: tuple[socket.socket, socket.socket]) -> None:
+    near, far = pair
+    poller.register(near.fileno(), 0)
+    far.close()
+    ((fd, readiness),) = poller.wait(5)
+    assert fd == near.fileno()
+    assert readiness & Readiness.HANGUP
+
+
+def test_a_huge_timeout_is_bounded(poller: Poller) -> None:
+    for timeout in (1e7, 1e10, 1e300):
+        poller.wake()
+        assert poller.wait(timeout) == []
+
+
+def test_a_descriptor_closed_too_early_is_forgiven(poller: Poller) -> None:
+    near, far = socket.socketpair()
+    poller.register(near.fileno(), Interest.READ)
+    near.close()
+    far.close()
+    for _ in range(3):
+        assert poller.wait(0) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc to list descriptors")
+def test_close_leaves_no_descriptor_open(poller: Poller) -> None:
+    factory: Callable[[], Poller] = type(poller)
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        opened = factory()
+        new = set(os.listdir("/proc/self/fd")) - set(before)
+        assert new
+        assert not any(os.get_inheritable(int(fd)) for fd in new if os.path.exists(f"/proc/self/fd/{fd}"))
+        opened.close()
+        assert os.listdir("/proc/self/fd") == before
+
+
+def test_two_pollers_may_watch_one_descriptor(
+    poller: Poller, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    near, far = pair
+    other: Poller = type(poller)()
+    try:
+        poller.register(near.fileno(), Interest.READ)
+        other.register(near.fileno(), Interest.READ)
+        far.send(b"!")
+        assert poller.wait(5) == other.wait(5) == [(near.fileno(), Readiness.READABLE)]
+        poller.wake()
+        other.unregister(near.fileno())
+        assert other.wait(0) == []
+    finally:
+        other.close()
+
+
+def test_select_refuses_edge_triggering(pair: tuple[socket.socket, socket.socket]) -> None:
+    poller = SelectPoller()
+    with pytest.raises(ValueError, match="level-triggered only"):
+        poller.register(pair[0].fileno(), Interest.READ | Interest.EDGE)
+    poller.register(pair[0].fileno(), Interest.READ)
+    with pytest.raises(ValueError, match="level-triggered only"):
+        poller.modify(pair[0].fileno(), Interest.READ | Interest.EDGE)
+    poller.close()
+
+
+@pytest.mark.native
+@pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")
+def test_epoll_refuses_what_is_always_ready() -> None:
+    poller = EpollPoller()
+    with open(__file__, "rb") as file, pytest.raises(PermissionError):
+        poller.register(file.fileno(), Interest.READ)
+    poller.close()
+
+
+@pytest.mark.native
+@pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")
+def test_epoll_out_of_descriptors_leaves_nothing_open() -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(__file__, "rb") as probe:
+        lowest = probe.fileno()
+    for room in (0, 1):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + room, hard))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                EpollPoller()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with open(__file__, "rb") as probe:
+        assert probe.fileno() == lowest
