@@ -27,7 +27,7 @@ from netcore.errors import (
     UnsupportedProtocolError,
     WrongThreadError,
 )
-from netcore.handler import Action, CloseReason, Conn, EventHandler, EventLoop, Timer
+from netcore.handler import Action, CloseReason, Conn, EventHandler, EventLoop, Timeout, Timer
 from netcore.options import Options
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "OptionsError",
     "PollerUnavailableError",
     "ShortBufferError",
+    "Timeout",
     "Timer",
     "TooLongFrameError",
     "UnsupportedOperationError",

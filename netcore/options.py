@@ -22,6 +22,7 @@ _NOT_NEGATIVE = (
     "num_event_loops",
     "low_water",
     "max_connections",
+    "idle_timeout",
     "close_timeout",
     "shutdown_timeout",
     "tcp_keep_alive",
@@ -31,7 +32,7 @@ _NOT_NEGATIVE = (
     "socket_send_buffer",
 )
 _WATER_MARKS = ("high_water", "low_water", "max_outbound")
-_FRACTIONAL = ("close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
+_FRACTIONAL = ("idle_timeout", "close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
 _KEEP_ALIVE_RANGES = (("tcp_keep_alive", 32767), ("tcp_keep_interval", 32767), ("tcp_keep_count", 127))
 """What kernels take; Linux has these very limits (MAX_TCP_KEEPIDLE and its like)."""
 
@@ -70,6 +71,7 @@ class Options:
         max_outbound: Beyond so many bytes it is closed with ``CloseReason.OVERFLOW``.
         max_connections: Connections of the whole engine at once; 0 for no limit.
         max_connections_policy: ``"pause"`` leaves further ones in the backlog, ``"refuse"`` resets them.
+        idle_timeout: The ``set_deadline`` that each connection begins with; 0 for none.
         close_timeout: How long ``close`` waits for the peer to take what is buffered.
         shutdown_timeout: How long a stopping engine waits for its connections before it resets them.
         tcp_no_delay: Switch Nagle's algorithm off (TCP_NODELAY).
@@ -101,6 +103,7 @@ class Options:
     max_outbound: int = 64 << 20
     max_connections: int = 0
     max_connections_policy: str = "pause"
+    idle_timeout: float = 0
     close_timeout: float = 5
     shutdown_timeout: float = 10
     tcp_no_delay: bool = True

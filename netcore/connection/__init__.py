@@ -2,6 +2,7 @@
 
 from netcore.connection.base import Connection, Ending
 from netcore.connection.callbacks import release_views, run
+from netcore.connection.deadlines import Deadlines
 from netcore.connection.debug import CheckedStreamConnection
 from netcore.connection.dispatch import deliver
 from netcore.connection.host import Host, Limits
@@ -12,6 +13,7 @@ __all__ = [
     "TRANSITIONS",
     "CheckedStreamConnection",
     "Connection",
+    "Deadlines",
     "Ending",
     "Event",
     "Host",

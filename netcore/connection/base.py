@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from netcore._platform import pack_linger
 from netcore.address import Address
+from netcore.connection.deadlines import Deadlines
 from netcore.connection.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason, Conn, Timer
@@ -53,6 +54,7 @@ class Connection(Conn):
     Attributes:
         state: Where in its life it is.
         interest: What the poller watches it for at present.
+        deadlines: Those that were set; None if none ever was.
         ending: Why and how it ends, once it does.
         context: The application's own.
     """
@@ -63,6 +65,7 @@ class Connection(Conn):
         "_local",
         "_remote",
         "context",
+        "deadlines",
         "ending",
         "fd",
         "id",
@@ -90,6 +93,7 @@ class Connection(Conn):
         self.state = State.OPEN
         self.interest = 0
         self.ending: Ending | None = None
+        self.deadlines: Deadlines | None = None
         self._host = host
         self._remote = remote
         self._local = local

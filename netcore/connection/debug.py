@@ -25,6 +25,9 @@ _LOOP_ONLY = (
     "send_to",
     "flush",
     "shutdown_write",
+    "set_deadline",
+    "set_read_deadline",
+    "set_write_deadline",
 )
 _LOOP_ONLY_PROPERTIES = ("inbound_buffered", "outbound_buffered", "writable")
 

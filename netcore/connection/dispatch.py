@@ -38,6 +38,8 @@ def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int
                 conn._lo, conn._hi = lo, hi
             else:
                 conn.show(lo, hi)
+            if conn.deadlines is not None:
+                conn.deadlines.received(host.now())
             try:
                 action = on_traffic(conn)
             except Exception as error:

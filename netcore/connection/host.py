@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from netcore.buffer import BufferPool
+from netcore.connection.deadlines import Deadlines
 from netcore.handler import EventHandler, EventLoop, Timer
 from netcore.sockets import Arena, Outbox, Transport
 
@@ -26,6 +27,7 @@ class Limits:
     max_outbound: int = 64 << 20
     write_cap: int = 65536
     close_timeout: float = 5
+    idle_timeout: float = 0
 
 
 class Host(EventLoop, Protocol):
@@ -69,6 +71,12 @@ class Host(EventLoop, Protocol):
 
     def retire(self, conn: Connection) -> None:
         """Lets go of a connection in the state CLOSED, closes its descriptor, and calls ``ended``."""
+
+    def now(self) -> float:
+        """Seconds of the loop's clock."""
+
+    def plan(self, deadlines: Deadlines) -> None:
+        """Has ``deadlines.check`` called when the first of them is due."""
 
     def renew_arena(self) -> None:
         """Leaves the arena to a view that could not be released."""

@@ -58,7 +58,7 @@ class OutboundStream(InboundStream):
         self.congested = False
         self._outbox = host.outbox
         self._backlog: LinkedListBuffer | None = None
-        # Whether a write may go straight to the outbox: open, and nothing waits in front of it.
+        # Whether a write may go straight to the outbox: open, nothing waits in front, no deadline watches.
         self._direct = True
 
     def entered(self, state: State) -> None:
@@ -100,14 +100,16 @@ class OutboundStream(InboundStream):
         if self._refuses_writes():
             return memoryview(data).nbytes
         chunk = self._owned(data)
-        if self._direct:
+        if self.deadlines is not None:
+            self.deadlines.queued(len(chunk))
+            self._host.settle_later(self)
+        if self._backlog is not None:
+            self._backlog.write(chunk)
+            self._check_water()
+        else:
             self._outbox.add(self.fd, chunk)
             if self._outbox.size >= self._outbox.limit:
                 self._host.flush()
-        else:
-            assert self._backlog is not None
-            self._backlog.write(chunk)
-            self._check_water()
         return len(chunk)
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
@@ -180,7 +182,7 @@ class OutboundStream(InboundStream):
         """Lets go of an empty backlog; writes then go straight to the outbox again."""
         if self._backlog is not None and self._backlog.is_empty:
             self._backlog = None
-        self._direct = self._backlog is None and self.state in WRITING
+        self._direct = self._backlog is None and self.deadlines is None and self.state in WRITING
 
     def _check_water(self) -> None:
         limits = self._host.limits

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from netcore.connection.callbacks import notify, run
+from netcore.connection.deadlines import Deadlines
 from netcore.connection.outbound import WRITING, OutboundStream
 from netcore.connection.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError
-from netcore.handler import Callback, CloseReason
+from netcore.handler import Action, Callback, CloseReason, Timeout
 from netcore.poll import Interest
 
 if TYPE_CHECKING:
@@ -74,6 +75,43 @@ class StreamConnection(OutboundStream):
             self.end(Event.SHUTDOWN_WRITE, CloseReason.EOF)
         elif self.state is not State.FAILED:
             self.advance(Event.SHUTDOWN_WRITE)
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """See ``Conn.set_deadline``."""
+        self._set_deadline(Timeout.IDLE, seconds)
+
+    def set_read_deadline(self, seconds: float | None) -> None:
+        """See ``Conn.set_read_deadline``."""
+        self._set_deadline(Timeout.READ, seconds)
+
+    def set_write_deadline(self, seconds: float | None) -> None:
+        """See ``Conn.set_write_deadline``."""
+        self._set_deadline(Timeout.WRITE, seconds)
+
+    def _set_deadline(self, kind: Timeout, seconds: float | None) -> None:
+        if seconds is not None and not 0 < seconds < float("inf"):
+            raise ValueError(f"a deadline is {seconds!r}: it must be seconds above zero, or None")
+        if self.closed or (seconds is None and self.deadlines is None):
+            return
+        now = self._host.now()
+        if self.deadlines is None:
+            self.deadlines = Deadlines(now, self._timed_out)
+            self.deadlines.queued(self.outbound_buffered)
+        self.deadlines.set(kind, seconds, now)
+        self._host.plan(self.deadlines)
+        self._host.settle_later(self)  # writes are counted from here on
+
+    def _timed_out(self, kind: Timeout) -> None:
+        def call(conn: StreamConnection) -> object:
+            action = self._host.handler.on_timeout(conn, kind)
+            if action is not Action.CLOSE:
+                return action
+            error = TimeoutError(errno.ETIMEDOUT, f"the {kind.value} deadline has passed")
+            self.end(Event.CLOSE, CloseReason.TIMEOUT, error)
+            return None
+
+        if not self.closed:
+            run(self._host, self, call)
 
     def _on_loop(self, function: Callable[..., object], *args: object) -> None:
         if self._host.in_loop():
@@ -162,6 +200,9 @@ class StreamConnection(OutboundStream):
         if self.ending is not None and self.ending.over:
             return
         self.tidy()
+        if self.deadlines is not None:
+            self.deadlines.flushed(self.backlogged, self._host.now())
+            self._host.plan(self.deadlines)
         if self._backlog is None:
             self._flushed()
         if self.state is State.CLOSED:
@@ -214,6 +255,8 @@ class StreamConnection(OutboundStream):
         ending.over = True
         if ending.timer is not None:
             ending.timer.cancel()
+        if self.deadlines is not None:
+            self.deadlines.disarm()
         run(self._host, self, self._host.handler.on_close, ending.error)
         for callback in ending.callbacks:
             notify(self._host, self, callback, None)

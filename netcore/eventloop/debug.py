@@ -15,7 +15,16 @@ __all__ = ["TimedHandler"]
 _SLOW = 0.1
 """Seconds: what a person notices, and ten thousand times what a callback should take."""
 
-_CALLBACKS = ("on_open", "on_traffic", "on_eof", "on_writable", "on_error", "on_close", "on_tick")
+_CALLBACKS = (
+    "on_open",
+    "on_traffic",
+    "on_eof",
+    "on_writable",
+    "on_timeout",
+    "on_error",
+    "on_close",
+    "on_tick",
+)
 
 
 class TimedHandler(EventHandler):

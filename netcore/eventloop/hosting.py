@@ -183,6 +183,8 @@ class Hosting:
         conn.interest = _READ
         self._by_fd[fd] = conn
         self._by_id[conn.id] = conn
+        if self.limits.idle_timeout:
+            conn.set_deadline(self.limits.idle_timeout)
         run(self, conn, self.handler.on_open)  # type: ignore[arg-type]
         return conn
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from netcore._platform import pin_thread
 from netcore.address import Address
-from netcore.connection import deliver, release_views
+from netcore.connection import Deadlines, deliver, release_views
 from netcore.errors import EngineNotRunningError
 from netcore.eventloop.acceptor import Acceptor, Listener
 from netcore.eventloop.dialer import Dialer, check_dialable
@@ -21,6 +21,7 @@ from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
 from netcore.eventloop.watcher import Watcher
+from netcore.eventloop.wheel import TimingWheel
 from netcore.handler import Conn, EventLoop, Timer
 from netcore.poll import Poller, Readiness
 from netcore.sockets import Sockets
@@ -65,6 +66,7 @@ class Loop(Hosting, EventLoop):
         self._dialer = Dialer(self)
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
+        self._wheel = TimingWheel(self._timers, clock)
         self._pending = self._tasks.pending
         self._planned = self._timers.entries
         self._thread_id: int | None = None
@@ -107,6 +109,14 @@ class Loop(Hosting, EventLoop):
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """See ``EventLoop.enroll``."""
         return self._dialer.enroll(sock, context)
+
+    def now(self) -> float:
+        """See ``Host.now``."""
+        return self.clock()
+
+    def plan(self, deadlines: Deadlines) -> None:
+        """See ``Host.plan``."""
+        self._wheel.plan(deadlines)
 
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """Gives the loop a descriptor just accepted, with its peer's packed name. Any thread."""

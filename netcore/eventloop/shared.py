@@ -60,6 +60,7 @@ class Shared:
             max_outbound=options.max_outbound,
             write_cap=options.write_buffer_cap,
             close_timeout=options.close_timeout,
+            idle_timeout=options.idle_timeout,
         )
         gate = None
         if options.max_connections:

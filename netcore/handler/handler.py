@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netcore.handler.interfaces import Conn
-from netcore.handler.vocabulary import Action
+from netcore.handler.vocabulary import Action, Timeout
 
 if TYPE_CHECKING:
     from netcore.engine import Engine
@@ -39,6 +39,10 @@ class EventHandler:
 
     def on_writable(self, conn: Conn) -> Action | None:
         """Unsent output fell to the low-water mark after it had reached the high one."""
+
+    def on_timeout(self, conn: Conn, timeout: Timeout) -> Action | None:
+        """A deadline was met; it runs again, unless set otherwise. Closes unless overridden."""
+        return Action.CLOSE
 
     def on_error(self, conn: Conn, error: Exception) -> Action | None:
         """A callback raised an exception. Logs it with its traceback and closes, unless overridden."""

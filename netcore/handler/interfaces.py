@@ -242,6 +242,21 @@ class Conn(Protocol):
     def abort(self) -> None:
         """Closes with RST, dropping what is buffered. Any thread."""
 
+    # Deadlines. All stay armed, and begin anew with progress and after each on_timeout.
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """Arms ``Timeout.IDLE``: no byte either way for so long. None disarms; ValueError unless above 0."""
+
+    def set_read_deadline(self, seconds: float | None) -> None:
+        """Arms ``Timeout.READ``: no byte received for so long. None disarms; ValueError unless above 0."""
+
+    def set_write_deadline(self, seconds: float | None) -> None:
+        """Arms ``Timeout.WRITE``: output waiting for so long, and none of it taken.
+
+        Args:
+            seconds: Above zero, or else ValueError; None disarms.
+        """
+
     # The socket. Any thread; ConnectionClosedError once it is closed, OSError if the system refuses.
 
     def dup(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-__all__ = ["Action", "CloseReason"]
+__all__ = ["Action", "CloseReason", "Timeout"]
 
 
 class Action(enum.IntEnum):
@@ -32,3 +32,16 @@ class CloseReason(enum.Enum):
     """The engine stopped."""
     OVERFLOW = "overflow"
     """The peer took its output too slowly: more than ``Options.max_outbound`` was waiting."""
+
+
+class Timeout(enum.Enum):
+    """Which deadline was met; see the methods of ``Conn`` that set them."""
+
+    __hash__ = object.__hash__  # in C: deadlines look these up on every round of the wheel
+
+    IDLE = "idle"
+    """No byte went either way."""
+    READ = "read"
+    """No byte was received."""
+    WRITE = "write"
+    """Output was waiting, and the peer took none of it."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from netcore.handler import Action, Conn, EventHandler
+from netcore.handler import Action, Conn, EventHandler, Timeout
 
 if TYPE_CHECKING:
     from netcore.engine import Engine
@@ -36,7 +36,8 @@ class RecordingHandler(EventHandler):
 
     Args:
         callbacks: Functions by the name of a callback, with its arguments and its result. Without one
-            ``on_traffic`` reads everything, ``on_eof`` and ``on_error`` close, and the rest does nothing.
+            ``on_traffic`` reads everything, ``on_eof``, ``on_timeout`` and ``on_error`` close, and the
+            rest does nothing.
 
     Attributes:
         events: What was recorded, oldest first.
@@ -117,6 +118,11 @@ class RecordingHandler(EventHandler):
         """Recorded."""
         self._record("on_writable", conn)
         return self._respond("on_writable", Action.NONE, conn)
+
+    def on_timeout(self, conn: Conn, timeout: Timeout) -> Action | None:
+        """Recorded, with the kind of deadline."""
+        self._record("on_timeout", conn, timeout)
+        return self._respond("on_timeout", Action.CLOSE, conn, timeout)
 
     def on_error(self, conn: Conn, error: Exception) -> Action | None:
         """Recorded, with the error."""

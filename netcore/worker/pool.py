@@ -195,7 +195,8 @@ class WorkerPool:
 
     def _step(self, lane: Lane, turn: int) -> None:
         """Runs the next job of a lane, and queues for another turn, so that no lane holds a worker."""
-        here = turn == lane.turn
+        with self._lock:
+            here = turn == lane.turn
         while here:
             with self._lock:
                 job = lane.jobs.popleft()

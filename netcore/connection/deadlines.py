@@ -1,0 +1,85 @@
+"""The deadlines of a connection, and the progress that puts them off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from netcore.handler import Timeout
+
+__all__ = ["Deadlines"]
+
+
+class Deadlines:
+    """Up to three periods of grace, each beginning anew with progress. Connections without any have none.
+
+    Args:
+        now: The time, in seconds of the loop's clock.
+        timed_out: Called with the kind of a deadline that was met.
+
+    Attributes:
+        slot: Where the timing wheel has them; None for nowhere. The wheel's own.
+    """
+
+    __slots__ = ("_armed", "_last_in", "_last_out", "_periods", "_queued", "_stalled", "_timed_out", "slot")
+
+    def __init__(self, now: float, timed_out: Callable[[Timeout], object]) -> None:
+        self.slot: int | None = None
+        self._timed_out = timed_out
+        self._periods: dict[Timeout, float] = {}
+        self._armed: dict[Timeout, float] = {}
+        self._last_in = self._last_out = now
+        self._stalled = math.inf  # since when output waits without progress; inf for not at all
+        self._queued = 0
+
+    def set(self, kind: Timeout, seconds: float | None, now: float) -> None:
+        """Arms a deadline from now on, or disarms it with None."""
+        if seconds is None:
+            self._periods.pop(kind, None)
+        else:
+            self._periods[kind] = seconds
+            self._armed[kind] = now
+
+    def disarm(self) -> None:
+        """Ends all of them."""
+        self._periods.clear()
+
+    def received(self, now: float) -> None:
+        """Bytes have come."""
+        self._last_in = now
+
+    def queued(self, size: int) -> None:
+        """So many bytes have been written, and not been sent yet."""
+        self._queued += size
+
+    def flushed(self, unsent: int, now: float) -> None:
+        """The kernel has been offered what was queued, and has left so many bytes."""
+        progress = self._queued > unsent
+        self._queued = unsent
+        if progress:
+            self._last_out = now
+        if not unsent:
+            self._stalled = math.inf
+        elif progress or self._stalled == math.inf:
+            self._stalled = now
+
+    def next_due(self) -> float | None:
+        """Returns when the first deadline is met unless there is progress; None if none runs."""
+        due = min(map(self._due, self._periods), default=math.inf)
+        return None if due == math.inf else due
+
+    def check(self, now: float) -> None:
+        """Reports each deadline that is met, and gives it another period."""
+        for kind in list(self._periods):
+            if kind in self._periods and self._due(kind) <= now:
+                self._armed[kind] = now
+                self._timed_out(kind)
+
+    def _due(self, kind: Timeout) -> float:
+        if kind is Timeout.READ:
+            progress = self._last_in
+        elif kind is Timeout.WRITE:
+            progress = self._stalled  # a peer that is sent nothing cannot be slow in taking it
+        else:
+            progress = max(self._last_in, self._last_out)
+        return max(self._armed[kind], progress) + self._periods[kind]

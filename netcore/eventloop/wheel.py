@@ -1,0 +1,56 @@
+"""The timing wheel of a loop: many deadlines that nearly always move on before they are met.
+
+A deadline is put into the slot of its time, and left there when it moves: only when the slot comes up is it
+asked for its time again. So progress on a connection costs nothing here, and ten thousand connections with
+deadlines of thirty seconds cost some three hundred looks a second, whatever their traffic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from netcore.connection import Deadlines
+from netcore.eventloop.timers import PlannedCall, TimerHeap
+
+__all__ = ["TimingWheel"]
+
+_TICK = 1 / 32
+"""Seconds between two slots; a deadline is met by so much later at most, and never earlier."""
+
+
+class TimingWheel:
+    """Deadlines by time, one timer of the heap per slot in use. On the loop's thread only.
+
+    Args:
+        heap: Where the timers of the slots go.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, heap: TimerHeap, clock: Callable[[], float]) -> None:
+        self._heap = heap
+        self._clock = clock
+        self._slots: dict[int, dict[Deadlines, None]] = {}
+
+    def plan(self, deadlines: Deadlines) -> None:
+        """Puts a connection's deadlines where the next of them is due, unless they stand earlier already."""
+        due = deadlines.next_due()
+        if due is None:
+            return
+        slot = math.ceil(due / _TICK)
+        if deadlines.slot is not None:
+            if deadlines.slot <= slot:
+                return
+            self._slots[deadlines.slot].pop(deadlines, None)
+        deadlines.slot = slot
+        if slot not in self._slots:
+            self._slots[slot] = {}
+            self._heap.add(PlannedCall(self._heap, slot * _TICK, self._turn, (slot,)))
+        self._slots[slot][deadlines] = None
+
+    def _turn(self, slot: int) -> None:
+        now = self._clock()
+        for deadlines in self._slots.pop(slot):
+            deadlines.slot = None
+            deadlines.check(now)
+            self.plan(deadlines)

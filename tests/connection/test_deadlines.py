@@ -1,0 +1,188 @@
+"""Deadlines, on a manual clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from netcore import Action, CloseReason, Timeout
+from netcore.connection import Limits
+
+SLACK = 1 / 16  # two slots of the wheel
+
+
+def pass_time(w, seconds, step=0.5):
+    """Lets time pass in steps, with a turn in each."""
+    end = w.clock.now + seconds
+    while w.clock.now < end - 1e-9:
+        w.clock.advance(min(step, end - w.clock.now))
+        w.turns()
+
+
+@pytest.mark.parametrize(
+    ("arm", "kind"),
+    [
+        (lambda conn: conn.set_deadline(5), Timeout.IDLE),
+        (lambda conn: conn.set_read_deadline(5), Timeout.READ),
+    ],
+)
+def test_silence_closes_after_the_period_and_not_before(world, arm, kind):
+    w = world()
+    conn = w.connect()
+    arm(conn)
+    pass_time(w, 4.9)
+    assert not conn.closed
+    pass_time(w, 0.1 + SLACK)
+    assert w.handler.details("on_timeout") == [kind]
+    assert w.handler.names(conn) == ["on_open", "on_timeout", "on_close"]
+    assert isinstance(w.handler.details("on_close")[0], TimeoutError)
+    assert conn.close_reason is CloseReason.TIMEOUT
+
+
+def test_receiving_puts_idle_and_read_off(world):
+    w = world()
+    conn = w.connect()
+    conn.set_deadline(2)
+    conn.set_read_deadline(2)
+    for _ in range(10):
+        pass_time(w, 1.5)
+        w.feed(conn, b"x")
+    assert not conn.closed
+    pass_time(w, 2 + SLACK)
+    assert conn.closed
+
+
+def test_sending_puts_idle_off_but_not_read(world):
+    w = world(on_timeout=lambda conn, kind: Action.NONE)
+    conn = w.connect()
+    conn.set_deadline(2)
+    conn.set_read_deadline(4)
+    for _ in range(6):
+        pass_time(w, 1.5)
+        conn.write(b"x")
+        w.turns()
+    assert set(w.handler.details("on_timeout")) == {Timeout.READ}
+
+
+def test_the_write_deadline_runs_only_while_output_waits_without_progress(world):
+    w = world(on_timeout=lambda conn, kind: Action.NONE)
+    conn = w.connect()
+    conn.set_write_deadline(2)
+    pass_time(w, 10)
+    assert w.handler.details("on_timeout") == []
+    w.sockets.block(conn.fd)
+    conn.write(b"x" * 100)
+    for _ in range(5):  # slow, but progressing
+        pass_time(w, 1.5)
+        w.sockets.block(conn.fd, after=10)
+        w.sockets._poller.set_ready(conn.fd, 2)
+        w.turns()
+    assert w.handler.details("on_timeout") == []
+    assert conn.outbound_buffered == 50
+    w.sockets.block(conn.fd)
+    pass_time(w, 2 + SLACK)
+    assert w.handler.details("on_timeout") == [Timeout.WRITE]
+    pass_time(w, 2 + SLACK)
+    assert w.handler.details("on_timeout") == [Timeout.WRITE] * 2
+    w.sockets.unblock(conn.fd)
+    pass_time(w, 10)
+    assert w.handler.details("on_timeout") == [Timeout.WRITE] * 2
+    assert len(w.sent(conn)) == 100
+
+
+def test_a_write_deadline_set_while_output_waits(world):
+    w = world()
+    conn = w.connect()
+    w.sockets.block(conn.fd)
+    conn.write(b"stuck")
+    w.turns()
+    conn.set_write_deadline(1)
+    w.turns()
+    pass_time(w, 1 + SLACK)
+    assert w.handler.details("on_timeout") == [Timeout.WRITE]
+
+
+def test_a_slow_but_progressing_peer_is_not_idle(world):
+    w = world()
+    conn = w.connect()
+    conn.set_deadline(2)
+    w.sockets.block(conn.fd)
+    conn.write(b"x" * 100)
+    for _ in range(9):
+        pass_time(w, 1.5)
+        w.sockets.block(conn.fd, after=10)
+        w.sockets._poller.set_ready(conn.fd, 2)
+        w.turns()
+    assert not conn.closed
+
+
+def test_deadlines_stay_armed_after_on_timeout(world):
+    w = world(on_timeout=lambda conn, kind: Action.NONE)
+    conn = w.connect()
+    conn.set_deadline(1)
+    pass_time(w, 5.5)
+    assert w.handler.details("on_timeout") == [Timeout.IDLE] * 5
+
+
+def test_disarming_and_rearming(world):
+    w = world()
+    conn = w.connect()
+    conn.set_deadline(None)
+    conn.set_deadline(1)
+    conn.set_deadline(None)
+    pass_time(w, 5)
+    assert not conn.closed
+    conn.set_deadline(10)
+    pass_time(w, 1)
+    conn.set_deadline(1)  # earlier than where the wheel has it
+    pass_time(w, 1 + SLACK)
+    assert conn.closed
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_bad_deadlines(world, seconds):
+    conn = world().connect()
+    with pytest.raises(ValueError, match="above zero"):
+        conn.set_deadline(seconds)
+
+
+def test_idle_timeout_is_for_every_connection(world):
+    w = world(limits=Limits(idle_timeout=3))
+    conns = [w.connect() for _ in range(50)]
+    pass_time(w, 2)
+    w.feed(conns[0], b"alive")
+    pass_time(w, 1 + SLACK)
+    assert [conn.closed for conn in conns] == [False] + [True] * 49
+
+
+def test_closing_ends_the_deadlines(world):
+    w = world()
+    conn = w.connect()
+    conn.set_deadline(1)
+    conn.close()
+    w.turns()
+    pass_time(w, 5)
+    assert w.handler.details("on_timeout") == []
+    conn.set_deadline(1)
+    pass_time(w, 5)
+    assert w.handler.details("on_timeout") == []
+
+
+def test_an_exception_in_on_timeout_goes_to_on_error(world):
+    w = world(on_timeout=lambda conn, kind: 1 / 0)
+    conn = w.connect()
+    conn.set_deadline(1)
+    pass_time(w, 2)
+    assert w.handler.names(conn) == ["on_open", "on_timeout", "on_error", "on_close"]
+
+
+def test_many_deadlines_need_few_timers(world):
+    w = world()
+    conns = [w.connect() for _ in range(1000)]
+    for conn in conns:
+        conn.set_deadline(30)
+    for _ in range(20):
+        w.clock.advance(0.1)
+        for conn in conns[::10]:
+            w.sockets.feed(conn.fd, b"x")
+        w.turns()
+    assert len(w.loop._timers.entries) < 10
