@@ -21,6 +21,7 @@ _POSITIVE = ("backlog", "read_buffer_cap", "write_buffer_cap", "high_water", "ma
 _NOT_NEGATIVE = (
     "num_event_loops",
     "low_water",
+    "edge_triggered_chunk",
     "max_connections",
     "idle_timeout",
     "close_timeout",
@@ -36,11 +37,15 @@ _FRACTIONAL = ("idle_timeout", "close_timeout", "shutdown_timeout", "tcp_keep_al
 _KEEP_ALIVE_RANGES = (("tcp_keep_alive", 32767), ("tcp_keep_interval", 32767), ("tcp_keep_count", 127))
 """What kernels take; Linux has these very limits (MAX_TCP_KEEPIDLE and its like)."""
 
+_EDGE_CHUNK = 1 << 20
+"""Bytes of ``edge_triggered_chunk`` where only ``edge_triggered`` is set."""
+
 _BITS = 31
 """What an int of the kernel's takes; only the sizes of our own buffers in memory may go beyond."""
 
 _SWITCHES = (
     "multicore",
+    "edge_triggered",
     "reuse_addr",
     "reuse_port",
     "tcp_no_delay",
@@ -60,6 +65,9 @@ class Options:
         load_balancer: Spreads accepted connections over the loops: ``"round-robin"``,
             ``"least-connections"``, ``"source-address-hash"`` or an object with ``pick``.
         poller: A poller's name or a factory of one; None for the best this machine has.
+        edge_triggered: Ask the poller for edges rather than levels; it must have them.
+        edge_triggered_chunk: Bytes received from one connection in one turn then, rounded up to a power
+            of two; above zero it implies ``edge_triggered``, which alone makes it 1 MiB.
         reuse_addr: Bind although old connections of the port are in TIME_WAIT.
         reuse_port: One listener per loop, balanced by the kernel where it can.
         backlog: Connections the kernel may complete before they are accepted; see listen(2).
@@ -93,6 +101,8 @@ class Options:
     num_event_loops: int = 0
     load_balancer: str | LoadBalancer = "round-robin"
     poller: str | Callable[[], Poller] | None = None
+    edge_triggered: bool = False
+    edge_triggered_chunk: int = 0
     reuse_addr: bool = True
     reuse_port: bool = False
     backlog: int = 4096
@@ -131,8 +141,13 @@ class Options:
         for name in (*_POSITIVE, *_NOT_NEGATIVE):
             self._check_number(name)
         self._check_combinations()
-        for name in ("read_buffer_cap", "write_buffer_cap"):
-            object.__setattr__(self, name, 1 << (getattr(self, name) - 1).bit_length())
+        if self.edge_triggered or self.edge_triggered_chunk:
+            object.__setattr__(self, "edge_triggered", True)
+            object.__setattr__(self, "edge_triggered_chunk", self.edge_triggered_chunk or _EDGE_CHUNK)
+        for name in ("read_buffer_cap", "write_buffer_cap", "edge_triggered_chunk"):
+            value = getattr(self, name)
+            if value:
+                object.__setattr__(self, name, 1 << (value - 1).bit_length())
 
     def _require(self, condition: bool, name: str, allowed: str) -> None:
         if not condition:

@@ -62,6 +62,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     add("--reuse-port", action="store_true", help="one listener per loop, balanced by the kernel")
+    add("--edge-triggered", action="store_true", help="ask the poller for edges rather than levels")
+    add(
+        "--idle-timeout",
+        type=_seconds,
+        default=0,
+        metavar="S",
+        help="close connections that are silent for so many seconds (default: never)",
+    )
     add(
         "--max-connections",
         type=_from(0),
@@ -77,6 +85,17 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help=f"one of {', '.join(_LOG_LEVELS)} (default: %(default)s)",
     )
+
+
+def _seconds(text: str) -> float:
+    """Reads a number of seconds, zero or above; an argparse type."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
 
 
 def _from(least: int) -> Callable[[str], int]:

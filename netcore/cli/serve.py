@@ -40,6 +40,8 @@ def serve(arguments: argparse.Namespace) -> int:
             poller=arguments.poller,
             load_balancer=balancer,
             reuse_port=arguments.reuse_port,
+            edge_triggered=arguments.edge_triggered,
+            idle_timeout=arguments.idle_timeout,
             max_connections=arguments.max_connections,
         )
         run(handler, *arguments.addresses, options=options)

@@ -20,7 +20,17 @@ __all__ = ["Host", "Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of each connection of a loop; sizes are bytes, durations seconds."""
+    """The limits of each connection of a loop; sizes are bytes, durations seconds.
+
+    Attributes:
+        high_water: See ``Options.high_water``.
+        low_water: See ``Options.low_water``.
+        max_outbound: See ``Options.max_outbound``.
+        write_cap: How much of a backlog is offered to the kernel in one turn.
+        close_timeout: See ``Options.close_timeout``.
+        idle_timeout: See ``Options.idle_timeout``.
+        edge_chunk: How much is received in one turn, edge-triggered; 0 for level-triggered.
+    """
 
     high_water: int = 1 << 20
     low_water: int = 1 << 18
@@ -28,6 +38,7 @@ class Limits:
     write_cap: int = 65536
     close_timeout: float = 5
     idle_timeout: float = 0
+    edge_chunk: int = 0
 
 
 class Host(EventLoop, Protocol):

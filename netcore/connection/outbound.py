@@ -49,7 +49,7 @@ class OutboundStream(InboundStream):
         congested: Whether unsent output has reached the high-water mark and not yet fallen to the low one.
     """
 
-    __slots__ = ("_backlog", "_direct", "_outbox", "congested")
+    __slots__ = ("_backlog", "_blocked", "_direct", "_outbox", "congested")
 
     def __init__(
         self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
@@ -58,6 +58,8 @@ class OutboundStream(InboundStream):
         self.congested = False
         self._outbox = host.outbox
         self._backlog: LinkedListBuffer | None = None
+        # Whether the kernel refused some of it, so that it will report when it takes more.
+        self._blocked = False
         # Whether a write may go straight to the outbox: open, nothing waits in front, no deadline watches.
         self._direct = True
 
@@ -167,6 +169,7 @@ class OutboundStream(InboundStream):
         if self._backlog is None:
             self._backlog = LinkedListBuffer()
         self._direct = False
+        self._blocked = True
         self._backlog.prepend(chunk if n == len(chunk) else memoryview(chunk)[-n:])
         self._host.settle_later(self)
         self._check_water()
@@ -174,6 +177,7 @@ class OutboundStream(InboundStream):
     def refill(self) -> None:
         """Puts the next part of the backlog into the outbox, since the socket is writable again."""
         if self._backlog is not None:
+            self._blocked = False
             for chunk in self._backlog.pop_chunks(self._host.limits.write_cap):
                 self._outbox.add(self.fd, chunk)
             self._host.settle_later(self)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamConnection"]
 
-_READ, _WRITE = int(Interest.READ), int(Interest.WRITE)
+_READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
@@ -239,6 +239,12 @@ class StreamConnection(OutboundStream):
         wanted = _READ if self.receiving and self.state is not State.FAILED else 0
         if self._backlog is not None:
             wanted |= _WRITE
+        if wanted and self._host.limits.edge_chunk:
+            wanted |= _EDGE
+            # An edge is reported once. If the kernel took all it was offered there will be no other,
+            # unless it is asked anew.
+            if self._backlog is not None and not self._blocked and wanted == self.interest:
+                self.interest = _EDGE
         if wanted != self.interest:
             try:
                 self._host.watch(self.fd, self.interest, wanted)

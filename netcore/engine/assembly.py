@@ -12,9 +12,10 @@ from netcore._platform import REUSE_PORT_OPTION
 from netcore.address import Address
 from netcore.engine.binding import Bound, bind
 from netcore.engine.choices import Choices
-from netcore.errors import EngineNotRunningError
+from netcore.errors import EngineNotRunningError, OptionsError
 from netcore.eventloop import Acceptor, Listener, Loop, Shared
 from netcore.options import Options
+from netcore.poll import Poller
 from netcore.sockets import open_sockets
 
 __all__ = ["Assembly", "assemble"]
@@ -58,6 +59,7 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
     try:
         while len(loops) < len(choices.cpus):
             poller = choices.open_poller()
+            _check_edges(poller, options)
             loops.append(Loop(len(loops), shared, poller, open_sockets(options.read_buffer_cap)))
         pick = _picker(choices, tuple(loops), shared.logger)
         accept_pick = pick if choices.balances else None
@@ -69,6 +71,14 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
             loop.close()
         raise
     return Assembly(tuple(loops), acceptors, pick)
+
+
+def _check_edges(poller: Poller, options: Options) -> None:
+    if options.edge_triggered and not poller.supports_edge:
+        poller.close()
+        raise OptionsError(
+            f"option edge_triggered is True: the poller {poller.name!r} is level-triggered only"
+        )
 
 
 def _listen(

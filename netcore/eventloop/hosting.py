@@ -7,7 +7,7 @@ import socket
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from netcore._platform import AF_UNIX
 from netcore.address import Address
@@ -20,6 +20,7 @@ from netcore.poll import Interest, Poller
 from netcore.sockets import Outbox, Sockets
 
 if TYPE_CHECKING:
+    from netcore.connection import Host
     from netcore.eventloop.acceptor import Listener
     from netcore.sockets import Arena
 
@@ -43,6 +44,8 @@ class Hosting:
     """
 
     def __init__(self, shared: Shared, poller: Poller, sockets: Sockets) -> None:
+        # What is missing here for a Host is the thread with its tasks and timers; Loop has it.
+        self._as_host = cast("Host", self)
         self.shared = shared
         self.handler: EventHandler = (
             TimedHandler(shared.handler, shared.logger) if shared.debug else shared.handler
@@ -57,6 +60,7 @@ class Hosting:
         self.descriptor_lock = threading.Lock()
         self.arena: Arena = sockets.arena
         self.arena_view = memoryview(self.arena).toreadonly()
+        self._first_interest = _READ | (int(Interest.EDGE) if shared.limits.edge_chunk else 0)
         self._connection_class = CheckedStreamConnection if shared.debug else StreamConnection
         self._by_fd: dict[int, StreamConnection] = {}
         self._by_id: dict[int, StreamConnection] = {}
@@ -172,20 +176,20 @@ class Hosting:
         try:
             if self._turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
-            self.poller.register(fd, _READ)
+            self.poller.register(fd, self._first_interest)
         except OSError:
             self.sockets.reset(fd)
             if self.shared.gate is not None:
                 self.shared.gate.give_back(1)
             raise
-        conn = self._connection_class(self, fd, network, remote, local)  # type: ignore[arg-type]
+        conn = self._connection_class(self._as_host, fd, network, remote, local)
         conn.context = context
-        conn.interest = _READ
+        conn.interest = self._first_interest
         self._by_fd[fd] = conn
         self._by_id[conn.id] = conn
         if self.limits.idle_timeout:
             conn.set_deadline(self.limits.idle_timeout)
-        run(self, conn, self.handler.on_open)  # type: ignore[arg-type]
+        run(self._as_host, conn, self.handler.on_open)
         return conn
 
     def join(

@@ -5,40 +5,32 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from netcore._platform import pin_thread
 from netcore.address import Address
-from netcore.connection import Deadlines, deliver, release_views
+from netcore.connection import Deadlines, release_views
 from netcore.errors import EngineNotRunningError
 from netcore.eventloop.acceptor import Acceptor, Listener
 from netcore.eventloop.dialer import Dialer, check_dialable
-from netcore.eventloop.hosting import Hosting
+from netcore.eventloop.serving import Serving
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
-from netcore.eventloop.watcher import Watcher
 from netcore.eventloop.wheel import TimingWheel
 from netcore.handler import Conn, EventLoop, Timer
-from netcore.poll import Poller, Readiness
+from netcore.poll import Poller
 from netcore.sockets import Sockets
 
-if TYPE_CHECKING:
-    from netcore.connection import StreamConnection
-
 __all__ = ["Loop"]
-
-_READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
-_SENDABLE = int(Readiness.WRITABLE | Readiness.HANGUP | Readiness.ERROR)
 
 _TASKS_PER_TURN = 1024
 """Tasks run in one turn, so that a flood of them does not starve the connections."""
 
 
-class Loop(Hosting, EventLoop):
+class Loop(Serving, EventLoop):
     """Serves connections on a thread of its own, or turn by turn under a test.
 
     Args:
@@ -62,7 +54,6 @@ class Loop(Hosting, EventLoop):
         self.clock = clock
         self.stopping = False
         self._acceptors: list[Acceptor] = []
-        self._watchers: dict[int, Watcher] = {}
         self._dialer = Dialer(self)
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
@@ -162,7 +153,7 @@ class Loop(Hosting, EventLoop):
         events = self.poller.wait(timeout)
         self._sleeping = False
         if events or self._again:
-            self._serve(events)
+            self.serve(events)
         if self._pending:
             self._run_tasks()
         if self._planned:
@@ -173,53 +164,6 @@ class Loop(Hosting, EventLoop):
     def _until_next_timer(self) -> float | None:
         when = self._timers.next_time()
         return None if when is None else max(when - self.clock(), 0.0)
-
-    def _serve(self, events: Sequence[tuple[int, int]]) -> None:
-        conns: list[StreamConnection] = []
-        fds: list[int] = []
-        watched = False
-        if self._again:
-            self._take_again(conns, fds)
-        connection_at = self._by_fd.get
-        for fd, readiness in events:
-            conn = connection_at(fd)
-            if conn is None:
-                watched = watched or fd in self._watchers
-                continue
-            if readiness != _READABLE:
-                if readiness & _SENDABLE:
-                    conn.refill()
-                if not readiness & ~_WRITABLE:
-                    continue
-            if conn.receiving:
-                conns.append(conn)
-                fds.append(fd)
-        while fds:
-            results = self.sockets.receive(fds)
-            deliver(self, conns, results)
-            if len(results) == len(fds):
-                break
-            self.flush()  # it may hold views of the arena, which the next batch overwrites
-            fds = fds[len(results) :]
-            conns = conns[len(results) :]
-        if watched:
-            self._tell_watchers(events)
-
-    def _tell_watchers(self, events: Sequence[tuple[int, int]]) -> None:
-        """Makes new connections, after those already here have been served."""
-        for fd, readiness in events:
-            watcher = self._watchers.get(fd)
-            if watcher is not None:
-                watcher.ready(readiness)
-
-    def _take_again(self, conns: list[StreamConnection], fds: list[int]) -> None:
-        again, self._again = self._again, {}
-        for waiting in again:
-            conn = self._by_fd.get(waiting.fd)
-            if conn is waiting:
-                conns.append(conn)
-                fds.append(conn.fd)
-                self.settle_later(conn)  # which asks again, unless this was the end
 
     def _run_tasks(self) -> None:
         for function, args in self._tasks.take(_TASKS_PER_TURN):
@@ -245,17 +189,6 @@ class Loop(Hosting, EventLoop):
         acceptor = Acceptor(self, listener, pick)
         self._acceptors.append(acceptor)
         return acceptor
-
-    def attend(self, fd: int, watcher: Watcher, interest: int) -> None:
-        """Tells a watcher when a descriptor is ready. The loop's thread; OSError if the poller refuses."""
-        self.poller.register(fd, interest)
-        self._watchers[fd] = watcher
-
-    def neglect(self, fd: int) -> None:
-        """Ends what ``attend`` began; nothing happens if it did not. The loop's thread."""
-        if self._watchers.pop(fd, None) is not None:
-            with suppress(OSError):  # the system may have forgotten it already
-                self.poller.unregister(fd)
 
     def start_accepting(self) -> None:
         """Accepts from all listeners. The loop's thread."""

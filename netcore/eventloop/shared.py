@@ -61,6 +61,7 @@ class Shared:
             write_cap=options.write_buffer_cap,
             close_timeout=options.close_timeout,
             idle_timeout=options.idle_timeout,
+            edge_chunk=options.edge_triggered_chunk,
         )
         gate = None
         if options.max_connections:

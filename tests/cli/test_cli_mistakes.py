@@ -86,6 +86,8 @@ def test_handler(netcore_command: Command, tmp_path: Path, handler: str, complai
         ([ANY_PORT, "--loops", "0"], "--loops"),
         ([ANY_PORT, "--loops", "two"], "--loops"),
         ([ANY_PORT, "--max-connections", "-1"], "--max-connections"),
+        ([ANY_PORT, "--idle-timeout", "soon"], "--idle-timeout"),
+        ([ANY_PORT, "--idle-timeout", "-1"], "--idle-timeout"),
         ([ANY_PORT, "--poller", "nosuch"], "there is no poller 'nosuch'"),
         ([ANY_PORT, "--lb", "nosuch"], "there is no load balancer 'nosuch'"),
         ([ANY_PORT, "--lb", "app:Nosuch"], "app has no attribute 'Nosuch'"),
