@@ -1,101 +1,116 @@
 """The command line: `python -m bench`."""
 
 import argparse
+import dataclasses
+import datetime
 import json
 import random
 import sys
 from pathlib import Path
 
-from bench import machine, process, toolchain
-from bench.registry import stream_echo_peers
-from bench.report import Result, to_json, to_markdown
-from bench.rounds import run_rounds
-from bench.workload import StreamEcho
+from bench import arguments, documents, machine, process, toolchain
+from bench.catalogue import PROFILES, select, workloads
+from bench.compare import changes
+from bench.goals import judge
+from bench.progress import open_progress
+from bench.registry import Registry
+from bench.report import comparison_to_markdown, run_to_markdown
+from bench.results import Run, SchemaError, WorkloadResult, from_json
+from bench.rounds import Task, run_rounds
+from bench.workloads import Timing
 
 
 def main() -> int:
     """Runs the benchmark; 0 if every peer that is not missing was measured in every round."""
     if sys.platform != "linux":
-        print("bench: pinning, CPU clocks and load generator are Linux's", file=sys.stderr)
+        print("bench: pinning, CPU clocks and load generators are Linux's", file=sys.stderr)
         return 1
-    arguments = _parse()
-    peers = stream_echo_peers(arguments.python)
-    workload = StreamEcho(
-        arguments.connections, arguments.size, arguments.depth, arguments.warmup, arguments.seconds
-    )
-    cpus = process.pick_cpus()
+    line = sys.argv[1:]
+    wanted = arguments.parse(line)
     process.raise_descriptor_limit()
     try:
-        outcomes = run_rounds(
-            [peers[name] for name in arguments.peers],
-            workload,
-            cpus,
-            arguments.rounds,
-            random.Random(arguments.seed),
-            report=lambda line: print(line, file=sys.stderr),
-        )
-    except toolchain.CompileError as error:
+        earlier = _read(wanted.compare) if wanted.compare else None
+        if wanted.load:
+            run = _read(wanted.load)
+        else:
+            tasks = _tasks(wanted)
+            if wanted.list:
+                return _list(tasks)
+            run = _measure(wanted, tasks, arguments.spell(line))
+    except (OSError, ValueError, toolchain.CompileError) as error:
         print(f"bench: {error}", file=sys.stderr)
-        return 1
-    result = Result(
-        workload="stream echo",
-        settings={**workload.describe(), "rounds": arguments.rounds, "seed": arguments.seed},
-        machine=machine.facts(arguments.python, cpus),
-        baseline=arguments.baseline,
-        outcomes=outcomes,
+        return 2 if isinstance(error, ValueError) else 1
+    _report(wanted, run, earlier)
+    return 1 if run.failed() else 0
+
+
+def _tasks(wanted: argparse.Namespace) -> list[Task]:
+    profile = PROFILES[wanted.profile]
+    cells = list(profile.cells)
+    if wanted.sizes or wanted.connections:
+        sizes, connections = wanted.sizes or [64], wanted.connections or [50]
+        cells = [(size, count) for size in sizes for count in connections]
+    chosen = select(workloads(Registry(wanted.python), cells, wanted.depth), wanted.workloads)
+    names = wanted.peers or profile.peers
+    tasks = []
+    for workload in chosen:
+        peers = tuple(peer for peer in workload.peers if names is None or peer.name in names)
+        if peers:
+            tasks.append(Task(workload, peers))
+    if not tasks:
+        raise ValueError("none of these peers takes part in these workloads")
+    return tasks
+
+
+def _list(tasks: list[Task]) -> int:
+    for task in tasks:
+        print(f"{task.workload.name:<16} {task.workload.title}")
+        print(f"{'':<16}   {', '.join(peer.name for peer in task.peers)}")
+    return 0
+
+
+def _measure(wanted: argparse.Namespace, tasks: list[Task], command: str) -> Run:
+    profile = PROFILES[wanted.profile]
+    timing = Timing(wanted.warmup or profile.timing.warmup, wanted.seconds or profile.timing.seconds)
+    rounds = wanted.rounds or profile.rounds
+    cpus = process.pick_cpus()
+    facts = machine.facts(wanted.python, cpus)
+    run_rounds(tasks, cpus, timing, rounds, random.Random(wanted.seed), open_progress())
+    return Run(
+        command=command,
+        date=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
+        method={"rounds": rounds, **dataclasses.asdict(timing), "seed": wanted.seed},
+        machine=facts,
+        workloads={task.workload.name: _result(task, wanted.baseline) for task in tasks if task.outcomes},
     )
-    print(to_markdown(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(to_json(result), indent=2) + "\n")
-    measured = any(outcome.samples for outcome in outcomes.values())
-    return 0 if measured and not any(outcome.failed for outcome in outcomes.values()) else 1
 
 
-def _parse() -> argparse.Namespace:
-    known = list(stream_echo_peers(sys.executable))
-    parser = argparse.ArgumentParser(
-        prog="python -m bench",
-        description="Stream echo: netcore beside its peers, server and load on a CPU of their own.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def _result(task: Task, baseline: str | None) -> WorkloadResult:
+    return WorkloadResult(
+        title=task.workload.title,
+        settings=task.workload.settings(),
+        compared=task.workload.compared,
+        baseline=baseline if baseline in task.outcomes else next(iter(task.outcomes)),
+        outcomes=task.outcomes,
     )
-    add = parser.add_argument
-    add("--peers", type=_names, default=",".join(known), help="names, comma-separated")
-    add("--baseline", help="the peer that ratios refer to; the first of --peers if not given")
-    add("--connections", type=_Positive(int), default=50, help="connections")
-    add("--size", type=_Positive(int), default=64, help="bytes per message")
-    add("--depth", type=_Positive(int), default=1, help="messages under way per connection")
-    add("--seconds", type=_Positive(float), default=2.0, help="length of the measured window")
-    add("--warmup", type=_Positive(float), default=0.5, help="seconds of load before it")
-    add("--rounds", type=_Positive(int), default=5, help="windows per peer")
-    add("--python", default=sys.executable, metavar="PATH", help="interpreter of the Python peers")
-    add("--seed", type=int, default=random.randrange(1 << 16), help="decides the order in each round")
-    add("--json", type=Path, metavar="FILE", help="write every sample here")
-    arguments = parser.parse_args()
-    for name in arguments.peers:
-        if name not in known:
-            parser.error(f"unknown peer {name!r}; there are {', '.join(known)}")
-    arguments.baseline = arguments.baseline or arguments.peers[0]
-    if arguments.baseline not in arguments.peers:
-        parser.error(f"the baseline {arguments.baseline!r} is not among the peers")
-    return arguments
 
 
-def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(text.split(",")))
+def _report(wanted: argparse.Namespace, run: Run, earlier: Run | None) -> None:
+    print(run_to_markdown(run, judge(run)))
+    if earlier:
+        print(f"\n{comparison_to_markdown(changes(earlier, run), earlier)}")
+    if wanted.json:
+        documents.write_json(run, wanted.json)
+    if wanted.write:
+        for line in documents.write(run, wanted.write):
+            print(line, file=sys.stderr)
 
 
-class _Positive:
-    """An argparse type: an int or float above zero."""
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        self._kind = kind
-        self.__name__ = f"positive {kind.__name__}"  # argparse names it in its error message
-
-    def __call__(self, text: str) -> float:
-        value = self._kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError
-        return value
+def _read(path: Path) -> Run:
+    try:
+        return from_json(json.loads(path.read_text()))
+    except (json.JSONDecodeError, KeyError, SchemaError) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -2,12 +2,31 @@
 
 import os
 import platform
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import toolchain
 from bench.process import Cpus
 
+# Peers that are programs, and how they tell their version.
+_PROGRAMS = (
+    ("node", "--version"),
+    ("go", "version"),
+    ("java", "-version"),
+    ("redis-server", "--version"),
+)
+_PACKAGES = """
+from importlib.metadata import PackageNotFoundError, version
+found = []
+for name in ("netcore", "uvloop", "gevent", "twisted"):
+    try:
+        found.append(f"{name} {version(name)}")
+    except PackageNotFoundError:
+        pass
+print(", ".join(found) or "no Python packages")
+"""
 _VERSION = "import platform as p; print(p.python_implementation(), p.python_version())"
 
 
@@ -19,6 +38,7 @@ def facts(python: str, cpus: Cpus) -> dict[str, str]:
         "placement": _placement(cpus),
         "python": _first_line(python, "-c", _VERSION),
         "compiler": _first_line(toolchain.compiler_command(), "--version"),
+        "peers": "; ".join(_versions(python)),
         "load average": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
 
@@ -32,13 +52,22 @@ def _cpu_model() -> str:
 
 
 def _placement(cpus: Cpus) -> str:
-    text = f"server on CPU {cpus.server}, load on CPU {cpus.load}"
-    if cpus.server == cpus.load:
+    server, load = min(cpus.server), min(cpus.load)
+    text = f"server on CPU {server}, load on CPU {load}"
+    if server == load:
         return f"{text}: they share it, so only CPU time per message means anything"
-    siblings = Path(f"/sys/devices/system/cpu/cpu{cpus.server}/topology/core_cpus_list")
-    if siblings.exists() and cpus.load in _cpu_list(siblings.read_text()):
+    siblings = Path(f"/sys/devices/system/cpu/cpu{server}/topology/core_cpus_list")
+    if siblings.exists() and load in _cpu_list(siblings.read_text()):
         return f"{text}: two threads of one core, which slow each other down"
     return text
+
+
+def _versions(python: str) -> Iterator[str]:
+    yield _first_line(python, "-c", _PACKAGES)
+    for program, option in _PROGRAMS:
+        if shutil.which(program):
+            version = _first_line(program, option)
+            yield version.split(" sha=")[0] if " " in version else f"{program} {version}"
 
 
 def _cpu_list(text: str) -> set[int]:
@@ -55,4 +84,4 @@ def _first_line(*command: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         return f"unknown ({error})"
-    return done.stdout.strip().splitlines()[0]
+    return (done.stdout + done.stderr).strip().splitlines()[0]

@@ -7,16 +7,17 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from bench.registry import Peer, environment
+from bench.launchers import environment
 
 _START_TIMEOUT = 15.0
 _STOP_TIMEOUT = 10.0
-_CONNECT_INTERVAL = 0.01
+_PROBE_INTERVAL = 0.01
+_PROBE_TIMEOUT = 1.0
 
 
 class RunError(Exception):
@@ -27,22 +28,31 @@ class RunError(Exception):
 class Cpus:
     """Where the two sides run; the same number when this process may use one CPU only."""
 
-    server: int
-    load: int
+    server: frozenset[int]
+    load: frozenset[int]
+
+    def shared(self) -> "Cpus":
+        """Both sides on all of them, for a server that needs more than one."""
+        both = self.server | self.load
+        return Cpus(both, both)
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that accepts connections on 127.0.0.1."""
+    """A server that does its job on 127.0.0.1."""
 
     port: int
     pid: int
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its threads, also of those that have ended."""
+        return time.clock_gettime(_cpu_clock(self.pid))
 
 
 def pick_cpus() -> Cpus:
     """Takes the first two CPUs this process may use (0 and 1 unless confined elsewhere)."""
     usable = sorted(os.sched_getaffinity(0))
-    return Cpus(server=usable[0], load=usable[min(1, len(usable) - 1)])
+    return Cpus(server=frozenset(usable[:1]), load=frozenset(usable[:2][-1:]))
 
 
 def raise_descriptor_limit() -> None:
@@ -51,9 +61,43 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def too_few_descriptors(connections: int) -> str | None:
+    """Says that no process can hold so many connections, or None."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + 100
+    return f"a process may have {limit} descriptors, not {needed}" if limit < needed else None
+
+
+def accepts_stream(port: int) -> bool:
+    """Connects to 127.0.0.1:`port` and closes again; says whether it could."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_PROBE_TIMEOUT) as probe:
+            # With nobody listening, a connect within the ephemeral range may meet itself
+            # (simultaneous open, RFC 9293 section 3.5).
+            return bool(probe.getsockname() != probe.getpeername())
+    except OSError:
+        return False
+
+
+def answers_datagram(port: int) -> bool:
+    """Sends a datagram to 127.0.0.1:`port` and says whether it came back."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.settimeout(_PROBE_TIMEOUT / 10)
+        try:
+            probe.connect(("127.0.0.1", port))
+            probe.send(b"probe")
+            return probe.recv(16) == b"probe"
+        except OSError:
+            return False
+
+
 @contextmanager
-def serving(peer: Peer, cpu: int) -> Iterator[Server]:
-    """Runs `peer` on `cpu` for the length of the block; it accepts once the block begins.
+def serving(
+    command: Callable[[int], Sequence[str]],
+    cpus: frozenset[int],
+    serves: Callable[[int], bool] = accepts_stream,
+) -> Iterator[Server]:
+    """Runs a server on `cpus` for the length of the block; it serves once the block begins.
 
     Every server has then seen one connection come and go. That is part of the method, not only a
     way to wait: it is the state of any server after its first client, and it can matter a lot.
@@ -61,21 +105,26 @@ def serving(peer: Peer, cpu: int) -> Iterator[Server]:
     until one such block has been freed whole, as at a connection's end: from then on it comes from
     the heap (M_MMAP_THRESHOLD, mallopt(3)), at a third of the cost per message.
 
+    Args:
+        command: Makes the command line for a port.
+        cpus: Where it may run.
+        serves: Asks the port whether the server is there.
+
     Raises:
-        RunError: it ended or did not accept in time; the last line it wrote is included.
+        RunError: it ended or did not serve in time; the last line it wrote is included.
     """
     port = _free_port()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            peer.command(port),
+            command(port),
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_pin(cpu),
+            preexec_fn=_pin(cpus),
         )
         try:
-            _await_accepting(process, port, log)
+            _await(process, lambda: serves(port), log)
             yield Server(port, process.pid)
             if process.poll() is not None:
                 raise RunError(f"the server ended under load: {_last_line(log, process)}")
@@ -83,18 +132,13 @@ def serving(peer: Peer, cpu: int) -> Iterator[Server]:
             _stop(process)
 
 
-def run_load(command: Sequence[str], cpu: int, timeout: float) -> str:
-    """Runs a load generator on `cpu` and returns what it printed.
+def run_load(command: Sequence[str], cpus: frozenset[int], timeout: float) -> str:
+    """Runs a load generator on `cpus` and returns what it printed.
 
     Raises:
         RunError: it failed, complained, or took longer than `timeout` seconds.
     """
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False, preexec_fn=_pin(cpu)
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RunError(f"the load generator did not end within {timeout:g} s") from error
+    done = _run(command, cpus, timeout)
     complaints = done.stderr.strip().splitlines()
     if done.returncode or complaints:
         first = complaints[0] if complaints else f"exit status {done.returncode}"
@@ -102,9 +146,44 @@ def run_load(command: Sequence[str], cpu: int, timeout: float) -> str:
     return done.stdout
 
 
-def _pin(cpu: int) -> "functools.partial[None]":
+def run_program(command: Sequence[str], cpus: frozenset[int], timeout: float) -> str:
+    """Runs a program that measures itself on `cpus` and returns the last line it printed.
+
+    Raises:
+        RunError: it failed, printed nothing, or took longer than `timeout` seconds.
+    """
+    done = _run(command, cpus, timeout)
+    printed = done.stdout.strip().splitlines()
+    if done.returncode or not printed:
+        complaints = done.stderr.strip().splitlines()
+        raise RunError(complaints[-1] if complaints else f"exit status {done.returncode}")
+    return printed[-1]
+
+
+def _run(command: Sequence[str], cpus: frozenset[int], timeout: float) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            command,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            preexec_fn=_pin(cpus),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RunError(f"{os.path.basename(command[0])} did not end within {timeout:g} s") from error
+
+
+def _pin(cpus: frozenset[int]) -> "functools.partial[None]":
     # In the child before exec: every thread the program ever starts inherits it.
-    return functools.partial(os.sched_setaffinity, 0, {cpu})
+    return functools.partial(os.sched_setaffinity, 0, cpus)
+
+
+def _cpu_clock(pid: int) -> int:
+    # What clock_getcpuclockid(3) computes, which Python does not offer: MAKE_PROCESS_CPUCLOCK(pid,
+    # CPUCLOCK_SCHED) of Linux's posix-timers_types.h.
+    return ~pid << 3 | 2
 
 
 def _free_port() -> int:
@@ -114,24 +193,14 @@ def _free_port() -> int:
         return port
 
 
-def _await_accepting(process: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
+def _await(process: "subprocess.Popen[bytes]", serves: Callable[[], bool], log: IO[str]) -> None:
     give_up = time.monotonic() + _START_TIMEOUT
-    while not _accepts(port):
+    while not serves():
         if process.poll() is not None:
             raise RunError(f"the server ended at once: {_last_line(log, process)}")
         if time.monotonic() > give_up:
-            raise RunError(f"the server did not accept within {_START_TIMEOUT:g} s")
-        time.sleep(_CONNECT_INTERVAL)
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
-            # With nobody listening, a connect within the ephemeral range may meet itself
-            # (simultaneous open, RFC 9293 section 3.5).
-            return bool(probe.getsockname() != probe.getpeername())
-    except OSError:
-        return False
+            raise RunError(f"the server did not answer within {_START_TIMEOUT:g} s")
+        time.sleep(_PROBE_INTERVAL)
 
 
 def _last_line(log: IO[str], process: "subprocess.Popen[bytes]") -> str:

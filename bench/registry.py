@@ -1,88 +1,162 @@
-"""The peers: servers that do the same job, each in its own idiom."""
+"""The peers of each job: servers that do the same, each in its own idiom."""
 
-import os
-import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-from bench import toolchain
+from bench import foreign, toolchain
+from bench.launchers import REPOSITORY, Built, CProgram, Installed, Launcher, NodeScript, PythonScript
 
-_PEERS = Path(__file__).resolve().parent / "peers"
-_REPOSITORY = _PEERS.parent.parent
-_IMPORT_TIMEOUT = 30.0
+# What Python peers must be able to execute.
+_NETCORE = "import netcore"
+_NETCORE_DATAGRAMS = """
+import sys, netcore
+try:
+    with netcore.Engine(netcore.EventHandler(), "udp://127.0.0.1:0"):
+        pass
+except (netcore.NetcoreError, NotImplementedError, OSError) as error:
+    sys.exit(f"netcore does not serve datagrams yet: {error}")
+"""
+_NETCORE_FRAMES = """
+import importlib.util, sys
+if importlib.util.find_spec("netcore.codec") is None:
+    sys.exit("netcore has no codecs yet: there is no netcore.codec")
+from netcore.codec import FrameHandler, LengthFieldCodec
+"""
+_NETCORE_REDIS = "import netcore, hiredis"
+_NETCORE_GIL = """
+import sys, cffi
+from netcore import _native
+if _native.MISSING:
+    sys.exit(_native.MISSING)
+"""
+
+# Seconds of load before the warm-up, for compilers that work while the program runs.
+_JVM_SETTLES, _V8_SETTLES = 3.0, 0.5
 
 
-class Peer(Protocol):
-    """One server under test."""
+@dataclass(frozen=True)
+class Peer:
+    """One program under test; `arguments` may hold the names of a workload's values in braces."""
 
-    @property
-    def name(self) -> str:
-        """What the tables and `--peers` call it."""
+    name: str
+    launcher: Launcher
+    arguments: tuple[str, ...] = ("{port}",)
+    settle: float = 0.0  # seconds of load it needs beyond the usual warm-up
 
     def missing(self) -> str | None:
         """Says why this machine cannot run it, or None."""
+        return self.launcher.missing()
 
-    def command(self, port: int) -> list[str]:
-        """The command that serves 127.0.0.1:`port` until it is terminated."""
-
-
-@dataclass(frozen=True)
-class NativePeer:
-    """A server in C from native/."""
-
-    name: str
-    source: str
-
-    def missing(self) -> str | None:
-        return toolchain.missing_compiler()
-
-    def command(self, port: int) -> list[str]:
-        return [str(toolchain.binary(self.source)), str(port)]
+    def command(self, **values: object) -> list[str]:
+        """The command that does the job with these values."""
+        return [*self.launcher.command(), *(argument.format_map(values) for argument in self.arguments)]
 
 
 @dataclass(frozen=True)
-class PythonPeer:
-    """A server in Python from peers/, run by `python`, which must be able to execute `needs`."""
+class Registry:
+    """The peers by job; those in Python run on `python`."""
 
-    name: str
-    script: str
-    needs: str
     python: str
 
-    def missing(self) -> str | None:
-        try:
-            tried = subprocess.run(
-                [self.python, "-c", self.needs],
-                env=environment(),
-                capture_output=True,
-                text=True,
-                timeout=_IMPORT_TIMEOUT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"{self.python}: {error}"
-        if tried.returncode == 0:
-            return None
-        return (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
+    def stream_echo(self) -> tuple[Peer, ...]:
+        """Servers that send back the bytes of a stream, the physical reference first."""
+        return (
+            Peer("c-epoll", CProgram("echo_epoll")),
+            self._netcore_stream("netcore", 1),
+            Peer("uvloop", self._script("stream_protocol.py", "import uvloop"), ("uvloop", "{port}")),
+            Peer("asyncio", self._script("stream_protocol.py", "import asyncio"), ("asyncio", "{port}")),
+            Peer("gevent", self._script("stream_gevent.py", "import gevent")),
+            Peer("twisted", self._script("stream_twisted.py", "import twisted")),
+            Peer("node", NodeScript("stream_node.js"), settle=_V8_SETTLES),
+            _gnet("gnet", "tcp", 1),
+            _netty("netty", "tcp", 1),
+        )
 
-    def command(self, port: int) -> list[str]:
-        return [self.python, str(_PEERS / self.script), str(port)]
+    def several_loops(self) -> tuple[Peer, ...]:
+        """The stream echo of those that can have more than one loop, with one and with two."""
+        return (
+            self._netcore_stream("netcore", 1),
+            self._netcore_stream("netcore-2", 2),
+            _gnet("gnet", "tcp", 1),
+            _gnet("gnet-2", "tcp", 2),
+            _netty("netty", "tcp", 1),
+            _netty("netty-2", "tcp", 2),
+        )
+
+    def datagram_echo(self) -> tuple[Peer, ...]:
+        """Servers that send back each datagram."""
+        return (
+            Peer("c-batch", CProgram("echo_datagram"), ("batch", "{port}")),
+            Peer("c-single", CProgram("echo_datagram"), ("single", "{port}")),
+            Peer("netcore", self._script("datagram_netcore.py", _NETCORE_DATAGRAMS)),
+            Peer("uvloop", self._script("datagram_protocol.py", "import uvloop"), ("uvloop", "{port}")),
+            Peer("asyncio", self._script("datagram_protocol.py", "import asyncio"), ("asyncio", "{port}")),
+            Peer("gevent", self._script("datagram_gevent.py", "import gevent")),
+            Peer("twisted", self._script("datagram_twisted.py", "import twisted")),
+            Peer("node", NodeScript("datagram_node.js"), settle=_V8_SETTLES),
+            _gnet("gnet", "udp", 1),
+            _netty("netty", "udp", 1),
+        )
+
+    def frames(self) -> tuple[Peer, ...]:
+        """Servers that take length-field frames out of a stream and frame the payload anew."""
+        uvloop = self._script("frames_protocol.py", "import uvloop")
+        return (
+            Peer("c-epoll", CProgram("frames_epoll")),
+            Peer("netcore", self._script("frames_netcore.py", _NETCORE_FRAMES)),
+            Peer("uvloop", uvloop, ("uvloop", "each", "{port}")),
+            Peer("uvloop-joined", uvloop, ("uvloop", "joined", "{port}")),
+            Peer(
+                "asyncio",
+                self._script("frames_protocol.py", "import asyncio"),
+                ("asyncio", "joined", "{port}"),
+            ),
+        )
+
+    def redis(self) -> tuple[Peer, ...]:
+        """Redis itself, without persistence, and the example."""
+        settings = ("--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+        example = self._script(str(REPOSITORY / "examples" / "redis.py"), _NETCORE_REDIS)
+        return (
+            Peer("redis-server", Installed("redis-server"), settings),
+            Peer("netcore", example, ("tcp://127.0.0.1:{port}",)),
+        )
+
+    def timers(self) -> tuple[Peer, ...]:
+        """Programs that arm and cancel timers."""
+        return tuple(
+            Peer(name, self._script("timers.py", f"import {name}"), (name, "{count}"))
+            for name in ("netcore", "uvloop", "asyncio")
+        )
+
+    def gil(self) -> tuple[Peer, ...]:
+        """The program that runs a loop without a kernel."""
+        script = self._script("gil_netcore.py", _NETCORE_GIL)
+        return (Peer("netcore", script, (str(toolchain.BUILD), "{connections}", "{warmup}", "{seconds}")),)
+
+    def all_names(self) -> list[str]:
+        """The names of all peers, each once."""
+        jobs: Iterable[tuple[Peer, ...]] = (
+            self.stream_echo(),
+            self.several_loops(),
+            self.datagram_echo(),
+            self.frames(),
+            self.redis(),
+            self.timers(),
+            self.gil(),
+        )
+        return list(dict.fromkeys(peer.name for peers in jobs for peer in peers))
+
+    def _script(self, script: str, needs: str) -> PythonScript:
+        return PythonScript(self.python, script, needs)
+
+    def _netcore_stream(self, name: str, loops: int) -> Peer:
+        return Peer(name, self._script("stream_netcore.py", _NETCORE), ("{port}", str(loops)))
 
 
-def environment() -> dict[str, str]:
-    """The environment of every peer: netcore comes from this repository, installed or not."""
-    inherited = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([str(_REPOSITORY), inherited] if inherited else [str(_REPOSITORY)])
-    return {**os.environ, "PYTHONPATH": path}
+def _gnet(name: str, network: str, loops: int) -> Peer:
+    return Peer(name, Built(foreign.gnet), (network, "{port}", str(loops)))
 
 
-def stream_echo_peers(python: str) -> dict[str, Peer]:
-    """Returns the stream echo servers by name, the physical reference first."""
-    peers: tuple[Peer, ...] = (
-        NativePeer("c-epoll", "echo_epoll.c"),
-        PythonPeer("netcore", "echo_netcore.py", "from netcore import Conn, EventHandler, run", python),
-        PythonPeer("uvloop", "echo_uvloop.py", "from uvloop import run", python),
-        PythonPeer("asyncio", "echo_asyncio.py", "import asyncio", python),
-    )
-    return {peer.name: peer for peer in peers}
+def _netty(name: str, network: str, loops: int) -> Peer:
+    return Peer(name, Built(foreign.netty), (network, "{port}", str(loops)), settle=_JVM_SETTLES)

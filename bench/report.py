@@ -1,107 +1,123 @@
-"""The result of a run, as Markdown for people and as JSON for the next tool."""
+"""A run as Markdown."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
-from bench.rounds import Outcome
+from bench.compare import Change
+from bench.figures import FIGURES
+from bench.goals import Verdict
+from bench.results import Outcome, Run, WorkloadResult
 from bench.summary import Spread, medians, ratio
 
-SCHEMA = 1
 
-_FIGURES = {
-    "cpu_us_per_message": ("CPU us/msg", "{:.2f}"),
-    "messages_per_second": ("msg/s", "{:,.0f}"),
-    "p50_us": ("p50 us", "{:,.0f}"),
-    "p99_us": ("p99 us", "{:,.0f}"),
-    "p999_us": ("p99.9 us", "{:,.0f}"),
-    "server_busy": ("server busy", "{:.0%}"),
-    "load_busy": ("load busy", "{:.0%}"),
-}
-_RATIOS = {"cpu_us_per_message": "CPU per message", "messages_per_second": "messages per second"}
-
-
-@dataclass(frozen=True)
-class Result:
-    """One run of one workload."""
-
-    workload: str
-    settings: Mapping[str, float]
-    machine: Mapping[str, str]
-    baseline: str
-    outcomes: Mapping[str, Outcome]
-
-
-def to_json(result: Result) -> dict[str, object]:
-    """Returns the result as plain data, every sample included; `SCHEMA` tells its shape."""
-    return {
-        "schema": SCHEMA,
-        "workload": result.workload,
-        "settings": dict(result.settings),
-        "machine": dict(result.machine),
-        "baseline": result.baseline,
-        "peers": {name: _peer_json(result, outcome) for name, outcome in result.outcomes.items()},
-    }
-
-
-def _peer_json(result: Result, outcome: Outcome) -> dict[str, object]:
-    spreads = {figure: ratio(figure, outcome, result.outcomes[result.baseline]) for figure in _RATIOS}
-    return {
-        "status": outcome.status,
-        "reason": outcome.missing or outcome.failed,
-        "median": medians(outcome) if outcome.samples else None,
-        "ratio": {figure: asdict(spread) if spread else None for figure, spread in spreads.items()},
-        "rounds": [{"round": number, **asdict(sample)} for number, sample in outcome.samples.items()],
-    }
-
-
-def to_markdown(result: Result) -> str:
-    """Returns the facts, the table of medians, the table of ratios, and what is missing and why."""
-    parts = [
-        f"## {result.workload}",
-        "\n".join(f"- {name}: {value}" for name, value in result.machine.items()),
-        "Settings: " + ", ".join(f"{name} {value:g}" for name, value in result.settings.items()) + ".",
-        "Medians over the rounds:",
-        _figures_table(result),
-        f"Ratio to {result.baseline} in the same round, median (min to max):",
-        _ratios_table(result),
+def run_to_markdown(run: Run, verdicts: Sequence[Verdict]) -> str:
+    """Returns the command, the facts, the goals, then each workload."""
+    facts = [
+        f"- command: `{run.command}`",
+        f"- date: {run.date}",
+        "- method: " + _settings(run.method),
+        *(f"- {name}: {value}" for name, value in run.machine.items()),
     ]
+    parts = ["\n".join(facts), "## Goals", _goals(verdicts)]
+    for name, workload in run.workloads.items():
+        parts += [f"## {workload.title}", *_workload(name, workload)]
+    return "\n\n".join(parts)
+
+
+def _goals(verdicts: Sequence[Verdict]) -> str:
+    rows = []
+    for verdict in verdicts:
+        goal = verdict.goal
+        limit = f"{goal.relation} {goal.limit:g}"
+        rows.append([goal.text, goal.against, limit, _spread(verdict.value), _status(verdict)])
+    return table(["goal", "against", "limit", "median (min to max)", ""], rows)
+
+
+def _status(verdict: Verdict) -> str:
+    if verdict.value is None:
+        return f"{verdict.status}: {verdict.reason}"
+    return verdict.status if verdict.clear else f"{verdict.status}, within the spread"
+
+
+def _workload(name: str, workload: WorkloadResult) -> Iterable[str]:
+    yield f"`{name}`: {_settings(workload.settings)}. Medians over the rounds:"
+    yield _figures_table(workload)
+    if len(workload.outcomes) > 1:
+        yield f"Ratio to {workload.baseline} in the same round, median (min to max):"
+        yield _ratios_table(workload)
     reasons = [
-        f"- {name} {outcome.status}: {outcome.missing or outcome.failed}"
-        for name, outcome in result.outcomes.items()
+        f"- {peer} {outcome.status}: {outcome.reason}"
+        for peer, outcome in workload.outcomes.items()
         if outcome.status != "measured"
     ]
-    return "\n\n".join([*parts, "\n".join(reasons)] if reasons else parts)
+    if reasons:
+        yield "\n".join(reasons)
 
 
-def _figures_table(result: Result) -> str:
+def _figures_table(workload: WorkloadResult) -> str:
+    known = [medians(outcome) for outcome in workload.outcomes.values() if outcome.samples]
+    names = [name for name in FIGURES if any(name in figures for figures in known)]
     rows = []
-    for name, outcome in result.outcomes.items():
-        if outcome.samples:
-            figures = medians(outcome)
-            cells = [style.format(figures[figure]) for figure, (_, style) in _FIGURES.items()]
-        else:
-            cells = ["-"] * len(_FIGURES)
-        rows.append([_label(name, outcome), *cells])
-    return _table(["server", *(heading for heading, _ in _FIGURES.values())], rows)
+    for peer, outcome in workload.outcomes.items():
+        figures = medians(outcome) if outcome.samples else {}
+        cells = [FIGURES[name].style.format(figures[name]) if name in figures else "-" for name in names]
+        rows.append([_label(peer, outcome), *cells])
+    return table(["server", *(FIGURES[name].heading for name in names)], rows)
 
 
-def _ratios_table(result: Result) -> str:
-    baseline = result.outcomes[result.baseline]
+def _ratios_table(workload: WorkloadResult) -> str:
+    baseline = workload.outcomes[workload.baseline]
     rows = [
-        [_label(name, outcome), *(_spread(ratio(figure, outcome, baseline)) for figure in _RATIOS)]
-        for name, outcome in result.outcomes.items()
+        [_label(peer, outcome), *(_spread(ratio(name, outcome, baseline)) for name in workload.compared)]
+        for peer, outcome in workload.outcomes.items()
     ]
-    return _table(["server", *_RATIOS.values()], rows)
+    return table(["server", *(FIGURES[name].heading for name in workload.compared)], rows)
+
+
+def comparison_to_markdown(changes: Sequence[Change], before: Run) -> str:
+    """Returns the changes beyond the spread, regressions first, and how many figures were compared."""
+    beyond = [change for change in changes if change.verdict in ("regression", "improvement")]
+    beyond.sort(key=lambda change: (change.verdict != "regression", change.workload, change.peer))
+    unsure = sum(change.verdict == "too few rounds" for change in changes)
+    parts = [
+        f"## Compared with {before.date}",
+        f"{len(changes)} figures compared, {len(beyond)} changed by more than the spread of both runs"
+        + (f"; {unsure} have too few rounds to tell." if unsure else "."),
+    ]
+    rows = [
+        [
+            change.verdict,
+            change.workload,
+            change.peer,
+            FIGURES[change.figure].heading,
+            _spread(change.before),
+            _spread(change.after),
+            f"{change.factor - 1:+.0%}",
+        ]
+        for change in beyond
+    ]
+    if rows:
+        headings = ["", "workload", "server", "figure, as a ratio", "before", "after", "change"]
+        parts.append(table(headings, rows))
+    return "\n\n".join(parts)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a Markdown table."""
+    rule = ["---"] + ["---:"] * (len(headings) - 1)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rule, *rows))
 
 
 def _label(name: str, outcome: Outcome) -> str:
     return name if outcome.status == "measured" else f"{name} ({outcome.status})"
 
 
-def _spread(spread: Spread | None) -> str:
-    return f"{spread.median:.2f} ({spread.min:.2f} to {spread.max:.2f})" if spread else "-"
+def _settings(settings: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] + ["---:"] * (len(headings) - 1)
-    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rule, *rows))
+def _spread(value: Spread | None) -> str:
+    if value is None:
+        return "-"
+    style = "{:,.0f}" if value.median >= 100 else "{:.2f}"
+    low, middle, high = (style.format(number) for number in (value.min, value.median, value.max))
+    return f"{middle} ({low} to {high})"

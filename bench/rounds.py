@@ -1,60 +1,81 @@
-"""The method: every peer once per round, in a random order of its own."""
+"""The method: in each round every workload, and for it every peer once, in a random order."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bench import process
+from bench.figures import CPU, FIGURES, RATE, Sample
 from bench.process import Cpus, RunError
+from bench.progress import Progress
 from bench.registry import Peer
-from bench.workload import Sample, StreamEcho
+from bench.results import Outcome
+from bench.workloads import Timing, Workload
 
 
-@dataclass
-class Outcome:
-    """What became of one peer; its samples are by round, and a reason says why there are no more."""
+@dataclass(frozen=True)
+class Task:
+    """A workload with those of its peers that were asked for, and what became of them."""
 
-    missing: str | None = None
-    failed: str | None = None
-    samples: dict[int, Sample] = field(default_factory=dict)
+    workload: Workload
+    peers: tuple[Peer, ...]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
 
-    @property
-    def status(self) -> str:
-        if self.missing is not None:
-            return "missing"
-        return "measured" if self.failed is None else "failed"
+    def probe(self) -> None:
+        """Finds out who is missing."""
+        here = self.workload.missing()
+        for peer in self.peers:
+            self.outcomes[peer.name] = Outcome(missing=here or peer.missing())
+
+    def standing(self) -> list[Peer]:
+        """Returns the peers to be measured: a peer that has failed once is not tried again."""
+        return [peer for peer in self.peers if self.outcomes[peer.name].status == "measured"]
 
 
 def run_rounds(
-    peers: Sequence[Peer],
-    workload: StreamEcho,
+    tasks: Sequence[Task],
     cpus: Cpus,
+    timing: Timing,
     rounds: int,
     order: random.Random,
-    report: Callable[[str], None],
-) -> Mapping[str, Outcome]:
-    """Measures `peers` in `rounds` rounds and returns an outcome for each, in the given order.
+    progress: Progress,
+) -> None:
+    """Measures all tasks in `rounds` rounds and puts the samples into their outcomes.
 
     Machine noise comes in stretches longer than one window. Interleaving lets each stretch meet all
-    peers alike, and the random order keeps a peer from always following the same neighbour.
-    A peer that fails once is not measured again; the others go on.
+    peers of a workload alike, and the random order keeps a peer from always following the same neighbour.
+    An interrupt from the keyboard ends it early; what has been measured stays.
     """
-    outcomes = {peer.name: Outcome(missing=peer.missing()) for peer in peers}
-    for number in range(1, rounds + 1):
-        standing = [peer for peer in peers if outcomes[peer.name].status == "measured"]
-        order.shuffle(standing)
-        for peer in standing:
-            line = _measure(peer, workload, cpus, outcomes[peer.name], number)
-            report(f"round {number}/{rounds}  {peer.name:<12} {line}")
-    return outcomes
-
-
-def _measure(peer: Peer, workload: StreamEcho, cpus: Cpus, outcome: Outcome, number: int) -> str:
     try:
-        with process.serving(peer, cpus.server) as server:
-            sample = workload.measure(server, cpus)
-    except RunError as error:
+        for number, task in enumerate(tasks):
+            progress.preparing(task.workload.name, number, len(tasks))
+            task.probe()
+        progress.start(rounds * sum(len(task.standing()) for task in tasks))
+        for number in range(1, rounds + 1):
+            for task in tasks:
+                standing = task.standing()
+                order.shuffle(standing)
+                for peer in standing:
+                    said = _measure(task.workload, peer, cpus, timing, task.outcomes[peer.name], number)
+                    label = f"round {number}/{rounds}  {task.workload.name:<16} {peer.name:<14}"
+                    progress.advance(f"{label} {said}")
+    except KeyboardInterrupt:
+        progress.note("interrupted; what has been measured so far:")
+    finally:
+        progress.stop()
+
+
+def _measure(
+    workload: Workload, peer: Peer, cpus: Cpus, timing: Timing, outcome: Outcome, number: int
+) -> str:
+    try:
+        sample = workload.measure(peer, cpus, timing)
+    except (RunError, OSError) as error:
         outcome.failed = f"round {number}: {error}"
         return f"failed: {error}"
     outcome.samples[number] = sample
-    return f"{sample.cpu_us_per_message:8.2f} us/msg {sample.messages_per_second:10,.0f} msg/s"
+    return _line(sample, dict.fromkeys((*workload.compared, CPU, RATE)))
+
+
+def _line(sample: Sample, names: Iterable[str]) -> str:
+    shown = [(FIGURES[name], sample[name]) for name in names if name in sample]
+    return "  ".join(f"{figure.style.format(value)} {figure.heading}" for figure, value in shown)

@@ -1,4 +1,4 @@
-"""Compiles the C sources of the suite on first use."""
+"""Compiles the C programs of the suite on first use."""
 
 import hashlib
 import os
@@ -6,9 +6,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent
-_SOURCES = _HERE / "native"
-_BUILD = _HERE / ".build"
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE / "native"
+BUILD = HERE / ".build"
+
+# Sources by program; the first one holds main.
+_PROGRAMS = {
+    "load_stream": ("load_stream.c", "load.c"),
+    "load_connect": ("load_connect.c", "load.c"),
+    "load_datagram": ("load_datagram.c", "load.c"),
+    "echo_epoll": ("echo_epoll.c", "tcp_server.c"),
+    "echo_datagram": ("echo_datagram.c",),
+    "frames_epoll": ("frames_epoll.c", "tcp_server.c"),
+}
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
 _LIBRARIES = ("-lm",)
 
@@ -28,8 +38,8 @@ def missing_compiler() -> str | None:
     return None if shutil.which(compiler) else f"no C compiler: {compiler} is not on PATH"
 
 
-def binary(source_name: str) -> Path:
-    """Returns the path of the program built from native/`source_name`, building it if need be.
+def binary(program: str) -> Path:
+    """Returns the path of a program, building it if need be.
 
     The name holds a hash of all that went into it, so an edited source or another compiler is
     never served by a stale program.
@@ -37,23 +47,29 @@ def binary(source_name: str) -> Path:
     Raises:
         CompileError: there is no compiler, or it refused the source; its own words are included.
     """
-    source = _SOURCES / source_name
     compiler = shutil.which(compiler_command())
     if compiler is None:
         raise CompileError(missing_compiler())
-    recipe = (compiler, *_FLAGS, *_LIBRARIES)
-    digest = hashlib.sha256("\0".join(recipe).encode() + source.read_bytes()).hexdigest()[:12]
-    target = _BUILD / f"{source.stem}-{digest}"
+    sources = [SOURCES / name for name in _PROGRAMS[program]]
+    target = BUILD / f"{program}-{fingerprint([*sources, *SOURCES.glob('*.h')], compiler, *_FLAGS)}"
     if not target.exists():
-        _compile(compiler, source, target)
+        _compile(compiler, sources, target)
     return target
 
 
-def _compile(compiler: str, source: Path, target: Path) -> None:
-    _BUILD.mkdir(exist_ok=True)
+def fingerprint(files: list[Path], *recipe: str) -> str:
+    """Returns a short hash of the contents of `files` and of how they are built."""
+    digest = hashlib.sha256("\0".join(recipe).encode())
+    for file in sorted(files):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _compile(compiler: str, sources: list[Path], target: Path) -> None:
+    BUILD.mkdir(exist_ok=True)
     # Built aside and renamed: another suite running at the same time sees all of it or nothing.
     partial = target.with_name(f"{target.name}.{os.getpid()}")
-    command = [compiler, *_FLAGS, "-o", str(partial), str(source), *_LIBRARIES]
+    command = [compiler, *_FLAGS, "-o", str(partial), *map(str, sources), *_LIBRARIES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CompileError(f"{' '.join(command)}\n{done.stderr.strip()}")

@@ -99,7 +99,7 @@ class Connection(Conn):
         self._local = local
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.id} {self.network} {self.state.value}>"
+        return f"<{type(self).__name__} {self.id} {self.network} {self.state.label}>"
 
     @property
     def loop(self) -> Host:

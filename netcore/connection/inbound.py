@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["InboundStream"]
 
-_RECEIVING = frozenset({State.OPEN, State.SHUTTING, State.WRITE_SHUT, State.FAILED})
-"""The states in which what the peer sends is still delivered."""
-
 
 class InboundStream(Connection):
     """Reads from the window, or from what earlier turns have left.
@@ -47,7 +44,6 @@ class InboundStream(Connection):
 
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
-        super().entered(state)
         self._decide_receiving()
 
     def set_paused(self, paused: bool) -> None:
@@ -59,7 +55,8 @@ class InboundStream(Connection):
     def _decide_receiving(self) -> None:
         # A dead connection is drained although it is paused: it must come to its end, and what is left
         # of it is no more than the kernel's receive buffer.
-        self.receiving = self.state in _RECEIVING and (not self.paused or self.state is State.FAILED)
+        state = self.state
+        self.receiving = state.receives and (not self.paused or state is State.FAILED)
 
     @property
     def inbound_buffered(self) -> int:

@@ -24,13 +24,7 @@ if TYPE_CHECKING:
 
     from netcore.connection.host import Host
 
-__all__ = ["WRITING", "OutboundStream"]
-
-WRITING = (State.OPEN, State.PEER_CLOSED)
-"""The states in which the application may write."""
-
-_LOST = (State.FAILED, State.CLOSED)
-"""The states in which unsent output has nowhere to go."""
+__all__ = ["OutboundStream"]
 
 _FILE_PIECE = 65536
 """Bytes read from a file at once."""
@@ -66,10 +60,10 @@ class OutboundStream(InboundStream):
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
         super().entered(state)
-        if state not in WRITING:
+        if not state.writes:
             self._direct = False
-        if state in _LOST:
-            self._backlog = None
+            if state.drops_output:
+                self._backlog = None
 
     @property
     def outbound_buffered(self) -> int:
@@ -141,8 +135,8 @@ class OutboundStream(InboundStream):
         """
         if self.state is State.FAILED:
             return True
-        if self.state not in WRITING:
-            raise ConnectionClosedError(f"connection {self.id} is {self.state.value}: nothing can be written")
+        if not self.state.writes:
+            raise ConnectionClosedError(f"connection {self.id} is {self.state.label}: nothing can be written")
         return False
 
     def _owned(self, data: Buffer) -> Chunk:
@@ -164,7 +158,7 @@ class OutboundStream(InboundStream):
             chunk: What was to be sent.
             n: How many bytes of it, counted from its end, were not.
         """
-        if self.state in _LOST:
+        if self.state.drops_output:
             return
         if self._backlog is None:
             self._backlog = LinkedListBuffer()
@@ -186,7 +180,7 @@ class OutboundStream(InboundStream):
         """Lets go of an empty backlog; writes then go straight to the outbox again."""
         if self._backlog is not None and self._backlog.is_empty:
             self._backlog = None
-        self._direct = self._backlog is None and self.deadlines is None and self.state in WRITING
+        self._direct = self._backlog is None and self.deadlines is None and self.state.writes
 
     def _check_water(self) -> None:
         limits = self._host.limits

@@ -11,24 +11,37 @@ __all__ = ["TRANSITIONS", "Event", "State"]
 
 
 class State(enum.Enum):
-    """Where a stream connection is between its first byte and its last."""
+    """Where a stream connection is between its first byte and its last.
+
+    Attributes:
+        label: The state in words.
+        receives: Whether what the peer sends is still delivered.
+        writes: Whether the application may write.
+        drops_output: Whether unsent output has nowhere to go any more.
+    """
 
     __hash__ = object.__hash__  # in C; that of Enum is Python, and each transition hashes several times
 
-    OPEN = "open"
+    OPEN = "open", True, True, False
     """Both directions work."""
-    PEER_CLOSED = "peer closed"
+    PEER_CLOSED = "half-closed by the peer", False, True, False
     """The peer's FIN has come; this side may go on writing."""
-    SHUTTING = "shutting"
+    SHUTTING = "shutting its writing half", True, False, False
     """This side's FIN is owed, behind output that is still buffered; the peer may go on sending."""
-    WRITE_SHUT = "write shut"
+    WRITE_SHUT = "half-closed by this side", True, False, False
     """This side's FIN is sent; the peer may go on sending."""
-    CLOSING = "closing"
+    CLOSING = "closing", False, False, False
     """Being closed, as soon as the buffered output is sent; what the peer sends is not read any more."""
-    FAILED = "failed"
+    FAILED = "broken", True, False, True
     """A write failed, so the connection is dead; what the peer sent before is still delivered."""
-    CLOSED = "closed"
+    CLOSED = "closed", False, False, True
     """Over. The descriptor is closed at the end of the turn, and ``on_close`` runs."""
+
+    def __init__(self, label: str, receives: bool, writes: bool, drops_output: bool) -> None:
+        self.label = label
+        self.receives = receives
+        self.writes = writes
+        self.drops_output = drops_output
 
 
 class Event(enum.Enum):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from netcore.connection.callbacks import notify, run
 from netcore.connection.deadlines import Deadlines
-from netcore.connection.outbound import WRITING, OutboundStream
+from netcore.connection.outbound import OutboundStream
 from netcore.connection.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Action, Callback, CloseReason, Timeout
@@ -70,7 +70,7 @@ class StreamConnection(OutboundStream):
     def shutdown_write(self) -> None:
         """See ``Conn.shutdown_write``; shutdown(2) with SHUT_WR."""
         if self.closed:
-            raise ConnectionClosedError(f"connection {self.id} is {self.state.value}")
+            raise ConnectionClosedError(f"connection {self.id} is {self.state.label}")
         if self.state is State.PEER_CLOSED:
             self.end(Event.SHUTDOWN_WRITE, CloseReason.EOF)
         elif self.state is not State.FAILED:
@@ -149,7 +149,7 @@ class StreamConnection(OutboundStream):
     def _wake_now(self, callback: Callback | None) -> None:
         error: Exception | None = None
         if self.closed:
-            error = ConnectionClosedError(f"connection {self.id} is {self.state.value}")
+            error = ConnectionClosedError(f"connection {self.id} is {self.state.label}")
         else:
             run(self._host, self, self._host.handler.on_traffic)
         if callback is not None:
@@ -215,7 +215,7 @@ class StreamConnection(OutboundStream):
         self._watch()
         if self.congested and self.backlogged <= self._host.limits.low_water:
             self.congested = False
-            if self.state in WRITING:
+            if self.state.writes:
                 run(self._host, self, self._host.handler.on_writable)
 
     def _flushed(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import threading
 from collections import deque
@@ -50,7 +51,7 @@ class Hosting:
         self.handler: EventHandler = (
             TimedHandler(shared.handler, shared.logger) if shared.debug else shared.handler
         )
-        self.logger = shared.logger
+        self.logger: logging.Logger = shared.logger
         self.limits = shared.limits
         self.poller = poller
         self.sockets = sockets

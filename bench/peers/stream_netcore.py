@@ -1,4 +1,4 @@
-"""Stream echo with netcore, one loop. Usage: echo_netcore.py PORT."""
+"""Stream echo with netcore. Usage: stream_netcore.py PORT LOOPS."""
 
 import sys
 
@@ -11,4 +11,4 @@ class Echo(netcore.EventHandler):
 
 
 if __name__ == "__main__":
-    netcore.run(Echo(), f"tcp://127.0.0.1:{sys.argv[1]}", num_event_loops=1)
+    netcore.run(Echo(), f"tcp://127.0.0.1:{sys.argv[1]}", num_event_loops=int(sys.argv[2]))

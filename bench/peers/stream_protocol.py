@@ -1,10 +1,8 @@
-"""Stream echo as a Protocol on uvloop. Usage: echo_uvloop.py PORT."""
+"""Stream echo as a Protocol on asyncio or uvloop. Usage: stream_protocol.py LOOP PORT."""
 
 import asyncio
 import sys
 from typing import cast
-
-import uvloop
 
 
 class Echo(asyncio.Protocol):
@@ -21,4 +19,9 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    if sys.argv[1] == "uvloop":
+        import uvloop
+
+        uvloop.run(serve(int(sys.argv[2])))
+    else:
+        asyncio.run(serve(int(sys.argv[2])))

@@ -1,0 +1,153 @@
+"""All workloads, and what the profiles take of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench import process
+from bench.figures import CPU, GIL, RATE, TIMER
+from bench.registry import Registry
+from bench.workloads import IdleMemory, Load, Program, RedisCommand, Timing, Workload
+
+SIZES = (64, 512, 4096, 65536)
+CONNECTIONS = (1, 50, 500, 5000)
+_GOAL_CELLS = ((64, 1), (64, 50), (64, 500), (64, 5000), (512, 5000), (65536, 200))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is measured; `cells` are the (size, connections) of the stream echo."""
+
+    rounds: int
+    timing: Timing
+    cells: tuple[tuple[int, int], ...]
+    peers: tuple[str, ...] | None  # None: all
+
+
+PROFILES = {
+    "quick": Profile(
+        rounds=3,
+        timing=Timing(warmup=0.3, seconds=0.8),
+        cells=_GOAL_CELLS,
+        peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-2", "uvloop", "gnet", "gnet-2"),
+    ),
+    "full": Profile(
+        rounds=5,
+        timing=Timing(warmup=0.5, seconds=2.0),
+        cells=(*((size, count) for size in SIZES for count in CONNECTIONS), (65536, 200)),
+        peers=None,
+    ),
+}
+
+
+def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int = 1) -> list[Workload]:
+    """Returns every workload there is, the stream echo with these cells and this depth."""
+    return [
+        *(_stream_echo(registry, size, connections, depth) for size, connections in cells),
+        *_other_loads(registry),
+        IdleMemory("memory", "memory per idle connection, Pss", registry.stream_echo(), 10_000),
+        *_redis(registry),
+        _timers(registry),
+        *_gil(registry),
+    ]
+
+
+def _stream_echo(registry: Registry, size: int, connections: int, depth: int) -> Load:
+    return Load(
+        name=f"echo-{size}-{connections}" + (f"-{depth}" if depth > 1 else ""),
+        title=f"stream echo, {size} B, {connections} connections",
+        peers=registry.stream_echo(),
+        generator="load_stream",
+        shape={"connections": connections, "size": size, "depth": depth},
+    )
+
+
+def _other_loads(registry: Registry) -> Iterable[Workload]:
+    yield Load(
+        name="connect",
+        title="connect, echo 64 B, close; 50 under way",
+        peers=registry.stream_echo(),
+        generator="load_connect",
+        shape={"connections": 50, "size": 64},
+    )
+    yield Load(
+        name="frames",
+        title="length-field frames, 64 B, 16 deep, 50 connections",
+        peers=registry.frames(),
+        generator="load_stream",
+        options=("--frames",),
+        shape={"connections": 50, "size": 64, "depth": 16},
+    )
+    yield Load(
+        name="datagram",
+        title="datagram echo, 64 B, 200 under way from 10 sockets",
+        peers=registry.datagram_echo(),
+        generator="load_datagram",
+        shape={"sockets": 10, "size": 64, "depth": 20},
+        serves=process.answers_datagram,
+    )
+    yield Load(
+        name="loops",
+        title="stream echo, 64 B, 200 connections, one loop and two; server and load share all CPUs",
+        peers=registry.several_loops(),
+        generator="load_stream",
+        shape={"connections": 200, "size": 64, "depth": 1},
+        several_cpus=True,
+        compared=(CPU, RATE),
+    )
+
+
+def _redis(registry: Registry) -> Iterable[Workload]:
+    for command in ("get", "set"):
+        for depth in (1, 16):
+            yield RedisCommand(
+                name=f"redis-{command}-{depth}",
+                title=f"Redis {command.upper()}, -P {depth}",
+                peers=registry.redis(),
+                command=command,
+                depth=depth,
+            )
+
+
+def _timers(registry: Registry) -> Program:
+    return Program(
+        name="timers",
+        title="100 000 timers, armed and mostly cancelled",
+        peers=registry.timers(),
+        values={"count": 100_000},
+        compared=(TIMER,),
+    )
+
+
+def _gil(registry: Registry) -> Iterable[Workload]:
+    for connections in (1, 50, 500):
+        yield Program(
+            name=f"gil-{connections}",
+            title=f"Python time holding the GIL, echo, {connections} connections",
+            peers=registry.gil(),
+            values={"connections": connections},
+            compared=(GIL,),
+            compiles=True,
+        )
+
+
+def select(everything: Sequence[Workload], names: Iterable[str] | None) -> list[Workload]:
+    """Returns the workloads with one of these names or in one of these groups, in their own order.
+
+    A group is what stands before a name's first dash. None: all.
+
+    Raises:
+        ValueError: there is no such workload or group.
+    """
+    if names is None:
+        return list(everything)
+    wanted = set(names)
+    chosen = [each for each in everything if wanted & {each.name, group(each.name)}]
+    unknown = wanted - {each.name for each in chosen} - {group(each.name) for each in chosen}
+    if unknown:
+        raise ValueError(f"no workload or group is called {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def group(name: str) -> str:
+    """Returns the part of a workload's name before the first dash."""
+    return name.partition("-")[0]

@@ -1,0 +1,41 @@
+"""What is measured: the figures, their names, and which way is better."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Sample = Mapping[str, float]
+"""One measured window of one peer: figures by name."""
+
+CPU = "cpu_us_per_message"
+RATE = "messages_per_second"
+P50 = "p50_us"
+MEMORY = "bytes_per_connection"
+MEMORY_USED = "bytes_per_used_connection"
+TIMER = "cpu_us_per_timer"
+GIL = "gil_us_per_message"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How a figure is shown; `better` is "lower", "higher" or "" where neither is."""
+
+    heading: str
+    style: str
+    better: str = ""
+
+
+FIGURES = {
+    CPU: Figure("CPU us/msg", "{:.2f}", "lower"),
+    RATE: Figure("msg/s", "{:,.0f}", "higher"),
+    P50: Figure("p50 us", "{:,.0f}", "lower"),
+    "p99_us": Figure("p99 us", "{:,.0f}", "lower"),
+    "p999_us": Figure("p99.9 us", "{:,.0f}", "lower"),
+    "server_busy": Figure("server busy", "{:.0%}"),
+    "load_busy": Figure("load busy", "{:.0%}"),
+    "lost_share": Figure("lost", "{:.2%}"),
+    MEMORY: Figure("B/conn", "{:,.0f}", "lower"),
+    MEMORY_USED: Figure("B/conn after a message", "{:,.0f}", "lower"),
+    TIMER: Figure("CPU us/timer", "{:.2f}", "lower"),
+    GIL: Figure("Python us/msg", "{:.2f}", "lower"),
+}
+"""In the order of a table's columns."""

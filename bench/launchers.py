@@ -1,0 +1,125 @@
+"""What a peer runs on: how it is found or built, and why it may be missing."""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bench import toolchain
+from bench.foreign import BuildError
+
+_PEERS = toolchain.HERE / "peers"
+REPOSITORY = toolchain.HERE.parent
+_TRIAL_TIMEOUT = 30.0
+
+
+class Launcher(Protocol):
+    """Turns the name of a program into what can be executed."""
+
+    def missing(self) -> str | None:
+        """Says why this machine cannot run it, or None.
+
+        It may have to be built for that, so that no round has to do it.
+        """
+
+    def command(self) -> list[str]:
+        """The command without the peer's arguments; only where nothing is missing."""
+
+
+@dataclass(frozen=True)
+class CProgram:
+    """A program from native/."""
+
+    program: str
+
+    def missing(self) -> str | None:
+        return toolchain.missing_compiler()
+
+    def command(self) -> list[str]:
+        return [str(toolchain.binary(self.program))]
+
+
+@dataclass(frozen=True)
+class PythonScript:
+    """A script run by `python`, which must be able to execute `needs`. Relative paths begin at peers/."""
+
+    python: str
+    script: str
+    needs: str
+
+    def missing(self) -> str | None:
+        return _trial(self.python, self.needs)
+
+    def command(self) -> list[str]:
+        return [self.python, str(_PEERS / self.script)]
+
+
+@dataclass(frozen=True)
+class NodeScript:
+    """A script from peers/ for Node.js."""
+
+    script: str
+
+    def missing(self) -> str | None:
+        return None if shutil.which("node") else "node is not on PATH"
+
+    def command(self) -> list[str]:
+        return ["node", str(_PEERS / self.script)]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A program built by other tools than the C compiler; see `bench.foreign`."""
+
+    build: Callable[[], list[str]]
+
+    def missing(self) -> str | None:
+        try:
+            self.build()
+        except BuildError as error:
+            return str(error)
+        return None
+
+    def command(self) -> list[str]:
+        return self.build()
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A program that is on PATH, or is not."""
+
+    program: str
+
+    def missing(self) -> str | None:
+        return None if shutil.which(self.program) else f"{self.program} is not on PATH"
+
+    def command(self) -> list[str]:
+        return [self.program]
+
+
+@functools.cache
+def _trial(python: str, code: str) -> str | None:
+    try:
+        tried = subprocess.run(
+            [python, "-c", code],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{python}: {error}"
+    if tried.returncode == 0:
+        return None
+    return (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
+
+
+def environment() -> dict[str, str]:
+    """The environment of every peer: netcore comes from this repository, installed or not."""
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(REPOSITORY), inherited] if inherited else [str(REPOSITORY)])
+    return {**os.environ, "PYTHONPATH": path}

@@ -1,0 +1,225 @@
+#define _GNU_SOURCE
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+
+enum {
+    PATTERN_PERIOD = 4093,    /* prime: no usual message size divides it, so a slip always shows */
+    CONNECTION_STRIDE = 1009, /* distance of two neighbours' places in the pattern */
+    LENGTH_FIELD = 4,
+    SUB_BUCKETS = 64, /* per power of two: latencies are kept to 1.6 % */
+    BUCKETS = 60 * SUB_BUCKETS,
+};
+
+static const uint64_t NANOSECONDS = 1000000000;
+
+static struct sockaddr_in server_address;
+static uint64_t warmup, window; /* nanoseconds */
+static pid_t server;            /* 0: not given */
+static uint64_t live, errors;
+static bool measuring;
+static uint64_t messages;
+static uint64_t histogram[BUCKETS];
+static unsigned char *pattern;
+static uint64_t pattern_period, pattern_stride;
+
+static uint64_t read_clock(clockid_t clock)
+{
+    struct timespec time;
+    if (clock_gettime(clock, &time) < 0)
+        err(1, "clock_gettime");
+    return (uint64_t)time.tv_sec * NANOSECONDS + (uint64_t)time.tv_nsec;
+}
+
+uint64_t load_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+/* The process's CPU clock counts all its threads, also those that have ended. For a thread that is
+ * running it lags by up to one scheduler tick, at both ends of the window alike. It is read here, at the
+ * very moments the window opens and closes: a parent told through a pipe would read it late, because
+ * both CPUs are busy. */
+static uint64_t server_cpu(void)
+{
+    clockid_t clock;
+    if (server == 0)
+        return 0;
+    int error = clock_getcpuclockid(server, &clock);
+    if (error)
+        errx(1, "CPU clock of process %d: %s", (int)server, strerror(error));
+    return read_clock(clock);
+}
+
+/* Latencies: exact below 2 * SUB_BUCKETS ns, then SUB_BUCKETS equal steps for each power of two. */
+
+static unsigned bucket_of(uint64_t nanoseconds)
+{
+    if (nanoseconds < 2 * SUB_BUCKETS)
+        return (unsigned)nanoseconds;
+    unsigned shift = 63u - (unsigned)__builtin_clzll(nanoseconds / SUB_BUCKETS);
+    return shift * SUB_BUCKETS + (unsigned)(nanoseconds >> shift);
+}
+
+static double middle_of(unsigned bucket)
+{
+    if (bucket < 2 * SUB_BUCKETS)
+        return bucket;
+    unsigned shift = bucket / SUB_BUCKETS - 1;
+    return ldexp(bucket - shift * SUB_BUCKETS + 0.5, (int)shift);
+}
+
+static double percentile_us(double share)
+{
+    uint64_t rank = (uint64_t)ceil(share * (double)messages), seen = 0;
+    for (unsigned bucket = 0; bucket < BUCKETS; bucket++) {
+        seen += histogram[bucket];
+        if (seen >= rank && seen > 0)
+            return middle_of(bucket) / 1e3;
+    }
+    return 0;
+}
+
+void load_complete(uint64_t latency)
+{
+    if (!measuring)
+        return;
+    messages++;
+    histogram[bucket_of(latency)]++;
+}
+
+void load_begin(uint64_t connections)
+{
+    live = connections;
+}
+
+uint64_t load_live(void)
+{
+    return live;
+}
+
+void load_failed(uint64_t connection, uint64_t replies, const char *reason)
+{
+    warnx("connection %" PRIu64 ": %s after %" PRIu64 " replies", connection, reason, replies);
+    live--;
+    errors++;
+}
+
+static void fill_random(uint64_t begin, uint64_t end)
+{
+    static uint32_t state = 1;
+    for (uint64_t i = begin; i < end; i++) {
+        state = state * 1664525u + 1013904223u; /* the generator of Numerical Recipes */
+        pattern[i] = (unsigned char)(state >> 24);
+    }
+}
+
+void load_fill_pattern(size_t frame)
+{
+    uint64_t whole = frame + LENGTH_FIELD;
+    pattern_period = frame ? (PATTERN_PERIOD / whole + 1) * whole : PATTERN_PERIOD;
+    pattern_stride = frame ? whole : CONNECTION_STRIDE;
+    pattern = malloc(pattern_period + LOAD_CHUNK);
+    if (!pattern)
+        err(1, "malloc");
+    fill_random(0, pattern_period);
+    for (uint64_t i = 0; frame && i < pattern_period; i += whole) {
+        uint32_t length = htonl((uint32_t)frame);
+        memcpy(pattern + i, &length, LENGTH_FIELD);
+    }
+    for (uint64_t i = 0; i < LOAD_CHUNK; i++)
+        pattern[pattern_period + i] = pattern[i % pattern_period];
+}
+
+uint64_t load_place(uint64_t connection)
+{
+    return connection * pattern_stride;
+}
+
+const unsigned char *load_pattern_at(uint64_t offset)
+{
+    return pattern + offset % pattern_period;
+}
+
+int load_milliseconds(uint64_t now, uint64_t until)
+{
+    return (int)((until - now + 999999) / 1000000);
+}
+
+static void run_until(uint64_t until, void (*serve_events)(uint64_t, uint64_t))
+{
+    uint64_t now;
+    while (live > 0 && (now = load_now()) < until)
+        serve_events(now, until);
+}
+
+void load_measure(void (*serve_events)(uint64_t now, uint64_t until), const uint64_t *lost)
+{
+    run_until(load_now() + warmup, serve_events);
+    measuring = true;
+    uint64_t lost_before = lost ? *lost : 0;
+    uint64_t served = server_cpu(), loaded = read_clock(CLOCK_PROCESS_CPUTIME_ID), begin = load_now();
+    run_until(begin + window, serve_events);
+    double seconds = (double)(load_now() - begin) / 1e9;
+    loaded = read_clock(CLOCK_PROCESS_CPUTIME_ID) - loaded;
+    served = server_cpu() - served;
+
+    printf("{\"messages\": %" PRIu64 ", \"seconds\": %.6f, \"messages_per_second\": %.1f", messages, seconds,
+           (double)messages / seconds);
+    printf(", \"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f, \"errors\": %" PRIu64,
+           percentile_us(0.50), percentile_us(0.99), percentile_us(0.999), errors);
+    if (lost)
+        printf(", \"lost\": %" PRIu64, *lost - lost_before);
+    printf(", \"load_cpu_seconds\": %.9f", (double)loaded / 1e9);
+    if (server)
+        printf(", \"server_cpu_seconds\": %.9f", (double)served / 1e9);
+    printf("}\n");
+}
+
+static uint64_t whole_number(const char *name, const char *text, uint64_t maximum)
+{
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (end == text || *end || value < 1 || value > maximum)
+        errx(2, "%s must be from 1 to %" PRIu64 ", not %s", name, maximum, text);
+    return value;
+}
+
+static uint64_t duration(const char *name, const char *text)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (end == text || *end || !(seconds >= 0 && seconds <= 3600))
+        errx(2, "%s must be from 0 to 3600 seconds, not %s", name, text);
+    return (uint64_t)(seconds * 1e9);
+}
+
+void load_parse(int argc, char **argv, const char *usage, const struct load_argument *arguments, int count)
+{
+    int expected = 1 + 2 + count + 2;
+    if (argc != expected && argc != expected + 1)
+        errx(2, "usage: %s", usage);
+    server_address.sin_family = AF_INET;
+    if (inet_pton(AF_INET, argv[1], &server_address.sin_addr) != 1)
+        errx(2, "HOST must be an IPv4 address, not %s", argv[1]);
+    server_address.sin_port = htons((uint16_t)whole_number("PORT", argv[2], 65535));
+    for (int i = 0; i < count; i++)
+        *arguments[i].value = whole_number(arguments[i].name, argv[3 + i], arguments[i].maximum);
+    warmup = duration("WARMUP_SECONDS", argv[3 + count]);
+    window = duration("SECONDS", argv[4 + count]);
+    if (argc == expected + 1)
+        server = (pid_t)whole_number("SERVER_PID", argv[expected], INT32_MAX);
+}
+
+struct sockaddr_in load_server(void)
+{
+    return server_address;
+}

@@ -1,0 +1,45 @@
+/* What the load generators share: arguments, clocks, latencies, the bytes they send, their answer. */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOAD_CHUNK = 64 * 1024 }; /* most bytes per send or recv */
+
+/* HOST and PORT, then the counts a generator names itself, then WARMUP_SECONDS SECONDS [SERVER_PID]. */
+struct load_argument {
+    const char *name;
+    uint64_t maximum;
+    uint64_t *value;
+};
+void load_parse(int argc, char **argv, const char *usage, const struct load_argument *arguments, int count);
+struct sockaddr_in load_server(void);
+
+uint64_t load_now(void); /* nanoseconds of CLOCK_MONOTONIC */
+
+/* Runs the warm-up and the window, calling `serve_events(now, until)` while load_live() > 0, and prints the
+ * answer as one line of JSON; `lost` is part of it unless it is NULL. */
+void load_measure(void (*serve_events)(uint64_t now, uint64_t until), const uint64_t *lost);
+
+/* Milliseconds for epoll_wait, rounded up: a sleep that ends early would be followed by a spin. */
+int load_milliseconds(uint64_t now, uint64_t until);
+
+/* The connections still standing. load_failed prints the reason, and counts one error and one connection less. */
+void load_begin(uint64_t connections);
+uint64_t load_live(void);
+void load_failed(uint64_t connection, uint64_t replies, const char *reason);
+
+/* One message is complete; counted only within the window. */
+void load_complete(uint64_t latency);
+
+/* The pattern: all that is sent is a piece of it, so the bytes due back are known without keeping them.
+ * With `frame` > 0 it is a sequence of frames, each four bytes of big-endian length and so many of payload,
+ * and a place is the beginning of one. Any LOAD_CHUNK bytes from any offset lie in one piece. */
+void load_fill_pattern(size_t frame);
+uint64_t load_place(uint64_t connection);
+const unsigned char *load_pattern_at(uint64_t offset);
+
+#endif

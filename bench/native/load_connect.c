@@ -1,0 +1,145 @@
+/*
+ * Closed-loop load of short connections: CONNECTIONS are under way at any time, and each connects,
+ * sends SIZE bytes, receives them back, closes, and is followed by the next one at once.
+ *
+ * The client closes first, as clients do, so TIME_WAIT is on this side and no server is spared its
+ * part of an orderly end. A 4-tuple rests for 60 s (TCP_TIMEWAIT_LEN of Linux), and one address has
+ * some 28 000 ephemeral ports: to a server on the loopback network the connections come from SOURCES
+ * addresses in turn, enough for 480 000 connections a second. IP_BIND_ADDRESS_NO_PORT leaves the choice
+ * of the port to connect, which knows the whole 4-tuple: ip(7).
+ *
+ * A message's latency goes from before connect to the last byte of the reply.
+ * Prints one line of JSON. The first failure of each connection goes to stderr and is counted.
+ */
+#define _GNU_SOURCE
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define USAGE "load_connect HOST PORT CONNECTIONS SIZE WARMUP_SECONDS SECONDS [SERVER_PID]"
+
+enum { BATCH = 256, CONNECT_TIMEOUT = 5 /* seconds */, SOURCES = 1024, FIRST_SOURCE = 0x7f010001 /* 127.1.0.1 */ };
+
+struct slot {
+    int fd; /* -1 once it has failed */
+    uint64_t index, place;
+    uint64_t received;
+    uint64_t started_at;
+    uint64_t completed;
+};
+
+static uint64_t connections, size;
+static int epoll_fd;
+static unsigned char inbound[LOAD_CHUNK];
+
+static void fail(struct slot *slot, const char *reason)
+{
+    load_failed(slot->index, slot->completed, reason);
+    close(slot->fd);
+    slot->fd = -1;
+}
+
+static void bind_to_next_source(int fd)
+{
+    static uint32_t next;
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(FIRST_SOURCE + next++ % SOURCES)};
+    int on = 1;
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) < 0)
+        err(1, "IP_BIND_ADDRESS_NO_PORT");
+    if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
+        err(1, "bind");
+}
+
+/* connect blocks, but on the loopback device the handshake is over before it would sleep. */
+static void begin(struct slot *slot)
+{
+    struct sockaddr_in address = load_server();
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = slot};
+    struct timeval timeout = {.tv_sec = CONNECT_TIMEOUT}; /* SO_SNDTIMEO bounds connect too: socket(7) */
+    slot->received = 0;
+    slot->started_at = load_now();
+    slot->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (slot->fd < 0)
+        err(1, "socket");
+    if (ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+        bind_to_next_source(slot->fd);
+    if (setsockopt(slot->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0)
+        err(1, "SO_SNDTIMEO");
+    if (connect(slot->fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        fail(slot, strerror(errno));
+        return;
+    }
+    ssize_t sent = send(slot->fd, load_pattern_at(slot->place), size, MSG_NOSIGNAL);
+    if (sent != (ssize_t)size) {
+        fail(slot, sent < 0 ? strerror(errno) : "sent only in part");
+        return;
+    }
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, slot->fd, &event) < 0)
+        err(1, "epoll_ctl");
+}
+
+static void receive(struct slot *slot)
+{
+    ssize_t count = recv(slot->fd, inbound, sizeof inbound, MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN)
+        return;
+    if (count <= 0) {
+        fail(slot, count == 0 ? "closed by the server" : strerror(errno));
+        return;
+    }
+    if ((uint64_t)count > size - slot->received) {
+        fail(slot, "more bytes came back than were sent");
+        return;
+    }
+    if (memcmp(inbound, load_pattern_at(slot->place + slot->received), (size_t)count) != 0) {
+        fail(slot, "other bytes came back than were sent");
+        return;
+    }
+    slot->received += (uint64_t)count;
+    if (slot->received < size)
+        return;
+    slot->completed++;
+    load_complete(load_now() - slot->started_at);
+    close(slot->fd);
+    begin(slot);
+}
+
+static void serve_events(uint64_t now, uint64_t until)
+{
+    struct epoll_event events[BATCH];
+    int count = epoll_wait(epoll_fd, events, BATCH, load_milliseconds(now, until));
+    if (count < 0 && errno != EINTR)
+        err(1, "epoll_wait");
+    /* A slot has one event at most, also when its descriptor's number is taken again within the batch. */
+    for (int i = 0; i < count; i++)
+        receive(events[i].data.ptr);
+}
+
+int main(int argc, char **argv)
+{
+    const struct load_argument arguments[] = {{"CONNECTIONS", 100000, &connections}, {"SIZE", LOAD_CHUNK, &size}};
+    load_parse(argc, argv, USAGE, arguments, 2);
+    load_fill_pattern(0);
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_fd < 0)
+        err(1, "epoll_create1");
+    struct slot *slots = calloc(connections, sizeof *slots);
+    if (!slots)
+        err(1, "calloc");
+    load_begin(connections);
+    for (uint64_t i = 0; i < connections; i++) {
+        slots[i] = (struct slot){.index = i, .place = load_place(i)};
+        begin(&slots[i]);
+    }
+    load_measure(serve_events, NULL);
+    return 0;
+}

@@ -1,0 +1,105 @@
+"""Plots of the stream echo: throughput and CPU against connections and against message size, as SVG."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.figures import CPU, RATE
+from bench.results import Run
+from bench.summary import Spread, absolute
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Of middling lightness, so that they can be told from a white page as from a black one.
+_COLOURS = {
+    "c-epoll": "#8a8a8a",
+    "netcore": "#e0562b",
+    "uvloop": "#3f88d6",
+    "asyncio": "#6f9fd8",
+    "gevent": "#3a9d5d",
+    "twisted": "#9a7bd0",
+    "node": "#7fa13c",
+    "gnet": "#1fa3a3",
+    "netty": "#c4639f",
+}
+_INK = "#808080"
+_PANELS = ((RATE, "messages per second"), (CPU, "server CPU per message, us"))
+_PLOTS = (
+    ("connections.svg", "Messages of 64 B against the number of connections", "connections", "size", 64),
+    ("sizes.svg", "50 connections against the size of messages", "size", "connections", 50),
+)
+
+Points = Mapping[str, list[tuple[float, Spread]]]
+"""By peer: x and the spread of the figure there."""
+
+
+def draw(run: Run, directory: Path) -> list[tuple[str, Path]]:
+    """Writes the plots that the run has data for and returns their captions and paths.
+
+    Raises:
+        ImportError: there is no matplotlib.
+    """
+    import matplotlib
+
+    matplotlib.use("svg")
+    # The same data give the same file: no random ids, and below no date.
+    matplotlib.rcParams["svg.hashsalt"] = "netcore"
+    written = []
+    for name, caption, along, kept, fixed in _PLOTS:
+        panels = [(title, points(run, figure, along, kept, fixed)) for figure, title in _PANELS]
+        if any(len(series) > 1 for _, found in panels for series in found.values()):
+            _figure(panels, "bytes" if along == "size" else along, directory / name)
+            written.append((caption, directory / name))
+    return written
+
+
+def points(run: Run, figure: str, along: str, kept: str, fixed: float) -> Points:
+    """Gathers a figure of the stream echo, one message under way, where setting `kept` has value `fixed`."""
+    found: dict[str, list[tuple[float, Spread]]] = {}
+    for name, workload in run.workloads.items():
+        settings = workload.settings
+        if not name.startswith("echo-") or settings["depth"] != 1 or settings[kept] != fixed:
+            continue
+        for peer, outcome in workload.outcomes.items():
+            value = absolute(figure, outcome)
+            if value:
+                found.setdefault(peer, []).append((settings[along], value))
+    return {peer: sorted(series, key=lambda point: point[0]) for peer, series in found.items()}
+
+
+def _figure(panels: list[tuple[str, Points]], xlabel: str, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    for number, (title, series) in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), number + 1)
+        _panel(axes, title, xlabel, series)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=9, frameon=False, labelcolor=_INK)
+    metadata: dict[str, Any] = {"Date": None}
+    figure.savefig(path, format="svg", transparent=True, metadata=metadata)
+
+
+def _panel(axes: "Axes", title: str, xlabel: str, series: Points) -> None:
+    from matplotlib.ticker import EngFormatter, LogLocator
+
+    for peer, line in series.items():
+        x = [at for at, _ in line]
+        colour = _COLOURS.get(peer, _INK)
+        width = 2.4 if peer == "netcore" else 1.4
+        axes.plot(x, [value.median for _, value in line], "o-", color=colour, lw=width, ms=4, label=peer)
+        low, high = [value.min for _, value in line], [value.max for _, value in line]
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+    axes.set(xscale="log", yscale="log", xlabel=xlabel)
+    axes.set_title(title, color=_INK, fontsize=11)
+    ticks = sorted({at for line in series.values() for at, _ in line})
+    axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.label.set_color(_INK)
+    axes.tick_params(colors=_INK, which="both")
+    axes.grid(color=_INK, alpha=0.25, which="both", lw=0.6)
+    for spine in axes.spines.values():
+        spine.set_color(_INK)

@@ -1,0 +1,102 @@
+"""What a server's memory grows by for each connection."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import process
+from bench.figures import MEMORY, MEMORY_USED, Sample
+from bench.process import Cpus, RunError, Server
+from bench.registry import Peer
+from bench.workloads.base import Timing
+
+_MESSAGE = b"m" * 64
+_FIRST_CLIENTS = 10
+_TIMEOUT = 30.0
+_INTERVAL = 0.02
+
+
+@dataclass(frozen=True)
+class IdleMemory:
+    """The difference in Pss, once after all have connected and once after each has had one echo.
+
+    Pss is what a process has in memory, pages shared with others divided among them: proc(5). What the
+    kernel keeps for a socket is the same for all servers and not part of it.
+    """
+
+    name: str
+    title: str
+    peers: tuple[Peer, ...]
+    connections: int
+    compared: tuple[str, ...] = (MEMORY, MEMORY_USED)
+
+    def settings(self) -> Mapping[str, float]:
+        return {"connections": self.connections, "size": len(_MESSAGE)}
+
+    def missing(self) -> str | None:
+        return process.too_few_descriptors(self.connections)
+
+    def measure(self, peer: Peer, cpus: Cpus, timing: Timing) -> Sample:
+        del timing  # nothing here has a rate
+        with process.serving(lambda port: peer.command(port=port), cpus.server) as server:
+            # What a server loads or sets up on first use belongs to no connection.
+            at_rest = _descriptors(server)
+            with _connected(server, _FIRST_CLIENTS) as clients:
+                _echo(clients)
+            _await_descriptors(server, at_most=at_rest)
+            before = _pss(server)
+            with _connected(server, self.connections) as clients:
+                idle = _pss(server)
+                _echo(clients)
+                used = _pss(server)
+        return {
+            MEMORY: (idle - before) / self.connections,
+            MEMORY_USED: (used - before) / self.connections,
+        }
+
+
+@contextmanager
+def _connected(server: Server, count: int) -> Iterator[list[socket.socket]]:
+    expected = _descriptors(server) + count
+    clients: list[socket.socket] = []
+    try:
+        while len(clients) < count:
+            clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=_TIMEOUT))
+        _await_descriptors(server, at_least=expected)
+        yield clients
+    except OSError as error:
+        raise RunError(f"with {len(clients)} connections: {error}") from error
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _echo(clients: list[socket.socket]) -> None:
+    for client in clients:
+        client.sendall(_MESSAGE)
+        if client.recv(len(_MESSAGE), socket.MSG_WAITALL) != _MESSAGE:
+            raise RunError("other bytes came back than were sent")
+
+
+def _await_descriptors(server: Server, at_least: int = 0, at_most: int = 1 << 30) -> None:
+    give_up = time.monotonic() + _TIMEOUT
+    while not at_least <= (count := _descriptors(server)) <= at_most:
+        if time.monotonic() > give_up:
+            raise RunError(f"the server has {count} descriptors after {_TIMEOUT:g} s")
+        time.sleep(_INTERVAL)
+
+
+def _descriptors(server: Server) -> int:
+    return len(os.listdir(f"/proc/{server.pid}/fd"))
+
+
+def _pss(server: Server) -> int:
+    for line in Path(f"/proc/{server.pid}/smaps_rollup").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "Pss":
+            return int(value.split()[0]) * 1024
+    raise RunError("this kernel does not tell the Pss of a process")

@@ -1,0 +1,62 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMPILER = os.environ.get("CC") or "cc"
+
+
+@pytest.fixture(autouse=True)
+def can_run() -> None:
+    if sys.platform != "linux":
+        pytest.skip("the benchmark needs Linux")
+
+
+@pytest.fixture
+def compiler() -> str:
+    if shutil.which(COMPILER) is None:
+        pytest.skip(f"no C compiler: {COMPILER} is not on PATH")
+    return COMPILER
+
+
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `bench` importable: it is part of the repository, not of what is installed."""
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+
+
+Bench = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_bench() -> Bench:
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *arguments],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def generator(compiler: str) -> Callable[[str], str]:
+    """Builds a program of the suite and returns its path."""
+
+    def build(program: str) -> str:
+        code = f"from bench import toolchain; print(toolchain.binary({program!r}))"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    return build

@@ -1,0 +1,172 @@
+"""The load generators notice a server that does not do its job."""
+
+import json
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+Reply = Callable[[bytes], bytes]
+
+BROKEN = {
+    "echo": (lambda data: data, 0, ""),
+    "one bit off": (lambda data: data[:-1] + bytes([data[-1] ^ 1]), 1, "other bytes"),
+    "shifted": (lambda data: data[1:] + data[:1], 1, "other bytes"),
+}
+STREAM = {
+    **BROKEN,
+    "twice": (lambda data: data + data, 1, "more bytes"),
+    "closed": (lambda data: b"", 1, "closed by the server"),
+}
+DATAGRAM = {
+    **BROKEN,
+    "longer": (lambda data: data + b"!", 1, "another size"),
+    "cut": (lambda data: data[:-1], 1, "another size"),
+}
+
+
+@contextmanager
+def serving_stream(reply: Reply) -> Iterator[int]:
+    """Answers one connection after the other with what `reply` makes of each piece; b"" ends a connection."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return  # shut down
+            with connection:
+                try:
+                    while data := connection.recv(65536):
+                        if not (answer := reply(data)):
+                            break
+                        connection.sendall(answer)
+                except ConnectionError:
+                    pass  # the load generator has had enough
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def serving_datagrams(reply: Reply, swallow: int = 0) -> Iterator[int]:
+    """Answers datagrams, except each `swallow`th; an empty one ends it."""
+
+    def serve() -> None:
+        count = 0
+        while True:
+            data, sender = sock.recvfrom(65536)
+            if not data:
+                return
+            count += 1
+            if not swallow or count % swallow:
+                sock.sendto(reply(data), sender)
+
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield sock.getsockname()[1]
+        with socket.socket(type=socket.SOCK_DGRAM) as end:
+            end.sendto(b"", sock.getsockname())
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def run(
+    program: str, port: int, *arguments: object, options: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], str]:
+    command = [program, *options, "127.0.0.1", str(port), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    return json.loads(done.stdout), done.stderr
+
+
+def check(answer: dict[str, Any], complaints: str, errors: int, complaint: str) -> None:
+    assert answer["errors"] == errors
+    assert (answer["messages"] > 0) == (errors == 0)
+    assert complaint in complaints
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), STREAM.values(), ids=STREAM)
+def test_stream(generator: Callable[[str], str], reply: Reply, errors: int, complaint: str) -> None:
+    with serving_stream(reply) as port:
+        check(*run(generator("load_stream"), port, 1, 64, 1, 0, 0.1), errors, complaint)
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), STREAM.values(), ids=STREAM)
+def test_connect(generator: Callable[[str], str], reply: Reply, errors: int, complaint: str) -> None:
+    with serving_stream(reply) as port:
+        answer, complaints = run(generator("load_connect"), port, 1, 64, 0, 0.1)
+    # A connection is over with its reply: what follows a first copy is seen only if it came with it.
+    if complaint != "more bytes" or answer["errors"]:
+        check(answer, complaints, errors, complaint)
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), DATAGRAM.values(), ids=DATAGRAM)
+def test_datagram(generator: Callable[[str], str], reply: Reply, errors: int, complaint: str) -> None:
+    with serving_datagrams(reply) as port:
+        check(*run(generator("load_datagram"), port, 1, 64, 4, 0, 0.1), errors, complaint)
+
+
+def test_lost_datagrams_are_counted_and_replaced(generator: Callable[[str], str]) -> None:
+    with serving_datagrams(lambda data: data, swallow=50) as port:
+        answer, _ = run(generator("load_datagram"), port, 2, 64, 4, 0, 1.0)
+    assert answer["errors"] == 0
+    assert answer["lost"] > 0
+    assert answer["messages"] > 49 * answer["lost"] / 2
+
+
+def test_frames_are_framed(generator: Callable[[str], str]) -> None:
+    seen = bytearray()
+
+    def remember(data: bytes) -> bytes:
+        seen.extend(data)
+        return data
+
+    with serving_stream(remember) as port:
+        answer, _ = run(generator("load_stream"), port, 1, 1000, 16, 0, 0.05, options=("--frames",))
+    assert answer["errors"] == 0
+    frames = len(seen) // 1004
+    assert frames > 16
+    assert all(struct.unpack_from(">I", seen, i * 1004) == (1000,) for i in range(frames))
+
+
+@pytest.mark.parametrize("server", ["echo_epoll", "frames_epoll"])
+def test_messages_larger_than_socket_buffers_with_several_under_way(
+    generator: Callable[[str], str], server: str
+) -> None:
+    frames = server == "frames_epoll"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with subprocess.Popen([generator(server), str(port)]) as process:
+        try:
+            wait_for(port)
+            size, options = (60_000, ("--frames",)) if frames else (3_000_000, ())
+            answer, complaints = run(
+                generator("load_stream"), port, 3, size, 30, 0, 0.3, process.pid, options=options
+            )
+        finally:
+            process.kill()
+    assert not complaints
+    assert answer["messages"] > 0
+    assert answer["server_cpu_seconds"] >= 0
+
+
+def wait_for(port: int) -> None:
+    for _ in range(1000):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except ConnectionRefusedError:
+            threading.Event().wait(0.01)
+    raise AssertionError("the server does not accept")
