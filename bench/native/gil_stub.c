@@ -9,7 +9,9 @@
 #define nc_epoll_wait real__epoll_wait
 #define nc_accept real__accept
 #define nc_receive real__receive
+#define nc_receive_one real__receive_one
 #define nc_send real__send
+#define nc_send_one real__send_one
 #define nc_close real__close
 #define nc_reset real__reset
 #include "platform.c"
@@ -17,7 +19,9 @@
 #undef nc_epoll_wait
 #undef nc_accept
 #undef nc_receive
+#undef nc_receive_one
 #undef nc_send
+#undef nc_send_one
 #undef nc_close
 #undef nc_reset
 
@@ -90,6 +94,19 @@ int nc_send(int count, const nc_socket *sockets, const size_t *lengths, const ch
             const char *const *pointers, intptr_t *unsent)
 {
     (void)count, (void)sockets, (void)lengths, (void)joined, (void)pointers, (void)unsent;
+    return 0;
+}
+
+intptr_t nc_receive_one(nc_socket socket, char *arena, size_t cap)
+{
+    (void)socket, (void)arena, (void)cap;
+    stub__messages++;
+    return MESSAGE;
+}
+
+intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length)
+{
+    (void)socket, (void)chunk, (void)length;
     return 0;
 }
 

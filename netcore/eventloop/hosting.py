@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -92,6 +93,13 @@ class Hosting:
         if not outbox.fds:
             return
         exceptions = self.sockets.send(outbox.fds, outbox.chunks)
+        if exceptions:
+            self._take_back(exceptions)
+        outbox.clear()
+
+    def _take_back(self, exceptions: Sequence[tuple[int, int]]) -> None:
+        """Tells connections what was not sent; backwards, since each puts it before what it has."""
+        outbox = self.outbox
         for i, n in reversed(exceptions):
             conn = self._by_fd.get(outbox.fds[i])
             if conn is None:
@@ -100,7 +108,6 @@ class Hosting:
                 conn.unsent(outbox.chunks[i], n)
             else:
                 conn.write_failed(n)
-        outbox.clear()
 
     def watch(self, fd: int, before: int, interest: int) -> None:
         """See ``Host.watch``."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
-from netcore._platform import pin_thread
+from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
 from netcore.connection import Deadlines, release_views
 from netcore.errors import EngineNotRunningError
@@ -50,6 +50,7 @@ class Loop(Serving, EventLoop):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(shared, poller, sockets)
+        keep_freed_memory()
         self.index = index
         self.clock = clock
         self.stopping = False

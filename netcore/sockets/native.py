@@ -72,8 +72,10 @@ class NativeSockets:
 
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``; recv(2)."""
-        results = self._results
         count = len(fds)
+        if count == 1:
+            return [self._lib.nc_receive_one(fds[0], self._memory, self._receive_cap)]
+        results = self._results
         n = self._lib.nc_receive(
             count if count <= _BATCH else _BATCH,
             fds,
@@ -82,26 +84,29 @@ class NativeSockets:
             self._receive_cap,
             results,
         )
-        return [results[0]] if n == 1 else self._unpack(results, n)
+        return self._unpack(results, n)
 
     def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
         """See ``Transport.send``: one system call for each socket, gathering its chunks."""
         count = len(fds)
-        if not count:
-            return ()
+        if count <= 1:
+            return self._send_one(fds[0], chunks[0]) if count else ()
         if count > self._unsent_size:
             self._unsent_size = 2 * count
             self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)
         lengths = list(map(len, chunks))
-        if count == 1 and type(chunks[0]) is bytes:
-            troubled = self._lib.nc_send(1, fds, lengths, chunks[0], self._null, self._unsent)
-        elif max(lengths) < _BY_POINTER:
+        if max(lengths) < _BY_POINTER:
             troubled = self._lib.nc_send(count, fds, lengths, b"".join(chunks), self._null, self._unsent)
         else:
             troubled = self._send_by_pointer(fds, chunks, lengths)
         if not troubled:
             return ()
         return [(i, n) for i, n in enumerate(self._unpack(self._unsent, count)) if n]
+
+    def _send_one(self, fd: int, chunk: Chunk) -> Sequence[tuple[int, int]]:
+        data = chunk if type(chunk) is bytes else self._ffi.from_buffer(chunk)
+        n = self._lib.nc_send_one(fd, data, len(chunk))
+        return ((0, n),) if n else ()
 
     def _send_by_pointer(self, fds: list[int], chunks: list[Chunk], lengths: list[int]) -> int:
         null, from_buffer = self._null, self._ffi.from_buffer

@@ -52,12 +52,19 @@ int nc_accept(nc_socket listener, int capacity, nc_socket *sockets, unsigned cha
  * the stream, or a negative errno. */
 int nc_receive(int count, const nc_socket *sockets, char *arena, size_t room, size_t cap, intptr_t *results);
 
+/* The same for a single socket, without the arrays: a turn with one event is to cost no more than a plain
+ * call. Returns what would stand in results[0]. */
+intptr_t nc_receive_one(nc_socket socket, char *arena, size_t cap);
+
 /* Sends chunk after chunk. Chunk i is lengths[i] bytes at pointers[i], or, where that is NULL (or
  * pointers is), the next lengths[i] bytes of `joined`. Chunks of one socket go out in order; after a short
  * write its later ones are not tried. unsent[i] is how much of chunk i was left over, or a negative errno.
  * Returns the number of sockets that had trouble; unsent[] is all zero when that is 0. */
 int nc_send(int count, const nc_socket *sockets, const size_t *lengths, const char *joined,
             const char *const *pointers, intptr_t *unsent);
+
+/* The same for a single chunk. Returns what would stand in unsent[0]. */
+intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length);
 
 int nc_shutdown_write(nc_socket socket);
 void nc_close(int count, const nc_socket *sockets);

@@ -118,19 +118,25 @@ int nc_accept(nc_socket listener, int capacity, nc_socket *sockets, unsigned cha
     return count;
 }
 
+intptr_t nc_receive_one(nc_socket socket, char *arena, size_t cap)
+{
+    ssize_t n;
+
+    do
+        n = recv((int)socket, arena, cap, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
 int nc_receive(int count, const nc_socket *sockets, char *arena, size_t room, size_t cap, intptr_t *results)
 {
     size_t used = 0;
     int i;
 
     for (i = 0; i < count && room - used >= cap; i++) {
-        ssize_t n;
-        do
-            n = recv((int)sockets[i], arena + used, cap, MSG_DONTWAIT);
-        while (n < 0 && errno == EINTR);
-        results[i] = n < 0 ? -errno : n;
-        if (n > 0)
-            used += (size_t)n;
+        results[i] = nc_receive_one(sockets[i], arena + used, cap);
+        if (results[i] > 0)
+            used += (size_t)results[i];
     }
     return i;
 }
@@ -209,6 +215,19 @@ int nc_send(int count, const nc_socket *sockets, const size_t *lengths, const ch
         }
     }
     return troubled;
+}
+
+intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length)
+{
+    struct iovec vector = {.iov_base = (void *)chunk, .iov_len = length};
+    ssize_t n;
+
+    if (length == 0)
+        return 0;
+    n = sockets__send_vector(socket, &vector, 1);
+    if (n < 0)
+        return sockets__would_block(errno) ? (intptr_t)length : -errno;
+    return (intptr_t)(length - (size_t)n);
 }
 
 int nc_shutdown_write(nc_socket socket)
