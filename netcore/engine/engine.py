@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import socket
 import threading
 import time
@@ -14,8 +13,9 @@ from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices
+from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
-from netcore.errors import EngineNotRunningError, InvalidAddressError
+from netcore.errors import InvalidAddressError
 from netcore.eventloop import Loop, Shared
 from netcore.handler import Action, Conn, EventHandler
 from netcore.options import Options
@@ -24,14 +24,6 @@ __all__ = ["Engine"]
 
 _DRAIN_LOOK = 0.01
 """Seconds between two looks at the connection count while draining."""
-
-
-class _Phase(enum.Enum):
-    NEW = "has not been started"
-    STARTING = "is starting"
-    RUNNING = "is running"
-    STOPPING = "is stopping"
-    STOPPED = "has stopped"
 
 
 class Engine:
@@ -76,12 +68,8 @@ class Engine:
         self._choices = Choices.from_options(self.options, self._wanted)
         self._handler = handler
         self._logger, self._log_file = open_log(self.options)
-        self._phase = _Phase.NEW
-        self._lock = threading.Lock()
+        self._life = Lifecycle()
         self._assembly = EMPTY
-        self._loops_left = 0
-        self._stopped = threading.Event()
-        self._finisher: int | None = None
 
     def __enter__(self) -> Engine:
         """Starts the engine."""
@@ -95,7 +83,7 @@ class Engine:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {', '.join(map(str, self.addresses))}: {self._phase.value}>"
+        return f"<{type(self).__name__} {', '.join(map(str, self.addresses))}: {self._life.phase.value}>"
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -115,7 +103,7 @@ class Engine:
     @property
     def running(self) -> bool:
         """Whether the engine has started and not begun to stop."""
-        return self._phase is _Phase.RUNNING
+        return self._life.phase is Phase.RUNNING
 
     def get(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id, or None."""
@@ -134,10 +122,7 @@ class Engine:
             UnsupportedOperationError: This machine lacks something the options ask for.
             RuntimeError: The engine has been started before.
         """
-        with self._lock:
-            if self._phase is not _Phase.NEW:
-                raise RuntimeError(f"this engine {self._phase.value}, and an engine runs once")
-            self._phase = _Phase.STARTING
+        self._life.begin()
         shared = Shared.from_options(
             self._handler,
             self.options,
@@ -149,12 +134,10 @@ class Engine:
         try:
             self._assembly = assemble(shared, self.options, self._choices, self._wanted)
         except BaseException:
-            self._phase = _Phase.STOPPED
             self._close_log()
-            self._stopped.set()
+            self._life.finish()
             raise
-        self._loops_left = len(self.loops)
-        self._phase = _Phase.RUNNING
+        self._life.started(len(self.loops))
         for loop, cpu in zip(self.loops, self._choices.cpus, strict=True):
             threading.Thread(target=loop.run, args=(cpu,), name=f"netcore-{loop.index}", daemon=True).start()
         self._boot()
@@ -188,24 +171,19 @@ class Engine:
             Whether everything has ended. On a loop's thread, which the end must not wait for, False at
             once.
         """
-        with self._lock:
-            if self._phase is _Phase.NEW:
-                self._phase = _Phase.STOPPED
-                self._close_log()
-                self._stopped.set()
+        if self._life.give_up():
+            self._close_log()
+            self._life.finish()
         self.request_stop()
         if self._on_own_thread():
             return False
-        return self._stopped.wait(timeout)
+        return self._life.wait(timeout)
 
     def request_stop(self) -> None:
         """Begins what ``stop`` does, without waiting."""
-        with self._lock:
-            if self._phase is not _Phase.RUNNING:
-                return
-            self._phase = _Phase.STOPPING
-        for loop in self.loops:
-            loop.post(loop.stop, self.options.shutdown_timeout)
+        if self._life.begin_stopping():
+            for loop in self.loops:
+                loop.post(loop.stop, self.options.shutdown_timeout)
 
     def stop_now(self) -> None:
         """Stops and resets all connections at once, without waiting."""
@@ -222,7 +200,7 @@ class Engine:
         Returns:
             Whether it has ended. On a loop's thread, which would wait for itself, False at once.
         """
-        return False if self._on_own_thread() else self._stopped.wait(timeout)
+        return False if self._on_own_thread() else self._life.wait(timeout)
 
     def stop_accepting(self) -> None:
         """Closes the listeners; connections go on.
@@ -230,7 +208,7 @@ class Engine:
         Raises:
             EngineNotRunningError: The engine is not running.
         """
-        self._check_running("stop_accepting")
+        self._life.check_running("stop_accepting")
         for loop in self.loops:
             loop.post(loop.stop_accepting)
 
@@ -246,10 +224,10 @@ class Engine:
         Raises:
             EngineNotRunningError: The engine is not running.
         """
-        self._check_running("drain")
+        self._life.check_running("drain")
         deadline = time.monotonic() + (0 if self._on_own_thread() else timeout)
         while self.connection_count and time.monotonic() < deadline:
-            if self._stopped.wait(_DRAIN_LOOK):
+            if self._life.wait(_DRAIN_LOOK):
                 break
         return not self.connection_count
 
@@ -262,7 +240,7 @@ class Engine:
             EngineNotRunningError: The engine is not running.
             InvalidAddressError: The text is no address.
         """
-        self._check_running("dial")
+        self._life.check_running("dial")
         target = Address.parse(address)
         return self._assembly.pick(target).dial(target, context, timeout)
 
@@ -274,7 +252,7 @@ class Engine:
             UnsupportedOperationError: It is no stream socket; it stays the caller's.
             OSError: It is not connected; it stays the caller's.
         """
-        self._check_running("enroll")
+        self._life.check_running("enroll")
         return self._assembly.pick(None).enroll(sock, context)
 
     def dup_listener(self, address: str | Address | None = None) -> int:
@@ -291,36 +269,26 @@ class Engine:
             ValueError: The engine does not listen there.
             OSError: The listener has been closed, or no descriptor is left.
         """
-        self._check_running("dup_listener")
-        acceptors = self._assembly.acceptors
-        wanted = acceptors[0][0] if address is None else Address.parse(address)
-        for (bound, acceptor), given in zip(acceptors, self._wanted, strict=True):
-            if wanted in (bound, given):
+        self._life.check_running("dup_listener")
+        wanted = None if address is None else Address.parse(address)
+        for (bound, acceptor), given in zip(self._assembly.acceptors, self._wanted, strict=True):
+            if wanted in (None, bound, given):
                 return acceptor.dup()
-        raise ValueError(f"the engine does not listen on {str(wanted)!r}")
-
-    def _check_running(self, method: str) -> None:
-        if not self.running:
-            raise EngineNotRunningError(f"{method} needs a running engine, and this one {self._phase.value}")
+        raise ValueError(f"the engine does not listen on {str(wanted or 'any address')!r}")
 
     def _on_own_thread(self) -> bool:
-        return any(loop.in_loop() for loop in self.loops) or threading.get_ident() == self._finisher
+        return any(loop.in_loop() for loop in self.loops) or self._life.on_ending_thread()
 
     def _loop_ended(self) -> None:
-        with self._lock:
-            self._loops_left -= 1
-            if self._loops_left or self._phase is _Phase.STARTING:
-                return
-        self._finisher = threading.get_ident()
-        self._phase = _Phase.STOPPED
+        if not self._life.loop_ended():
+            return
         try:
             self._handler.on_shutdown(self)
         except Exception:
             self._logger.exception("on_shutdown failed")
         finally:
-            self._finisher = None
             self._close_log()
-            self._stopped.set()
+            self._life.finish()
 
     def _close_log(self) -> None:
         if self._log_file is not None:
