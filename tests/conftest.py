@@ -26,7 +26,9 @@ class FakeWorld:
         self.loop = Loop(0, Shared(handler, limits, **shared), self.poller, self.sockets, self.clock)
         self.loop.claim()
         self.cleanups = 0
-        listener = Listener(self.LISTENER, Address("tcp", "192.0.2.1", 9000), "tcp", None, self._count_cleanup)
+        listener = Listener(
+            self.LISTENER, Address("tcp", "192.0.2.1", 9000), "tcp", None, self._count_cleanup
+        )
         self.acceptor = self.loop.listen(listener, None)
         self.loop.start_accepting()
 
