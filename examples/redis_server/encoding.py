@@ -19,6 +19,8 @@ def encoding_of(value: Value, config: Config) -> str:
     """The representation that Redis 7.0 would choose for a value like this one."""
     if isinstance(value, bytearray):
         return "raw"
+    if isinstance(value, int):
+        return "int"
     if isinstance(value, bytes):
         return "int" if _is_integer(value) else "embstr" if len(value) <= _MAX_EMBEDDED else "raw"
     if isinstance(value, ListValue):
@@ -41,7 +43,7 @@ def memory_usage(key: bytes, value: Value, samples: int) -> int:
         samples: how many elements of a collection to measure; 0 for all of them.
     """
     own = sys.getsizeof(key) + sys.getsizeof(value)
-    if isinstance(value, (bytes, bytearray)):
+    if isinstance(value, (bytes, bytearray, int)):
         return own
     if isinstance(value, SortedSet):
         own += sys.getsizeof(value.scores) + sys.getsizeof(value.ranked)

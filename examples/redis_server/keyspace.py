@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from .errors import WRONG_TYPE, CommandError
 from .scandict import ScanDict
-from .values import Value
+from .values import String, Value, string_of
 
 V = TypeVar("V", bound=Value)
 
@@ -88,27 +88,37 @@ class Keyspace:
             self.hits += 1
         return value
 
-    def find_string(self, key: bytes) -> bytes | bytearray | None:
-        """`find` for strings, which come in two classes."""
-        if self.deadlines:
-            self._drop_if_due(key)
-        value = self.values.get(key)
-        if value is None or type(value) is bytes or type(value) is bytearray:
-            return value
-        raise CommandError(WRONG_TYPE)
+    def find_or_create(self, key: bytes, kind: type[V]) -> V:
+        """The value, for a command that will add to it, which has to be done for it must not stay empty.
 
-    def read_string(self, key: bytes) -> bytes | bytearray | None:
-        """`read` for strings, which come in two classes."""
+        Raises:
+            CommandError: it is not of this kind.
+        """
         if self.deadlines:
             self._drop_if_due(key)
         value = self.values.get(key)
-        if type(value) is bytes or type(value) is bytearray:
-            self.hits += 1
+        if type(value) is kind:
             return value
+        if value is not None:
+            raise CommandError(WRONG_TYPE)
+        new = kind()
+        self.values.insert(key, new)
+        return new
+
+    def find_string(self, key: bytes) -> String | None:
+        """`find` for strings, which come in several classes."""
+        return string_of(self.peek(key))
+
+    def read_string(self, key: bytes) -> String | None:
+        """`read` for strings, which come in several classes."""
+        if self.deadlines:
+            self._drop_if_due(key)
+        value = self.values.get(key)
         if value is None:
             self.misses += 1
             return None
-        raise CommandError(WRONG_TYPE)
+        self.hits += 1
+        return value if type(value) is bytes else string_of(value)
 
     # Changing
 

@@ -11,7 +11,6 @@ returns is checked again; in doubt the strict parser decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import hiredis
 
@@ -21,12 +20,14 @@ from .strict import StrictParser
 Request = list[bytes]
 
 _STAR, _RETURN = b"*\r"
-# What hiredis returns as bytes though it is no bulk string starts with one of these.
-_PLUS, _EQUALS = b"+="
+_SHORTEST = len(b"*1\r\n")
+# Starts of what hiredis returns as if it were a bulk string or an array. (After an argument that does not end
+# with a line end, which Redis puts up with, they go unnoticed and are taken for what they look like.)
+_PLUS, _EQUALS, _TILDE = b"+=~"
 # An announced length that must not reach hiredis.
 _find_huge_count = re.compile(rb"\*[0-9]{7}").search
-# Follows each chunk. hiredis does not tell whether it is in the middle of something; when it gives back
-# this number and has nothing left, it was not.
+# Follows several requests. hiredis does not tell whether, with all input used up, it is in the middle of
+# something; when it gives back this number and has nothing left, it was not.
 _END = b":7\r\n"
 _END_VALUE = 7
 
@@ -52,49 +53,56 @@ class RequestParser:
 
     def feed(self, data: bytes) -> list[Request]:
         """Take what was received, return the requests completed by it."""
-        requests: list[Request] = []
-        try:
-            if self._strict.busy:
-                data = self._strict.take(data, requests, only_first=True)
-            if data:
-                data = self._take_whole(data, requests)
-            if data:
-                self._strict.take(data, requests)
-        except ProtocolError as error:
-            self.error = error
-        return requests
-
-    def _take_whole(self, data: bytes, requests: list[Request]) -> bytes:
-        """Append the requests that hiredis can read; return the bytes after them."""
         if (
-            data[0] != _STAR
-            # The search is not needed for a single request with a short count.
-            or ((data.rfind(b"*") or _RETURN not in data[:8]) and _find_huge_count(data))
+            self._strict.busy
+            or len(data) < _SHORTEST
+            or data[0] != _STAR
+            # No need to search a single request whose count has one or two digits.
+            or ((data.rfind(b"*") or data[2] != _RETURN != data[3]) and _find_huge_count(data))
             or (_PLUS in data and b"\n+" in data)
             or (_EQUALS in data and b"\n=" in data)
+            or (_TILDE in data and b"\n~" in data)
         ):
-            return data
-        first = len(requests)
+            return self._feed_strictly(data)
+        requests: list[Request] = []
         reader = self._reader
         gets = reader.gets
         reader.feed(data)
-        reader.feed(_END)
         try:
-            while type(request := gets()) is list and request:
-                b"".join(request)  # a TypeError unless each argument is bytes
-                requests.append(request)
-            if request == _END_VALUE and not reader.has_data():
-                return b""
+            request = gets()
+            if not reader.has_data():
+                if type(request) is list and request:
+                    b"".join(request)  # a TypeError unless all arguments are bytes
+                    return [request]
+            else:
+                reader.feed(_END)
+                while type(request) is list and request:
+                    b"".join(request)  # a TypeError unless all arguments are bytes
+                    requests.append(request)
+                    request = gets()
+                if request == _END_VALUE and not reader.has_data():
+                    return requests
         except (hiredis.HiredisError, TypeError):
             pass
         self._reader = hiredis.Reader()
-        return data[_encoded_size(requests[first:]) :]
+        used = sum(map(_encoded_size, requests))
+        if used > len(data):
+            # The end mark itself has completed the last one, as its last argument.
+            used -= _encoded_size(requests.pop())
+        return requests + self._feed_strictly(data[used:])
+
+    def _feed_strictly(self, data: bytes) -> list[Request]:
+        """The same without hiredis, which gets another chance once the request under way is complete."""
+        requests: list[Request] = []
+        try:
+            rest = self._strict.take(data, requests, only_first=self._strict.busy)
+        except ProtocolError as error:
+            self.error = error
+            return requests
+        return requests + self.feed(rest) if rest else requests
 
 
-def _encoded_size(requests: Iterable[Request]) -> int:
-    """How many bytes the requests were. There is one way only to write a length, so this is exact."""
-    size = 0
-    for request in requests:
-        size += len(b"*%d\r\n" % len(request))
-        size += sum(len(b"$%d\r\n" % len(argument)) + len(argument) + 2 for argument in request)
-    return size
+def _encoded_size(request: Request) -> int:
+    """How many bytes the request was. There is one way only to write a length, so this is exact."""
+    arguments = sum(len(b"$%d\r\n" % len(argument)) + len(argument) + 2 for argument in request)
+    return len(b"*%d\r\n" % len(request)) + arguments

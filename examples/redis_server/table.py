@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ TWO_KEYS = (1, 2, 1)
 ALL_KEYS = (1, -1, 1)
 
 _MAX_QUOTED = 128
+_MAX_DISPATCHED = 1024
 _HTTP = (b"post", b"host:")
 
 
@@ -153,17 +153,26 @@ class CommandTable:
     """All commands.
 
     Attributes:
-        dispatch: handler, least and most number of words, by the name in capitals and in small letters:
-            one dict lookup with the bytes as received finds what nearly every request asks for.
+        dispatch: for each number of words in a request, the handlers of the commands that take so many, by
+            their names in capitals and in small letters. Two lookups with what has been received find what
+            nearly every request asks for, and have checked its arity.
     """
 
     def __init__(self, *groups: Group) -> None:
         self._commands = {command.name.encode(): command for group in groups for command in group.commands}
-        self.dispatch: dict[bytes, tuple[Handler, int, int]] = {}
-        for name, command in self._commands.items():
-            if command.run is not None and not command.subcommands:
-                entry = (command.run, abs(command.arity), command.arity if command.arity > 0 else sys.maxsize)
-                self.dispatch[name] = self.dispatch[name.upper()] = entry
+        longest = max(abs(command.arity) for command in self) + 1
+        by_count = [self._accepting(count) for count in range(longest + 1)]
+        # From there on the commands are the same ones for every number.
+        self.dispatch = by_count + by_count[-1:] * (_MAX_DISPATCHED - len(by_count))
+
+    def _accepting(self, count: int) -> dict[bytes, Handler]:
+        """The handlers of the commands that take so many words and have no subcommands."""
+        return {
+            spelled: command.run
+            for name, command in self._commands.items()
+            for spelled in (name, name.upper())
+            if command.run is not None and not command.subcommands and command.accepts(count)
+        }
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())

@@ -1,7 +1,7 @@
 """What a key can hold, one class for each type; the class is how a command tells the type.
 
-A string is bytes, or a bytearray once it has been changed in place (APPEND, SETRANGE), so that building a
-long one out of small pieces does not copy it for each of them.
+A string is bytes, as it was received. Changed in place (APPEND, SETRANGE) it becomes a bytearray, so that
+building a long one out of small pieces does not copy it for each of them. Counted with, it becomes an int.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from .errors import WRONG_TYPE, CommandError
 from .scandict import ScanDict
 from .sortedset import SortedSet
 
@@ -32,10 +33,12 @@ class HashValue(ScanDict[bytes]):
     __slots__ = ()
 
 
-Value: TypeAlias = bytes | bytearray | ListValue | SetValue | HashValue | SortedSet
+String: TypeAlias = bytes | bytearray
+Value: TypeAlias = String | int | ListValue | SetValue | HashValue | SortedSet
 _TYPE_NAMES: dict[type, str] = {
     bytes: "string",
     bytearray: "string",
+    int: "string",
     ListValue: "list",
     SetValue: "set",
     HashValue: "hash",
@@ -46,6 +49,19 @@ _TYPE_NAMES: dict[type, str] = {
 def type_name(value: Value | None) -> str:
     """The type as TYPE tells it."""
     return "none" if value is None else _TYPE_NAMES[type(value)]
+
+
+def string_of(value: Value | None) -> String | None:
+    """A string's bytes; None if there is no value.
+
+    Raises:
+        CommandError: the value is no string.
+    """
+    if value is None or isinstance(value, (bytes, bytearray)):
+        return value
+    if isinstance(value, int):
+        return b"%d" % value
+    raise CommandError(WRONG_TYPE)
 
 
 def copy_of(value: Value) -> Value:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netcore.buffer import ByteBuffer, RingBuffer
-from netcore.testing.check_buffer import check_buffer
+from netcore.testing.conformance.check_buffer import check_buffer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -10,15 +10,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from netcore.testing import ManualClock
 
 # The examples are no installed package: they are found from the root of the repository.
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from examples.redis_server import Server, Session  # noqa: E402
+if TYPE_CHECKING:
+    from examples.redis_server import Server, Session
 
 Word = str | bytes | int | float
 
@@ -27,16 +31,6 @@ def encode(*words: Word) -> bytes:
     """A request as clients send it."""
     parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-
-
-class ManualClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Driver:
@@ -60,11 +54,13 @@ class Driver:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock()
+    return ManualClock(1_700_000_000.0)
 
 
 @pytest.fixture
 def server(clock: ManualClock) -> Server:
+    from examples.redis_server import Server  # needs hiredis, without which its tests are skipped
+
     return Server(clock)
 
 

@@ -123,7 +123,7 @@ def hincrby(session: Session, request: list[bytes]) -> bytes:
     total = parse_integer(old, b"ERR hash value is not an integer") + increment
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(OVERFLOW)
-    _find_or_create(session, key).insert(field, b"%d" % total)
+    session.keyspace.find_or_create(key, HashValue).insert(field, b"%d" % total)
     return integer(total)
 
 
@@ -135,7 +135,7 @@ def hincrbyfloat(session: Session, request: list[bytes]) -> bytes:
     old = (session.keyspace.find(key, HashValue) or _NO_FIELDS).get(field, b"0")
     number = parse_long_double(old, b"ERR hash value is not a float", _NOT_FINITE)
     value = format_long_double(add(number, increment, _NOT_FINITE))
-    _find_or_create(session, key).insert(field, value)
+    session.keyspace.find_or_create(key, HashValue).insert(field, value)
     return bulk(value)
 
 
@@ -160,17 +160,8 @@ def _set(session: Session, request: list[bytes], name: str) -> int:
     """Set fields and count the new ones."""
     if len(request) % 2:
         raise wrong_arity(name)
-    fields = _find_or_create(session, request[1])
+    fields = session.keyspace.find_or_create(request[1], HashValue)
     added = 0
     for index in range(2, len(request), 2):
         added += fields.insert(request[index], request[index + 1])
     return added
-
-
-def _find_or_create(session: Session, key: bytes) -> HashValue:
-    keyspace = session.keyspace
-    fields = keyspace.find(key, HashValue)
-    if fields is None:
-        fields = HashValue()
-        keyspace.values.insert(key, fields)
-    return fields

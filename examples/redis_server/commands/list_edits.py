@@ -184,11 +184,8 @@ def _move(session: Session, source: bytes, destination: bytes, origin: bytes, ta
     items = keyspace.find(source, ListValue)
     if items is None:
         return session.wire.null
-    others = keyspace.find(destination, ListValue)
+    others = keyspace.find_or_create(destination, ListValue)
     element = items.popleft() if origin == _LEFT else items.pop()
-    if others is None:
-        others = ListValue()
-        keyspace.values.insert(destination, others)
     if target == _LEFT:
         others.appendleft(element)
     else:

@@ -27,7 +27,7 @@ _SYNTAX = "key element [element ...]"
 @GROUP.add("lpush", -3, "write denyoom fast", keys=ONE_KEY, since="1.0.0", syntax=_SYNTAX)
 def lpush(session: Session, request: list[bytes]) -> bytes:
     """Adds elements at the head of a list, the first one first."""
-    items = _find_or_create(session, request[1])
+    items = session.keyspace.find_or_create(request[1], ListValue)
     for element in request[2:]:
         items.appendleft(b"$%d\r\n%b\r\n" % (len(element), element))
     return b":%d\r\n" % len(items)
@@ -36,7 +36,7 @@ def lpush(session: Session, request: list[bytes]) -> bytes:
 @GROUP.add("rpush", -3, "write denyoom fast", keys=ONE_KEY, since="1.0.0", syntax=_SYNTAX)
 def rpush(session: Session, request: list[bytes]) -> bytes:
     """Adds elements at the tail of a list."""
-    items = _find_or_create(session, request[1])
+    items = session.keyspace.find_or_create(request[1], ListValue)
     for element in request[2:]:
         items.append(b"$%d\r\n%b\r\n" % (len(element), element))
     return b":%d\r\n" % len(items)
@@ -97,15 +97,6 @@ def lindex(session: Session, request: list[bytes]) -> bytes:
         return items[parse_integer(request[2])]
     except IndexError:
         return session.wire.null
-
-
-def _find_or_create(session: Session, key: bytes) -> ListValue:
-    keyspace = session.keyspace
-    items = keyspace.find(key, ListValue)
-    if items is None:
-        items = ListValue()
-        keyspace.values.insert(key, items)
-    return items
 
 
 def _pop(session: Session, request: list[bytes], name: str, take: Callable[[ListValue], bytes]) -> bytes:

@@ -21,11 +21,7 @@ _MEMBERS = "key member [member ...]"
 @GROUP.add("sadd", -3, "write denyoom fast", keys=ONE_KEY, since="1.0.0", syntax=_MEMBERS)
 def sadd(session: Session, request: list[bytes]) -> bytes:
     """Adds members to a set."""
-    keyspace = session.keyspace
-    members = keyspace.find(request[1], SetValue)
-    if members is None:
-        members = SetValue()
-        keyspace.values.insert(request[1], members)
+    members = session.keyspace.find_or_create(request[1], SetValue)
     added = 0
     for member in request[2:]:
         if member not in members:
@@ -127,8 +123,5 @@ def smove(session: Session, request: list[bytes]) -> bytes:
     members.remove(member)
     if not members:
         keyspace.remove(source)
-    if others is None:
-        others = SetValue()
-        keyspace.values.insert(destination, others)
-    others.insert(member, None)
+    keyspace.find_or_create(destination, SetValue).insert(member, None)
     return ONE
