@@ -68,7 +68,7 @@ def test_a_signal_stops_gracefully(program, number):
 
 
 def test_a_second_signal_stops_at_once(program):
-    process, port = program(64 << 20)
+    process, port = program(16 << 20)
     with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
         assert sock.recv(1) == b"s"
         process.send_signal(signal.SIGTERM)

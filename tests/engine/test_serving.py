@@ -158,10 +158,13 @@ def test_backpressure_with_water_marks(serve, dial, receive):
         conn.context = total
         pump(conn)
         waiting.append(conn.outbound_buffered)
+        filled.set()
 
     waiting = []
+    filled = threading.Event()
     handler = RecordingHandler(on_open=on_open, on_writable=pump)
     sock = dial(serve(handler, high_water=1 << 20, low_water=1 << 18))
+    assert filled.wait(30)  # nobody reads until then, so that the kernel's buffers fill up
     assert receive(sock, total) == b"p" * total
     assert waiting[0] < (1 << 20) + 65536 * 2
     assert "on_writable" in handler.names()
