@@ -62,6 +62,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     add("--reuse-port", action="store_true", help="one listener per loop, balanced by the kernel")
+    add("--ticker", action="store_true", help="call the handler's on_tick")
     add("--edge-triggered", action="store_true", help="ask the poller for edges rather than levels")
     add(
         "--idle-timeout",

@@ -40,6 +40,7 @@ def serve(arguments: argparse.Namespace) -> int:
             poller=arguments.poller,
             load_balancer=balancer,
             reuse_port=arguments.reuse_port,
+            ticker=arguments.ticker,
             edge_triggered=arguments.edge_triggered,
             idle_timeout=arguments.idle_timeout,
             max_connections=arguments.max_connections,

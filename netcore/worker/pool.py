@@ -200,9 +200,12 @@ class WorkerPool:
         while here:
             with self._lock:
                 job = lane.jobs.popleft()
-            result, error = _call(job)
+            try:
+                report = partial(self._report, lane, job, job.function(*job.args), None)
+            except BaseException as error:
+                report = partial(self._report, lane, job, None, _for_a_loop(error))
             self._finished_one()
-            lane.conn.async_writev((), partial(self._report, lane, job, result, error))
+            lane.conn.async_writev((), report)
             with self._lock:
                 lane.active = bool(lane.jobs)
                 here = lane.active and not self._queue(lane)
@@ -243,13 +246,10 @@ class WorkerPool:
             lane.pause()
 
 
-def _call(job: Job) -> tuple[object, Exception | None]:
-    try:
-        return job.function(*job.args), None
-    except Exception as error:
-        return None, error
-    except BaseException as error:
-        # A loop must not be ended by what would end a thread.
-        wrapped = RuntimeError(f"a job raised {error!r}")
-        wrapped.__cause__ = error
-        return None, wrapped
+def _for_a_loop(error: BaseException) -> Exception:
+    """Wraps what would end a thread, such as SystemExit: it must not end a loop."""
+    if isinstance(error, Exception):
+        return error
+    wrapped = RuntimeError(f"a job raised {error!r}")
+    wrapped.__cause__ = error
+    return wrapped

@@ -1,0 +1,194 @@
+"""An HTTP/1.1 server: the files of a directory, GET /hello, and POST /echo, which sends the body back.
+
+python examples/http_server.py tcp://127.0.0.1:8080 --root public --loops 2
+netcore run examples.http_server:HttpServer tcp://127.0.0.1:8080
+curl http://127.0.0.1:8080/hello
+
+It needs the package httptools. The protocol itself is `examples.http_service`, which does no I/O; here it
+is wired to connections.
+"""
+
+import argparse
+import sys
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO
+
+import netcore
+
+if not __package__:
+    # Run as a script: Python has put this directory on the path, where the one above has to be.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from examples.http_service import Continue, Limits, Refusal, Request, RequestReader, Response, Site
+
+PIECE = 65536
+"""Bytes of a file read at once; no more than ``Options.high_water`` of it is in memory at a time."""
+
+PER_TURN = 64
+"""Pieces and answers for one connection in a row; then it is the others' turn."""
+
+LINGER = 2.0
+"""Seconds for a client to read a refusal; closed at once, with its request unread, it would get a reset."""
+
+
+class Exchange:
+    """What the server remembers of a connection; its ``conn.context``.
+
+    Attributes:
+        reader: Makes requests of the bytes.
+        waiting: What has been read and not answered, since the client is slow to take the answers.
+        paused: Whether reading is paused for that.
+        file: What is being sent; None if nothing is.
+        left: How many bytes of it are still to be sent.
+        over: Whether the last answer has been begun.
+    """
+
+    __slots__ = ("file", "left", "over", "paused", "reader", "waiting")
+
+    def __init__(self, limits: Limits) -> None:
+        self.reader = RequestReader(limits)
+        self.waiting: deque[Request | Continue | Refusal] = deque()
+        self.paused = False
+        self.file: BinaryIO | None = None
+        self.left = 0
+        self.over = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is left to be said."""
+        return bool(self.waiting) or self.file is not None
+
+
+class HttpServer(netcore.EventHandler):
+    """Answers requests in their order, as many as a client sends at once.
+
+    Args:
+        root: The directory whose files are served; None for none.
+        limits: Of each request.
+
+    Raises:
+        NotADirectoryError: The root is no directory.
+    """
+
+    def __init__(self, root: Path | None = None, limits: Limits | None = None) -> None:
+        self._site = Site(root)
+        self._limits = limits or Limits()
+
+    def on_boot(self, engine: netcore.Engine) -> None:
+        """Says where, since with port 0 the system has chosen."""
+        print("http on", *engine.addresses, flush=True)
+
+    def on_open(self, conn: netcore.Conn) -> None:
+        """Gives the connection a memory."""
+        conn.context = Exchange(self._limits)
+
+    def on_traffic(self, conn: netcore.Conn) -> None:
+        """Reads requests and answers them."""
+        exchange: Exchange = conn.context
+        data = conn.read()
+        if not exchange.over:
+            exchange.waiting += exchange.reader.feed(data)
+            self._answer(conn, exchange)
+
+    def on_writable(self, conn: netcore.Conn) -> None:
+        """Goes on answering."""
+        self._answer(conn, conn.context)
+
+    def on_close(self, conn: netcore.Conn, error: Exception | None) -> None:
+        """Forgets the connection."""
+        exchange: Exchange = conn.context
+        if exchange.file is not None:
+            exchange.file.close()
+        conn.context = None
+
+    def _answer(self, conn: netcore.Conn, exchange: Exchange) -> None:
+        """Answers what is waiting, as long as the client takes the answers; then it waits as well."""
+        steps = 0
+        while exchange.busy and conn.writable and not conn.closed:
+            if steps == PER_TURN:
+                conn.loop.execute(self._answer, conn, exchange)
+                break
+            steps += 1
+            self._step(conn, exchange)
+        busy = exchange.busy
+        if busy and not exchange.paused:
+            exchange.paused = True
+            conn.pause_reading()
+        elif exchange.paused and not busy:
+            exchange.paused = False
+            conn.resume_reading()
+
+    def _step(self, conn: netcore.Conn, exchange: Exchange) -> None:
+        if exchange.file is not None:
+            self._send_piece(conn, exchange, exchange.file)
+            return
+        match exchange.waiting.popleft():
+            case Request() as request:
+                self._respond(conn, exchange, request)
+            case Continue():
+                conn.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            case Refusal() as refusal:
+                self._refuse(conn, exchange, refusal)
+
+    def _respond(self, conn: netcore.Conn, exchange: Exchange, request: Request) -> None:
+        response = self._site.answer(request)
+        exchange.over = not request.keep_alive
+        conn.write(response.head(request.keep_alive))
+        if response.file is not None:
+            exchange.file = response.file
+            exchange.left = 0 if request.method == "HEAD" else response.size
+        else:
+            if request.method != "HEAD":
+                conn.write(response.body)
+            self._answered(conn, exchange)
+
+    def _send_piece(self, conn: netcore.Conn, exchange: Exchange, file: BinaryIO) -> None:
+        piece = file.read(min(PIECE, exchange.left))
+        conn.write(piece)
+        exchange.left -= len(piece)
+        if not exchange.left:
+            file.close()
+            exchange.file = None
+            self._answered(conn, exchange)
+        elif not piece:
+            conn.abort()  # the file has become shorter than the head has promised
+
+    def _answered(self, conn: netcore.Conn, exchange: Exchange) -> None:
+        if exchange.over:
+            conn.close()
+
+    def _refuse(self, conn: netcore.Conn, exchange: Exchange, refusal: Refusal) -> None:
+        response = Response.plain(refusal.status)
+        conn.writev((response.head(keep_alive=False), response.body))
+        exchange.over = True
+        conn.shutdown_write()  # its end answers ours and closes; until then what it sends is thrown away
+        conn.loop.schedule(LINGER, conn.close)
+
+
+def main() -> None:
+    """Serves until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(description="Serves HTTP/1.1.")
+    parser.add_argument(
+        "addresses",
+        metavar="ADDRESS",
+        nargs="*",
+        default=["tcp://127.0.0.1:8080"],
+        help="tcp://HOST:PORT or unix://PATH (default: tcp://127.0.0.1:8080)",
+    )
+    parser.add_argument("--root", type=Path, metavar="DIR", help="serve the files below it (default: none)")
+    parser.add_argument("--loops", type=int, default=1, metavar="N", help="event loops (default: 1)")
+    parser.add_argument("--idle-timeout", type=float, default=60, metavar="S", help="seconds (default: 60)")
+    parser.add_argument("--max-body", type=int, default=1 << 20, metavar="BYTES", help="(default: 1 MiB)")
+    arguments = parser.parse_args()
+    try:
+        server = HttpServer(arguments.root, Limits(body=arguments.max_body))
+        netcore.run(
+            server, *arguments.addresses, num_event_loops=arguments.loops, idle_timeout=arguments.idle_timeout
+        )
+    except (netcore.NetcoreError, OSError) as error:
+        sys.exit(f"http: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The proxy example between real clients and servers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+
+import pytest
+
+pytestmark = pytest.mark.clients
+
+
+@pytest.fixture
+def target():
+    """A listening socket to be proxied to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        yield listener
+
+
+def address_of(listener: socket.socket) -> str:
+    return f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("loops", ["1", "2"])
+def test_much_goes_there_and_back(start, client, loops: str) -> None:
+    echo = start("echo")
+    proxy = start("proxy", "--to", str(echo.addresses[0]), "--loops", loops)
+    data = os.urandom(8 << 20)
+    command = [client("socat"), "-t30", "-", "TCP:{}:{}".format(*proxy.host_and_port)]
+    done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=True)
+    assert done.stdout == data
+
+
+def test_each_direction_ends_by_itself(start, talk, target) -> None:
+    proxy = start("proxy", "--to", address_of(target))
+    near = talk(proxy, "-N")
+    far, _ = target.accept()
+    with far, far.makefile("rb") as received:
+        near.say("question")
+        near.end()
+        assert received.read() == b"question\n"  # up to the end
+        far.sendall(b"answer\n")
+        assert near.hear() == "answer"
+        far.shutdown(socket.SHUT_WR)
+        assert near.hear_all() == ""
+
+
+def test_a_name_is_looked_up_and_an_answer_is_not_needed_first(start, talk, target) -> None:
+    port = target.getsockname()[1]
+    proxy = start("proxy", "--to", f"tcp4://localhost:{port}")
+    near = talk(proxy)
+    far, _ = target.accept()
+    with far:
+        far.sendall(b"welcome\n")
+        assert near.hear() == "welcome"
+
+
+def test_without_a_target_the_client_is_let_go(start, talk) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: it refuses
+        proxy = start("proxy", "--to", address_of(nobody))
+        near = talk(proxy)
+        assert near.hear_all() == ""
+        assert "refused" in proxy.log.read_text()
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_the_slow_side_slows_the_fast_one_down(start, target, up: bool) -> None:
+    proxy = start("proxy", "--to", address_of(target))
+    target.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    with socket.socket() as near:
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        near.connect(("127.0.0.1", proxy.addresses[0].port))
+        far, _ = target.accept()
+        with far:
+            fast, slow = (near, far) if up else (far, near)
+            fast.settimeout(0.5)
+            piece = os.urandom(65536)
+            sent = 0
+            with pytest.raises(TimeoutError):
+                while sent < 256 << 20:
+                    sent += fast.send(piece[sent % len(piece) :])
+            fast.settimeout(30)
+            thread = threading.Thread(target=fast.shutdown, args=(socket.SHUT_WR,))
+            thread.start()
+            slow.settimeout(30)
+            got = 0
+            while data := slow.recv(1 << 20):
+                assert data == (piece * (len(data) // len(piece) + 2))[got % len(piece) :][: len(data)]
+                got += len(data)
+            thread.join(30)
+            assert got == sent
+
+
+def test_a_reset_is_passed_on(start, target) -> None:
+    proxy = start("proxy", "--to", address_of(target))
+    with socket.create_connection(("127.0.0.1", proxy.addresses[0].port), timeout=30) as near:
+        far, _ = target.accept()
+        near.sendall(b"x")
+        assert far.recv(1) == b"x"
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        far.close()
+        with pytest.raises(ConnectionResetError):
+            near.recv(1)
