@@ -1,6 +1,4 @@
 """Echo of length-field frames with netcore, one loop. Usage: frames_netcore.py PORT."""
-# Until netcore.codec is there.
-# mypy: ignore-errors
 
 import sys
 

@@ -1,7 +1,7 @@
 """Types of the extension module that build.py makes from src/netcore.h."""
 
 from collections.abc import Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar, overload
 
 from typing_extensions import Buffer
 
@@ -20,8 +20,18 @@ class CBuffer:
     def __getitem__(self, index: slice) -> bytes: ...
     def __len__(self) -> int: ...
 
+class Frames(Array[int]):
+    """A pointer to ``nc_frames``."""
+
+    format: Array[int]
+    room: int
+    used: int
+
 class FFI:
     NULL: Array[bytes]
+    @overload
+    def new(self, cdecl: Literal["nc_frames *"]) -> Frames: ...
+    @overload
     def new(self, cdecl: str, init: object = ...) -> Array[int]: ...
     def unpack(self, cdata: Array[int], length: int) -> list[int]: ...
     def buffer(self, cdata: Array[int], size: int = ...) -> CBuffer: ...
@@ -59,6 +69,24 @@ class Lib:
     def nc_shutdown_write(self, socket: int) -> int: ...
     def nc_close(self, count: int, sockets: _Sockets) -> None: ...
     def nc_reset(self, socket: int) -> int: ...
+    def nc_scan_length_fields(
+        self, data: bytes, size: int, at: int, layout: Array[int], frames: Frames
+    ) -> int: ...
+    def nc_scan_lines(
+        self, data: bytes, size: int, at: int, max_length: int, keep_delimiters: bool, frames: Frames
+    ) -> int: ...
+    def nc_scan_delimiters(
+        self,
+        data: bytes,
+        size: int,
+        at: int,
+        max_length: int,
+        keep_delimiters: bool,
+        count: int,
+        delimiters: bytes,
+        lengths: Array[int],
+        frames: Frames,
+    ) -> int: ...
 
 ffi: FFI
 lib: Lib

@@ -1,7 +1,13 @@
 """Fakes for every protocol, and a conformance check for each that a backend of your own can be put to."""
 
 from netcore.testing.clock import ManualClock
-from netcore.testing.conformance import check_buffer, check_load_balancer, check_poller, check_sockets
+from netcore.testing.conformance import (
+    check_buffer,
+    check_codec,
+    check_load_balancer,
+    check_poller,
+    check_sockets,
+)
 from netcore.testing.fake_poller import FakePair, FakePoller
 from netcore.testing.fake_sockets import FakeSockets, FakeTransport
 from netcore.testing.recording import Recorded, RecordingHandler
@@ -15,6 +21,7 @@ __all__ = [
     "Recorded",
     "RecordingHandler",
     "check_buffer",
+    "check_codec",
     "check_load_balancer",
     "check_poller",
     "check_sockets",

@@ -70,4 +70,40 @@ int nc_shutdown_write(nc_socket socket);
 void nc_close(int count, const nc_socket *sockets);
 int nc_reset(nc_socket socket); /* close with RST instead of FIN */
 
+/* Finding frames in memory.
+ *
+ * Each looks from data[at] on for frames that are whole and acceptable, one behind the other, and returns
+ * where it stopped: at the first that is not, or because the result is full. */
+
+/* The result: a format of Python's module struct, such as "4x60s4x12s", by which one call there makes all
+ * the frames out of what begins at data[at]. The caller provides the memory. */
+typedef struct {
+    char *format;
+    size_t room;
+    size_t used;        /* 0 if there are no frames */
+    size_t described;   /* up to where in data[] the format goes */
+} nc_frames;
+
+/* A length field. The frame is as long as the field says plus `adjustment`, which here includes everything
+ * up to the field's end; values beyond max_value are not accepted. */
+typedef struct {
+    size_t offset;      /* of the field */
+    int width;          /* of the field: 1 to 8 bytes; 8 are signed */
+    int little_endian;
+    int64_t adjustment;
+    int64_t max_value;
+    int64_t strip;      /* bytes at the beginning of each frame that are not wanted */
+} nc_length_field;
+
+size_t nc_scan_length_fields(const char *data, size_t size, size_t at, const nc_length_field *layout,
+                             nc_frames *frames);
+
+/* Lines end with LF or CR LF, which does not count for max_length. */
+size_t nc_scan_lines(const char *data, size_t size, size_t at, size_t max_length, int keep_delimiters,
+                     nc_frames *frames);
+
+/* Delimiters are given one behind the other, `count` of them, the shorter ones first. */
+size_t nc_scan_delimiters(const char *data, size_t size, size_t at, size_t max_length, int keep_delimiters,
+                          int count, const char *delimiters, const size_t *lengths, nc_frames *frames);
+
 #endif

@@ -52,3 +52,5 @@ NC_ABSENT_POLLER(epoll)
 #ifdef NC_HAVE_POSIX_SOCKETS
 #include "sockets_posix.c"
 #endif
+
+#include "scan.c"

@@ -1,0 +1,143 @@
+"""Frames that end with a delimiter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netcore.codec.batch import BatchDecoder, Found, NativeSearch, as_bytes
+from netcore.codec.delimiters import LINE_ENDS, Delimiters
+from netcore.codec.scan import delimiter_search, line_search, wants_native
+from netcore.errors import FrameError, TooLongFrameError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["DelimiterCodec"]
+
+
+class DelimiterCodec:
+    """Frames that end with one of several delimiters, each of one or more bytes.
+
+    The delimiter that gives the shortest frame ends it; of two that begin at the same place, the shorter
+    one. A frame longer than the maximum is a ``TooLongFrameError``, and dropped as it comes, up to and with
+    its delimiter.
+    """
+
+    def __init__(
+        self, max_length: int, *delimiters: bytes, strip_delimiter: bool = True, fail_fast: bool = True
+    ) -> None:
+        """Makes the codec.
+
+        Args:
+            max_length: Bytes of the longest frame accepted, without its delimiter. Encoding has no limit:
+                it is there for what a peer sends.
+            delimiters: What ends a frame; ``encode`` uses the first.
+            strip_delimiter: Leave the delimiter out of the frame.
+            fail_fast: Raise ``TooLongFrameError`` as soon as a frame is known to be too long, rather than
+                when its delimiter has come.
+
+        Raises:
+            ValueError: The maximum is less than 1, there is no delimiter, or one is empty.
+        """
+        if max_length < 1:
+            raise ValueError(f"max_length is {max_length}: it must be 1 or more")
+        self.delimiters = Delimiters(delimiters)
+        self.max_length = max_length
+        self.strip_delimiter = strip_delimiter
+        self.fail_fast = fail_fast
+        self._first = delimiters[0]
+        self.search = self._native_search()
+
+    def _native_search(self) -> NativeSearch | None:
+        if not wants_native() or self.delimiters.nested:
+            return None
+        max_length, keep = min(self.max_length, 1 << 62), not self.strip_delimiter
+        if self.delimiters.shortest_first == LINE_ENDS:
+            return line_search(max_length, keep)
+        return delimiter_search(max_length, keep, self.delimiters.shortest_first)
+
+    def decoder(self) -> DelimiterDecoder:
+        """See ``Codec.decoder``."""
+        return DelimiterDecoder(self)
+
+    def encode(self, payload: Buffer) -> bytes:
+        """See ``Codec.encode``: appends the delimiter.
+
+        Where the decoder keeps delimiters in its frames, a payload that ends with one is left as it is.
+
+        Raises:
+            FrameError: The payload contains a delimiter, or makes one together with what is appended.
+        """
+        data = as_bytes(payload)
+        if not self.strip_delimiter:
+            span = self.delimiters.search(data, 0)
+            if span is not None and span[1] == len(data):
+                return data
+        framed = data + self._first
+        if self.delimiters.search(framed, 0) != (len(data), len(framed)):
+            raise FrameError(f"{len(data)} bytes contain or make a delimiter, and cannot be one frame")
+        return framed
+
+    def find(self, data: bytes, at: int) -> Found:
+        """Finds the whole, good frames that follow each other from ``at`` on."""
+        begins: list[int] = []
+        ends: list[int] = []
+        search, longest, strip = self.delimiters.search, self.max_length, self.strip_delimiter
+        while (span := search(data, at)) is not None and span[0] - at <= longest:
+            begins.append(at)
+            at = span[1]
+            ends.append(span[0] if strip else at)
+        return begins, ends, at
+
+
+class DelimiterDecoder(BatchDecoder):
+    """The decoder of ``DelimiterCodec`` and ``LineCodec``."""
+
+    __slots__ = ("_codec", "_delimiters", "_searched")
+
+    def __init__(self, codec: DelimiterCodec) -> None:
+        super().__init__(codec.search)
+        self._codec = codec
+        self._delimiters = codec.delimiters
+        self._searched = 0  # how much of what is held has no delimiter beginning in it
+
+    def enough(self, held: bytearray) -> bool:
+        """See ``BatchDecoder.enough``."""
+        if self.discarding:
+            return True  # what is held is less than a delimiter
+        if self._delimiters.search(held, self._searched) is not None or self._is_too_long(held, 0):
+            return True
+        self._searched = max(0, len(held) - self._delimiters.longest + 1)
+        return False
+
+    def find(self, batch: bytes, at: int) -> Found:
+        """See ``BatchDecoder.find``."""
+        return self._codec.find(batch, at)
+
+    def judge(self, batch: bytes) -> bool:
+        """See ``BatchDecoder.judge``."""
+        span = self._delimiters.search(batch, self.at)
+        unseen = max(self.at, len(batch) - self._delimiters.longest + 1)
+        if span is not None:
+            self.at = span[1]
+            told, self.discarding = self.discarding and self._codec.fail_fast, False
+            if not told:
+                raise self._too_long()
+            return True
+        if self.discarding:
+            self.at = unseen
+        elif self._is_too_long(batch, self.at):
+            self.at = unseen
+            self.discarding = True
+            if self._codec.fail_fast:
+                raise self._too_long()
+        self._searched = unseen - self.at
+        return False
+
+    def _is_too_long(self, data: bytes | bytearray, at: int) -> bool:
+        """Whether no delimiter can come in time any more for the frame that begins at ``at``."""
+        limit = at + self._codec.max_length
+        return len(data) > limit and not self._delimiters.begun(data, at, limit + 1)
+
+    def _too_long(self) -> TooLongFrameError:
+        return TooLongFrameError(f"a frame is longer than {self._codec.max_length} bytes")

@@ -1,0 +1,65 @@
+"""Frames that are all of the same length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netcore.codec.batch import BatchDecoder, Found, as_bytes
+from netcore.errors import FrameError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["FixedLengthCodec"]
+
+
+class FixedLengthCodec:
+    """Cuts the stream into frames of a fixed length; nothing in it can be bad."""
+
+    def __init__(self, frame_length: int) -> None:
+        """Makes the codec.
+
+        Args:
+            frame_length: Bytes of each frame.
+
+        Raises:
+            ValueError: It is less than 1.
+        """
+        if frame_length < 1:
+            raise ValueError(f"frame_length is {frame_length}: it must be 1 or more")
+        self._length = frame_length
+
+    def decoder(self) -> FixedLengthDecoder:
+        """See ``Codec.decoder``."""
+        return FixedLengthDecoder(self._length)
+
+    def encode(self, payload: Buffer) -> bytes:
+        """See ``Codec.encode``; the payload is the frame, and must have its length."""
+        data = as_bytes(payload)
+        if len(data) != self._length:
+            raise FrameError(f"{len(data)} bytes are no frame of {self._length}")
+        return data
+
+
+class FixedLengthDecoder(BatchDecoder):
+    """The decoder of ``FixedLengthCodec``."""
+
+    __slots__ = ("_length",)
+
+    def __init__(self, frame_length: int) -> None:
+        super().__init__()
+        self._length = frame_length
+
+    def enough(self, held: bytearray) -> bool:
+        """See ``BatchDecoder.enough``."""
+        return len(held) >= self._length
+
+    def find(self, batch: bytes, at: int) -> Found:
+        """See ``BatchDecoder.find``."""
+        length = self._length
+        stop = at + (len(batch) - at) // length * length
+        return list(range(at, stop, length)), list(range(at + length, stop + 1, length)), stop
+
+    def judge(self, batch: bytes) -> bool:
+        """See ``BatchDecoder.judge``."""
+        return False
