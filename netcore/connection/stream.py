@@ -18,6 +18,9 @@ from netcore.poll import Interest
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from netcore.address import Address
+    from netcore.connection.host import Host
+
 __all__ = ["StreamConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
@@ -32,7 +35,14 @@ def system_error(code: int) -> OSError:
 class StreamConnection(OutboundStream):
     """Joins the two halves: what events do to the connection, and how it ends."""
 
-    __slots__ = ()
+    __slots__ = ("_owes_traffic",)
+
+    def __init__(
+        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
+    ) -> None:
+        super().__init__(host, fd, network, remote, local)
+        # Whether bytes that a pause has held back are still to be shown.
+        self._owes_traffic = False
 
     # What the application asks for, on any thread.
 
@@ -125,7 +135,14 @@ class StreamConnection(OutboundStream):
     def _resume(self) -> None:
         self.set_paused(False)
         if self.inbound_buffered:
-            self._host.post(self._wake_now, None)
+            self._owes_traffic = True
+            self._host.post(self._pay_traffic)
+
+    def _pay_traffic(self) -> None:
+        if self._owes_traffic:
+            self._owes_traffic = False
+            if not self.closed and not self.paused:
+                run(self._host, self, self._host.handler.on_traffic)
 
     def _close(self, callback: Callback | None) -> None:
         reason = CloseReason.EOF if self.state is State.PEER_CLOSED else CloseReason.LOCAL
@@ -163,6 +180,8 @@ class StreamConnection(OutboundStream):
         Args:
             result: 0 for the end of the stream, else a negative errno.
         """
+        if self._owes_traffic and result not in _WOULD_BLOCK:
+            self._pay_traffic()  # what came before the end is shown before the end
         if result == 0:
             if self.receiving:
                 self._peer_closed()

@@ -213,7 +213,7 @@ class Engine:
             loop.post(loop.stop_accepting)
 
     def drain(self, timeout: float) -> bool:
-        """Waits for the connections to end by themselves.
+        """Waits for the connections to end by themselves, up to their ``on_close``.
 
         Args:
             timeout: Seconds to wait at most.
@@ -226,10 +226,10 @@ class Engine:
         """
         self._life.check_running("drain")
         deadline = time.monotonic() + (0 if self._on_own_thread() else timeout)
-        while self.connection_count and time.monotonic() < deadline:
+        while (left := self._unfinished()) and time.monotonic() < deadline:
             if self._life.wait(_DRAIN_LOOK):
                 break
-        return not self.connection_count
+        return not left or not self._unfinished()
 
     def dial(
         self, address: str | Address, context: object = None, timeout: float | None = None
@@ -275,6 +275,10 @@ class Engine:
             if wanted in (None, bound, given):
                 return acceptor.dup()
         raise ValueError(f"the engine does not listen on {str(wanted or 'any address')!r}")
+
+    def _unfinished(self) -> int:
+        """Counts the connections whose ``on_close`` has not returned yet."""
+        return sum(loop.connection_count + loop.parting for loop in self.loops)
 
     def _on_own_thread(self) -> bool:
         return any(loop.in_loop() for loop in self.loops) or self._life.on_ending_thread()

@@ -43,6 +43,7 @@ class Hosting:
         shared: What the loop shares with its siblings.
         poller: The kernel's readiness interface; for this loop's thread.
         sockets: Batched I/O; for this loop's thread.
+        parting: Connections that are gone, but whose ``on_close`` has not returned yet. Any thread.
     """
 
     def __init__(self, shared: Shared, poller: Poller, sockets: Sockets) -> None:
@@ -71,6 +72,7 @@ class Hosting:
         self._again: dict[Connection, None] = {}
         self._retired: list[Connection] = []
         self._turning_away = False
+        self.parting = 0
 
     @property
     def connection_count(self) -> int:
@@ -142,6 +144,7 @@ class Hosting:
             conn.interest = 0
             with suppress(OSError):  # the system may have forgotten it already
                 self.poller.unregister(conn.fd)
+        self.parting += 1  # first, so that nobody sees the connection neither here nor there
         self._by_fd.pop(conn.fd, None)
         self._by_id.pop(conn.id, None)
         self._again.pop(conn, None)
@@ -163,7 +166,10 @@ class Hosting:
         if self.shared.gate is not None:
             self.shared.gate.give_back(len(retired))
         for conn in retired:
-            conn.ended()
+            try:
+                conn.ended()
+            finally:
+                self.parting -= 1
 
     def adopt(
         self, fd: int, network: str, remote: bytes | Address, local: Address | None, context: object = None

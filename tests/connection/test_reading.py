@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import pickle
 
@@ -233,3 +234,27 @@ def test_nothing_is_left_in_memory_by_an_idle_connection(world):
         w.feed(conn, b"x" * 1000)
     assert conn._kept is None
     assert conn._backlog is None
+
+
+@pytest.mark.parametrize("end", ["eof", "reset"])
+def test_what_a_pause_held_back_is_shown_before_the_end(world, end):
+    seen = []
+
+    def on_traffic(conn):
+        seen.append(conn.read(1))
+        conn.pause_reading()
+
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    w.feed(conn, b"ab")
+    if end == "eof":
+        w.sockets.feed_eof(conn.fd)
+    else:
+        w.sockets.feed_error(conn.fd, errno.ECONNRESET)
+    w.turns(2)
+    w.handler._callbacks["on_traffic"] = lambda conn: seen.append(conn.read())
+    w.loop.execute(conn.resume_reading)
+    w.turns(4)
+    assert seen == [b"a", b"b"]
+    names = w.handler.names(conn)
+    assert names.index("on_close") > max(i for i, name in enumerate(names) if name == "on_traffic")
