@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 from typing import Any
 
@@ -66,8 +67,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 
 
 def test_every_option_is_documented() -> None:
-    documented = Options.__doc__ or ""
-    missing = [f.name for f in dataclasses.fields(Options) if f"\n        {f.name}: " not in documented]
+    documented = inspect.cleandoc(Options.__doc__ or "")
+    missing = [f.name for f in dataclasses.fields(Options) if f"\n    {f.name}: " not in documented]
     assert not missing
 
 
