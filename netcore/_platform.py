@@ -71,7 +71,10 @@ def pin_thread(cpu: int) -> bool:
     set_affinity = getattr(os, "sched_setaffinity", None)
     if set_affinity is None:
         return False
-    set_affinity(threading.get_native_id(), {cpu})
+    try:
+        set_affinity(threading.get_native_id(), {cpu})
+    except OSError:  # taken away since usable_cpus() looked
+        return False
     return True
 
 

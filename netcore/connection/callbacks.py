@@ -18,11 +18,11 @@ def run(host: Host, conn: StreamConnection, callback: Callable[..., object], *ar
     """Calls ``callback(conn, *args)``, a method of the handler, and does what it returns."""
     try:
         action = callback(conn, *args)
-    except Exception as error:
+    except BaseException as error:
         action = failed(host, conn, error)
     if host.views:
         release_views(host)
-    if action:
+    if action is not None:
         react(host, conn, action)
 
 
@@ -35,13 +35,23 @@ def notify(host: Host, conn: StreamConnection, callback: Callback, error: Except
     run(host, conn, call)
 
 
-def failed(host: Host, conn: StreamConnection, error: Exception) -> object:
-    """Reports an exception of a callback to ``on_error``, and to the log if that raises as well."""
-    try:
-        return host.handler.on_error(conn, error)
-    except Exception:
-        host.logger.exception("on_error of connection %d failed", conn.id)
-        return Action.CLOSE
+def failed(host: Host, conn: StreamConnection, error: BaseException) -> object:
+    """Reports an exception of a callback to ``on_error``, and to the log if that raises as well.
+
+    What is no ``Exception``, such as the SystemExit of ``sys.exit()``, stops the engine, in order: raised any
+    further it would cost other connections their callbacks.
+    """
+    if isinstance(error, Exception):
+        try:
+            return host.handler.on_error(conn, error)
+        except Exception:
+            host.logger.exception("on_error of connection %d failed", conn.id)
+            return Action.CLOSE
+        except BaseException as worse:
+            error = worse
+    host.logger.critical("a callback of connection %d ends the engine", conn.id, exc_info=error)
+    host.shutdown()
+    return Action.CLOSE
 
 
 def react(host: Host, conn: StreamConnection, action: object) -> None:

@@ -10,6 +10,10 @@ from netcore.handler import Timeout
 __all__ = ["Deadlines"]
 
 
+def _ignore(kind: Timeout) -> None:
+    """Stands in for a connection that is gone."""
+
+
 class Deadlines:
     """Up to three periods of grace, each beginning anew with progress. Connections without any have none.
 
@@ -41,8 +45,9 @@ class Deadlines:
             self._armed[kind] = now
 
     def disarm(self) -> None:
-        """Ends all of them."""
+        """Ends all of them, and lets go of the connection: the wheel keeps this until its slot comes up."""
         self._periods.clear()
+        self._timed_out = _ignore
 
     def received(self, now: float) -> None:
         """Bytes have come."""

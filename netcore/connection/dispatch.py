@@ -42,13 +42,13 @@ def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int
                 conn.deadlines.received(host.now())
             try:
                 action = on_traffic(conn)
-            except Exception as error:
+            except BaseException as error:
                 action = failed(host, conn, error)  # type: ignore[assignment]
             if conn._lo != conn._hi:
                 conn.keep()
             if views:
                 release_views(host)
-            if action:
+            if action is not None:
                 react(host, conn, action)
         elif conn.paused:  # by a neighbour's callback, earlier in this batch
             conn.show(lo, hi)

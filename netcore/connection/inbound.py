@@ -82,6 +82,8 @@ class InboundStream(Connection):
             self._drop_if_empty()
             return n
         with memoryview(buffer).cast("B") as target:
+            if target.readonly:
+                raise TypeError(f"{type(buffer).__name__} is read-only: nothing can be read into it")
             data = self.read(len(target))
             target[: len(data)] = data
             return len(data)

@@ -133,7 +133,11 @@ class StreamConnection(OutboundStream):
         self.set_paused(True)
 
     def _resume(self) -> None:
+        if not self.paused or self.closed:
+            return
         self.set_paused(False)
+        if self._host.limits.edge_chunk:
+            self._host.receive_again(self)  # the edge may have gone by in the turn of the pause
         if self.inbound_buffered:
             self._owes_traffic = True
             self._host.post(self._pay_traffic)
@@ -157,7 +161,8 @@ class StreamConnection(OutboundStream):
         error: Exception | None = None
         try:
             for chunk in chunks:
-                self.write(chunk)
+                # Not that of a class that checks the thread: after the loop's end this runs on any.
+                StreamConnection.write(self, chunk)
         except ConnectionClosedError as closed:
             error = closed
         if callback is not None:

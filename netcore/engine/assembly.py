@@ -59,8 +59,13 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
     try:
         while len(loops) < len(choices.cpus):
             poller = choices.open_poller()
-            _check_edges(poller, options)
-            loops.append(Loop(len(loops), shared, poller, open_sockets(options.read_buffer_cap)))
+            try:
+                _check_edges(poller, options)
+                sockets = open_sockets(options.read_buffer_cap)
+            except BaseException:
+                poller.close()
+                raise
+            loops.append(Loop(len(loops), shared, poller, sockets))
         pick = _picker(choices, tuple(loops), shared.logger)
         accept_pick = pick if choices.balances else None
         acceptors = tuple(
@@ -75,7 +80,6 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
 
 def _check_edges(poller: Poller, options: Options) -> None:
     if options.edge_triggered and not poller.supports_edge:
-        poller.close()
         raise OptionsError(
             f"option edge_triggered is True: the poller {poller.name!r} is level-triggered only"
         )

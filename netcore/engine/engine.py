@@ -148,7 +148,7 @@ class Engine:
         except BaseException:
             self.stop()
             raise
-        if action == Action.SHUTDOWN:
+        if action == Action.SHUTDOWN or self._life.stop_asked:
             self.stop()
             return
         for loop in self.loops:
@@ -157,6 +157,8 @@ class Engine:
             self.loops[0].post(self._tick)
 
     def _tick(self) -> None:
+        if not self.running:
+            return
         delay = self._handler.on_tick(self)
         if delay is not None and self.running:
             self.loops[0].schedule(delay, self._tick)

@@ -25,10 +25,12 @@ class Lifecycle:
 
     Attributes:
         phase: The present one.
+        stop_asked: Whether the end was asked for while it was starting, which then comes right after.
     """
 
     def __init__(self) -> None:
         self.phase = Phase.NEW
+        self.stop_asked = False
         self._lock = threading.Lock()
         self._loops_left = 0
         self._ended = threading.Event()
@@ -48,12 +50,15 @@ class Lifecycle:
 
     def started(self, loops: int) -> None:
         """Leaves STARTING for RUNNING, with so many loops about to run."""
-        self._loops_left = loops
-        self.phase = Phase.RUNNING
+        with self._lock:
+            self._loops_left = loops
+            self.phase = Phase.RUNNING
 
     def begin_stopping(self) -> bool:
         """Leaves RUNNING for STOPPING; returns whether this call did."""
         with self._lock:
+            if self.phase is Phase.STARTING:
+                self.stop_asked = True
             if self.phase is not Phase.RUNNING:
                 return False
             self.phase = Phase.STOPPING

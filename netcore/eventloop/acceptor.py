@@ -66,8 +66,12 @@ class Acceptor:
     def start(self) -> None:
         """Begins, or begins again, to accept."""
         if not self._closed and not self._watching:
-            self._loop.attend(self.listener.fd, self, Interest.READ)
-            self._watching = True
+            try:
+                self._loop.attend(self.listener.fd, self, Interest.READ)
+            except OSError as error:
+                self._failed(error.errno or errno.EIO)
+            else:
+                self._watching = True
 
     def close(self) -> None:
         """Stops for good and closes the listener; connections not yet accepted are reset by the system."""
@@ -91,13 +95,19 @@ class Acceptor:
         if self._closed:
             return
         gate = self._loop.shared.gate
-        places = _PER_TURN if gate is None else gate.take(_PER_TURN, self._resume)
+        reserves = gate is not None and not gate.refuse
+        places = gate.take(_PER_TURN, self._resume) if gate is not None and reserves else _PER_TURN
         if not places:
-            self._full(refuse=gate is not None and gate.refuse)
+            self._pause()  # the gate calls _resume
             return
         accepted, error = self._loop.sockets.accept(self.listener.fd, places)
-        if gate is not None:
+        if gate is not None and reserves:
             gate.give_back(places - len(accepted))
+        elif gate is not None and accepted:
+            # Places only for those who are here: another loop's must not be refused for want of ours.
+            places = gate.take(len(accepted), self._resume)
+            self._refuse(accepted[places:])
+            del accepted[places:]
         for fd, name in accepted:
             self._place(fd, name)
         if error:
@@ -107,12 +117,8 @@ class Acceptor:
         loop = self._loop if self._pick is None else self._pick(unpack_name(name))
         loop.hand_over(fd, name, self.listener)
 
-    def _full(self, refuse: bool) -> None:
-        if not refuse:
-            self._pause()  # the gate calls _resume
-            return
+    def _refuse(self, accepted: list[tuple[int, bytes]]) -> None:
         sockets = self._loop.sockets
-        accepted, _ = sockets.accept(self.listener.fd, _PER_TURN)
         for fd, _ in accepted:
             sockets.attach(fd)
             sockets.reset(fd)

@@ -65,7 +65,7 @@ class Dial:
         if timeout is not None:
             self._timer = self._loop.schedule(timeout, self._time_out)
         if needs_lookup(self._address):
-            threading.Thread(target=self._look_up, name="netcore-resolve", daemon=True).start()
+            self._guarded(threading.Thread(target=self._look_up, name="netcore-resolve", daemon=True).start)
         else:
             self._guarded(self._resolve)
 
@@ -97,15 +97,15 @@ class Dial:
 
     def _look_up(self) -> None:
         try:
-            found: list[Endpoint] | OSError = resolve(self._address)
-        except OSError as error:
+            found: list[Endpoint] | Exception = resolve(self._address)
+        except Exception as error:  # UnicodeError too, for a name that IDNA cannot encode
             found = error
         self._loop.post(self._looked_up, found)
 
-    def _looked_up(self, found: list[Endpoint] | OSError) -> None:
+    def _looked_up(self, found: list[Endpoint] | Exception) -> None:
         if self._future.done():
             return
-        if isinstance(found, OSError):
+        if isinstance(found, Exception):
             self.fail(found)
             return
         self._endpoints = found

@@ -23,7 +23,6 @@ from netcore.sockets import Outbox, Sockets
 
 if TYPE_CHECKING:
     from netcore.connection import Host
-    from netcore.eventloop.acceptor import Listener
     from netcore.sockets import Arena
 
 __all__ = ["Hosting"]
@@ -32,8 +31,6 @@ _FLUSH_AT = 262144
 """Bytes in the outbox from which a writer sends it first: replies do not wait for a slow neighbour."""
 
 _READ = int(Interest.READ)
-
-_Arrival = tuple[int, bytes, "Listener"]
 
 
 class Hosting:
@@ -67,12 +64,13 @@ class Hosting:
         self._connection_class = CheckedStreamConnection if shared.debug else StreamConnection
         self._by_fd: dict[int, StreamConnection] = {}
         self._by_id: dict[int, StreamConnection] = {}
-        self._arriving: deque[_Arrival] = deque()
+        self._arriving: deque[None] = deque()  # a counter that any thread may change
         self._unsettled: dict[Connection, None] = {}
         self._again: dict[Connection, None] = {}
         self._retired: list[Connection] = []
         self._turning_away = False
         self.parting = 0
+        self._arena_lent = False
 
     @property
     def connection_count(self) -> int:
@@ -84,10 +82,16 @@ class Hosting:
         return self._by_id.get(conn_id)
 
     def renew_arena(self) -> None:
-        """See ``Host.renew_arena``."""
-        self.sockets.renew_arena()
-        self.arena = self.sockets.arena
-        self.arena_view = memoryview(self.arena).toreadonly()
+        """See ``Host.renew_arena``; only before the next receive, since the rest of the batch lies there."""
+        self._arena_lent = True
+
+    def replace_lent_arena(self) -> None:
+        """Goes on with fresh memory if a view of the old one lives on. Before a receive."""
+        if self._arena_lent:
+            self._arena_lent = False
+            self.sockets.renew_arena()
+            self.arena = self.sockets.arena
+            self.arena_view = memoryview(self.arena).toreadonly()
 
     def flush(self) -> None:
         """See ``Host.flush``."""
@@ -134,6 +138,8 @@ class Hosting:
         while self._unsettled:
             unsettled, self._unsettled = self._unsettled, {}
             for conn in unsettled:
+                if self.outbox.fds:  # written by on_writable of the one before: it must not come after a FIN
+                    self.flush()
                 conn.settle()
             self._bury()
             self.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -85,6 +86,8 @@ class Loop(Serving, EventLoop):
 
     def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
         """See ``EventLoop.schedule``."""
+        if math.isnan(delay):  # no time is before or after it: it would upset the heap
+            raise ValueError("a delay must be a number of seconds, not nan")
         call = PlannedCall(self._timers, self.clock() + max(delay, 0), function, args)
         if self.in_loop():
             self._timers.add(call)
@@ -96,6 +99,8 @@ class Loop(Serving, EventLoop):
         self, address: str | Address, context: object = None, timeout: float | None = None
     ) -> Future[Conn]:
         """See ``EventLoop.dial``; connect(2)."""
+        if timeout is not None and not timeout >= 0:  # nan is neither
+            raise ValueError(f"a timeout is {timeout!r}: it must be seconds, or None")
         return self._dialer.dial(check_dialable(Address.parse(address)), context, timeout)
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
@@ -115,8 +120,8 @@ class Loop(Serving, EventLoop):
         if self.in_loop():
             self._adopt_accepted(fd, name, listener)
         else:
-            self._arriving.append((fd, name, listener))  # counted at once, for the balancer
-            self.post(self._adopt_arrivals)
+            self._arriving.append(None)  # counted at once, for the balancer
+            self.post(self._adopt_arrival, fd, name, listener)
 
     def shutdown(self) -> None:
         """See ``Host.shutdown``."""
@@ -134,12 +139,14 @@ class Loop(Serving, EventLoop):
         try:
             self.adopt(fd, listener.network, name, listener.local)
         except OSError as error:
-            self.logger.error("cannot serve a new connection on %s: %s", listener.address, error)
+            if not self.stopping:  # else it is meant to be turned away
+                self.logger.error("cannot serve a new connection on %s: %s", listener.address, error)
 
-    def _adopt_arrivals(self) -> None:
-        while self._arriving:
-            fd, name, listener = self._arriving[0]
+    def _adopt_arrival(self, fd: int, name: bytes, listener: Listener) -> None:
+        # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
+        try:
             self._adopt_accepted(fd, name, listener)
+        finally:
             self._arriving.popleft()
 
     # The turn.
@@ -172,14 +179,18 @@ class Loop(Serving, EventLoop):
 
     def _run_timers(self) -> None:
         for call in self._timers.pop_due(self.clock()):
-            if call.function is not None:
-                self._guarded(call.function, call.args)
+            planned = call.take()
+            if planned is not None:
+                self._guarded(*planned)
 
     def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
         try:
             function(*args)
         except Exception:
             self.logger.exception("%r failed on loop %d", function, self.index)
+        except BaseException:
+            self.logger.critical("%r ends the engine of loop %d", function, self.index, exc_info=True)
+            self.shared.shutdown()
         if self.views:
             release_views(self)
 
@@ -265,5 +276,8 @@ class Loop(Serving, EventLoop):
         finally:
             self._tasks.end()
             self._thread_id = None
-            self.poller.close()
+            try:
+                self.poller.close()
+            except Exception:
+                self.logger.exception("the poller of loop %d could not be closed", self.index)
             self.shared.loop_ended()

@@ -71,6 +71,8 @@ class Serving(Hosting):
     def _receive(self, conns: list[StreamConnection], fds: list[int]) -> None:
         """Receives once from each connection and hands it over, a batch as large as the arena at a time."""
         while True:
+            if self._arena_lent:
+                self.replace_lent_arena()
             results = self.sockets.receive(fds)
             deliver(self._as_host, conns, results)
             if len(results) == len(fds):
@@ -88,6 +90,8 @@ class Serving(Hosting):
         """
         while left:
             conns = list(left)
+            if self._arena_lent:
+                self.replace_lent_arena()
             results = self.sockets.receive([conn.fd for conn in conns])
             deliver(self._as_host, conns, results)
             self.flush()

@@ -27,6 +27,13 @@ class PlannedCall(Timer):
         self.function: Callable[..., object] | None = function
         self.args = args
 
+    def take(self) -> tuple[Callable[..., object], tuple[object, ...]] | None:
+        """Returns what to call, once, or None if it was cancelled. The loop's thread."""
+        args = self.args  # first: who cancels clears the function first
+        function, self.function = self.function, None
+        self.args = ()
+        return None if function is None else (function, args)
+
     def cancel(self) -> None:
         """See ``Timer.cancel``."""
         if self.function is not None:

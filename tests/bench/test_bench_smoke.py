@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-SHORT = ("--seconds", "0.1", "--warmup", "0.02", "--seed", "7", "--profile", "full")
+SHORT = ("--seconds", "0.25", "--warmup", "0.05", "--seed", "7", "--profile", "full")
 
 
 def measured(result: dict[str, Any], workload: str, peer: str) -> list[dict[str, float]]:
