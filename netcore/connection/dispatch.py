@@ -35,7 +35,8 @@ def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int
         hi = lo + n
         if conn.receiving:
             if conn._kept is None:
-                conn._lo, conn._hi = lo, hi
+                conn._lo = lo
+                conn._hi = hi
             else:
                 conn.show(lo, hi)
             if conn.deadlines is not None:

@@ -66,8 +66,9 @@ class InboundStream(Connection):
     def read(self, n: int = -1) -> bytes:
         """See ``Conn.read``."""
         if self._kept is None:
-            lo, hi = self._lo, self._hi
-            if 0 <= n < hi - lo:
+            lo = self._lo
+            hi = self._hi
+            if n >= 0 and n < hi - lo:
                 hi = lo + n
             self._lo = hi
             return self._host.arena[lo:hi]
