@@ -1,7 +1,8 @@
 """The compiled part: batched system calls behind one C header (``src/netcore.h``).
 
-Only the native pollers and the native sockets import this package. Where netcore was built without a
-compiler it still imports; ``MISSING`` then says why and ``native()`` raises.
+Only the native pollers, sockets and codecs call into it; the mapping of errors serves everywhere.
+Where netcore was built without a compiler it still imports; ``MISSING`` then says why and ``native()``
+raises.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from netcore._native import error as system_error
 from netcore.connection.callbacks import notify, run
 from netcore.connection.deadlines import Deadlines
 from netcore.connection.outbound import OutboundStream
@@ -25,11 +25,6 @@ __all__ = ["StreamConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
-
-
-def system_error(code: int) -> OSError:
-    """Makes the exception for a negative errno."""
-    return OSError(-code, os.strerror(-code))
 
 
 class StreamConnection(OutboundStream):
