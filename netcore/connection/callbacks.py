@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from netcore.handler import Action, Callback
+from netcore.handler import Action, Callback, Conn
 
 if TYPE_CHECKING:
     from netcore.connection.host import Host
-    from netcore.connection.stream import StreamConnection
 
 __all__ = ["failed", "notify", "react", "release_views", "run"]
 
 
-def run(host: Host, conn: StreamConnection, callback: Callable[..., object], *args: object) -> None:
+def run(host: Host, conn: Conn, callback: Callable[..., object], *args: object) -> None:
     """Calls ``callback(conn, *args)``, a method of the handler, and does what it returns."""
     try:
         action = callback(conn, *args)
@@ -26,16 +25,16 @@ def run(host: Host, conn: StreamConnection, callback: Callable[..., object], *ar
         react(host, conn, action)
 
 
-def notify(host: Host, conn: StreamConnection, callback: Callback, error: Exception | None) -> None:
+def notify(host: Host, conn: Conn, callback: Callback, error: Exception | None) -> None:
     """Calls the callback of an asynchronous call; what it returns does not matter."""
 
-    def call(_: StreamConnection) -> None:
+    def call(_: Conn) -> None:
         callback(conn, error)
 
     run(host, conn, call)
 
 
-def failed(host: Host, conn: StreamConnection, error: BaseException) -> object:
+def failed(host: Host, conn: Conn, error: BaseException) -> object:
     """Reports an exception of a callback to ``on_error``, and to the log if that raises as well.
 
     What is no ``Exception``, such as the SystemExit of ``sys.exit()``, stops the engine, in order: raised any
@@ -54,7 +53,7 @@ def failed(host: Host, conn: StreamConnection, error: BaseException) -> object:
     return Action.CLOSE
 
 
-def react(host: Host, conn: StreamConnection, action: object) -> None:
+def react(host: Host, conn: Conn, action: object) -> None:
     """Does what a callback has returned.
 
     Only an ``Action`` counts, not a number equal to one: ``return conn.write(b"x")`` must not close.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore.address import Address
 from netcore.buffer import ElasticRingBuffer
-from netcore.connection.base import Connection
+from netcore.connection.life import LivingConnection
 from netcore.connection.state import State
 from netcore.errors import ShortBufferError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["InboundStream"]
 
 
-class InboundStream(Connection):
+class InboundStream(LivingConnection):
     """Reads from the window, or from what earlier turns have left.
 
     Attributes:

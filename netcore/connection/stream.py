@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from netcore._native import error as system_error
-from netcore.connection.callbacks import notify, run
-from netcore.connection.deadlines import Deadlines
+from netcore.connection.callbacks import run
 from netcore.connection.outbound import OutboundStream
 from netcore.connection.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError
-from netcore.handler import Action, Callback, CloseReason, Timeout
+from netcore.handler import CloseReason
 from netcore.poll import Interest
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from netcore.address import Address
     from netcore.connection.host import Host
 
@@ -49,29 +46,6 @@ class StreamConnection(OutboundStream):
         """See ``Conn.resume_reading``."""
         self._on_loop(self._resume)
 
-    def close(self, callback: Callback | None = None) -> None:
-        """See ``Conn.close``."""
-        self._on_loop(self._close, callback)
-
-    def abort(self) -> None:
-        """See ``Conn.abort``."""
-        self._on_loop(self.reset, CloseReason.LOCAL)
-
-    def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
-        """See ``Conn.async_write``."""
-        self._host.post(
-            self._write_now, (data if type(data) is bytes else bytes(memoryview(data)),), callback
-        )
-
-    def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
-        """See ``Conn.async_writev``."""
-        owned = tuple(data if type(data) is bytes else bytes(memoryview(data)) for data in chunks)
-        self._host.post(self._write_now, owned, callback)
-
-    def wake(self, callback: Callback | None = None) -> None:
-        """See ``Conn.wake``."""
-        self._host.post(self._wake_now, callback)
-
     def shutdown_write(self) -> None:
         """See ``Conn.shutdown_write``; shutdown(2) with SHUT_WR."""
         if self.closed:
@@ -81,48 +55,11 @@ class StreamConnection(OutboundStream):
         elif self.state is not State.FAILED:
             self.advance(Event.SHUTDOWN_WRITE)
 
-    def set_deadline(self, seconds: float | None) -> None:
-        """See ``Conn.set_deadline``."""
-        self._set_deadline(Timeout.IDLE, seconds)
-
-    def set_read_deadline(self, seconds: float | None) -> None:
-        """See ``Conn.set_read_deadline``."""
-        self._set_deadline(Timeout.READ, seconds)
-
-    def set_write_deadline(self, seconds: float | None) -> None:
-        """See ``Conn.set_write_deadline``."""
-        self._set_deadline(Timeout.WRITE, seconds)
-
-    def _set_deadline(self, kind: Timeout, seconds: float | None) -> None:
-        if seconds is not None and not 0 < seconds < float("inf"):
-            raise ValueError(f"a deadline is {seconds!r}: it must be seconds above zero, or None")
-        if self.closed or (seconds is None and self.deadlines is None):
-            return
-        now = self._host.now()
-        if self.deadlines is None:
-            self.deadlines = Deadlines(now, self._timed_out)
-            self.deadlines.queued(self.outbound_buffered)
-        self.deadlines.set(kind, seconds, now)
-        self._host.plan(self.deadlines)
-        self._host.settle_later(self)  # writes are counted from here on
-
-    def _timed_out(self, kind: Timeout) -> None:
-        def call(conn: StreamConnection) -> object:
-            action = self._host.handler.on_timeout(conn, kind)
-            if action is not Action.CLOSE:
-                return action
-            error = TimeoutError(errno.ETIMEDOUT, f"the {kind.value} deadline has passed")
-            self.end(Event.CLOSE, CloseReason.TIMEOUT, error)
-            return None
-
-        if not self.closed:
-            run(self._host, self, call)
-
-    def _on_loop(self, function: Callable[..., object], *args: object) -> None:
-        if self._host.in_loop():
-            function(*args)
-        else:
-            self._host.post(function, *args)
+    def put(self, chunks: Iterable[bytes]) -> None:
+        """See ``LivingConnection.put``."""
+        for chunk in chunks:
+            # Not that of a class that checks the thread: after the loop's end this runs on any.
+            StreamConnection.write(self, chunk)
 
     def _pause(self) -> None:
         self.set_paused(True)
@@ -142,35 +79,6 @@ class StreamConnection(OutboundStream):
             self._owes_traffic = False
             if not self.closed and not self.paused:
                 run(self._host, self, self._host.handler.on_traffic)
-
-    def _close(self, callback: Callback | None) -> None:
-        reason = CloseReason.EOF if self.state is State.PEER_CLOSED else CloseReason.LOCAL
-        ending = self.end(Event.CLOSE, reason)
-        if callback is not None:
-            if ending.over:
-                self._host.post(notify, self._host, self, callback, None)
-            else:
-                ending.callbacks.append(callback)
-
-    def _write_now(self, chunks: Iterable[bytes], callback: Callback | None) -> None:
-        error: Exception | None = None
-        try:
-            for chunk in chunks:
-                # Not that of a class that checks the thread: after the loop's end this runs on any.
-                StreamConnection.write(self, chunk)
-        except ConnectionClosedError as closed:
-            error = closed
-        if callback is not None:
-            notify(self._host, self, callback, error)
-
-    def _wake_now(self, callback: Callback | None) -> None:
-        error: Exception | None = None
-        if self.closed:
-            error = ConnectionClosedError(f"connection {self.id} is {self.state.label}")
-        else:
-            run(self._host, self, self._host.handler.on_traffic)
-        if callback is not None:
-            notify(self._host, self, callback, error)
 
     # What the loop reports.
 
@@ -206,14 +114,6 @@ class StreamConnection(OutboundStream):
         if Event.WRITE_ERROR in TRANSITIONS[self.state]:
             self.end(Event.WRITE_ERROR, CloseReason.ERROR, system_error(code))
 
-    def reset(self, reason: CloseReason, error: Exception | None = None) -> None:
-        """Closes with RST at the end of the turn."""
-        self.end(Event.ABORT, reason, error).reset = True
-
-    def shut_down(self) -> None:
-        """Closes gracefully because the engine stops."""
-        self.end(Event.CLOSE, CloseReason.SHUTDOWN)
-
     def settle(self) -> None:
         """Draws the consequences of a turn, after its output has been offered to the kernel."""
         if self.ending is not None and self.ending.over:
@@ -228,7 +128,7 @@ class StreamConnection(OutboundStream):
             self._host.retire(self)
             return
         if self.state is State.CLOSING:
-            self._await_flush()
+            self.await_flush()
         elif self.state is State.FAILED:
             self._host.receive_again(self)
         self._watch()
@@ -243,15 +143,6 @@ class StreamConnection(OutboundStream):
         elif self.state is State.SHUTTING:
             self.advance(Event.FLUSHED)
             self._host.sockets.shutdown_write(self.fd)
-
-    def _await_flush(self) -> None:
-        ending = self.ending
-        if ending is not None and ending.timer is None:
-            ending.timer = self._host.schedule(self._host.limits.close_timeout, self._give_up)
-
-    def _give_up(self) -> None:
-        if self.state is State.CLOSING:
-            self.reset(CloseReason.LOCAL, TimeoutError("the peer did not take the buffered output in time"))
 
     def _watch(self) -> None:
         # A failed socket stays readable for ever, and is drained without asking the poller.
@@ -271,19 +162,3 @@ class StreamConnection(OutboundStream):
                 self.reset(CloseReason.ERROR, error)
             else:
                 self.interest = wanted
-
-    def ended(self) -> None:
-        """Tells the handler, once, after the descriptor has been closed."""
-        ending = self.ending
-        if ending is None or ending.over:
-            return
-        ending.over = True
-        if ending.timer is not None:
-            ending.timer.cancel()
-        if self.deadlines is not None:
-            self.deadlines.disarm()
-        run(self._host, self, self._host.handler.on_close, ending.error)
-        for callback in ending.callbacks:
-            notify(self._host, self, callback, None)
-        ending.callbacks = []
-        self.forget_input()
