@@ -54,8 +54,9 @@ int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int int
 /* The listener until all have been accepted, then the connections in turn, as a kernel does under load. */
 int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness)
 {
-    (void)poller, (void)timeout;
+    (void)timeout;
     int count = stub__registered < capacity ? stub__registered : capacity;
+    poller->seen = NC_READABLE;
     if (stub__accepted < stub__connections) {
         sockets[0] = stub__listener;
         readiness[0] = NC_READABLE;

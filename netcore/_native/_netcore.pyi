@@ -27,15 +27,25 @@ class Frames(Array[int]):
     room: int
     used: int
 
+class Poller(Array[int]):
+    """A pointer to ``nc_poller``."""
+
+    seen: int
+
 class FFI:
     NULL: Array[bytes]
     @overload
     def new(self, cdecl: Literal["nc_frames *"]) -> Frames: ...
     @overload
+    def new(self, cdecl: Literal["nc_poller *"]) -> Poller: ...
+    @overload
     def new(self, cdecl: str, init: object = ...) -> Array[int]: ...
     def unpack(self, cdata: Array[int], length: int) -> list[int]: ...
     def buffer(self, cdata: Array[int], size: int = ...) -> CBuffer: ...
-    def from_buffer(self, python_buffer: Buffer, require_writable: bool = ...) -> Array[bytes]: ...
+    @overload
+    def from_buffer(self, python_buffer: Buffer) -> Array[bytes]: ...
+    @overload
+    def from_buffer(self, cdecl: str, python_buffer: Buffer) -> Array[int]: ...
 
 _Sockets = Sequence[int] | Array[int]
 
@@ -61,7 +71,7 @@ class Lib:
         self,
         count: int,
         sockets: _Sockets,
-        lengths: Sequence[int],
+        lengths: _Sockets,
         joined: bytes,
         pointers: Sequence[Array[bytes]] | Array[bytes],
         unsent: Array[int],

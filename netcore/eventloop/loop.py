@@ -22,7 +22,7 @@ from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
 from netcore.eventloop.wheel import TimingWheel
 from netcore.handler import Conn, EventLoop, Timer
-from netcore.poll import Poller
+from netcore.poll import Poller, columns_of
 from netcore.sockets import Sockets
 
 __all__ = ["Loop"]
@@ -54,6 +54,7 @@ class Loop(Serving, EventLoop):
         keep_freed_memory()
         self.index = index
         self.clock = clock
+        self._wait = columns_of(poller)
         self.stopping = False
         self._acceptors: list[Acceptor] = []
         self._dialer = Dialer(self)
@@ -158,10 +159,10 @@ class Loop(Serving, EventLoop):
             timeout: float | None = 0.0
         else:
             timeout = self._until_next_timer() if self._planned else None
-        events = self.poller.wait(timeout)
+        fds, readiness = self._wait(timeout)
         self._sleeping = False
-        if events or self._again:
-            self.serve(events)
+        if fds or self._again:
+            self.serve(fds, readiness)
         if self._pending:
             self._run_tasks()
         if self._planned:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from netcore.connection import deliver
@@ -40,8 +41,27 @@ class Serving(Hosting):
             with suppress(OSError):  # the system may have forgotten it already
                 self.poller.unregister(fd)
 
-    def serve(self, events: Sequence[tuple[int, int]]) -> None:
-        """Deals with what a wait has found, and with what an earlier turn has left. The loop's thread."""
+    def serve(self, fds: list[int], readiness: list[int] | None) -> None:
+        """Deals with what a wait has found, and with what an earlier turn has left. The loop's thread.
+
+        Args:
+            fds: What is ready.
+            readiness: What each is ready for; None if all are readable, and only that.
+        """
+        if readiness is None and not self._again and not self.limits.edge_chunk:
+            # Nearly every turn of a busy server: found at the speed of C. What does not receive is not
+            # watched for reading either, so nothing else has to be asked.
+            try:
+                conns = list(map(self._by_fd.__getitem__, fds))
+            except KeyError:
+                pass  # a listener, or another descriptor that is watched
+            else:
+                self._receive(conns, fds)
+                return
+        self._serve_mixed(list(zip(fds, readiness or repeat(_READABLE), strict=False)))
+
+    def _serve_mixed(self, events: Sequence[tuple[int, int]]) -> None:
+        """Tells apart connections, listeners and other descriptors, and what each is ready for."""
         conns: list[StreamConnection] = []
         fds: list[int] = []
         watched = False

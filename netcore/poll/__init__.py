@@ -1,17 +1,21 @@
 """Pollers: readiness from the kernel, behind one small protocol."""
 
+from netcore.poll.columns import ColumnPoller, Columns, columns_of
 from netcore.poll.epoll import EpollPoller
 from netcore.poll.protocol import Interest, Poller, Readiness
 from netcore.poll.registry import available, open_poller, poller_names, register_poller, why_unavailable
 from netcore.poll.select import SelectPoller
 
 __all__ = [
+    "ColumnPoller",
+    "Columns",
     "EpollPoller",
     "Interest",
     "Poller",
     "Readiness",
     "SelectPoller",
     "available",
+    "columns_of",
     "open_poller",
     "poller_names",
     "register_poller",

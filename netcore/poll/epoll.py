@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import repeat
 
 from netcore._native import check, native
+from netcore.poll.columns import Columns
+from netcore.poll.protocol import Readiness
 
 __all__ = ["EpollPoller"]
 
 _BATCH = 256
 """Events taken in one wait: enough to amortize the call, few enough to keep replies prompt."""
 
+_READABLE = int(Readiness.READABLE)
 _ADD, _MODIFY, _REMOVE = 1, 2, 3
 _CLOSED = "the poller is closed"
 
@@ -59,18 +63,25 @@ class EpollPoller:
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``; epoll_pwait2(2), or epoll_wait(2) on older kernels."""
+        fds, readiness = self.wait_columns(timeout)
+        return list(zip(fds, readiness or repeat(_READABLE), strict=False))
+
+    def wait_columns(self, timeout: float | None) -> Columns:
+        """See ``ColumnPoller.wait_columns``; epoll_pwait2(2), or epoll_wait(2) on older kernels."""
         if self._closed:
             raise ValueError(_CLOSED)
         fds, readiness = self._fds, self._readiness
         n = self._lib.nc_epoll_wait(
             self._poller, -1.0 if timeout is None else timeout, _BATCH, fds, readiness
         )
-        if n == 1:  # the ping-pong of a single busy connection: half of the general way's price
-            return [(fds[0], readiness[0])]
+        if n == 1:  # the ping-pong of a single busy connection: a fraction of the general way's price
+            only = readiness[0]
+            return [fds[0]], None if only == _READABLE else [only]
         if n > 1:
-            return list(zip(self._unpack(fds, n), self._unpack(readiness, n), strict=True))
+            mixed = self._poller.seen != _READABLE
+            return self._unpack(fds, n), self._unpack(readiness, n) if mixed else None
         check(n)
-        return []
+        return [], None
 
     def wake(self) -> None:
         """See ``Poller.wake``; a write to the eventfd(2). Any thread."""

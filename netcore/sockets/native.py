@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from netcore._native import native
 from netcore._platform import allocate_arena
 from netcore.address import Address
 from netcore.sockets.names import address_of
 from netcore.sockets.protocol import Arena, Chunk
+
+if TYPE_CHECKING:
+    from netcore._native._netcore import Array
 
 __all__ = ["NativeSockets"]
 
@@ -38,7 +43,9 @@ class NativeSockets:
         """
         self._ffi, self._lib = native()
         self._unpack = self._ffi.unpack
+        self._from_buffer = self._ffi.from_buffer
         self._null = self._ffi.NULL
+        self._packers: dict[int, Callable[..., bytes]] = {}
         self._receive_cap = receive_cap
         self._arena_size = max(arena_size, receive_cap)
         self._results = self._ffi.new("intptr_t[]", _BATCH)
@@ -78,7 +85,7 @@ class NativeSockets:
         results = self._results
         n = self._lib.nc_receive(
             count if count <= _BATCH else _BATCH,
-            fds,
+            self._pack("nc_socket[]", fds, count),
             self._memory,
             self._arena_size,
             self._receive_cap,
@@ -96,12 +103,28 @@ class NativeSockets:
             self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)
         lengths = list(map(len, chunks))
         if max(lengths) < _BY_POINTER:
-            troubled = self._lib.nc_send(count, fds, lengths, b"".join(chunks), self._null, self._unsent)
+            troubled = self._lib.nc_send(
+                count,
+                self._pack("nc_socket[]", fds, count),
+                self._pack("size_t[]", lengths, count),
+                b"".join(chunks),
+                self._null,
+                self._unsent,
+            )
         else:
             troubled = self._send_by_pointer(fds, chunks, lengths)
         if not troubled:
             return ()
         return [(i, n) for i, n in enumerate(self._unpack(self._unsent, count)) if n]
+
+    def _pack(self, ctype: str, values: list[int], count: int) -> Array[int]:
+        """Makes a C array of a list in half the time that cffi's own conversion takes."""
+        pack = self._packers.get(count)
+        if pack is None:
+            pack = struct.Struct(f"{count}n").pack
+            if count <= _BATCH:
+                self._packers[count] = pack
+        return self._from_buffer(ctype, pack(*values))
 
     def _send_one(self, fd: int, chunk: Chunk) -> Sequence[tuple[int, int]]:
         data = chunk if type(chunk) is bytes else self._ffi.from_buffer(chunk)

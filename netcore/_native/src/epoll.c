@@ -103,6 +103,7 @@ int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *so
 {
     struct epoll_event events[EPOLL_BATCH];
     int count = 0;
+    int seen = 0;
     int n = epoll__wait((int)poller->handle, events, capacity < EPOLL_BATCH ? capacity : EPOLL_BATCH, timeout);
 
     if (n < 0)
@@ -111,8 +112,10 @@ int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *so
         if (events[i].data.fd == (int)poller->waker)
             continue;
         sockets[count] = events[i].data.fd;
-        readiness[count++] = epoll__readiness(events[i].events);
+        readiness[count] = epoll__readiness(events[i].events);
+        seen |= readiness[count++];
     }
+    poller->seen = seen;
     return count;
 }
 

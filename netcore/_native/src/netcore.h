@@ -26,6 +26,7 @@ enum { NC_ADD = 1, NC_MODIFY = 2, NC_REMOVE = 3 };
 typedef struct {
     nc_socket handle;
     nc_socket waker;
+    int seen; /* every flag that the last wait found on any socket */
 } nc_poller;
 
 /* Backends. Each has these five functions under its own name.

@@ -39,7 +39,14 @@ def check_poller(factory: Callable[[], Poller]) -> None:
     """
 
     def run(rule: Callable[[PollerBench], None]) -> None:
-        bench = PollerBench(factory())
+        put_to_test(rule, PollerBench(factory()))
+        poller = factory()
+        if hasattr(poller, "wait_columns"):
+            put_to_test(rule, PollerBench(poller, by_columns=True))
+        else:
+            poller.close()
+
+    def put_to_test(rule: Callable[[PollerBench], None], bench: PollerBench) -> None:
         try:
             if bench.on_kernel or rule not in _KERNEL_RULES:
                 rule(bench)

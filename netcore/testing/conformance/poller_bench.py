@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import repeat
 
-from netcore.poll import Poller, Readiness
+from netcore.poll import Poller, Readiness, columns_of
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.wires import SocketPair, Wire
@@ -18,6 +19,7 @@ _LOOKS = 20
 """Looks in which a poller may be spuriously ready before that counts as wrong."""
 
 _ALL_READINESS = sum(Readiness)
+_READABLE = int(Readiness.READABLE)
 
 
 class PollerBench:
@@ -28,10 +30,15 @@ class PollerBench:
         on_kernel: Whether it sits on the kernel's sockets, clock and signals; one that offers
             ``open_pair`` does not.
         watched: The registered descriptors.
+
+    Args:
+        poller: What is to be checked.
+        by_columns: Whether to wait with ``wait_columns``, where it has that, and not with ``wait``.
     """
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: Poller, by_columns: bool = False) -> None:
         self.poller = poller
+        self._wait_columns = columns_of(poller) if by_columns else None
         open_pair: Callable[[], Wire] | None = getattr(poller, "open_pair", None)
         self.on_kernel = open_pair is None
         self.watched: set[int] = set()
@@ -64,7 +71,7 @@ class PollerBench:
 
     def look(self, timeout: float | None = 0) -> dict[int, int]:
         """Waits once; returns readiness by descriptor after checking the form of what was reported."""
-        events = self.poller.wait(timeout)
+        events = self.poller.wait(timeout) if self._wait_columns is None else self._joined(timeout)
         require(isinstance(events, Sequence), f"wait() returns {events!r} instead of a sequence.")
         found: dict[int, int] = {}
         for event in events:
@@ -74,6 +81,13 @@ class PollerBench:
             require(is_flags, f"wait() reports the readiness {readiness}, which is no combination of flags.")
             found[fd] = found.get(fd, 0) | readiness
         return found
+
+    def _joined(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        assert self._wait_columns is not None
+        fds, flags = self._wait_columns(timeout)
+        whole = flags is None or len(flags) == len(fds)
+        require(whole, f"wait_columns() returns {fds!r} and {flags!r}, which are not of one length.")
+        return list(zip(fds, flags or repeat(_READABLE), strict=False))
 
     def until(self, wire: Wire, flags: int, sentence: str) -> int:
         """Waits until a wire is ready for one of some flags.
