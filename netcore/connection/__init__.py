@@ -1,6 +1,6 @@
 """Connections: bytes in and out over the buffers, and an orderly life."""
 
-from netcore.connection.base import Connection, Ending
+from netcore.connection.base import UNWATCHED, Connection, Ending
 from netcore.connection.callbacks import release_views, run
 from netcore.connection.deadlines import Deadlines
 from netcore.connection.debug import CheckedStreamConnection
@@ -11,6 +11,7 @@ from netcore.connection.stream import StreamConnection
 
 __all__ = [
     "TRANSITIONS",
+    "UNWATCHED",
     "CheckedStreamConnection",
     "Connection",
     "Deadlines",

@@ -20,7 +20,10 @@ from netcore.sockets import set_keep_alive, unpack_name
 if TYPE_CHECKING:
     from netcore.connection.host import Host
 
-__all__ = ["Connection", "Ending"]
+__all__ = ["UNWATCHED", "Connection", "Ending"]
+
+UNWATCHED = -1
+"""The interest of a connection that the poller does not know; 0 asks for errors and hang-ups alone."""
 
 _next_id: Callable[[], int] = itertools.count(1).__next__
 
@@ -53,7 +56,7 @@ class Connection(Conn):
 
     Attributes:
         state: Where in its life it is.
-        interest: What the poller watches it for at present.
+        interest: What the poller watches it for at present, or ``UNWATCHED``.
         deadlines: Those that were set; None if none ever was.
         ending: Why and how it ends, once it does.
         context: The application's own.
@@ -91,7 +94,7 @@ class Connection(Conn):
         self.network = network
         self.context: Any = None
         self.state = State.OPEN
-        self.interest = 0
+        self.interest = UNWATCHED
         self.ending: Ending | None = None
         self.deadlines: Deadlines | None = None
         self._host = host
@@ -139,6 +142,16 @@ class Connection(Conn):
         """See ``Conn.close_reason``."""
         ending = self.ending
         return None if ending is None else ending.reason
+
+    @property
+    def may_leave_input(self) -> bool:
+        """Whether the kernel may hold bytes of a peer that nobody will read: a close would reset then."""
+        return False
+
+    @property
+    def leaves_input(self) -> bool:
+        """Whether the peer seems to be in the middle of sending such bytes."""
+        return False
 
     def advance(self, event: Event) -> None:
         """Moves on in ``TRANSITIONS`` and has the connection looked at again at the end of the turn."""

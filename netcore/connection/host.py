@@ -72,7 +72,7 @@ class Host(EventLoop, Protocol):
         """Sends the outbox; connections learn through ``unsent`` of what the kernel did not take."""
 
     def watch(self, fd: int, before: int, interest: int) -> None:
-        """Changes what the poller watches a descriptor for; 0 is nothing."""
+        """Changes what the poller watches a descriptor for; ``UNWATCHED`` takes it out."""
 
     def settle_later(self, conn: Connection) -> None:
         """Has ``conn.settle()`` called at the end of the turn, after the flush."""

@@ -33,7 +33,7 @@ class State(enum.Enum):
     CLOSING = "closing", False, False, False
     """Being closed, as soon as the buffered output is sent; what the peer sends is not read any more."""
     FAILED = "broken", True, False, True
-    """A write failed, so the connection is dead; what the peer sent before is still delivered."""
+    """A write failed or the socket has an error: it is dead; what the peer sent before is still delivered."""
     CLOSED = "closed", False, False, True
     """Over. The descriptor is closed at the end of the turn, and ``on_close`` runs."""
 
@@ -53,7 +53,7 @@ class Event(enum.Enum):
     SHUTDOWN_WRITE = "shutdown_write()"
     CLOSE = "close()"
     FLUSHED = "all output sent"
-    WRITE_ERROR = "an error in sending"
+    WRITE_ERROR = "an error in sending, or of the socket"
     READ_ERROR = "an error in receiving"
     ABORT = "abort(), or a time-out"
 
@@ -88,6 +88,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.PEER_FIN: _S.CLOSING,
         _E.SHUTDOWN_WRITE: _S.WRITE_SHUT,
         _E.CLOSE: _S.CLOSING,
+        _E.WRITE_ERROR: _S.FAILED,
         _E.READ_ERROR: _S.CLOSED,
         _E.ABORT: _S.CLOSED,
     },

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netcore._native import error as system_error
+from netcore.connection.base import UNWATCHED
 from netcore.connection.callbacks import run
 from netcore.connection.outbound import OutboundStream
 from netcore.connection.state import TRANSITIONS, Event, State
-from netcore.errors import ConnectionClosedError
+from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
-from netcore.poll import Interest
+from netcore.poll import Interest, Readiness
 
 if TYPE_CHECKING:
     from netcore.address import Address
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["StreamConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+_NOTHING_FOLLOWS = (CloseReason.EOF, CloseReason.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
@@ -113,6 +117,43 @@ class StreamConnection(OutboundStream):
         """Handles a send that failed with a negative errno."""
         if Event.WRITE_ERROR in TRANSITIONS[self.state]:
             self.end(Event.WRITE_ERROR, CloseReason.ERROR, system_error(code))
+        elif self.state is State.FAILED and self.ending is not None and self.ending.error is None:
+            self.ending.error = system_error(code)
+
+    def troubled(self, readiness: int) -> None:
+        """Handles an error or a hang-up of the socket while nothing is received, as in a pause.
+
+        With output waiting the next send finds out. Otherwise nobody would: not the application, which a
+        reset must reach also when it neither reads nor writes, nor the poller, which repeats itself.
+        """
+        if self.receiving or self._backlog is not None:
+            return
+        if readiness & Readiness.ERROR:
+            if Event.WRITE_ERROR in TRANSITIONS[self.state]:
+                self.end(Event.WRITE_ERROR, CloseReason.ERROR, self._socket_error())
+        elif self.interest >= 0:  # both directions have ended in order: it is seen when reading resumes
+            self._host.watch(self.fd, self.interest, UNWATCHED)
+            self.interest = UNWATCHED
+
+    @property
+    def may_leave_input(self) -> bool:
+        """See ``Connection.may_leave_input``; past the peer's FIN, or an error, nothing comes."""
+        ending = self.ending
+        return ending is not None and not ending.reset and ending.reason not in _NOTHING_FOLLOWS
+
+    @property
+    def leaves_input(self) -> bool:
+        """See ``Connection.leaves_input``: a request that was left unread has perhaps only begun to come."""
+        if not self.inbound_buffered or not self.may_leave_input:
+            return False
+        return self.ending is not None and self.ending.reason is not CloseReason.SHUTDOWN
+
+    def _socket_error(self) -> OSError:
+        """Fetches the error that the poller has reported; SO_ERROR of socket(7)."""
+        code = 0
+        with suppress(OSError, UnsupportedOperationError), self._host.sockets.borrow(self.fd) as sock:
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return system_error(-(code or errno.ECONNRESET))
 
     def settle(self) -> None:
         """Draws the consequences of a turn, after its output has been offered to the kernel."""
@@ -146,10 +187,13 @@ class StreamConnection(OutboundStream):
 
     def _watch(self) -> None:
         # A failed socket stays readable for ever, and is drained without asking the poller.
-        wanted = _READ if self.receiving and self.state is not State.FAILED else 0
-        if self._backlog is not None:
-            wanted |= _WRITE
-        if wanted and self._host.limits.edge_chunk:
+        if self.state is State.FAILED:
+            wanted = UNWATCHED
+        else:
+            wanted = (_READ if self.receiving else 0) | (_WRITE if self._backlog is not None else 0)
+            if not wanted and self.interest == UNWATCHED:  # hung up: it would be reported for ever
+                return
+        if wanted != UNWATCHED and self._host.limits.edge_chunk:
             wanted |= _EDGE
             # An edge is reported once. If the kernel took all it was offered there will be no other,
             # unless it is asked anew.

@@ -163,6 +163,7 @@ def _bind_unix(address: Address, options: Options) -> Bound:
     assert AF_UNIX is not None
     abstract = address.path.startswith("@")
     sock = socket.socket(AF_UNIX, socket.SOCK_STREAM)
+    unlink: _Unlink | None = None
     try:
         socket_options(options).apply(sock)
         if not abstract:
@@ -171,25 +172,29 @@ def _bind_unix(address: Address, options: Options) -> Bound:
         unlink = None if abstract else _unlinker(address.path)
         sock.listen(options.backlog)
         sock.setblocking(False)
-    except OSError as error:
+    except BaseException as error:
         sock.close()
-        raise naming(error, address) from error
+        if unlink is not None:
+            unlink()
+        if isinstance(error, OSError):
+            raise naming(error, address) from error
+        raise
     return Bound(sock, address, address, unlink)
 
 
 def _remove_dead_socket(path: str) -> None:
     """Unlinks a socket file that a dead server has left; anything else stays, and makes bind(2) fail."""
     try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            return
+        found = os.lstat(path)
     except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
         return
     assert AF_UNIX is not None
     with socket.socket(AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         if probe.connect_ex(path) == errno.ECONNREFUSED:
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+            _unlink_same(path, found)
 
 
 def _unlinker(path: str) -> _Unlink:
@@ -199,8 +204,14 @@ def _unlinker(path: str) -> _Unlink:
 
     def unlink() -> None:
         with suppress(OSError):
-            now = os.lstat(absolute)
-            if (now.st_dev, now.st_ino) == (made.st_dev, made.st_ino):
-                os.unlink(absolute)
+            _unlink_same(absolute, made)
 
     return unlink
+
+
+def _unlink_same(path: str, known: os.stat_result) -> None:
+    """Unlinks a file unless another one stands under its name by now."""
+    with suppress(FileNotFoundError):
+        now = os.lstat(path)
+        if (now.st_dev, now.st_ino) == (known.st_dev, known.st_ino):
+            os.unlink(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from netcore.engine.choices import Choices
 from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
 from netcore.errors import InvalidAddressError
-from netcore.eventloop import Loop, Shared
+from netcore.eventloop import GuardedLogger, Loop, Shared
 from netcore.handler import Action, Conn, EventHandler
 from netcore.options import Options
 
@@ -67,7 +68,8 @@ class Engine:
         self._wanted = tuple(map(Address.parse, addresses))
         self._choices = Choices.from_options(self.options, self._wanted)
         self._handler = handler
-        self._logger, self._log_file = open_log(self.options)
+        logger, self._log_file = open_log(self.options)
+        self._logger: logging.Logger = GuardedLogger(logger)
         self._life = Lifecycle()
         self._assembly = EMPTY
 

@@ -2,9 +2,20 @@
 
 from netcore.eventloop.acceptor import Acceptor, Listener
 from netcore.eventloop.gate import Gate
+from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.loop import Loop
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
 
-__all__ = ["Acceptor", "Gate", "Listener", "Loop", "PlannedCall", "Shared", "TaskQueue", "TimerHeap"]
+__all__ = [
+    "Acceptor",
+    "Gate",
+    "GuardedLogger",
+    "Listener",
+    "Loop",
+    "PlannedCall",
+    "Shared",
+    "TaskQueue",
+    "TimerHeap",
+]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netcore.address import Address
+from netcore.eventloop.complaints import Complaints
+from netcore.eventloop.reserve import EXHAUSTED, Reserve
 from netcore.poll import Interest
 from netcore.sockets import unpack_name
 
@@ -22,9 +24,6 @@ _PER_TURN = 64
 
 _RETRY = 0.1
 """Seconds until accepting is tried again when the system is out of descriptors or memory."""
-
-_LOG_INTERVAL = 10.0
-"""Seconds between two complaints about that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,13 @@ class Acceptor:
         self._pick = pick
         self._watching = False
         self._closed = False
-        self._next_complaint = float("-inf")
+        self._complaints = Complaints(loop.clock)
+        self._reserve = Reserve()
 
     def start(self) -> None:
         """Begins, or begins again, to accept."""
+        if not self._closed:
+            self._reserve.fill()
         if not self._closed and not self._watching:
             try:
                 self._loop.attend(self.listener.fd, self, Interest.READ)
@@ -78,6 +80,7 @@ class Acceptor:
         if not self._closed:
             self._pause()
             self._closed = True
+            self._reserve.spend()
             with self._loop.descriptor_lock:
                 self._loop.sockets.close([self.listener.fd])
             self.listener.cleanup()
@@ -128,17 +131,31 @@ class Acceptor:
 
         Most often the process or the system is out of descriptors (EMFILE, ENFILE) or memory.
         """
-        now = self._loop.clock()
-        if now >= self._next_complaint:
-            self._next_complaint = now + _LOG_INTERVAL
+        turned_away = self._turn_away() if code in EXHAUSTED else 0
+        if times := self._complaints.due():
             self._loop.logger.error(
-                "cannot accept on %s: %s; trying again every %g s",
+                "cannot accept on %s: %s (%d times, %d just turned away); trying again every %g s",
                 self.listener.address,
                 os.strerror(code),
+                times,
+                turned_away,
                 _RETRY,
             )
         self._pause()
         self._loop.schedule(_RETRY, self.start)
+
+    def _turn_away(self) -> int:
+        """Resets who waits for a descriptor, by means of the one in reserve; returns how many they were."""
+        count = 0
+        if self._reserve.spend():
+            while count < _PER_TURN:
+                accepted, _ = self._loop.sockets.accept(self.listener.fd, 1)
+                if not accepted:
+                    break
+                self._refuse(accepted)
+                count += 1
+        self._reserve.fill()
+        return count
 
     def _pause(self) -> None:
         if self._watching:

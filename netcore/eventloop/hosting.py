@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, cast
 from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.buffer import BufferPool
-from netcore.connection import CheckedStreamConnection, Connection, StreamConnection, run
+from netcore.connection import UNWATCHED, CheckedStreamConnection, Connection, StreamConnection, run
 from netcore.eventloop.debug import TimedHandler
+from netcore.eventloop.guarded_log import GuardedLogger
+from netcore.eventloop.lingering import Linger
 from netcore.eventloop.shared import Shared
 from netcore.handler import CloseReason, Conn, EventHandler
 from netcore.poll import Interest, Poller
@@ -23,6 +25,7 @@ from netcore.sockets import Outbox, Sockets
 
 if TYPE_CHECKING:
     from netcore.connection import Host
+    from netcore.eventloop.loop import Loop
     from netcore.sockets import Arena
 
 __all__ = ["Hosting"]
@@ -40,6 +43,7 @@ class Hosting:
         shared: What the loop shares with its siblings.
         poller: The kernel's readiness interface; for this loop's thread.
         sockets: Batched I/O; for this loop's thread.
+        lingering: Descriptors of connections that are gone, whose peers are still sending.
         parting: Connections that are gone, but whose ``on_close`` has not returned yet. Any thread.
     """
 
@@ -47,10 +51,10 @@ class Hosting:
         # What is missing here for a Host is the thread with its tasks and timers; Loop has it.
         self._as_host = cast("Host", self)
         self.shared = shared
+        self.logger: logging.Logger = GuardedLogger(shared.logger)
         self.handler: EventHandler = (
-            TimedHandler(shared.handler, shared.logger) if shared.debug else shared.handler
+            TimedHandler(shared.handler, self.logger) if shared.debug else shared.handler
         )
-        self.logger: logging.Logger = shared.logger
         self.limits = shared.limits
         self.poller = poller
         self.sockets = sockets
@@ -69,6 +73,7 @@ class Hosting:
         self._again: dict[Connection, None] = {}
         self._retired: list[Connection] = []
         self._turning_away = False
+        self.lingering: dict[int, Linger] = {}
         self.parting = 0
         self._arena_lent = False
 
@@ -117,12 +122,12 @@ class Hosting:
 
     def watch(self, fd: int, before: int, interest: int) -> None:
         """See ``Host.watch``."""
-        if not before:
+        if before == UNWATCHED:
             self.poller.register(fd, interest)
-        elif interest:
-            self.poller.modify(fd, interest)
-        else:
+        elif interest == UNWATCHED:
             self.poller.unregister(fd)
+        else:
+            self.poller.modify(fd, interest)
 
     def settle_later(self, conn: Connection) -> None:
         """See ``Host.settle_later``."""
@@ -146,8 +151,8 @@ class Hosting:
 
     def retire(self, conn: Connection) -> None:
         """See ``Host.retire``."""
-        if conn.interest:
-            conn.interest = 0
+        if conn.interest != UNWATCHED:
+            conn.interest = UNWATCHED
             with suppress(OSError):  # the system may have forgotten it already
                 self.poller.unregister(conn.fd)
         self.parting += 1  # first, so that nobody sees the connection neither here nor there
@@ -160,22 +165,42 @@ class Hosting:
         retired, self._retired = self._retired, []
         if not retired:
             return
+        sending = self._still_sending(retired)
+        unread = sending.union(conn.fd for conn in retired if conn.leaves_input)
         orderly = []
         with self.descriptor_lock:
             for conn in retired:
                 conn.remember_local_address()
                 if conn.ending is not None and conn.ending.reset:
                     self.sockets.reset(conn.fd)
-                else:
+                elif conn.fd not in unread:
                     orderly.append(conn.fd)
             self.sockets.close(orderly)
         if self.shared.gate is not None:
-            self.shared.gate.give_back(len(retired))
+            self.shared.gate.give_back(len(retired) - len(unread))
+        for fd in unread:
+            Linger(cast("Loop", self), fd).begin(idle=fd not in sending)
         for conn in retired:
             try:
                 conn.ended()
             finally:
                 self.parting -= 1
+
+    def _still_sending(self, retired: list[Connection]) -> set[int]:
+        """Tells whose close would become a reset: for each in question the kernel is asked once more."""
+        asked = [conn.fd for conn in retired if conn.may_leave_input]
+        sending: set[int] = set()
+        while asked:
+            results = self.receive_aside(asked)
+            sending.update(fd for fd, n in zip(asked, results, strict=False) if n > 0)
+            asked = asked[len(results) :]
+        return sending
+
+    def receive_aside(self, fds: list[int]) -> list[int]:
+        """Receives what nobody wants; see ``Sockets.receive``. Outside of a batch, whose arena it takes."""
+        self.flush()  # it may hold views of the arena
+        self.replace_lent_arena()
+        return self.sockets.receive(fds)
 
     def adopt(
         self, fd: int, network: str, remote: bytes | Address, local: Address | None, context: object = None
@@ -230,9 +255,13 @@ class Hosting:
         self._turning_away = True
         for conn in list(self._by_fd.values()):
             conn.shut_down()
+        for linger in list(self.lingering.values()):
+            linger.hurry()
 
     def reset_all(self, error: Exception | None) -> None:
         """Resets every connection. The loop's thread."""
         self._turning_away = True
         for conn in list(self._by_fd.values()):
             conn.reset(CloseReason.SHUTDOWN, error)
+        for linger in list(self.lingering.values()):
+            linger.end()

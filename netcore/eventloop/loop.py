@@ -15,6 +15,7 @@ from netcore.address import Address
 from netcore.connection import Deadlines, release_views
 from netcore.errors import EngineNotRunningError
 from netcore.eventloop.acceptor import Acceptor, Listener
+from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.dialer import Dialer, check_dialable
 from netcore.eventloop.serving import Serving
 from netcore.eventloop.shared import Shared
@@ -63,6 +64,7 @@ class Loop(Serving, EventLoop):
         self._wheel = TimingWheel(self._timers, clock)
         self._pending = self._tasks.pending
         self._planned = self._timers.entries
+        self._complaints = Complaints(clock)
         self._thread_id: int | None = None
         self._sleeping = False
 
@@ -140,8 +142,11 @@ class Loop(Serving, EventLoop):
         try:
             self.adopt(fd, listener.network, name, listener.local)
         except OSError as error:
-            if not self.stopping:  # else it is meant to be turned away
-                self.logger.error("cannot serve a new connection on %s: %s", listener.address, error)
+            # While it stops they are meant to be turned away.
+            if not self.stopping and (times := self._complaints.due()):
+                self.logger.error(
+                    "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
+                )
 
     def _adopt_arrival(self, fd: int, name: bytes, listener: Listener) -> None:
         # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
@@ -228,7 +233,7 @@ class Loop(Serving, EventLoop):
         if cpu is not None and not pin_thread(cpu):
             self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
         try:
-            while not (self.stopping and not self.connection_count):
+            while not (self.stopping and not self.connection_count and not self.lingering):
                 self.turn()
         except BaseException:
             self.logger.critical("loop %d failed and ends; its engine stops", self.index, exc_info=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import repeat
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Serving"]
 
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
+_INTERRUPTED = -errno.EINTR
+_TROUBLE = int(Readiness.HANGUP | Readiness.ERROR)
 _SENDABLE = int(Readiness.WRITABLE | Readiness.HANGUP | Readiness.ERROR)
 
 
@@ -76,6 +79,8 @@ class Serving(Hosting):
             if readiness != _READABLE:
                 if readiness & _SENDABLE:
                     conn.refill()
+                    if readiness & _TROUBLE:
+                        conn.troubled(readiness)
                 if not readiness & ~_WRITABLE:
                     continue
             if conn.receiving:
@@ -116,6 +121,8 @@ class Serving(Hosting):
             deliver(self._as_host, conns, results)
             self.flush()
             for conn, n in zip(conns, results, strict=False):
+                if n == _INTERRUPTED:  # the edge is spent, and the bytes are still there
+                    continue
                 left[conn] -= n
                 if n > 0 and left[conn] <= 0 and conn.receiving:
                     self.receive_again(conn)

@@ -238,7 +238,7 @@ def test_accept_errors_pause_and_resume_accepting(world, caplog):
     w = world()
     conn = w.connect()
     for _ in range(3):
-        w.sockets.fail_accept(w.LISTENER, errno.EMFILE)
+        w.sockets.fail_accept(w.LISTENER, errno.ENOBUFS)
     w.turns()
     assert w.LISTENER not in w.poller.interests
     w.feed(conn, b"still served")

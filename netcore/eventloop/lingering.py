@@ -1,0 +1,79 @@
+"""Closing a socket whose peer is still sending, so that the last response reaches it.
+
+close(2) with unread input, or input after it, answers with RST instead of FIN, and a peer that gets an RST
+throws away what it has not read yet (RFC 1122 4.2.2.13, RFC 9112 9.6). So the writing half is shut down
+first, and what still comes is received and thrown away, until the peer has ended too or has had its time.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from netcore.poll import Interest
+
+if TYPE_CHECKING:
+    from netcore.eventloop.loop import Loop
+    from netcore.handler import Timer
+
+__all__ = ["Linger"]
+
+_WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
+
+
+class Linger:
+    """What is left of a connection after its ``on_close``: a descriptor, and a limit in time.
+
+    Args:
+        loop: The loop of the connection, whose thread does all of this.
+        fd: The descriptor, attached and not registered.
+    """
+
+    __slots__ = ("_fd", "_idle", "_loop", "_timer")
+
+    def __init__(self, loop: Loop, fd: int) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._idle = True
+        self._timer: Timer | None = None
+
+    def begin(self, idle: bool) -> None:
+        """Sends FIN and begins to throw away what comes, for ``close_timeout`` seconds at most.
+
+        Args:
+            idle: Whether nothing has been thrown away so far.
+        """
+        self._idle = idle
+        self._loop.sockets.shutdown_write(self._fd)
+        self._loop.lingering[self._fd] = self
+        self._timer = self._loop.schedule(self._loop.limits.close_timeout, self.end)
+        try:
+            self._loop.attend(self._fd, self, Interest.READ)
+        except OSError:
+            self.end()
+
+    def ready(self, readiness: int) -> None:
+        """Throws away what has come; ends if that is all."""
+        n = self._loop.receive_aside([self._fd])[0]
+        if n > 0:
+            self._idle = False
+        elif n not in _WOULD_BLOCK:
+            self.end()
+
+    def hurry(self) -> None:
+        """Ends at once unless the peer has been seen sending: the loop stops."""
+        if self._idle:
+            self.end()
+
+    def end(self) -> None:
+        """Closes the descriptor; what still comes is answered with RST."""
+        loop = self._loop
+        if loop.lingering.pop(self._fd, None) is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        loop.neglect(self._fd)
+        with loop.descriptor_lock:
+            loop.sockets.close([self._fd])
+        if loop.shared.gate is not None:
+            loop.shared.gate.give_back(1)

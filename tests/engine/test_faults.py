@@ -1,0 +1,164 @@
+"""Faults as the kernel makes them: resets, unread input, no descriptor left."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from netcore import Action
+from netcore.testing import RecordingHandler
+
+
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def test_a_reset_is_noticed_in_a_pause(serve, dial):
+    handler = RecordingHandler(on_open=lambda conn: conn.pause_reading())
+    sock = dial(serve(handler))
+    handler.wait_for("on_open")
+    reset(sock)
+    assert isinstance(handler.wait_for("on_close").detail, ConnectionResetError)
+
+
+def test_a_reset_is_noticed_after_the_peers_fin(serve, dial):
+    handler = RecordingHandler(on_eof=lambda conn: Action.NONE)
+    sock = dial(serve(handler))
+    sock.shutdown(socket.SHUT_WR)
+    handler.wait_for("on_eof")
+    reset(sock)
+    assert isinstance(handler.wait_for("on_close").detail, OSError)
+
+
+def test_a_unix_peer_that_closes_in_a_pause_does_not_spin_the_loop(serve, dial, tmp_path):
+    handler = RecordingHandler(on_open=lambda conn: conn.pause_reading())
+    engine = serve(handler, f"unix://{tmp_path}/x.sock")
+    sock = dial(engine)
+    conn = handler.wait_for("on_open").conn
+    sock.sendall(b"last words")
+    sock.close()
+    waits = []
+    loop = engine.loops[0]
+    wait = loop.poller.wait
+    loop.execute(lambda: setattr(loop.poller, "wait", lambda timeout: (waits.append(1), wait(timeout))[1]))
+    for _ in range(20):  # wakes the loop, so that it has its chance to be told again and again
+        done = threading.Event()
+        loop.execute(done.set)
+        assert done.wait(30)
+    assert len(waits) < 100
+    conn.resume_reading()
+    handler.wait_for("on_close")
+    assert handler.received() == b"last words"
+
+
+@pytest.mark.parametrize("network", ["tcp", "unix"])
+def test_the_last_response_arrives_though_the_request_was_not_read(serve, dial, receive, tmp_path, network):
+    """Without lingering the client's send or receive fails with ECONNRESET, and the response is lost."""
+    response = b"413 Content Too Large" * 5000
+
+    def on_traffic(conn):
+        conn.read(10)
+        conn.write(response)
+        return Action.CLOSE
+
+    address = "tcp://127.0.0.1:0" if network == "tcp" else f"unix://{tmp_path}/x.sock"
+    handler = RecordingHandler(on_traffic=on_traffic)
+    sock = dial(serve(handler, address))
+    sock.sendall(b"x" * (8 << 20))
+    assert receive(sock, len(response) + 1) == response
+    sock.close()
+    assert handler.wait_for("on_close").detail is None
+
+
+STARVED = """
+    import resource, socket, time
+    from netcore import Engine, EventHandler
+
+    class Echo(EventHandler):
+        def on_traffic(self, conn):
+            conn.write(conn.read())
+
+    engine = Engine(Echo(), "tcp://127.0.0.1:0", num_event_loops=2)
+    engine.start()
+    port = engine.addresses[0].port
+    here = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+    for sock in here:
+        sock.sendall(b"1")
+        assert sock.recv(1) == b"1"
+    clients = [socket.socket() for _ in range(20)]
+    waits = 0
+    for loop in engine.loops:
+        def counted(timeout, wait=loop.poller.wait):
+            global waits
+            waits += 1
+            return wait(timeout)
+        loop.poller.wait = counted
+        loop.execute(int)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+    taken = []
+    try:
+        while True:
+            taken.append(open("/dev/null"))
+    except OSError:
+        pass
+    for sock in clients:
+        sock.settimeout(30)
+        try:
+            sock.connect(("127.0.0.1", port))
+            assert sock.recv(1) == b""
+        except ConnectionError:
+            pass
+        for other in here:
+            other.sendall(b"2")
+            assert other.recv(1) == b"2"
+    for file in taken:
+        file.close()
+    print("turned away", flush=True)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            sock = socket.create_connection(("127.0.0.1", port))
+            sock.settimeout(30)
+            sock.sendall(b"3")
+            if sock.recv(1) == b"3":
+                break
+        except ConnectionError:
+            pass
+        assert time.monotonic() < deadline
+    print("accepts again", flush=True)
+    assert waits < 2000, waits
+    engine.stop()
+"""
+
+
+def test_out_of_descriptors(tmp_path):
+    """Those who are here are served, those who come are closed, the loop does not spin, and it passes."""
+    program = tmp_path / "starved.py"
+    program.write_text(textwrap.dedent(STARVED))
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["turned away", "accepts again"]
+    assert done.stderr.count("cannot accept") <= 2, done.stderr
+
+
+def test_a_failed_listen_leaves_no_socket_file(tmp_path, monkeypatch):
+    from netcore import Engine, EventHandler
+
+    def listen(self, backlog):
+        raise OSError(105, "no buffer space")
+
+    path = tmp_path / "x.sock"
+    monkeypatch.setattr(socket.socket, "listen", listen)
+    with pytest.raises(OSError, match="no buffer space"):
+        Engine(EventHandler(), f"unix://{path}").start()
+    assert not path.exists()
+    assert not list(Path(tmp_path).iterdir())
