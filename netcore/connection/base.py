@@ -164,6 +164,13 @@ class Connection(Conn):
     def entered(self, state: State) -> None:
         """Called after each change of state; each part of a connection draws its own consequences."""
 
+    def abandon(self) -> None:
+        """Closes this process's side of it, in a forked child, and tells nobody."""
+        self.state = State.CLOSED
+        self.entered(State.CLOSED)
+        self.ending = Ending(CloseReason.SHUTDOWN)
+        self.ending.over = True
+
     def end(self, event: Event, reason: CloseReason, error: Exception | None = None) -> Ending:
         """Begins, or hastens, the end of the connection. The first reason and the first error stay."""
         ending = self.ending

@@ -16,6 +16,7 @@ from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices
 from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
+from netcore.engine.process import track
 from netcore.errors import InvalidAddressError
 from netcore.eventloop import GuardedLogger, Loop, Shared
 from netcore.handler import Action, Conn, EventHandler
@@ -140,6 +141,7 @@ class Engine:
             self._life.finish()
             raise
         self._life.started(len(self.loops))
+        track(self)
         for loop, cpu in zip(self.loops, self._choices.cpus, strict=True):
             threading.Thread(target=loop.run, args=(cpu,), name=f"netcore-{loop.index}", daemon=True).start()
         self._boot()
@@ -194,6 +196,12 @@ class Engine:
         self.request_stop()
         for loop in self.loops:
             loop.post(loop.stop_now)
+
+    def abandon(self) -> None:
+        """Makes the engine inert in a forked child: it lives on in the parent, and only there."""
+        if self._life.abandon():
+            for loop in self.loops:
+                loop.abandon()
 
     def join(self, timeout: float | None = None) -> bool:
         """Waits for the engine's end.

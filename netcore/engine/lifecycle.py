@@ -18,6 +18,7 @@ class Phase(enum.Enum):
     RUNNING = "is running"
     STOPPING = "is stopping"
     STOPPED = "has stopped"
+    FORKED = "runs in the process that started it, of which this one is a fork"
 
 
 class Lifecycle:
@@ -76,10 +77,22 @@ class Lifecycle:
         """Counts a loop off; returns whether it was the last, whose thread then does what ends the engine."""
         with self._lock:
             self._loops_left -= 1
-            if self._loops_left or self.phase is Phase.STARTING:
+            if self._loops_left or self.phase in (Phase.STARTING, Phase.FORKED):
                 return False
             self.phase = Phase.STOPPED
         self._ending_thread = threading.get_ident()
+        return True
+
+    def abandon(self) -> bool:
+        """Leaves the phases of a life for FORKED, in a forked child; returns whether there was a life."""
+        if self.phase in (Phase.NEW, Phase.STOPPED):
+            return False
+        # A thread that held the lock at the fork does not exist here.
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._ended.set()
+        self._ending_thread = None
+        self.phase = Phase.FORKED
         return True
 
     def finish(self) -> None:

@@ -85,6 +85,13 @@ class Acceptor:
                 self._loop.sockets.close([self.listener.fd])
             self.listener.cleanup()
 
+    def abandon(self) -> int:
+        """Lets go of the listener, in a forked child, and returns its descriptor, which is left to close."""
+        self._closed = True
+        self._watching = False
+        self._reserve.spend()
+        return self.listener.fd
+
     def dup(self) -> int:
         """Duplicates the listener's descriptor. Any thread; OSError once it is closed."""
         with self._loop.descriptor_lock:

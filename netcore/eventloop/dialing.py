@@ -87,6 +87,12 @@ class Dial:
         if not self._future.done():
             self._future.set_exception(error)
 
+    def abandon(self) -> None:
+        """Closes this process's copy of the socket, in a forked child; the parent's dial goes on."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
     def _guarded(self, step: Callable[[], object]) -> None:
         try:
             step()

@@ -250,6 +250,24 @@ class Hosting:
             self.shared.gate.add(1)
         return self.adopt(sock.detach(), network, remote, local, context)
 
+    def abandon_connections(self) -> list[int]:
+        """Lets go of all connections, in a forked child; returns their descriptors, which are left to close.
+
+        Nothing of them goes on, not even in a callback in which the fork was made: they are closed here
+        without a word to the kernel or the handler, since they go on in the parent.
+        """
+        self.descriptor_lock = threading.Lock()  # a thread that held it does not exist here
+        self._turning_away = True
+        fds = [*self._by_fd, *self.lingering, *(conn.fd for conn in self._retired)]
+        for conn in self._by_fd.values():
+            conn.abandon()
+        self.outbox.clear()
+        for table in (self._by_fd, self._by_id, self._unsettled, self._again, self.lingering):
+            table.clear()
+        self._retired.clear()
+        self._arriving.clear()
+        return fds
+
     def turn_away(self) -> None:
         """Begins to close every connection, and refuses new ones. The loop's thread."""
         self._turning_away = True

@@ -67,6 +67,7 @@ class Loop(Serving, EventLoop):
         self._complaints = Complaints(clock)
         self._thread_id: int | None = None
         self._sleeping = False
+        self._forked = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.index}, {self.connection_count} connections>"
@@ -80,7 +81,8 @@ class Loop(Serving, EventLoop):
     def execute(self, function: Callable[..., object], *args: object) -> None:
         """See ``EventLoop.execute``."""
         if not self._put(function, args):
-            raise EngineNotRunningError(f"loop {self.index} has ended: it can execute nothing more")
+            fate = "runs in another process, of which this one is a fork" if self._forked else "has ended"
+            raise EngineNotRunningError(f"loop {self.index} {fate}: it can execute nothing more here")
 
     def post(self, function: Callable[..., object], *args: object) -> None:
         """See ``Host.post``."""
@@ -269,6 +271,25 @@ class Loop(Serving, EventLoop):
         """Releases what a loop that never ran holds."""
         self._end()
 
+    def abandon(self) -> None:
+        """Makes the loop inert, in a forked child, without touching what it shares with the parent.
+
+        The child's copies of its descriptors are closed: as long as one is open, a peer gets no FIN and a
+        port stays taken. That leaves the parent's alone, as an epoll_ctl(2) or a shutdown(2) would not.
+        """
+        self._forked = self.stopping = True
+        self._thread_id = None
+        self._tasks.abandon()
+        self._timers.clear()
+        self._dialer.abandon()
+        fds = [acceptor.abandon() for acceptor in self._acceptors] + self.abandon_connections()
+        self._acceptors.clear()
+        self._watchers.clear()
+        self.sockets.close(fds)
+        close_copy = getattr(self.poller, "abandon", None)  # not every poller has something to close
+        if close_copy is not None:
+            close_copy()
+
     def _end(self) -> None:
         self.claim()
         try:
@@ -283,7 +304,8 @@ class Loop(Serving, EventLoop):
             self._tasks.end()
             self._thread_id = None
             try:
-                self.poller.close()
+                if not self._forked:
+                    self.poller.close()
             except Exception:
                 self.logger.exception("the poller of loop %d could not be closed", self.index)
             self.shared.loop_ended()

@@ -42,6 +42,12 @@ class TaskQueue:
         tasks = self.pending
         return [tasks.popleft() for _ in range(min(limit, len(tasks)))]
 
+    def abandon(self) -> None:
+        """Ends without running what is left, in a forked child, where the lock may be held by nobody."""
+        self._lock = threading.Lock()
+        self._ended = True
+        self.pending.clear()
+
     def end(self) -> list[Task]:
         """Refuses tasks from now on and returns those that were left. The loop's thread."""
         with self._lock:

@@ -67,6 +67,11 @@ class TimerHeap:
             self.cancelled = 0
         heapq.heappush(entries, (call.when, next(self._sequence), call))
 
+    def clear(self) -> None:
+        """Forgets all calls."""
+        self.entries.clear()
+        self.cancelled = 0
+
     def next_time(self) -> float | None:
         """Returns when the first call is due, in seconds of the loop's clock; None if there is none."""
         entries = self.entries

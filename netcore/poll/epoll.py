@@ -98,6 +98,11 @@ class EpollPoller:
                 self._closed = True
                 self._lib.nc_epoll_close(self._poller)
 
+    def abandon(self) -> None:
+        """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
+        self._wake_lock = threading.RLock()  # a thread that held it does not exist here
+        self.close()
+
     def _control(self, operation: int, fd: int, interest: int) -> None:
         if self._closed:
             raise ValueError(_CLOSED)

@@ -41,6 +41,10 @@ class Poller(Protocol):
     """The kernel's readiness interface, one per event loop.
 
     After ``close`` every method but ``close`` raises ``ValueError``.
+
+    A poller may have one more method, ``abandon()``. It is called in a forked child, where no other thread
+    exists and locks may be held for ever, and closes the child's copies of its descriptors without touching
+    what the parent still uses; then it is closed.
     """
 
     name: str

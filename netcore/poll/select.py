@@ -191,6 +191,11 @@ class SelectPoller:
                 self._waker.close()
                 self._woken.close()
 
+    def abandon(self) -> None:
+        """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
+        self._wake_lock = threading.RLock()  # a thread that held it does not exist here
+        self.close()
+
     def _check_open(self, interest: int) -> None:
         if self._closed:
             raise ValueError("the poller is closed")

@@ -1,0 +1,46 @@
+"""What the end of the process, and a fork of it, mean for the engines that run in it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netcore.engine.engine import Engine
+
+__all__ = ["track"]
+
+_GRACE = 0.5
+"""Seconds beyond ``shutdown_timeout`` that the end of the process waits for the reset connections."""
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def track(engine: Engine) -> None:
+    """Has a started engine stopped when the interpreter ends, and made inert in a forked child."""
+    _engines.add(engine)
+
+
+def _stop_all() -> None:
+    """Stops what still runs, so that each connection has its ``on_close``, and socket files go.
+
+    The threads of loops are daemons: without this they would be cut off in the midst of a callback.
+    """
+    running = [engine for engine in _engines if engine.running]
+    for engine in running:
+        engine.request_stop()
+    for engine in running:
+        engine.stop(engine.options.shutdown_timeout + _GRACE)
+
+
+def _abandon_all() -> None:
+    """Only the forking thread lives on in the child, and the sockets and pollers are the parent's."""
+    for engine in list(_engines):
+        engine.abandon()
+
+
+atexit.register(_stop_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
