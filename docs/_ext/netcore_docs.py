@@ -1,0 +1,31 @@
+"""The Sphinx extension of this site: what it generates from the code, and its links to the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import command_line
+import docstrings
+import layers
+import option_table
+import reference
+import states
+from sphinx.application import Sphinx
+
+
+def to_the_method(app: Sphinx, page: str, source: list[str]) -> None:
+    """Leads the generated page of figures to the method within this site instead of within the repository."""
+    if page == "benchmarks/README":
+        source[0] = (
+            source[0]
+            .replace("(../../bench/README.md)", "(method.md)")
+            .replace("[bench/README.md]", "[the method]")
+        )
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    for module in (command_line, docstrings, layers, option_table, reference, states):
+        module.setup(app)
+    app.connect("source-read", to_the_method)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,102 @@
+"""The public names of netcore, and the one place where each of them has its entry."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import types
+import typing
+
+import netcore
+
+_FIRST = (
+    "netcore",
+    "netcore.codec",
+    "netcore.worker",
+    "netcore.poll",
+    "netcore.lb",
+    "netcore.buffer",
+    "netcore.testing",
+)
+"""Where a name that several packages export has its entry: in the first of them."""
+
+
+@functools.cache
+def packages() -> tuple[str, ...]:
+    """Returns the packages and modules of netcore that export names, those of `_FIRST` first."""
+    found = [f"netcore.{info.name}" for info in pkgutil.iter_modules(netcore.__path__)]
+    public = [name for name in found if not name.rpartition(".")[2].startswith("_")]
+    exporting = [name for name in public if hasattr(importlib.import_module(name), "__all__")]
+    return (*_FIRST, *(name for name in exporting if name not in _FIRST))
+
+
+def exported(package: str) -> list[tuple[str, object]]:
+    """Returns the names that a package exports, with what they are."""
+    module = importlib.import_module(package)
+    return [(name, getattr(module, name)) for name in module.__all__]
+
+
+@functools.cache
+def _homes() -> dict[int, str]:
+    homes: dict[int, str] = {}
+    for package in packages():
+        for name, value in exported(package):
+            if isinstance(value, type | types.FunctionType):
+                homes.setdefault(id(value), f"{package}.{name}")
+    return homes
+
+
+def home(package: str, name: str, value: object) -> str:
+    """Returns the full name under which an exported name has its entry."""
+    return _homes().get(id(value), f"{package}.{name}")
+
+
+@functools.cache
+def entries() -> dict[str, str]:
+    """Returns the full name of each entry, by every way in which a text may call it.
+
+    That is the name itself, `Class.member`, and both with the package in front.
+    """
+    table: dict[str, str] = {}
+    for package in packages():
+        for name, value in exported(package):
+            full = home(package, name, value)
+            for spelling in (name, f"{package}.{name}", getattr(value, "__module__", "") + "." + name):
+                table.setdefault(spelling, full)
+                if inspect.isclass(value):
+                    for member in _members(value):
+                        table.setdefault(f"{spelling}.{member}", f"{full}.{member}")
+    return table
+
+
+def _members(cls: type) -> list[str]:
+    """Returns the members that have entries: autodoc makes none for what a class inherits."""
+    documented = [
+        name
+        for name, value in vars(cls).items()
+        if not name.startswith("_")
+        and (inspect.getdoc(value) if callable(value) else isinstance(value, property))
+    ]
+    return documented
+
+
+def entry_of(name: str) -> str | None:
+    """Returns the entry for a name as the code spells it.
+
+    Returns:
+        The full name; that of the nearest public base for a class that is not public; empty for a type
+        variable, which needs none; None if there is no entry.
+    """
+    if found := entries().get(name):
+        return found
+    module, _, last = name.rpartition(".")
+    try:
+        value = getattr(importlib.import_module(module), last)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    if isinstance(value, typing.TypeVar):
+        return ""
+    bases = value.__mro__[1:] if inspect.isclass(value) else ()
+    return next((_homes()[id(base)] for base in bases if id(base) in _homes()), None)

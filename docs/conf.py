@@ -1,0 +1,44 @@
+"""How the site is built: ``sphinx-build -n -W docs OUTPUT``, or ``tox -e docs``."""
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from importlib.metadata import version as installed_version
+
+project = "netcore"
+author = "the netcore developers"
+copyright = "the netcore developers; Apache License 2.0"
+release = version = installed_version("netcore")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "netcore_docs"]
+exclude_patterns = ["_ext", "_build"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+nitpicky = True
+_foreign = "|".join(re.escape(name) for name in sorted(sys.stdlib_module_names))
+nitpick_ignore_regex = [
+    # The standard library's names have their entries elsewhere; those of netcore must have them here.
+    (r"py:.*", rf"({_foreign}|typing_extensions)\..*"),
+    (r"py:.*", r"[A-Za-z]+Error|[a-z]+|Buffer|optional|TracebackType|BinaryIO|Future"),
+]
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = False
+
+html_theme = "furo"
+html_title = "netcore"
+html_static_path = ["_static"]
+html_css_files = ["netcore.css"]
+html_copy_source = False
+pygments_style = "friendly"
+pygments_dark_style = "monokai"

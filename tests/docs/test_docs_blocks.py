@@ -1,0 +1,162 @@
+"""Every block of code in the documentation runs, or is at least what it claims to be."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import io
+import logging
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import netcore
+from netcore.cli.parser import make_parser
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+KNOWN = {"python", "sh", "ini", "text", "nginx", "haproxy", "c", "toml"}
+_FENCE = re.compile(r"^( *)(`{3,}|:{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A fenced block: where it begins, its language, and what stands in it."""
+
+    line: int
+    language: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    """Finds the blocks of a page; directives of the site, ``{...}``, are none, but for code-block."""
+    text = page.read_text()
+    found = []
+    for match in _FENCE.finditer(text):
+        info = match[3].strip()
+        if info.startswith("{"):
+            continue
+        line = text.count("\n", 0, match.start()) + 2
+        found.append(Block(line, info, textwrap.dedent(match[4])))
+    return found
+
+
+def pages_with(language: str) -> list[object]:
+    """Makes a parameter of each page that has such blocks."""
+    return [
+        pytest.param(page, id=str(page.relative_to(ROOT)))
+        for page in PAGES
+        if any(block.language == language for block in blocks(page))
+    ]
+
+
+def serve_briefly(handler: netcore.EventHandler, *addresses: str, **options: object) -> None:
+    """Stands in for ``netcore.run``: serves on free ports until one connection to each has come and gone."""
+    free = [re.sub(r":\d+$", ":0", address) for address in addresses]
+    with netcore.Engine(handler, *free, **options) as engine:
+        for address in engine.addresses:
+            if address.network == "tcp":
+                host = address.host or "127.0.0.1"
+                with socket.create_connection((host, address.port), timeout=30) as sock:
+                    sock.shutdown(socket.SHUT_WR)
+                    while sock.recv(65536):
+                        pass
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """Collects what netcore logs as an error."""
+    errors: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            errors.append(self.format(record))
+
+    collector = Collect(logging.ERROR)
+    logging.getLogger("netcore").addHandler(collector)
+    yield errors
+    logging.getLogger("netcore").removeHandler(collector)
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logged: list[str]) -> None:
+    monkeypatch.setattr(netcore, "run", serve_briefly)
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "page"}
+    # What a block defines may be imported by name, such as by the loading of dataclasses.
+    monkeypatch.setitem(sys.modules, "page", type(sys)("page"))
+    said = io.StringIO()
+    for block in blocks(page):
+        if block.language == "python":
+            code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+            with contextlib.redirect_stdout(said):
+                exec(code, namespace)
+    assert not logged, logged
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_languages_are_known(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in KNOWN, f"{page}:{block.line} is {block.language!r}"
+
+
+@pytest.mark.parametrize("page", pages_with("sh"))
+def test_shell_is_right(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "sh":
+            if shutil.which("bash"):
+                checked = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True)
+                assert checked.returncode == 0, f"{page}:{block.line}: {checked.stderr}"
+            for command in commands(block.text):
+                check_command(command)
+
+
+def commands(text: str) -> list[list[str]]:
+    """Splits a block into commands and their words."""
+    lines = text.replace("\\\n", " ").splitlines()
+    found = []
+    for line in lines:
+        words: list[str] = []
+        for word in shlex.split(line, comments=True):
+            if word in ("&&", "|", ";", "&"):
+                found.append(words)
+                words = []
+            else:
+                words.append(word)
+        found.append(words)
+    return [words for words in found if words]
+
+
+def check_command(words: list[str]) -> None:
+    """Looks at a command: it names files, environments and arguments that there are."""
+    while "=" in words[0]:  # settings of the environment
+        words = words[1:]
+    program = Path(words[0]).name
+    if program.startswith("python") and len(words) > 1 and words[1].endswith(".py"):
+        assert (ROOT / words[1]).is_file(), words
+    elif program == "netcore" and words[1] not in ("--help", "--version"):
+        make_parser().parse_args(words[1:])
+    elif program == "tox" and "-e" in words:
+        named = re.findall(
+            r"^\[testenv:(\w+)\]|^env_list = (.*)$", (ROOT / "tox.ini").read_text(), re.MULTILINE
+        )
+        known = {name for pair in named for name in re.split(r"[, {}]+", "".join(pair))}
+        assert words[words.index("-e") + 1] in known | {"py311", "py312", "py313"}, words
+
+
+@pytest.mark.parametrize("page", pages_with("ini"))
+def test_units_are_well_formed(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "ini":
+            parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters="=")
+            parser.read_string(block.text)
+            assert parser.sections(), f"{page}:{block.line}"
