@@ -7,12 +7,17 @@ from collections.abc import Callable
 
 from netcore.errors import PollerUnavailableError
 from netcore.poll.epoll import EpollPoller
+from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Poller
 from netcore.poll.select import SelectPoller
 
 __all__ = ["available", "open_poller", "poller_names", "register_poller", "why_unavailable"]
 
-_factories: dict[str, Callable[[], Poller]] = {"epoll": EpollPoller, "select": SelectPoller}
+_factories: dict[str, Callable[[], Poller]] = {
+    "epoll": EpollPoller,
+    "kqueue": KqueuePoller,
+    "select": SelectPoller,
+}
 """Best first. Later registrations go behind the built-in ones."""
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from netcore.poll import EpollPoller, Poller, SelectPoller, why_unavailable
+from netcore.poll import EpollPoller, KqueuePoller, Poller, SelectPoller, why_unavailable
 from netcore.testing import FakePoller
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.check_poller import check_poller
 
-NO_EPOLL = why_unavailable("epoll")
+NO_EPOLL, NO_KQUEUE = why_unavailable("epoll"), why_unavailable("kqueue")
 needs_epoll = [pytest.mark.native, pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")]
+needs_kqueue = [pytest.mark.native, pytest.mark.skipif(bool(NO_KQUEUE), reason=NO_KQUEUE or "-")]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -112,6 +113,7 @@ class SelectorsPoller:
     "factory",
     [
         pytest.param(EpollPoller, marks=needs_epoll),
+        pytest.param(KqueuePoller, marks=needs_kqueue),
         SelectPoller,
         SelectorsPoller,
         FakePoller,

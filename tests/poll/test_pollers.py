@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netcore.poll import EpollPoller, Interest, Poller, Readiness, SelectPoller, why_unavailable
+from netcore.poll import EpollPoller, Interest, KqueuePoller, Poller, Readiness, SelectPoller, why_unavailable
 
-NO_EPOLL = why_unavailable("epoll")
+NO_EPOLL, NO_KQUEUE = why_unavailable("epoll"), why_unavailable("kqueue")
 needs_epoll = [pytest.mark.native, pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")]
-POLLERS = [pytest.param(EpollPoller, marks=needs_epoll, id="epoll"), pytest.param(SelectPoller, id="select")]
+needs_kqueue = [pytest.mark.native, pytest.mark.skipif(bool(NO_KQUEUE), reason=NO_KQUEUE or "-")]
+POLLERS = [
+    pytest.param(EpollPoller, marks=needs_epoll, id="epoll"),
+    pytest.param(KqueuePoller, marks=needs_kqueue, id="kqueue"),
+    pytest.param(SelectPoller, id="select"),
+]
 
 
 @pytest.fixture(params=POLLERS)
@@ -32,6 +37,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def test_names_and_abilities() -> None:
     assert (EpollPoller.name, EpollPoller.supports_edge) == ("epoll", True)
+    assert (KqueuePoller.name, KqueuePoller.supports_edge) == ("kqueue", True)
     assert (SelectPoller.name, SelectPoller.supports_edge) == ("select", False)
 
 

@@ -22,11 +22,24 @@ enum { NC_READ = 1, NC_WRITE = 2, NC_EDGE = 4 };
 enum { NC_READABLE = 1, NC_WRITABLE = 2, NC_HANGUP = 4, NC_ERROR = 8 };
 enum { NC_ADD = 1, NC_MODIFY = 2, NC_REMOVE = 3 };
 
-/* A poller: the kernel's object, and what another thread pokes to end a wait. */
+/* A change of interest that the kernel has not been told of yet; see nc_kqueue_wait. */
+typedef struct {
+    nc_socket socket;
+    int operation;
+    int interest;
+} nc_change;
+
+enum { NC_CHANGES = 256 };
+
+/* A poller: the kernel's object, what another thread pokes to end a wait, and, of kqueue only, where the
+ * poke arrives if that is another descriptor, and the changes that the next wait takes along. */
 typedef struct {
     nc_socket handle;
     nc_socket waker;
     int seen; /* every flag that the last wait found on any socket */
+    nc_socket woken;
+    int pending;
+    nc_change changes[NC_CHANGES];
 } nc_poller;
 
 /* Backends. Each has these five functions under its own name.
@@ -37,6 +50,16 @@ int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int int
 int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
 int nc_epoll_wake(nc_poller *poller);
 void nc_epoll_close(nc_poller *poller);
+
+/* kqueue keeps no interest that could be asked for, so it is told the former one: control takes
+ * interest | former << NC_FORMER (NC_REMOVE: former << NC_FORMER). It knows of no descriptor registered twice, or
+ * never, and an error that only the system can see is reported by the next wait, as NC_ERROR. */
+enum { NC_FORMER = 4 };
+int nc_kqueue_open(nc_poller *poller);
+int nc_kqueue_control(nc_poller *poller, int operation, nc_socket socket, int interest);
+int nc_kqueue_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
+int nc_kqueue_wake(nc_poller *poller);
+void nc_kqueue_close(nc_poller *poller);
 
 /* Batched socket I/O.
  *

@@ -13,6 +13,12 @@
 
 #if !defined(_WIN32)
 #define NC_HAVE_POSIX_SOCKETS 1
+/* Where the header is: macOS, the BSDs, and a system that a library brings kqueue to (see build.py). */
+#if defined(__has_include)
+#if __has_include(<sys/event.h>)
+#define NC_HAVE_KQUEUE 1
+#endif
+#endif
 #endif
 
 /* A backend that this platform lacks: the same functions, each saying so. */
@@ -47,6 +53,12 @@
 #include "epoll.c"
 #else
 NC_ABSENT_POLLER(epoll)
+#endif
+
+#ifdef NC_HAVE_KQUEUE
+#include "kqueue.c"
+#else
+NC_ABSENT_POLLER(kqueue)
 #endif
 
 #ifdef NC_HAVE_POSIX_SOCKETS

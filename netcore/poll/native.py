@@ -1,0 +1,91 @@
+"""What pollers in C have in common: five functions of one backend, and the arrays that they fill."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from itertools import repeat
+
+from netcore._native import check, native
+from netcore.poll.columns import Columns
+from netcore.poll.protocol import Readiness
+
+__all__ = ["CLOSED", "NativePoller"]
+
+_BATCH = 256
+"""Events taken in one wait: enough to amortize the call, few enough to keep replies prompt."""
+
+_READABLE = int(Readiness.READABLE)
+
+CLOSED = "the poller is closed"
+
+
+class NativePoller:
+    """Waits, is woken and closes; register, modify and unregister are up to the backend.
+
+    Attributes:
+        name: Of the poller, and of its functions in C: ``nc_NAME_open`` and so on.
+    """
+
+    name: str
+    supports_edge: bool
+
+    def __init__(self) -> None:
+        """Opens the kernel's object.
+
+        Raises:
+            ImportError: netcore was built without its native part.
+            OSError: The system lacks the backend (ENOSYS), or no descriptor is left.
+        """
+        ffi, self._lib = native()
+        self._unpack = ffi.unpack
+        self._poller = ffi.new("nc_poller *")
+        self._fds = ffi.new("nc_socket[]", _BATCH)
+        self._readiness = ffi.new("int[]", _BATCH)
+        self._wait, self._wake, self._close, self._control = (
+            getattr(self._lib, f"nc_{self.name}_{function}") for function in ("wait", "wake", "close", "control")
+        )
+        self._wake_lock = threading.RLock()  # reentrant: a signal handler may call wake in the midst of one
+        self._closed = True
+        check(getattr(self._lib, f"nc_{self.name}_open")(self._poller))
+        self._closed = False
+
+    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        """See ``Poller.wait``."""
+        fds, readiness = self.wait_columns(timeout)
+        return list(zip(fds, readiness or repeat(_READABLE), strict=False))
+
+    def wait_columns(self, timeout: float | None) -> Columns:
+        """See ``ColumnPoller.wait_columns``."""
+        if self._closed:
+            raise ValueError(CLOSED)
+        fds, readiness = self._fds, self._readiness
+        n = self._wait(self._poller, -1.0 if timeout is None else timeout, _BATCH, fds, readiness)
+        if n == 1:  # the ping-pong of a single busy connection: a fraction of the general way's price
+            only = readiness[0]
+            return [fds[0]], None if only == _READABLE else [only]
+        if n > 1:
+            mixed = self._poller.seen != _READABLE
+            return self._unpack(fds, n), self._unpack(readiness, n) if mixed else None
+        check(n)
+        return [], None
+
+    def wake(self) -> None:
+        """See ``Poller.wake``. Any thread."""
+        # The lock keeps the waker from being closed, and its number reused, under the call.
+        with self._wake_lock:
+            if self._closed:
+                raise ValueError(CLOSED)
+            check(self._wake(self._poller))
+
+    def close(self) -> None:
+        """See ``Poller.close``."""
+        with self._wake_lock:
+            if not self._closed:
+                self._closed = True
+                self._close(self._poller)
+
+    def abandon(self) -> None:
+        """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
+        self._wake_lock = threading.RLock()  # a thread that held it does not exist here
+        self.close()
