@@ -43,7 +43,8 @@ class NativePoller:
         self._fds = ffi.new("nc_socket[]", _BATCH)
         self._readiness = ffi.new("int[]", _BATCH)
         self._wait, self._wake, self._close, self._control = (
-            getattr(self._lib, f"nc_{self.name}_{function}") for function in ("wait", "wake", "close", "control")
+            getattr(self._lib, f"nc_{self.name}_{function}")
+            for function in ("wait", "wake", "close", "control")
         )
         self._wake_lock = threading.RLock()  # reentrant: a signal handler may call wake in the midst of one
         self._closed = True
