@@ -22,11 +22,8 @@ if not __package__:
 
 from examples.http_service import Continue, Limits, Refusal, Request, RequestReader, Response, Site
 
-PIECE = 65536
-"""Bytes of a file read at once; no more than ``Options.high_water`` of it is in memory at a time."""
-
 PER_TURN = 64
-"""Pieces and answers for one connection in a row; then it is the others' turn."""
+"""Answers for one connection in a row; then it is the others' turn."""
 
 LINGER = 2.0
 """Seconds for a client to read a refusal; closed at once, with its request unread, it would get a reset."""
@@ -39,25 +36,16 @@ class Exchange:
         reader: Makes requests of the bytes.
         waiting: What has been read and not answered, since the client is slow to take the answers.
         paused: Whether reading is paused for that.
-        file: What is being sent; None if nothing is.
-        left: How many bytes of it are still to be sent.
         over: Whether the last answer has been begun.
     """
 
-    __slots__ = ("file", "left", "over", "paused", "reader", "waiting")
+    __slots__ = ("over", "paused", "reader", "waiting")
 
     def __init__(self, limits: Limits) -> None:
         self.reader = RequestReader(limits)
         self.waiting: deque[Request | Continue | Refusal] = deque()
         self.paused = False
-        self.file: BinaryIO | None = None
-        self.left = 0
         self.over = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is left to be said."""
-        return bool(self.waiting) or self.file is not None
 
 
 class HttpServer(netcore.EventHandler):
@@ -95,34 +83,23 @@ class HttpServer(netcore.EventHandler):
         """Goes on answering."""
         self._answer(conn, conn.context)
 
-    def on_close(self, conn: netcore.Conn, error: Exception | None) -> None:
-        """Forgets the connection."""
-        exchange: Exchange = conn.context
-        if exchange.file is not None:
-            exchange.file.close()
-        conn.context = None
-
     def _answer(self, conn: netcore.Conn, exchange: Exchange) -> None:
         """Answers what is waiting, as long as the client takes the answers; then it waits as well."""
         steps = 0
-        while exchange.busy and conn.writable and not conn.closed:
+        while exchange.waiting and conn.writable and not conn.closed:
             if steps == PER_TURN:
                 conn.loop.execute(self._answer, conn, exchange)
                 break
             steps += 1
             self._step(conn, exchange)
-        busy = exchange.busy
-        if busy and not exchange.paused:
+        if exchange.waiting and not exchange.paused:
             exchange.paused = True
             conn.pause_reading()
-        elif exchange.paused and not busy:
+        elif exchange.paused and not exchange.waiting:
             exchange.paused = False
             conn.resume_reading()
 
     def _step(self, conn: netcore.Conn, exchange: Exchange) -> None:
-        if exchange.file is not None:
-            self._send_piece(conn, exchange, exchange.file)
-            return
         match exchange.waiting.popleft():
             case Request() as request:
                 self._respond(conn, exchange, request)
@@ -136,27 +113,18 @@ class HttpServer(netcore.EventHandler):
         exchange.over = not request.keep_alive
         conn.write(response.head(request.keep_alive))
         if response.file is not None:
-            exchange.file = response.file
-            exchange.left = 0 if request.method == "HEAD" else response.size
-        else:
-            if request.method != "HEAD":
-                conn.write(response.body)
-            self._answered(conn, exchange)
-
-    def _send_piece(self, conn: netcore.Conn, exchange: Exchange, file: BinaryIO) -> None:
-        piece = file.read(min(PIECE, exchange.left))
-        conn.write(piece)
-        exchange.left -= len(piece)
-        if not exchange.left:
-            file.close()
-            exchange.file = None
-            self._answered(conn, exchange)
-        elif not piece:
-            conn.abort()  # the file has become shorter than the head has promised
-
-    def _answered(self, conn: netcore.Conn, exchange: Exchange) -> None:
+            with response.file as file:
+                if request.method != "HEAD":
+                    self._send(conn, file, response.size)
+        elif request.method != "HEAD":
+            conn.write(response.body)
         if exchange.over:
             conn.close()
+
+    def _send(self, conn: netcore.Conn, file: BinaryIO, size: int) -> None:
+        """Sends a file; if it becomes shorter than the head has promised, the connection is reset."""
+        if conn.sendfile(file, 0, size) < size:
+            conn.abort()
 
     def _refuse(self, conn: netcore.Conn, exchange: Exchange, refusal: Refusal) -> None:
         response = Response.plain(refusal.status)

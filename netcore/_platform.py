@@ -12,17 +12,20 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable
 
 __all__ = [
     "ABSTRACT_UNIX_NAMES",
     "AF_UNIX",
     "REUSE_PORT_OPTION",
+    "SENDFILE",
     "SO_BINDTODEVICE",
     "SO_EXCLUSIVEADDRUSE",
     "allocate_arena",
     "keep_freed_memory",
     "pack_linger",
     "pin_thread",
+    "read_at",
     "usable_cpus",
 ]
 
@@ -56,6 +59,32 @@ def _reuse_port_option() -> int | None:
 
 REUSE_PORT_OPTION: int | None = _reuse_port_option()
 """The socket option that balances connections between listeners of one port; None if none does."""
+
+
+SENDFILE: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
+"""``SENDFILE(socket, file, offset, count)`` sends a part of a file without bringing it here; None on Windows.
+
+The standard library's function has the same first four arguments on every platform, though the system
+calls behind it differ (sendfile(2) of Linux, of FreeBSD, of macOS).
+"""
+
+_PREAD: Callable[[int, int, int], bytes] | None = getattr(os, "pread", None)
+
+
+def read_at(file: int, count: int, offset: int) -> bytes:
+    """Reads up to ``count`` bytes of a file from ``offset`` on, ``b""`` past its end; pread(2).
+
+    The file's own position stays where it is. Without pread(2) it is moved and put back, so that no other
+    thread should use the file meanwhile.
+    """
+    if _PREAD is not None:
+        return _PREAD(file, count, offset)
+    position = os.lseek(file, 0, os.SEEK_CUR)
+    try:
+        os.lseek(file, offset, os.SEEK_SET)
+        return os.read(file, count)
+    finally:
+        os.lseek(file, position, os.SEEK_SET)
 
 
 def usable_cpus() -> tuple[int, ...]:

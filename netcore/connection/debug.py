@@ -22,6 +22,7 @@ _LOOP_ONLY = (
     "write",
     "writev",
     "read_from",
+    "sendfile",
     "send_to",
     "flush",
     "shutdown_write",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore.address import Address
 from netcore.buffer import LinkedListBuffer
+from netcore.connection.backlog import MixedBacklog
 from netcore.connection.inbound import InboundStream
 from netcore.connection.state import Event, State
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
@@ -51,7 +52,7 @@ class OutboundStream(InboundStream):
         super().__init__(host, fd, network, remote, local)
         self.congested = False
         self._outbox = host.outbox
-        self._backlog: LinkedListBuffer | None = None
+        self._backlog: LinkedListBuffer | MixedBacklog | None = None
         # Whether the kernel refused some of it, so that it will report when it takes more.
         self._blocked = False
         # Whether a write may go straight to the outbox: open, nothing waits in front, no deadline watches.
@@ -62,7 +63,8 @@ class OutboundStream(InboundStream):
         super().entered(state)
         if not state.writes:
             self._direct = False
-            if state.drops_output:
+            if state.drops_output and self._backlog is not None:
+                self._backlog.release()
                 self._backlog = None
 
     @property
@@ -74,7 +76,7 @@ class OutboundStream(InboundStream):
 
     @property
     def backlogged(self) -> int:
-        """Bytes that the kernel has not taken when they were offered, or that wait behind such."""
+        """Bytes that the kernel has not taken when they were offered, or that wait behind such; files too."""
         return 0 if self._backlog is None else self._backlog.buffered
 
     @property
@@ -184,9 +186,11 @@ class OutboundStream(InboundStream):
 
     def _check_water(self) -> None:
         limits = self._host.limits
+        backlog = self._backlog
         waiting = self.backlogged
-        if waiting > limits.max_outbound:
-            error = OSError(errno.ENOBUFS, f"{waiting} bytes wait for the peer, {limits.max_outbound} may")
+        held = backlog.in_memory if isinstance(backlog, MixedBacklog) else waiting
+        if held > limits.max_outbound:
+            error = OSError(errno.ENOBUFS, f"{held} bytes wait for the peer, {limits.max_outbound} may")
             self.end(Event.ABORT, CloseReason.OVERFLOW, error).reset = True
         elif waiting >= limits.high_water:
             self.congested = True

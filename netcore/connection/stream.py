@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from netcore._native import error as system_error
 from netcore.connection.base import UNWATCHED
 from netcore.connection.callbacks import run
-from netcore.connection.outbound import OutboundStream
+from netcore.connection.filing import FilingStream
 from netcore.connection.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
@@ -28,7 +28,7 @@ _NOTHING_FOLLOWS = (CloseReason.EOF, CloseReason.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
-class StreamConnection(OutboundStream):
+class StreamConnection(FilingStream):
     """Joins the two halves: what events do to the connection, and how it ends."""
 
     __slots__ = ("_owes_traffic",)
@@ -159,6 +159,7 @@ class StreamConnection(OutboundStream):
         """Draws the consequences of a turn, after its output has been offered to the kernel."""
         if self.ending is not None and self.ending.over:
             return
+        self.send_files()
         self.tidy()
         if self.deadlines is not None:
             self.deadlines.flushed(self.backlogged, self._host.now())

@@ -200,6 +200,36 @@ class Conn(Protocol):
     def read_from(self, file: BinaryIO) -> int:
         """Writes all that a file still has; returns how many bytes. Raises what ``write`` and the file do."""
 
+    def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+        """Sends a part of a file, in order with the writes and without bringing it to memory.
+
+        The call returns at once, and the file may be closed after it: a regular file is sent later from a
+        descriptor of its own, by sendfile(2) where the system has it. It counts as ``outbound_buffered``
+        and for the water marks until the kernel has taken it, but never for ``Options.max_outbound``.
+        Its own position is neither used nor changed. A small file is read at once, and so is everything
+        else, such as a pipe or ``io.BytesIO``, which then is like any other output.
+
+        ``close`` sends the files that wait as well, and gives up only when for ``Options.close_timeout``
+        the peer has taken nothing of them. A file that becomes shorter while it is sent, or cannot be
+        read, ends the connection with RST, so that the peer does not take what it has got for the whole:
+        ``on_close`` gets the ``OSError``, and the reason is ``CloseReason.ERROR``.
+
+        Args:
+            file: Opened for reading, in binary mode.
+            offset: Where in the file to begin, in bytes.
+            count: How many bytes at most; None for all that follow.
+
+        Returns:
+            How many bytes will be sent: fewer than ``count`` if the file has fewer.
+
+        Raises:
+            ConnectionClosedError: The connection has closed, or ``shutdown_write`` was called.
+            UnsupportedOperationError: This is a datagram connection.
+            TypeError: The file is open in text mode.
+            ValueError: A number is negative.
+            OSError: The file cannot be read, or no descriptor is left for it.
+        """
+
     def send_to(self, data: Buffer, address: Address) -> int:
         """Sends a datagram to an address; UnsupportedOperationError on a stream."""
 
@@ -234,6 +264,8 @@ class Conn(Protocol):
 
     def close(self, callback: Callback | None = None) -> None:
         """Sends what is buffered, then FIN; gives up after ``Options.close_timeout``. Any thread.
+
+        While a file is sent, see ``sendfile``, that time begins anew with progress.
 
         Args:
             callback: ``callback(conn, None)`` once ``on_close`` has run, or at once if it has already.

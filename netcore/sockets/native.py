@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from netcore._native import native
 from netcore._platform import allocate_arena
 from netcore.address import Address
+from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of
 from netcore.sockets.protocol import Arena, Chunk
 
@@ -136,6 +137,10 @@ class NativeSockets:
         small = [chunk for chunk in chunks if len(chunk) < _BY_POINTER]
         pointers = [from_buffer(chunk) if len(chunk) >= _BY_POINTER else null for chunk in chunks]
         return self._lib.nc_send(len(fds), fds, lengths, b"".join(small), pointers, self._unsent)
+
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        """See ``Transport.sendfile``."""
+        return send_file(self.borrow, fd, file, offset, count)
 
     def shutdown_write(self, fd: int) -> None:
         """See ``Transport.shutdown_write``."""

@@ -37,6 +37,20 @@ class Transport(Protocol):
             were not sent, or failed with the negative errno n.
         """
 
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        """Sends a part of a regular file, as far as the kernel takes it without blocking.
+
+        Args:
+            fd: The socket.
+            file: The file's descriptor; its position is neither used nor changed.
+            offset: Where in the file to begin, in bytes.
+            count: Bytes to send at most, above zero.
+
+        Returns:
+            The number of bytes sent, 0 if the file ends at ``offset`` or before, or a negative errno,
+            which is -EAGAIN if the kernel takes nothing at present.
+        """
+
     def shutdown_write(self, fd: int) -> None:
         """Sends FIN and keeps the receiving half; see shutdown(2). A dead connection is no error."""
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 from netcore._platform import allocate_arena, pack_linger
 from netcore.address import Address
+from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of, pack_name
 from netcore.sockets.protocol import Arena, Chunk
 
@@ -121,6 +122,10 @@ class PureSockets:
             # ENOBUFS is passing trouble below the socket: try again later, as if it were full.
             would_block = isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS
             return 0 if would_block else _code(error)
+
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        """See ``Transport.sendfile``."""
+        return send_file(self.borrow, fd, file, offset, count)
 
     def shutdown_write(self, fd: int) -> None:
         """See ``Transport.shutdown_write``."""

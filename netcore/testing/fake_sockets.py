@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from netcore._platform import allocate_arena
+from netcore._platform import allocate_arena, read_at
 from netcore.address import Address
 from netcore.errors import UnsupportedOperationError
 from netcore.poll import Readiness
@@ -82,6 +82,11 @@ class FakeTransport:
         if n > 0:
             self.sent[fd] += chunk[:n]
         return n
+
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        """See ``Transport.sendfile``; the file is a real one."""
+        data = read_at(file, count, offset)
+        return (self._send(fd, data) or _WOULD_BLOCK) if data else 0
 
     def shutdown_write(self, fd: int) -> None:
         """See ``Transport.shutdown_write``."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from netcore import Action, Address, ConnectionClosedError, EventHandler, Timeout
-from netcore.connection import Limits, State
+from netcore.connection import Limits, State, filing
 from netcore.eventloop import Gate, Listener, Loop, Shared
 from netcore.poll import Readiness
 from netcore.testing import FakePoller, FakeSockets, ManualClock
@@ -103,6 +103,7 @@ class Walker(EventHandler):
 
 class Walk(RuleBasedStateMachine):
     edge_chunk = 0
+    file = None
 
     def __init__(self):
         super().__init__()
@@ -129,6 +130,8 @@ class Walk(RuleBasedStateMachine):
         self.loop.start_accepting()
         self.limit = limit
         self.connected = []
+        self.connect(2)  # or most walks would be over before there is anybody to walk with
+        self.turn(1)
 
     def callback(self, method):
         entry = [method, 0]
@@ -157,6 +160,15 @@ class Walk(RuleBasedStateMachine):
             data = self.fresh(peer, size)
             try:
                 conn.write(data)
+            except ConnectionClosedError:
+                assert not open_
+            else:
+                if open_:
+                    peer.written += data
+        elif what == "sendfile":
+            data = self.fresh(peer, size)
+            try:
+                assert conn.sendfile(self.file, len(peer.written) % 251, size) == size
             except ConnectionClosedError:
                 assert not open_
             else:
@@ -213,6 +225,7 @@ class Walk(RuleBasedStateMachine):
     ACTIONS = (
         *("raise", "action_close", "close", "abort", "shutdown_write", "pause", "resume", "wake", "flush"),
         *("write", "write", "write", "write_mutable", "async_write", "count"),
+        *("sendfile",) * 4,
         *("deadline", "read_deadline", "write_deadline", "disarm"),
     )
     PLAN = st.tuples(st.sampled_from(ACTIONS), SIZE, st.none() | INDEX)
@@ -337,7 +350,7 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def the_gate_counts_right(self):
         if getattr(self, "gate", None) is not None:
-            assert self.gate._free == self.limit - self.loop.connection_count
+            assert self.gate._free == self.limit - self.loop.connection_count - len(self.loop.lingering)
 
     def settle_down(self):
         """Everything flows again; then nothing may go on happening."""
@@ -350,9 +363,10 @@ class Walk(RuleBasedStateMachine):
                 self.sockets.unblock(peer.conn.fd)
                 peer.conn.resume_reading()
                 peer.conn.wake()  # for what the handler has left unread
-        for _ in range(200):
-            self.loop.execute(int)
-            self.loop.turn()
+        self.turn(200)
+        left = None
+        while left != (left := sum(peer.conn.backlogged for peer in self.order)):
+            self.turn(10)  # files are sent little by little
 
     def teardown(self):
         if not hasattr(self, "loop"):
@@ -391,11 +405,29 @@ class EdgeWalk(Walk):
 
 
 @pytest.mark.parametrize("machine", [Walk, EdgeWalk], ids=["level", "edge"])
-def test_a_random_walk(machine):
+def test_a_random_walk(machine, tmp_path, monkeypatch):
     class Case(machine.TestCase):
         settings = SETTINGS
 
-    Case("runTest").runTest()
+    class Part(filing.FilePart):
+        """One that is counted, and sent from its file although it is small."""
+
+        def __init__(self, *args):
+            super().__init__(*args)
+            parts.append(self)
+
+        def close(self):
+            super().close()
+            closed.append(self)
+
+    parts, closed = [], []
+    monkeypatch.setattr(filing, "_SMALL", 50)
+    monkeypatch.setattr(filing, "FilePart", Part)
+    (tmp_path / "file").write_bytes(bytes(i % 251 for i in range(10_000)))
+    with (tmp_path / "file").open("rb") as machine.file:
+        Case("runTest").runTest()
+    assert parts
+    assert len(closed) == len(parts) == len(set(closed))
 
 
 SETTINGS = settings(

@@ -139,6 +139,22 @@ class RaisesErrors(PureSockets):
         return left
 
 
+class SendsFilesFromTheirPosition(PureSockets):
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        with open(file, "rb", buffering=0, closefd=False) as whole:
+            return self._sockets[fd].send(whole.read(count))
+
+
+class HidesTheEndOfFiles(PureSockets):
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        return super().sendfile(fd, file, offset, count) or -errno.EAGAIN
+
+
+class FindsNoRoomForFiles(PureSockets):
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        return max(super().sendfile(fd, file, offset, count), 0)
+
+
 class ShutsBothWays(PureSockets):
     def shutdown_write(self, fd: int) -> None:
         self._sockets[fd].shutdown(socket.SHUT_RDWR)
@@ -247,6 +263,9 @@ class LosesWhatItAccepted(PureSockets):
         (RefusesNothing, r"send\(\) reports chunk \d+ although nothing of it is left."),
         (LimitsTheBatch, r"after send\(\) of 5000 chunks bytes are missing: \d+ of \d+ bytes arrive."),
         (RaisesErrors, r"the sockets raised BrokenPipeError\("),
+        (SendsFilesFromTheirPosition, r"sendfile\(\) does not send the bytes from the offset on."),
+        (HidesTheEndOfFiles, r"sendfile\(\) from byte 100003 of 100003 gives -11 instead of 0."),
+        (FindsNoRoomForFiles, r"sendfile\(\) to a peer that does not receive gives 0, not -EAGAIN."),
         (ShutsBothWays, r'while checking "shuts down writing", the sockets raised BrokenPipeError'),
         (ResetsAlways, r"close\(\) (loses|does not end)"),
         (NeverResets, r"reset\(\) shows the peer b'' instead of ECONNRESET."),

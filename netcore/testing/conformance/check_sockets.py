@@ -12,11 +12,12 @@ from netcore.testing.conformance.lifetime_rules import LIFETIME_RULES
 from netcore.testing.conformance.receive_rules import RECEIVE_RULES
 from netcore.testing.conformance.rules import run_rules
 from netcore.testing.conformance.send_rules import SEND_RULES
+from netcore.testing.conformance.sendfile_rules import SENDFILE_RULES
 from netcore.testing.conformance.sockets_bench import SocketsBench
 
 __all__ = ["check_sockets"]
 
-_RULES: Final = LIFETIME_RULES + RECEIVE_RULES + SEND_RULES + ACCEPT_RULES
+_RULES: Final = LIFETIME_RULES + RECEIVE_RULES + SEND_RULES + SENDFILE_RULES + ACCEPT_RULES
 
 
 def check_sockets(factory: Callable[[], Sockets]) -> None:

@@ -15,7 +15,7 @@ from netcore.testing.conformance.send_drain import Drain, Writer
 from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
 from netcore.testing.conformance.wires import wait_ready
 
-__all__ = ["SEND_RULES"]
+__all__ = ["DEAD", "SEND_RULES"]
 
 _LARGE: Final = bytes(range(256)) * 64
 """16 KiB: from 8 KiB on an implementation may treat chunks in another way."""
@@ -23,7 +23,7 @@ _LARGE: Final = bytes(range(256)) * 64
 _STREAM: Final = 1 << 18
 """Bytes sent to each peer that receives meanwhile: many times what the kernel takes at once."""
 
-_DEAD: Final = {-errno.EPIPE, -errno.ECONNRESET, -errno.ECONNABORTED, -errno.ENOTCONN, -errno.EPROTOTYPE}
+DEAD: Final = {-errno.EPIPE, -errno.ECONNRESET, -errno.ECONNABORTED, -errno.ENOTCONN, -errno.EPROTOTYPE}
 """How a write to a dead connection fails (EPROTOTYPE: macOS, while the socket is being torn down)."""
 
 
@@ -162,7 +162,7 @@ def _reports_errors(bench: SocketsBench) -> None:
         (fine, b"b"),
     ]
     left = bench.send([*batch, (dead, b"again"), (shut, b"again"), (fine, b"c")])
-    require(left.get(1, 0) in _DEAD, f"send() to a closed peer gives {left.get(1)} instead of -EPIPE.")
+    require(left.get(1, 0) in DEAD, f"send() to a closed peer gives {left.get(1)} instead of -EPIPE.")
     require(
         left.get(3) == -errno.EPIPE, f"send() after shutdown_write() gives {left.get(3)} instead of -EPIPE."
     )
