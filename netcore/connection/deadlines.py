@@ -22,17 +22,28 @@ class Deadlines:
         timed_out: Called with the kind of a deadline that was met.
 
     Attributes:
+        last_in: When bytes were last received; set by who receives them.
         slot: Where the timing wheel has them; None for nowhere. The wheel's own.
     """
 
-    __slots__ = ("_armed", "_last_in", "_last_out", "_periods", "_queued", "_stalled", "_timed_out", "slot")
+    __slots__ = (
+        "_armed",
+        "_last_out",
+        "_periods",
+        "_queued",
+        "_stalled",
+        "_timed_out",
+        "_wrote_at",
+        "last_in",
+        "slot",
+    )
 
     def __init__(self, now: float, timed_out: Callable[[Timeout], object]) -> None:
         self.slot: int | None = None
         self._timed_out = timed_out
         self._periods: dict[Timeout, float] = {}
         self._armed: dict[Timeout, float] = {}
-        self._last_in = self._last_out = now
+        self.last_in = self._last_out = self._wrote_at = now
         self._stalled = math.inf  # since when output waits without progress; inf for not at all
         self._queued = 0
 
@@ -49,12 +60,20 @@ class Deadlines:
         self._periods.clear()
         self._timed_out = _ignore
 
-    def received(self, now: float) -> None:
-        """Bytes have come."""
-        self._last_in = now
+    def wrote(self, size: int, now: float) -> None:
+        """So many bytes go to the kernel at the end of this turn, with nothing in front of them.
+
+        That counts as progress. ``flushed`` need not be called unless the kernel leaves some of them; what was
+        written at earlier times has been taken, then.
+        """
+        if now != self._wrote_at:
+            self._last_out = self._wrote_at
+            self._wrote_at = now
+            self._queued = 0
+        self._queued += size
 
     def queued(self, size: int) -> None:
-        """So many bytes have been written, and not been sent yet."""
+        """So many bytes have been written, and wait behind others."""
         self._queued += size
 
     def flushed(self, unsent: int, now: float) -> None:
@@ -63,6 +82,8 @@ class Deadlines:
         self._queued = unsent
         if progress:
             self._last_out = now
+        else:
+            self._wrote_at = self._last_out
         if not unsent:
             self._stalled = math.inf
         elif progress or self._stalled == math.inf:
@@ -82,9 +103,9 @@ class Deadlines:
 
     def _due(self, kind: Timeout) -> float:
         if kind is Timeout.READ:
-            progress = self._last_in
+            progress = self.last_in
         elif kind is Timeout.WRITE:
             progress = self._stalled  # a peer that is sent nothing cannot be slow in taking it
         else:
-            progress = max(self._last_in, self._last_out)
+            progress = max(self.last_in, self._last_out, self._wrote_at)
         return max(self._armed[kind], progress) + self._periods[kind]

@@ -40,7 +40,7 @@ def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int
             else:
                 conn.show(lo, hi)
             if conn.deadlines is not None:
-                conn.deadlines.received(host.now())
+                conn.deadlines.last_in = host.time
             try:
                 action = on_traffic(conn)
             except BaseException as error:

@@ -48,6 +48,8 @@ class Host(EventLoop, Protocol):
     outbox: Outbox
     pool: BufferPool
     limits: Limits
+    time: float
+    """When this turn began, in seconds of the loop's clock; kept up to date while there are deadlines."""
     views: list[memoryview]
     """The views that the current callback was given."""
     descriptor_lock: threading.Lock

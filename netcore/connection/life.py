@@ -83,9 +83,9 @@ class LivingConnection(Connection):
         if self.deadlines is None:
             self.deadlines = Deadlines(now, self._timed_out)
             self.deadlines.queued(self.outbound_buffered)
+            self._host.settle_later(self)  # output that waits already is timed from here on
         self.deadlines.set(kind, seconds, now)
         self._host.plan(self.deadlines)
-        self._host.settle_later(self)  # writes are counted from here on
 
     def _timed_out(self, kind: Timeout) -> None:
         def call(conn: Conn) -> object:

@@ -55,7 +55,7 @@ class OutboundStream(InboundStream):
         self._backlog: LinkedListBuffer | MixedBacklog | None = None
         # Whether the kernel refused some of it, so that it will report when it takes more.
         self._blocked = False
-        # Whether a write may go straight to the outbox: open, nothing waits in front, no deadline watches.
+        # Whether a write may go straight to the outbox: open, and nothing waits in front.
         self._direct = True
 
     def entered(self, state: State) -> None:
@@ -92,19 +92,22 @@ class OutboundStream(InboundStream):
             outbox.chunks.append(data)
             n = len(data)
             outbox.size += n
+            if self.deadlines is not None:
+                self.deadlines.wrote(n, self._host.time)
             if outbox.size >= outbox.limit:
                 self._host.flush()
             return n
         if self._refuses_writes():
             return memoryview(data).nbytes
         chunk = self._owned(data)
-        if self.deadlines is not None:
-            self.deadlines.queued(len(chunk))
-            self._host.settle_later(self)
         if self._backlog is not None:
+            if self.deadlines is not None:
+                self.deadlines.queued(len(chunk))
             self._backlog.write(chunk)
             self._check_water()
         else:
+            if self.deadlines is not None:
+                self.deadlines.wrote(len(chunk), self._host.time)
             self._outbox.add(self.fd, chunk)
             if self._outbox.size >= self._outbox.limit:
                 self._host.flush()
@@ -182,7 +185,7 @@ class OutboundStream(InboundStream):
         """Lets go of an empty backlog; writes then go straight to the outbox again."""
         if self._backlog is not None and self._backlog.is_empty:
             self._backlog = None
-        self._direct = self._backlog is None and self.deadlines is None and self.state.writes
+        self._direct = self._backlog is None and self.state.writes
 
     def _check_water(self) -> None:
         limits = self._host.limits

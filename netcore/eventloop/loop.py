@@ -55,6 +55,7 @@ class Loop(Serving, EventLoop):
         keep_freed_memory()
         self.index = index
         self.clock = clock
+        self.time = clock()
         self._wait = columns_of(poller)
         self.stopping = False
         self._acceptors: list[Acceptor] = []
@@ -114,7 +115,8 @@ class Loop(Serving, EventLoop):
 
     def now(self) -> float:
         """See ``Host.now``."""
-        return self.clock()
+        self.time = self.clock()
+        return self.time
 
     def plan(self, deadlines: Deadlines) -> None:
         """See ``Host.plan``."""
@@ -168,6 +170,8 @@ class Loop(Serving, EventLoop):
             timeout = self._until_next_timer() if self._planned else None
         fds, readiness = self._wait(timeout)
         self._sleeping = False
+        if self._planned:
+            self.time = self.clock()
         if fds or self._again:
             self.serve(fds, readiness)
         if self._pending:

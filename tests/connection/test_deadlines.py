@@ -186,3 +186,32 @@ def test_many_deadlines_need_few_timers(world):
             w.sockets.feed(conn.fd, b"x")
         w.turns()
     assert len(w.loop._timers.entries) < 10
+
+
+def test_progress_is_stamped_without_settling(world):
+    """Deadlines must not put every message through what only stalled output needs."""
+    w = world(on_traffic=lambda conn: (conn.write(conn.read()), None)[1])
+    conn = w.connect()
+    conn.set_deadline(2)
+    w.turns()
+    settled = []
+    settle_later = w.loop.settle_later
+    w.loop.settle_later = lambda conn: (settled.append(conn), settle_later(conn))
+    for _ in range(6):
+        pass_time(w, 1.5)
+        w.feed(conn, b"x")
+    assert not conn.closed
+    assert settled == []
+    pass_time(w, 2 + SLACK)
+    assert conn.closed
+
+
+def test_a_write_that_the_kernel_refuses_whole_is_no_progress(world):
+    w = world(on_timeout=lambda conn, kind: Action.NONE)
+    conn = w.connect()
+    conn.set_deadline(2)
+    pass_time(w, 1.5)
+    w.sockets.block(conn.fd)
+    conn.write(b"nobody takes this")
+    pass_time(w, 0.5 + SLACK)
+    assert w.handler.details("on_timeout") == [Timeout.IDLE]
