@@ -10,16 +10,26 @@ from netcore.testing.conformance import (
 )
 from netcore.testing.fake_poller import FakePair, FakePoller
 from netcore.testing.fake_sockets import FakeSockets, FakeTransport
+from netcore.testing.fault_plan import GENTLE_FAULTS, HARSH_FAULTS, Fault, FaultPlan, Short
+from netcore.testing.faulty_poller import FaultyPoller
+from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.recording import Recorded, RecordingHandler
 
 __all__ = [
+    "GENTLE_FAULTS",
+    "HARSH_FAULTS",
     "FakePair",
     "FakePoller",
     "FakeSockets",
     "FakeTransport",
+    "Fault",
+    "FaultPlan",
+    "FaultyPoller",
+    "FaultySockets",
     "ManualClock",
     "Recorded",
     "RecordingHandler",
+    "Short",
     "check_buffer",
     "check_codec",
     "check_load_balancer",

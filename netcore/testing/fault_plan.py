@@ -1,0 +1,100 @@
+"""What goes wrong, and when: by script, or at random with a seed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+__all__ = ["GENTLE_FAULTS", "HARSH_FAULTS", "Fault", "FaultPlan", "Short"]
+
+
+class Short(NamedTuple):
+    """The operation does less than it could.
+
+    Attributes:
+        size: Bytes that are received or sent, connections accepted, or events reported, at most.
+    """
+
+    size: int
+
+
+Fault = int | Short
+"""An errno with which an operation fails, or how little it does."""
+
+GENTLE_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
+    "receive": (errno.EAGAIN, errno.EINTR, Short(1), Short(7)),
+    "send": (errno.EAGAIN, errno.EINTR, errno.ENOBUFS, Short(1), Short(7)),
+    "accept": (errno.EAGAIN, errno.EINTR, Short(1)),
+    "wait": (errno.EAGAIN, errno.EINTR, Short(1)),
+}
+"""What a correct program survives without a connection noticing: nothing is lost, it only takes longer."""
+
+HARSH_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
+    "receive": (*GENTLE_FAULTS["receive"], errno.ECONNRESET, errno.ETIMEDOUT),
+    "send": (*GENTLE_FAULTS["send"], errno.ECONNRESET, errno.EPIPE),
+    "accept": (*GENTLE_FAULTS["accept"], errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ECONNABORTED),
+    "register": (errno.ENOSPC, errno.ENOMEM),
+    "wait": GENTLE_FAULTS["wait"],
+}
+"""These, and such as cost a connection."""
+
+
+class FaultPlan:
+    """Decides for each operation of ``FaultySockets`` and ``FaultyPoller`` whether it goes wrong.
+
+    Operations are "receive", "send", "accept" (once for each socket or chunk of a batch), "register" and
+    "wait". What is scripted comes first; after that faults come at random. On one thread only.
+
+    Args:
+        rate: How often an operation goes wrong at random, from 0 to 1.
+        seed: Of the random faults; the same seed and the same operations give the same faults.
+        faults: What may go wrong at random, by operation.
+
+    Attributes:
+        rate: The same; may be changed at any time.
+        injected: How often which fault was injected, such as ``("receive", "EINTR")``.
+    """
+
+    def __init__(
+        self, rate: float = 0.0, seed: int = 0, faults: Mapping[str, Sequence[Fault]] = GENTLE_FAULTS
+    ) -> None:
+        self.rate = rate
+        self.injected: Counter[tuple[str, str]] = Counter()
+        self._random = random.Random(seed)
+        self._faults = faults
+        self._scripts: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
+
+    def script(self, operation: str, *faults: Fault | None) -> None:
+        """Says what happens to the next operations of a kind; None lets one pass."""
+        self._scripts[operation].extend(faults)
+
+    def calm(self) -> None:
+        """Nothing goes wrong from now on."""
+        self.rate = 0.0
+        self._scripts.clear()
+
+    def draw(self, operation: str) -> Fault | None:
+        """Returns what is to go wrong with the next operation of this kind; None for nothing."""
+        script = self._scripts.get(operation)
+        if script:
+            fault = script.popleft()
+        else:
+            menu = self._faults.get(operation)
+            fault = self._random.choice(menu) if menu and self._random.random() < self.rate else None
+        if fault is not None:
+            self.injected[operation, _name(fault)] += 1
+        return fault
+
+    def choose(self, candidates: Sequence[int]) -> int:
+        """Picks one at random, from at least one."""
+        return self._random.choice(candidates)
+
+
+def _name(fault: Fault) -> str:
+    if isinstance(fault, Short):
+        return f"Short({fault.size})"
+    return errno.errorcode.get(fault) or os.strerror(fault)
