@@ -158,6 +158,22 @@ class FaultySockets:
             self._remind(fd, Readiness.WRITABLE)
         return unsent + len(chunk) - len(offered)
 
+    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
+        """See ``Transport.sendfile``; its faults are those of "send"."""
+        fault = self._plan.draw("send")
+        if fd in self.dead:
+            return -errno.EPIPE
+        if isinstance(fault, int):
+            if fault in _BACKED_UP:
+                self._remind(fd, Readiness.WRITABLE)
+                return -errno.EAGAIN
+            self.dead.add(fd)
+            return -fault
+        if fault is not None:
+            count = min(count, fault.size)
+            self._remind(fd, Readiness.WRITABLE)
+        return self._sockets.sendfile(fd, file, offset, count)
+
     def shutdown_write(self, fd: int) -> None:
         """See ``Transport.shutdown_write``."""
         self._sockets.shutdown_write(fd)
