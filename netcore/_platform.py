@@ -17,12 +17,15 @@ from collections.abc import Callable
 __all__ = [
     "ABSTRACT_UNIX_NAMES",
     "AF_UNIX",
+    "BINDS_TO_GROUPS",
     "REUSE_PORT_OPTION",
     "SENDFILE",
     "SO_BINDTODEVICE",
     "SO_EXCLUSIVEADDRUSE",
     "allocate_arena",
     "keep_freed_memory",
+    "pack_group",
+    "pack_interface",
     "pack_linger",
     "pin_thread",
     "read_at",
@@ -120,6 +123,33 @@ def allocate_arena(size: int) -> mmap.mmap:
     if private:
         return mmap.mmap(-1, size, flags=private)  # type: ignore[call-arg, unused-ignore]
     return mmap.mmap(-1, size)
+
+
+BINDS_TO_GROUPS: bool = _SYSTEM != "win32"
+"""Whether a socket can be bound to a multicast group, and so gets nothing else; Windows refuses."""
+
+
+def pack_group(group: bytes, index: int) -> bytes:
+    """Packs the value of IP_ADD_MEMBERSHIP or IPV6_JOIN_GROUP (ip(7), ipv6(7)).
+
+    Args:
+        group: The group's address, 4 or 16 bytes.
+        index: The number of the interface to join on; 0 for the system's choice.
+    """
+    if len(group) == 16:
+        return struct.pack("16sI", group, index)
+    return group + (pack_interface(index)[4:] if index and _SYSTEM != "win32" else index.to_bytes(4, "big"))
+
+
+def pack_interface(index: int) -> bytes:
+    """Packs the value of IP_MULTICAST_IF for an interface's number.
+
+    Unix has ``struct ip_mreqn`` for that: group, address, number. Windows takes the number, in network order,
+    in place of an address, which never begins with a zero.
+    """
+    if _SYSTEM == "win32":
+        return index.to_bytes(4, "big")
+    return struct.pack("4s4si", b"", b"", index)
 
 
 def pack_linger(seconds: int) -> bytes:

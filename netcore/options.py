@@ -31,6 +31,7 @@ _NOT_NEGATIVE = (
     "tcp_keep_count",
     "socket_recv_buffer",
     "socket_send_buffer",
+    "multicast_interface",
 )
 _WATER_MARKS = ("high_water", "low_water", "max_outbound")
 _FRACTIONAL = ("idle_timeout", "close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
@@ -89,6 +90,8 @@ class Options:
         socket_recv_buffer: SO_RCVBUF; 0 leaves it to the system.
         socket_send_buffer: SO_SNDBUF; 0 leaves it to the system.
         bind_to_device: The network interface to listen on (Linux).
+        multicast_interface: The number of the interface on which a server joins the multicast group whose
+            address it is bound to (``socket.if_nametoindex``); 0 for the system's choice.
         ticker: Call ``on_tick``.
         cpu_affinity: Pin loop i to the i-th usable CPU, where the platform can.
         log_path: Write the log to this file as well, rotated at 10 MiB.
@@ -123,6 +126,7 @@ class Options:
     socket_recv_buffer: int = 0
     socket_send_buffer: int = 0
     bind_to_device: str = ""
+    multicast_interface: int = 0
     ticker: bool = False
     cpu_affinity: bool = False
     log_path: str = ""

@@ -19,6 +19,7 @@ class CBuffer:
 
     def __getitem__(self, index: slice) -> bytes: ...
     def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Frames(Array[int]):
     """A pointer to ``nc_frames``."""
@@ -51,6 +52,7 @@ _Sockets = Sequence[int] | Array[int]
 
 class Lib:
     NC_NAME_SIZE: int
+    NC_DATAGRAM_SLOT: int
 
     def nc_epoll_open(self, poller: Array[int]) -> int: ...
     def nc_epoll_control(self, poller: Array[int], operation: int, socket: int, interest: int) -> int: ...
@@ -83,6 +85,28 @@ class Lib:
         lengths: _Sockets,
         joined: bytes,
         pointers: Sequence[Array[bytes]] | Array[bytes],
+        unsent: Array[int],
+    ) -> int: ...
+    def nc_receive_datagrams(
+        self,
+        socket: int,
+        capacity: int,
+        limit: int,
+        arena: Array[bytes],
+        cap: int,
+        lengths: Array[int],
+        names: Array[int],
+        name_size: Array[int],
+        error: Array[int],
+    ) -> int: ...
+    def nc_send_datagrams(
+        self,
+        socket: int,
+        count: int,
+        lengths: Sequence[int],
+        joined: bytes,
+        pointers: Sequence[Array[bytes]] | Array[bytes],
+        names: bytes,
         unsent: Array[int],
     ) -> int: ...
     def nc_shutdown_write(self, socket: int) -> int: ...

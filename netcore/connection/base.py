@@ -9,23 +9,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from netcore._platform import pack_linger
 from netcore.address import Address
 from netcore.connection.deadlines import Deadlines
+from netcore.connection.settings import SocketSettings
 from netcore.connection.state import TRANSITIONS, Event, State
-from netcore.errors import ConnectionClosedError, UnsupportedOperationError
-from netcore.handler import Callback, CloseReason, Conn, Timer
-from netcore.sockets import set_keep_alive, unpack_name
+from netcore.errors import ConnectionClosedError
+from netcore.handler import Callback, CloseReason, Timer
+from netcore.sockets import unpack_name
 
 if TYPE_CHECKING:
     from netcore.connection.host import Host
 
-__all__ = ["UNWATCHED", "Connection", "Ending"]
+__all__ = ["UNWATCHED", "Connection", "Ending", "next_id"]
 
 UNWATCHED = -1
 """The interest of a connection that the poller does not know; 0 asks for errors and hang-ups alone."""
 
-_next_id: Callable[[], int] = itertools.count(1).__next__
+next_id: Callable[[], int] = itertools.count(1).__next__
+"""Gives the next number that no connection of this process has had. Any thread."""
 
 
 class Ending:
@@ -51,7 +52,7 @@ class Ending:
         self.callbacks: list[Callback] = []
 
 
-class Connection(Conn):
+class Connection(SocketSettings):
     """Identity, addresses and socket options of a connection.
 
     Attributes:
@@ -77,6 +78,10 @@ class Connection(Conn):
         "state",
     )
 
+    id: int
+    fd: int
+    network: str
+
     def __init__(
         self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
     ) -> None:
@@ -89,7 +94,7 @@ class Connection(Conn):
             remote: The peer's address, or its packed name.
             local: This side's address; None to ask the system when it is wanted.
         """
-        self.id = _next_id()
+        self.id = next_id()
         self.fd = fd
         self.network = network
         self.context: Any = None
@@ -189,51 +194,9 @@ class Connection(Conn):
     def ended(self) -> None:
         """Tells the handler that the descriptor has been closed."""
 
-    def dup(self) -> int:
-        """See ``Conn.dup``; the copy is not inherited by child processes (PEP 446)."""
-        with self._borrowed() as sock:
-            return sock.dup().detach()
-
-    def set_read_buffer(self, size: int) -> None:
-        """See ``Conn.set_read_buffer``."""
-        with self._borrowed() as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-
-    def set_write_buffer(self, size: int) -> None:
-        """See ``Conn.set_write_buffer``."""
-        with self._borrowed() as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
-
-    def set_linger(self, seconds: int) -> None:
-        """See ``Conn.set_linger``."""
-        with self._borrowed() as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(seconds))
-
-    def set_no_delay(self, on: bool) -> None:
-        """See ``Conn.set_no_delay``."""
-        self._require_tcp("set_no_delay")
-        with self._borrowed() as sock:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(on))
-
-    def set_keep_alive(self, enabled: bool, idle: float = 0, interval: float = 0, count: int = 0) -> None:
-        """See ``Conn.set_keep_alive``."""
-        self._require_tcp("set_keep_alive")
-        if enabled and min(idle, interval, count) < 1:
-            raise ValueError(
-                f"keep-alive needs idle, interval and count of 1 or more, not {idle}, {interval} and {count}"
-            )
-        with self._borrowed() as sock:
-            set_keep_alive(sock, enabled, idle, interval, count)
-
-    def _require_tcp(self, method: str) -> None:
-        if self.network != "tcp":
-            raise UnsupportedOperationError(
-                f"{method} needs a TCP connection, and this one is {self.network}"
-            )
-
     @contextmanager
-    def _borrowed(self) -> Iterator[socket.socket]:
-        """Lends a socket object; the lock keeps the loop from closing the descriptor meanwhile."""
+    def borrowed(self) -> Iterator[socket.socket]:
+        """See ``SocketSettings.borrowed``; the lock keeps the loop from closing the descriptor."""
         with self._host.descriptor_lock:
             if self.state is State.CLOSED:
                 raise ConnectionClosedError(f"connection {self.id} is closed")

@@ -1,16 +1,19 @@
-"""A connection that checks on which thread it is used; for ``Options.debug``."""
+"""Connections that check on which thread they are used; for ``Options.debug``."""
 
 from __future__ import annotations
 
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from netcore.connection.datagram import DatagramConn
+from netcore.connection.datagram_connection import DatagramConnection
 from netcore.connection.stream import StreamConnection
 from netcore.errors import WrongThreadError
+from netcore.handler import Conn
 
-__all__ = ["CheckedStreamConnection"]
+__all__ = ["CheckedDatagramConn", "CheckedDatagramConnection", "CheckedStreamConnection"]
 
 _LOOP_ONLY = (
     "read",
@@ -33,35 +36,57 @@ _LOOP_ONLY = (
 _LOOP_ONLY_PROPERTIES = ("inbound_buffered", "outbound_buffered", "writable")
 
 
-class CheckedStreamConnection(StreamConnection):
-    """Raises ``WrongThreadError`` where a method of the loop's thread is called on another one."""
+_ClassT = TypeVar("_ClassT", bound=type)
 
-    __slots__ = ()
 
-    def check_thread(self, name: str) -> None:
-        """Raises unless this is the loop's thread.
+def check_thread(conn: Conn, name: str) -> None:
+    """Raises unless this is the thread of the connection's loop.
 
-        Raises:
-            WrongThreadError: Naming what was called, and on which thread.
-        """
-        if not self._host.in_loop():
-            raise WrongThreadError(
-                f"{name} of connection {self.id} was called on thread {threading.current_thread().name!r}: "
-                f"it belongs to loop {self._host.index}; use async_write or loop.execute"
-            )
+    Raises:
+        WrongThreadError: Naming what was called, and on which thread.
+    """
+    if not conn.loop.in_loop():
+        raise WrongThreadError(
+            f"{name} of connection {conn.id} was called on thread {threading.current_thread().name!r}: "
+            f"it belongs to loop {conn.loop.index}; use async_write or loop.execute"
+        )
 
 
 def _checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def call(self: CheckedStreamConnection, *args: Any, **kwargs: Any) -> Any:
-        self.check_thread(name)
+    def call(self: Conn, *args: Any, **kwargs: Any) -> Any:
+        check_thread(self, name)
         return method(self, *args, **kwargs)
 
     return call
 
 
-for _name in _LOOP_ONLY:
-    setattr(CheckedStreamConnection, _name, _checked(_name, getattr(StreamConnection, _name)))
-for _name in _LOOP_ONLY_PROPERTIES:
-    _getter = getattr(StreamConnection, _name).fget
-    setattr(CheckedStreamConnection, _name, property(_checked(_name, _getter), doc=_getter.__doc__))
+def _checking(cls: _ClassT) -> _ClassT:
+    """Puts the check before each of the methods that belong to the loop's thread."""
+    for name in _LOOP_ONLY:
+        setattr(cls, name, _checked(name, getattr(cls, name)))
+    for name in _LOOP_ONLY_PROPERTIES:
+        getter = getattr(cls, name).fget
+        setattr(cls, name, property(_checked(name, getter), doc=getter.__doc__))
+    return cls
+
+
+@_checking
+class CheckedStreamConnection(StreamConnection):
+    """Raises ``WrongThreadError`` where a method of the loop's thread is called on another one."""
+
+    __slots__ = ()
+
+
+@_checking
+class CheckedDatagramConn(DatagramConn):
+    """The same for the datagrams of a server."""
+
+    __slots__ = ()
+
+
+@_checking
+class CheckedDatagramConnection(DatagramConnection):
+    """The same for dialled datagram connections."""
+
+    __slots__ = ()

@@ -15,7 +15,7 @@ from netcore.sockets import Arena, Outbox, Transport
 if TYPE_CHECKING:
     from netcore.connection.base import Connection
 
-__all__ = ["Host", "Limits"]
+__all__ = ["Host", "Limits", "Settling"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,13 @@ class Limits:
     close_timeout: float = 5
     idle_timeout: float = 0
     edge_chunk: int = 0
+
+
+class Settling(Protocol):
+    """What has something to do at the end of a turn."""
+
+    def settle(self) -> None:
+        """Does it; what is written meanwhile has this called again."""
 
 
 class Host(EventLoop, Protocol):
@@ -76,8 +83,8 @@ class Host(EventLoop, Protocol):
     def watch(self, fd: int, before: int, interest: int) -> None:
         """Changes what the poller watches a descriptor for; ``UNWATCHED`` takes it out."""
 
-    def settle_later(self, conn: Connection) -> None:
-        """Has ``conn.settle()`` called at the end of the turn, after the flush."""
+    def settle_later(self, what: Settling) -> None:
+        """Has ``what.settle()`` called at the end of the turn, after the flush."""
 
     def receive_again(self, conn: Connection) -> None:
         """Receives in the next turn without waiting for readiness."""

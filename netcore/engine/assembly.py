@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from netcore._native import MISSING
-from netcore._platform import REUSE_PORT_OPTION
 from netcore.address import Address
-from netcore.engine.binding import Bound, bind
 from netcore.engine.choices import Choices
+from netcore.engine.listening import Duplicable, Pick, listen
 from netcore.errors import EngineNotRunningError, OptionsError
-from netcore.eventloop import Acceptor, Listener, Loop, Shared
+from netcore.eventloop import Loop, Shared
 from netcore.options import Options
 from netcore.poll import Poller
 from netcore.sockets import open_sockets
 
 __all__ = ["Assembly", "assemble"]
-
-_Pick = Callable[[Address | None], Loop]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +25,13 @@ class Assembly:
 
     Attributes:
         loops: Not running yet.
-        acceptors: For each address, as bound, an acceptor of it.
+        acceptors: For each address, as bound, a listener of it.
         pick: Chooses a loop for a peer's address, or for a socket whose peer does not matter. Any thread.
     """
 
     loops: tuple[Loop, ...]
-    acceptors: tuple[tuple[Address, Acceptor], ...]
-    pick: _Pick
+    acceptors: tuple[tuple[Address, Duplicable], ...]
+    pick: Pick
 
 
 def _pick_none(remote: Address | None) -> Loop:
@@ -69,7 +65,7 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
         pick = _picker(choices, tuple(loops), shared.logger)
         accept_pick = pick if choices.balances else None
         acceptors = tuple(
-            _listen(address, options, loops, accept_pick, shared.logger) for address in addresses
+            listen(address, options, loops, accept_pick, shared.logger) for address in addresses
         )
     except BaseException:
         for loop in loops:
@@ -85,37 +81,7 @@ def _check_edges(poller: Poller, options: Options) -> None:
         )
 
 
-def _listen(
-    address: Address, options: Options, loops: list[Loop], pick: _Pick | None, logger: logging.Logger
-) -> tuple[Address, Acceptor]:
-    """Makes one listener, on the first loop, or one for each loop where the kernel balances them."""
-    if not (options.reuse_port and _can_share(address, len(loops), logger)):
-        bound = bind(address, options, reuse_port=options.reuse_port)
-        return bound.address, _attach(bound, loops[0], pick)
-    acceptors = []
-    for loop in loops:
-        bound = bind(address, options, reuse_port=True)
-        address = bound.address  # so that port 0 is chosen once
-        acceptors.append(_attach(bound, loop, None))
-    return address, acceptors[0]
-
-
-def _can_share(address: Address, loop_count: int, logger: logging.Logger) -> bool:
-    if address.network != "unix" and REUSE_PORT_OPTION is not None:
-        return True
-    if loop_count > 1:
-        logger.warning("the kernel does not balance listeners of %s: one loop accepts for all", address)
-    return False
-
-
-def _attach(bound: Bound, loop: Loop, pick: _Pick | None) -> Acceptor:
-    fd = bound.sock.detach()
-    loop.sockets.attach(fd)
-    network = "unix" if bound.address.network == "unix" else "tcp"
-    return loop.listen(Listener(fd, bound.address, network, bound.local, bound.cleanup), pick)
-
-
-def _picker(choices: Choices, loops: tuple[Loop, ...], logger: logging.Logger) -> _Pick:
+def _picker(choices: Choices, loops: tuple[Loop, ...], logger: logging.Logger) -> Pick:
     """Asks the balancer, and does without when it fails: a connection should not pay for its fault."""
     lock = threading.Lock()
 

@@ -21,7 +21,7 @@ from netcore.errors import UnsupportedProtocolError
 from netcore.options import Options
 from netcore.sockets import Endpoint, SocketOptions, naming, resolve
 
-__all__ = ["Bound", "bind", "check_servable", "socket_options"]
+__all__ = ["Bound", "bind", "check_servable", "endpoint_of", "socket_options"]
 
 _KEEP_COUNT = 5
 """Unanswered keep-alive probes before a connection is given up, unless the options say so."""
@@ -77,11 +77,7 @@ def bind(address: Address, options: Options, reuse_port: bool) -> Bound:
 
 
 def check_servable(address: Address) -> None:
-    """Raises UnsupportedProtocolError if this platform, or this version, cannot serve such an address."""
-    if address.is_datagram:
-        raise UnsupportedProtocolError(
-            f"{str(address)!r} cannot be served: this version serves streams, tcp and unix"
-        )
+    """Raises UnsupportedProtocolError if this platform cannot serve such an address."""
     if address.network == "unix" and AF_UNIX is None:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be served: this platform has no Unix sockets"
@@ -91,7 +87,7 @@ def check_servable(address: Address) -> None:
 
 
 def _bind_inet(address: Address, options: Options, reuse_port: bool) -> Bound:
-    endpoint = _endpoint(address)
+    endpoint = endpoint_of(address)
     sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         _configure(sock, options, reuse_port)
@@ -113,7 +109,8 @@ def _bind_inet(address: Address, options: Options, reuse_port: bool) -> Bound:
     return Bound(sock, bound, local, None)
 
 
-def _endpoint(address: Address) -> Endpoint:
+def endpoint_of(address: Address) -> Endpoint:
+    """Finds what to bind for an address; every interface is IPv6 if a dual-stack socket works here."""
     if address.host:
         return resolve(address, passive=True)[0]
     if address.network.endswith("4") or (not address.network.endswith("6") and not _has_ipv6()):

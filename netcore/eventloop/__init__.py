@@ -1,6 +1,7 @@
 """The event loop: one thread, its turn, timers and tasks."""
 
 from netcore.eventloop.acceptor import Acceptor, Listener
+from netcore.eventloop.datagrams import DatagramListener
 from netcore.eventloop.gate import Gate
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.loop import Loop
@@ -10,6 +11,7 @@ from netcore.eventloop.timers import PlannedCall, TimerHeap
 
 __all__ = [
     "Acceptor",
+    "DatagramListener",
     "Gate",
     "GuardedLogger",
     "Listener",

@@ -25,8 +25,6 @@ def check_dialable(address: Address) -> Address:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be dialled: this platform has no Unix sockets"
         )
-    if address.is_datagram:
-        raise UnsupportedProtocolError(f"{str(address)!r} cannot be dialled: this version speaks streams")
     return address
 
 
@@ -47,7 +45,8 @@ class Dialer:
     def enroll(self, sock: socket.socket, context: object) -> Future[Conn]:
         """See ``EventLoop.enroll``. Any thread."""
         _check_enrollable(sock)
-        remote = unpack_name(pack_name(sock.family, sock.getpeername()))
+        network = "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
+        remote = unpack_name(pack_name(sock.family, sock.getpeername()), network)
         local = address_of(sock)
         sock.setblocking(False)
         sock.set_inheritable(False)
@@ -97,6 +96,10 @@ def _stopping(loop: Loop) -> EngineNotRunningError:
 
 
 def _check_enrollable(sock: socket.socket) -> None:
-    """Refuses what is no stream socket; the kernel's getpeername(2) then refuses what is not connected."""
-    if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6, AF_UNIX):
-        raise UnsupportedOperationError(f"enroll needs a connected TCP or Unix stream socket, not {sock}")
+    """Refuses other kinds of sockets; the kernel's getpeername(2) then refuses what is not connected."""
+    inet = (socket.AF_INET, socket.AF_INET6)
+    stream = sock.type == socket.SOCK_STREAM and sock.family in (*inet, AF_UNIX)
+    if not stream and not (sock.type == socket.SOCK_DGRAM and sock.family in inet):
+        raise UnsupportedOperationError(
+            f"enroll needs a connected TCP, UDP or Unix stream socket, not {sock}"
+        )

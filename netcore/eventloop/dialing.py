@@ -156,7 +156,8 @@ class Dial:
         self._sock = None
         self._finish()
         try:
-            remote = unpack_name(pack_name(sock.family, sock.getpeername()))
+            network = "udp" if self._address.is_datagram else "tcp"
+            remote = unpack_name(pack_name(sock.family, sock.getpeername()), network)
             local = address_of(sock)
         except OSError:  # reset in the very moment: the first receive will tell
             remote, local = self._address, None

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, cast
 from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.buffer import BufferPool
-from netcore.connection import UNWATCHED, CheckedStreamConnection, Connection, StreamConnection, run
+from netcore.connection import (
+    UNWATCHED,
+    CheckedStreamConnection,
+    Connection,
+    Settling,
+    StreamConnection,
+    run,
+)
 from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.lingering import Linger
@@ -67,9 +74,9 @@ class Hosting:
         self._first_interest = _READ | (int(Interest.EDGE) if shared.limits.edge_chunk else 0)
         self._connection_class = CheckedStreamConnection if shared.debug else StreamConnection
         self._by_fd: dict[int, StreamConnection] = {}
-        self._by_id: dict[int, StreamConnection] = {}
+        self._by_id: dict[int, Connection] = {}
         self._arriving: deque[None] = deque()  # a counter that any thread may change
-        self._unsettled: dict[Connection, None] = {}
+        self._unsettled: dict[Settling, None] = {}
         self._again: dict[Connection, None] = {}
         self._retired: list[Connection] = []
         self._turning_away = False
@@ -129,9 +136,9 @@ class Hosting:
         else:
             self.poller.modify(fd, interest)
 
-    def settle_later(self, conn: Connection) -> None:
+    def settle_later(self, what: Settling) -> None:
         """See ``Host.settle_later``."""
-        self._unsettled[conn] = None
+        self._unsettled[what] = None
 
     def receive_again(self, conn: Connection) -> None:
         """See ``Host.receive_again``."""
@@ -142,10 +149,10 @@ class Hosting:
         self.flush()
         while self._unsettled:
             unsettled, self._unsettled = self._unsettled, {}
-            for conn in unsettled:
+            for each in unsettled:
                 if self.outbox.fds:  # written by on_writable of the one before: it must not come after a FIN
                     self.flush()
-                conn.settle()
+                each.settle()
             self._bury()
             self.flush()
 
@@ -239,7 +246,7 @@ class Hosting:
 
     def join(
         self, sock: socket.socket, remote: Address, local: Address | None, context: object
-    ) -> StreamConnection:
+    ) -> Connection:
         """Makes a connection of a connected, non-blocking socket. The loop's thread.
 
         Raises:

@@ -16,8 +16,8 @@ from netcore.connection import Deadlines, release_views
 from netcore.errors import EngineNotRunningError
 from netcore.eventloop.acceptor import Acceptor, Listener
 from netcore.eventloop.complaints import Complaints
+from netcore.eventloop.datagrams import DatagramListener, DatagramServing
 from netcore.eventloop.dialer import Dialer, check_dialable
-from netcore.eventloop.serving import Serving
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
@@ -32,7 +32,7 @@ _TASKS_PER_TURN = 1024
 """Tasks run in one turn, so that a flood of them does not starve the connections."""
 
 
-class Loop(Serving, EventLoop):
+class Loop(DatagramServing, EventLoop):
     """Serves connections on a thread of its own, or turn by turn under a test.
 
     Args:
@@ -58,7 +58,7 @@ class Loop(Serving, EventLoop):
         self.time = clock()
         self._wait = columns_of(poller)
         self.stopping = False
-        self._acceptors: list[Acceptor] = []
+        self._acceptors: list[Acceptor | DatagramListener] = []
         self._dialer = Dialer(self)
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
@@ -213,6 +213,12 @@ class Loop(Serving, EventLoop):
         acceptor = Acceptor(self, listener, pick)
         self._acceptors.append(acceptor)
         return acceptor
+
+    def listen_for_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
+        """Takes over a bound datagram socket, without receiving yet. Before the loop runs."""
+        listener = DatagramListener(self, fd, family, address)
+        self._acceptors.append(listener)
+        return listener
 
     def start_accepting(self) -> None:
         """Accepts from all listeners. The loop's thread."""

@@ -90,10 +90,10 @@ class EventLoop(Protocol):
         """
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
-        """Takes a connected stream socket over; the caller's object is detached at once. Any thread.
+        """Takes a connected socket over; the caller's object is detached at once. Any thread.
 
         Args:
-            sock: TCP or Unix, connected.
+            sock: TCP, UDP or a Unix stream, connected.
             context: What ``conn.context`` is from the start.
 
         Raises:
@@ -108,14 +108,20 @@ class Conn(Protocol):
 
     __slots__ = ()
 
-    id: int
-    """Unique in the process and never reused. Any thread."""
-    fd: int
-    """The descriptor; its number may belong to something else once the connection has closed. Any thread."""
-    network: str
-    """``"tcp"``, ``"udp"`` or ``"unix"``. Any thread."""
     context: Any
     """Yours; None at first."""
+
+    @property
+    def id(self) -> int:
+        """Unique in the process and never reused. Any thread."""
+
+    @property
+    def fd(self) -> int:
+        """The descriptor; its number may belong to something else once that is closed. Any thread."""
+
+    @property
+    def network(self) -> str:
+        """``"tcp"``, ``"udp"`` or ``"unix"``. Any thread."""
 
     @property
     def loop(self) -> EventLoop:

@@ -1,7 +1,7 @@
 """Batched socket I/O, in C and in plain Python, behind one protocol."""
 
 from netcore.sockets.choice import open_sockets
-from netcore.sockets.names import address_of, pack_name, unpack_name
+from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
 from netcore.sockets.native import NativeSockets
 from netcore.sockets.options import SocketOptions, set_keep_alive
 from netcore.sockets.outbox import Outbox
@@ -10,6 +10,7 @@ from netcore.sockets.pure import PureSockets
 from netcore.sockets.resolving import Endpoint, naming, needs_lookup, resolve
 
 __all__ = [
+    "CONNECTED",
     "Arena",
     "Chunk",
     "Endpoint",
@@ -24,6 +25,7 @@ __all__ = [
     "needs_lookup",
     "open_sockets",
     "pack_name",
+    "pack_receiver",
     "resolve",
     "set_keep_alive",
     "unpack_name",

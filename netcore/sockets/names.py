@@ -12,14 +12,23 @@ import socket
 
 from netcore._platform import AF_UNIX
 from netcore.address import Address
+from netcore.errors import InvalidAddressError, UnsupportedOperationError
 
-__all__ = ["address_of", "pack_name", "unpack_name"]
+__all__ = ["CONNECTED", "address_of", "pack_name", "pack_receiver", "system_name", "unpack_name"]
 
 _UNIX, _IPV4, _IPV6 = 1, 4, 6
 
+CONNECTED = b"\0"
+"""The packed name that is none: in sending a datagram, the peer that the socket is connected to."""
 
-def unpack_name(packed: bytes) -> Address:
-    """Makes the address from a packed name. IPv4 peers of a dual-stack socket come out as IPv4."""
+
+def unpack_name(packed: bytes, network: str = "tcp") -> Address:
+    """Makes the address from a packed name. IPv4 peers of a dual-stack socket come out as IPv4.
+
+    Args:
+        packed: The name.
+        network: "tcp" or "udp", for the internet families.
+    """
     family = packed[0] if packed else 0
     if family == _UNIX:
         path = packed[1:]
@@ -27,18 +36,18 @@ def unpack_name(packed: bytes) -> Address:
         return Address("unix", path=f"@{text}" if path[:1] == b"\0" else text)
     port = int.from_bytes(packed[1:3], "big")
     if family == _IPV4:
-        return Address("tcp", str(ipaddress.IPv4Address(packed[3:7])), port)
+        return Address(network, str(ipaddress.IPv4Address(packed[3:7])), port)
     if family == _IPV6:
         scope = int.from_bytes(packed[3:7], "big")
-        return _from_ipv6(packed[7:23], port, scope)
-    return Address("unix")
+        return _from_ipv6(network, packed[7:23], port, scope)
+    return Address("unix" if network == "tcp" else network)
 
 
-def _from_ipv6(raw: bytes, port: int, scope: int) -> Address:
+def _from_ipv6(network: str, raw: bytes, port: int, scope: int) -> Address:
     host = ipaddress.IPv6Address(raw)
     if host.ipv4_mapped is not None:
-        return Address("tcp", str(host.ipv4_mapped), port)
-    return Address("tcp", str(host), port, zone=_zone(scope) if scope else "")
+        return Address(network, str(host.ipv4_mapped), port)
+    return Address(network, str(host), port, zone=_zone(scope) if scope else "")
 
 
 def _zone(scope: int) -> str:
@@ -72,4 +81,45 @@ def _pack_port(port: int) -> bytes:
 
 def address_of(sock: socket.socket) -> Address:
     """Returns a socket's own address; see getsockname(2)."""
-    return unpack_name(pack_name(sock.family, sock.getsockname()))
+    network = "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
+    return unpack_name(pack_name(sock.family, sock.getsockname()), network)
+
+
+def system_name(packed: bytes) -> tuple[str, int] | tuple[str, int, int, int] | None:
+    """Makes of a packed name what the standard library's ``sendto`` takes; None for a family that is none."""
+    port = int.from_bytes(packed[1:3], "big")
+    if packed[0] == _IPV4:
+        return socket.inet_ntoa(packed[3:7]), port
+    if packed[0] == _IPV6:
+        host = socket.inet_ntop(socket.AF_INET6, packed[7:23])
+        return host, port, 0, int.from_bytes(packed[3:7], "big")
+    return None
+
+
+def pack_receiver(address: Address, family: int) -> bytes:
+    """Packs an address for sending to it through a socket of a family; IPv4 is mapped for an IPv6 socket.
+
+    Raises:
+        InvalidAddressError: It is no UDP address, or its host is a name, which would have to be looked up.
+        UnsupportedOperationError: An IPv4 socket cannot reach it.
+    """
+    try:
+        host = ipaddress.ip_address(address.host)
+    except ValueError:
+        text = f"{str(address)!r} has no IP address, which sending a datagram needs"
+        raise InvalidAddressError(text) from None
+    if not address.is_datagram:
+        raise InvalidAddressError(f"{str(address)!r} is no UDP address, which sending a datagram needs")
+    port = _pack_port(address.port)
+    if family == socket.AF_INET:
+        if host.version != 4:
+            raise UnsupportedOperationError(f"{str(address)!r} needs an IPv6 socket, and this one is IPv4")
+        return bytes([_IPV4]) + port + host.packed
+    raw = host.packed if host.version == 6 else bytes(10) + b"\xff\xff" + host.packed
+    return bytes([_IPV6]) + port + _scope(address.zone).to_bytes(4, "big") + raw
+
+
+def _scope(zone: str) -> int:
+    if not zone:
+        return 0
+    return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)

@@ -13,6 +13,7 @@ from netcore._platform import allocate_arena
 from netcore.address import Address
 from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of
+from netcore.sockets.native_datagrams import NativeDatagrams
 from netcore.sockets.protocol import Arena, Chunk
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _BY_POINTER = 8192
 """Chunks from this size on go to the kernel where they lie; joining smaller ones is cheaper."""
 
 
-class NativeSockets:
+class NativeSockets(NativeDatagrams):
     """``Sockets`` over ``src/sockets_posix.c``. Descriptors are all it keeps of a socket: nothing."""
 
     name = "native"
@@ -42,6 +43,7 @@ class NativeSockets:
         Raises:
             ImportError: netcore was built without its native part.
         """
+        super().__init__(receive_cap)
         self._ffi, self._lib = native()
         self._unpack = self._ffi.unpack
         self._from_buffer = self._ffi.from_buffer

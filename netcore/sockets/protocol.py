@@ -51,6 +51,20 @@ class Transport(Protocol):
             which is -EAGAIN if the kernel takes nothing at present.
         """
 
+    def send_datagrams(self, fd: int, chunks: list[Chunk], names: list[bytes]) -> Sequence[tuple[int, int]]:
+        """Sends each chunk as one datagram to its name, in order, without blocking.
+
+        Args:
+            fd: A datagram socket.
+            chunks: Empty ones are datagrams too.
+            names: Packed names of the receivers; ``CONNECTED`` for the peer that the socket is connected to.
+
+        Returns:
+            Only the failures, in ascending order: ``(i, n)`` where chunk i failed with the negative errno n.
+            EAGAIN or ENOBUFS end the batch: they stand for chunk i and for all later ones, which were not
+            tried.
+        """
+
     def shutdown_write(self, fd: int) -> None:
         """Sends FIN and keeps the receiving half; see shutdown(2). A dead connection is no error."""
 
@@ -92,6 +106,15 @@ class Sockets(Transport, Protocol):
         Returns:
             Per socket the number of bytes, 0 at the end of the stream, or a negative errno. The
             list is shorter than ``fds`` if the arena is full: handle these, then ask for the rest.
+        """
+
+    def receive_datagrams(self, fd: int, limit: int) -> tuple[list[tuple[bytes | None, bytes]], int]:
+        """Receives up to ``limit`` datagrams from one socket; fewer if there are no more.
+
+        Returns:
+            Pairs of what has come and its sender's packed name, None standing for a datagram that was too
+            long to be received whole and is lost; and the negative errno that ended the batch, such as an
+            ICMP error, 0 if none did.
         """
 
     def renew_arena(self) -> None:

@@ -12,6 +12,7 @@ from netcore.address import Address
 from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of, pack_name
 from netcore.sockets.protocol import Arena, Chunk
+from netcore.sockets.pure_datagrams import PureDatagrams
 
 __all__ = ["PureSockets"]
 
@@ -36,7 +37,7 @@ def _code(error: OSError) -> int:
     return -(error.errno or errno.EIO)
 
 
-class PureSockets:
+class PureSockets(PureDatagrams):
     """``Sockets`` over ``socket.socket`` objects, one per attached descriptor."""
 
     name = "pure"
@@ -49,6 +50,7 @@ class PureSockets:
             arena_size: Bytes of the arena, at least ``receive_cap``.
         """
         self._sockets: dict[int, socket.socket] = {}
+        super().__init__(self._sockets, receive_cap)
         self._receive_cap = receive_cap
         self._arena_size = max(arena_size, receive_cap)
         self.arena: Arena

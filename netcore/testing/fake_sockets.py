@@ -30,6 +30,7 @@ class FakeTransport:
         closed: Descriptors closed with FIN.
         resets: Descriptors closed with RST.
         shut: Descriptors whose writing half was shut down.
+        datagrams: The datagrams that each socket has sent, with the packed names of the receivers.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class FakeTransport:
         self.closed: list[int] = []
         self.resets: list[int] = []
         self.shut: list[int] = []
+        self.datagrams: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
         self._scripts: defaultdict[int, deque[int]] = defaultdict(deque)
         self._limits: dict[int, int] = {}
 
@@ -46,7 +48,8 @@ class FakeTransport:
 
         Args:
             fd: The socket.
-            results: For each send the bytes it takes at most, 0 to block, or a negative errno.
+            results: For each send the bytes it takes at most, 0 to block, or a negative errno. A datagram
+                is taken as a whole by any number above 0.
         """
         self._scripts[fd].extend(results)
 
@@ -88,6 +91,20 @@ class FakeTransport:
         data = read_at(file, count, offset)
         return (self._send(fd, data) or _WOULD_BLOCK) if data else 0
 
+    def send_datagrams(self, fd: int, chunks: list[Chunk], names: list[bytes]) -> Sequence[tuple[int, int]]:
+        """See ``Transport.send_datagrams``."""
+        failures: list[tuple[int, int]] = []
+        for i, (chunk, name) in enumerate(zip(chunks, names, strict=True)):
+            self.sends[fd] += 1
+            scripted = self._scripts[fd].popleft() if self._scripts[fd] else 1
+            if scripted == 0 or fd in self._limits:
+                return failures + [(j, _WOULD_BLOCK) for j in range(i, len(chunks))]
+            if scripted < 0:
+                failures.append((i, scripted))
+            else:
+                self.datagrams[fd].append((bytes(chunk), name))
+        return failures
+
     def shutdown_write(self, fd: int) -> None:
         """See ``Transport.shutdown_write``."""
         self.shut.append(fd)
@@ -127,6 +144,7 @@ class FakeSockets(FakeTransport):
         self._arena_size = arena_size
         self._inbound: defaultdict[int, deque[bytes | int]] = defaultdict(deque)
         self._backlogs: defaultdict[int, deque[tuple[int, bytes] | int]] = defaultdict(deque)
+        self._letters: defaultdict[int, deque[tuple[bytes | None, bytes] | int]] = defaultdict(deque)
         self._next_fd = itertools.count(100)
         self.arena: Arena
         self.renew_arena()
@@ -157,6 +175,18 @@ class FakeSockets(FakeTransport):
     def feed_error(self, fd: int, code: int) -> None:
         """Makes receiving fail with an errno, such as ECONNRESET."""
         self._arrive(fd, -code)
+
+    def feed_datagram(
+        self, fd: int, data: bytes | None, remote: str = "192.0.2.7", port: int = 40000
+    ) -> None:
+        """Lets a datagram arrive; None for one that is too long."""
+        self._letters[fd].append((data, pack_name(socket.AF_INET, (remote, port))))
+        self._poller.set_ready(fd, Readiness.READABLE)
+
+    def fail_datagrams(self, fd: int, code: int) -> None:
+        """Makes receiving datagrams fail with an errno, such as ECONNREFUSED, behind those that wait."""
+        self._letters[fd].append(-code)
+        self._poller.set_ready(fd, Readiness.READABLE | Readiness.ERROR)
 
     def block(self, fd: int, after: int = 0) -> None:
         """See ``FakeTransport.block``; the poller reports it as not writable."""
@@ -211,6 +241,22 @@ class FakeSockets(FakeTransport):
                 used += len(data)
             results.append(data if isinstance(data, int) else len(data))
         return results
+
+    def receive_datagrams(self, fd: int, limit: int) -> tuple[list[tuple[bytes | None, bytes]], int]:
+        """See ``Sockets.receive_datagrams``."""
+        received: list[tuple[bytes | None, bytes]] = []
+        letters = self._letters[fd]
+        code = 0
+        while letters and len(received) < limit and not code:
+            item = letters.popleft()
+            if isinstance(item, int):
+                code = item
+                self._poller.clear_ready(fd, Readiness.ERROR)
+            else:
+                received.append(item)
+        if not letters:
+            self._poller.clear_ready(fd, Readiness.READABLE)
+        return received, code
 
     def _take(self, fd: int) -> bytes | int:
         inbound = self._inbound[fd]

@@ -24,8 +24,13 @@ class _LoopLike(Protocol):
 class ConnectionLike(Protocol):
     """What a pool needs of a connection; any ``Conn`` has it. Any thread."""
 
-    id: int
-    network: str
+    @property
+    def id(self) -> int:
+        """Unique in the process."""
+
+    @property
+    def network(self) -> str:
+        """What carries it, such as "tcp"."""
 
     @property
     def loop(self) -> _LoopLike:

@@ -190,16 +190,18 @@ def test_enroll(client, receive):
         assert theirs.recv(1) == b""
 
 
-def test_enroll_refuses_what_is_no_connected_stream(client):
+def test_enroll_refuses_what_is_not_connected_and_what_is_no_such_socket(client):
     made = client(RecordingHandler())
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        with pytest.raises(UnsupportedOperationError, match="stream"):
-            made.enroll(datagrams)
-        assert datagrams.fileno() >= 0
-    with socket.socket() as unconnected:
-        with pytest.raises(OSError, match="not connected"):
-            made.enroll(unconnected)
-        assert unconnected.fileno() >= 0
+    if hasattr(socket, "AF_UNIX"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+            with pytest.raises(UnsupportedOperationError, match="stream"):
+                made.enroll(datagrams)
+            assert datagrams.fileno() >= 0
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as unconnected:
+            with pytest.raises(OSError, match="not connected"):
+                made.enroll(unconnected)
+            assert unconnected.fileno() >= 0
 
 
 def test_close_in_on_open_of_a_dialled_connection(serve, client):

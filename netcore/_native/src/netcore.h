@@ -90,6 +90,28 @@ int nc_send(int count, const nc_socket *sockets, const size_t *lengths, const ch
 /* The same for a single chunk. Returns what would stand in unsent[0]. */
 intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length);
 
+/* Datagrams.
+ *
+ * The arena has `capacity` slots of NC_DATAGRAM_SLOT bytes, and behind them as many of `cap` bytes. A
+ * datagram lies in its small slot if it fits there, else in its large one.
+ *
+ * Names are packed as those of nc_accept, without the byte of length, one behind the other. */
+enum { NC_DATAGRAM_SLOT = 2112 }; /* an Ethernet frame and more; no power of two, for the cache's sake */
+
+/* Receives up to `limit` datagrams, which is at most `capacity`, and returns how many: fewer if there are no
+ * more. lengths[i] is the length, or -EMSGSIZE if it was longer than `cap` and is lost; *name_size is the
+ * size of each sender's packed name; *error is the negative errno that ended the batch, such as an
+ * ICMP error, or 0. */
+int nc_receive_datagrams(nc_socket socket, int capacity, int limit, char *arena, size_t cap, intptr_t *lengths,
+                         unsigned char *names, int *name_size, int *error);
+
+/* Sends datagrams in order, each to its name; a name of the family 0 is one byte and means the peer that the
+ * socket is connected to. Chunks are given as to nc_send. unsent[i] is 0, or the negative errno with which
+ * datagram i failed; -EAGAIN or -ENOBUFS ends the batch, and stands for all later ones too. Returns the
+ * number of failures; unsent[] is all zero when that is 0. */
+int nc_send_datagrams(nc_socket socket, int count, const size_t *lengths, const char *joined,
+                      const char *const *pointers, const unsigned char *names, intptr_t *unsent);
+
 int nc_shutdown_write(nc_socket socket);
 void nc_close(int count, const nc_socket *sockets);
 int nc_reset(nc_socket socket); /* close with RST instead of FIN */

@@ -21,6 +21,10 @@
 #endif
 #endif
 
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
+#define NC_HAVE_MMSG 1 /* recvmmsg and sendmmsg: several datagrams in one call */
+#endif
+
 /* A backend that this platform lacks: the same functions, each saying so. */
 #define NC_ABSENT_POLLER(name)                                                                             \
     int nc_##name##_open(nc_poller *poller)                                                                \
@@ -63,6 +67,7 @@ NC_ABSENT_POLLER(kqueue)
 
 #ifdef NC_HAVE_POSIX_SOCKETS
 #include "sockets_posix.c"
+#include "datagrams_posix.c"
 #endif
 
 #include "scan.c"

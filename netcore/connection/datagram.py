@@ -1,0 +1,272 @@
+"""The connection that a server's datagram comes with: its write answers the sender.
+
+There is one for every datagram, so it is made as light as can be: a number, an address object or a context
+come into being when somebody asks for them, and no table knows it.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from netcore.address import Address
+from netcore.connection.base import next_id
+from netcore.connection.callbacks import notify, run
+from netcore.connection.datagram_input import DatagramInput
+from netcore.connection.datagram_outbox import DatagramOutbox, owned
+from netcore.errors import ConnectionClosedError, UnsupportedOperationError
+from netcore.handler import Callback, CloseReason
+from netcore.sockets import unpack_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from netcore.connection.datagram_port import DatagramPort
+    from netcore.connection.host import Host
+
+__all__ = ["DatagramConn"]
+
+
+_making = threading.Lock()
+"""Two threads that ask at the same time must get the same."""
+
+
+class _Rare:
+    """What few datagrams need."""
+
+    __slots__ = ("context", "id", "remote")
+
+    def __init__(self) -> None:
+        self.id = next_id()
+        self.context: Any = None
+        self.remote: Address | None = None
+
+
+class DatagramConn(DatagramInput):
+    """One datagram of a server and the way back. It can be kept, to answer later from any thread.
+
+    Attributes:
+        data: What is left to read.
+    """
+
+    data: bytes | memoryview
+
+    __slots__ = ("_name", "_outbox", "_port", "_rare", "data")
+
+    def __init__(self, port: DatagramPort, data: bytes, name: bytes) -> None:
+        """Is made for each datagram.
+
+        Args:
+            port: The socket it came to.
+            data: The payload.
+            name: The sender's packed name.
+        """
+        self._port = port
+        self._outbox: DatagramOutbox | None = port.outbox
+        self._name = name
+        self._rare: _Rare | None = None
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.remote_address} {'closed' if self.closed else 'open'}>"
+
+    def _rarely(self) -> _Rare:
+        return self._rare or self._make_rare()
+
+    def _make_rare(self) -> _Rare:
+        with _making:
+            if self._rare is None:
+                self._rare = _Rare()
+            return self._rare
+
+    # Facts.
+
+    @property
+    def id(self) -> int:
+        """See ``Conn.id``."""
+        return self._rarely().id
+
+    @property
+    def fd(self) -> int:
+        """See ``Conn.fd``; the server's socket, which all its datagrams share."""
+        return self._port.fd
+
+    @property
+    def network(self) -> str:
+        """See ``Conn.network``."""
+        return "udp"
+
+    @property
+    def context(self) -> Any:
+        """See ``Conn.context``."""
+        return None if self._rare is None else self._rare.context
+
+    @context.setter
+    def context(self, value: Any) -> None:
+        self._rarely().context = value
+
+    @property
+    def loop(self) -> Host:
+        """See ``Conn.loop``."""
+        return self._port.host
+
+    @property
+    def local_address(self) -> Address:
+        """See ``Conn.local_address``; the address that the server is bound to, be it a wildcard."""
+        return self._port.local
+
+    @property
+    def remote_address(self) -> Address:
+        """See ``Conn.remote_address``."""
+        rare = self._rarely()
+        if rare.remote is None:
+            rare.remote = unpack_name(self._name, "udp")
+        return rare.remote
+
+    @property
+    def closed(self) -> bool:
+        """See ``Conn.closed``; the end of the server closes them all."""
+        return self._outbox is None or not self._outbox.open
+
+    @property
+    def close_reason(self) -> CloseReason | None:
+        """See ``Conn.close_reason``."""
+        if self._outbox is None:
+            return CloseReason.LOCAL
+        return None if self._outbox.open else CloseReason.SHUTDOWN
+
+    # Writing.
+
+    @property
+    def outbound_buffered(self) -> int:
+        """See ``Conn.outbound_buffered``; of all that goes through this socket."""
+        return self._port.outbox.buffered
+
+    @property
+    def writable(self) -> bool:
+        """See ``Conn.writable``; of the socket. No ``on_writable`` tells when it changes."""
+        return not self._port.outbox.congested
+
+    def write(self, data: Buffer) -> int:
+        """See ``Conn.write``: one datagram to the sender, even if it is empty."""
+        outbox = self._outbox
+        if type(data) is bytes and outbox is not None and outbox.open and outbox.chunks:
+            n = len(data)
+            outbox.chunks.append(data)
+            outbox.names.append(self._name)
+            outbox.senders.append(self)
+            outbox.size += n
+            if outbox.size >= outbox.limit:
+                outbox.flush()
+            return n
+        chunk = owned(data)
+        self._open_outbox().add(chunk, self._name, self)
+        return len(chunk)
+
+    def writev(self, chunks: Iterable[Buffer]) -> int:
+        """See ``Conn``; the pieces make one datagram, as the system call does, and no pieces make none."""
+        pieces = list(map(owned, chunks))
+        outbox = self._open_outbox()
+        data = b"".join(pieces)
+        if pieces:
+            outbox.add(data, self._name, self)
+        return len(data)
+
+    def read_from(self, file: BinaryIO) -> int:
+        """See ``Conn.read_from``: what the file has makes one datagram."""
+        return self.write(file.read())
+
+    def send_to(self, data: Buffer, address: Address) -> int:
+        """See ``Conn.send_to``. An error reaches ``on_error`` with a connection to that address."""
+        outbox = self._open_outbox()
+        chunk = owned(data)
+        name = self._port.pack(address)
+        outbox.add(chunk, name, self if name == self._name else self._port.conn_class(self._port, b"", name))
+        return len(chunk)
+
+    def flush(self) -> None:
+        """See ``Conn.flush``."""
+        self._port.outbox.flush()
+
+    def _open_outbox(self) -> DatagramOutbox:
+        outbox = self._outbox
+        if outbox is None or not outbox.open:
+            raise ConnectionClosedError(f"datagram connection to {self.remote_address} is closed")
+        return outbox
+
+    # Asynchronous calls, and the end.
+
+    def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
+        """See ``Conn.async_write``."""
+        self._port.host.post(self._write_now, (owned(data),), callback)
+
+    def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
+        """See ``Conn.async_writev``; the pieces make one datagram."""
+        self._port.host.post(self._write_now, tuple(map(owned, chunks)), callback)
+
+    def wake(self, callback: Callback | None = None) -> None:
+        """See ``Conn.wake``."""
+        self._port.host.post(self._wake_now, callback)
+
+    def close(self, callback: Callback | None = None) -> None:
+        """See ``Conn.close``: ends this connection, not the server's socket. What is written is sent."""
+        self._outbox = None
+        if callback is not None:
+            self._port.host.post(notify, self._port.host, self, callback, None)
+
+    def abort(self) -> None:
+        """See ``Conn.abort``; there is nothing to reset."""
+        self._outbox = None
+
+    def _write_now(self, chunks: tuple[bytes, ...], callback: Callback | None) -> None:
+        error: Exception | None = None
+        try:
+            DatagramConn.writev(self, chunks)  # not that of a class that checks the thread
+        except ConnectionClosedError as closed:
+            error = closed
+        if callback is not None:
+            notify(self._port.host, self, callback, error)
+
+    def _wake_now(self, callback: Callback | None) -> None:
+        host = self._port.host
+        error: Exception | None = None
+        if self.closed:
+            error = ConnectionClosedError(f"datagram connection to {self.remote_address} is closed")
+        else:
+            run(host, self, host.handler.on_traffic)
+        if callback is not None:
+            notify(host, self, callback, error)
+
+    def borrowed(self) -> AbstractContextManager[socket.socket]:
+        """See ``SocketSettings.borrowed``; the server's socket, which all its datagrams share."""
+        return self._port.borrowed()
+
+    # What takes a connection with a life of its own.
+
+    def pause_reading(self) -> None:
+        """See ``Conn.pause_reading``; UnsupportedOperationError, since all senders share the socket."""
+        self._refuse("pause_reading")
+
+    def resume_reading(self) -> None:
+        """See ``Conn.resume_reading``; UnsupportedOperationError."""
+        self._refuse("resume_reading")
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """See ``Conn.set_deadline``; UnsupportedOperationError."""
+        self._refuse("set_deadline")
+
+    def set_read_deadline(self, seconds: float | None) -> None:
+        """See ``Conn.set_read_deadline``; UnsupportedOperationError."""
+        self._refuse("set_read_deadline")
+
+    def set_write_deadline(self, seconds: float | None) -> None:
+        """See ``Conn.set_write_deadline``; UnsupportedOperationError."""
+        self._refuse("set_write_deadline")
+
+    def _refuse(self, method: str) -> NoReturn:
+        raise UnsupportedOperationError(
+            f"{method} needs a stream or a dialled datagram connection, and this is one datagram of a server"
+        )

@@ -1,0 +1,237 @@
+"""A datagram connection with a life of its own: dialled, or enrolled as a connected socket."""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+from netcore._native import error as system_error
+from netcore.address import Address
+from netcore.connection.callbacks import failed, react, release_views, run
+from netcore.connection.datagram_input import DatagramInput
+from netcore.connection.datagram_outbox import DatagramOutbox, owned
+from netcore.connection.datagram_port import too_long
+from netcore.connection.life import LivingConnection
+from netcore.connection.state import Event, State
+from netcore.errors import ConnectionClosedError
+from netcore.handler import CloseReason, Conn
+from netcore.poll import Interest
+from netcore.sockets import CONNECTED, pack_receiver
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from netcore.connection.host import Host
+
+__all__ = ["DatagramConnection"]
+
+_READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+
+
+class DatagramConnection(DatagramInput, LivingConnection):
+    """Datagrams to and from one peer. An error that the network reports does not end it by itself.
+
+    Attributes:
+        data: What is left to read of the present datagram.
+        outbox: What has been written.
+        paused: Whether ``pause_reading`` was called last.
+        receiving: Whether datagrams are wanted.
+    """
+
+    data: bytes | memoryview
+
+    __slots__ = ("_family", "_held", "_wants_write", "data", "outbox", "paused", "receiving")
+
+    def __init__(self, host: Host, fd: int, family: int, remote: Address, local: Address | None) -> None:
+        """Takes over an attached, connected descriptor.
+
+        Args:
+            host: The loop that serves it.
+            fd: The descriptor.
+            family: AF_INET or AF_INET6.
+            remote: The peer's address.
+            local: This side's address; None to ask the system when it is wanted.
+        """
+        super().__init__(host, fd, "udp", remote, local)
+        self._family = family
+        self._held: deque[tuple[bytes | None, bytes]] = deque()  # received before a pause in mid-batch
+        self._wants_write = False
+        self.data: bytes | memoryview = b""
+        self.outbox = DatagramOutbox(host, fd, self)
+        self.paused = False
+        self.receiving = True
+
+    @property
+    def loop(self) -> Host:
+        """See ``Conn.loop``."""
+        return self._host
+
+    def entered(self, state: State) -> None:
+        """See ``Connection.entered``."""
+        self._decide_receiving()
+        if state.drops_output:
+            self.outbox.close()
+
+    # Writing.
+
+    @property
+    def outbound_buffered(self) -> int:
+        """See ``Conn.outbound_buffered``."""
+        return self.outbox.buffered
+
+    @property
+    def writable(self) -> bool:
+        """See ``Conn.writable``."""
+        return not self.outbox.congested
+
+    def write(self, data: Buffer) -> int:
+        """See ``Conn.write``: one datagram, even if it is empty."""
+        return self._send(owned(data), CONNECTED)
+
+    def writev(self, chunks: Iterable[Buffer]) -> int:
+        """See ``Conn``; the pieces make one datagram, as the system call does, and no pieces make none."""
+        pieces = list(map(owned, chunks))
+        self._check_writable()
+        return self._send(b"".join(pieces), CONNECTED) if pieces else 0
+
+    def read_from(self, file: BinaryIO) -> int:
+        """See ``Conn.read_from``: what the file has makes one datagram."""
+        return self.write(file.read())
+
+    def send_to(self, data: Buffer, address: Address) -> int:
+        """See ``Conn.send_to``; BSD and macOS refuse it on a connected socket (EISCONN to ``on_error``)."""
+        return self._send(owned(data), pack_receiver(Address.parse(address), self._family))
+
+    def flush(self) -> None:
+        """See ``Conn.flush``."""
+        self.outbox.flush()
+
+    def put(self, chunks: Iterable[bytes]) -> None:
+        """See ``LivingConnection.put``."""
+        DatagramConnection.writev(self, chunks)
+
+    def _send(self, chunk: bytes, name: bytes) -> int:
+        self._check_writable()
+        self.outbox.add(chunk, name, self)
+        if self.deadlines is not None:
+            self.deadlines.queued(len(chunk))
+            self._host.settle_later(self)
+        return len(chunk)
+
+    def _check_writable(self) -> None:
+        if not self.state.writes:
+            raise ConnectionClosedError(f"connection {self.id} is {self.state.label}: nothing can be written")
+
+    # What the outbox reports; see ``DatagramOwner``.
+
+    def send_failed(self, sender: Conn, error: OSError) -> None:
+        """See ``DatagramOwner.send_failed``."""
+        if not self.closed:
+            run(self._host, self, self._host.handler.on_error, error)
+
+    def overflowed(self, waiting: int) -> None:
+        """See ``DatagramOwner.overflowed``: ends the connection, as with a stream."""
+        most = self._host.limits.max_outbound
+        error = OSError(errno.ENOBUFS, f"{waiting} bytes wait to be sent, {most} may")
+        self.reset(CloseReason.OVERFLOW, error)
+
+    def drained(self) -> None:
+        """See ``DatagramOwner.drained``."""
+        if self.state.writes:
+            run(self._host, self, self._host.handler.on_writable)
+
+    def watch_writable(self, on: bool) -> None:
+        """See ``DatagramOwner.watch_writable``."""
+        self._wants_write = on
+        self._host.settle_later(self)
+
+    # Reading.
+
+    def pause_reading(self) -> None:
+        """See ``Conn.pause_reading``."""
+        self._on_loop(self._set_paused, True)
+
+    def resume_reading(self) -> None:
+        """See ``Conn.resume_reading``."""
+        self._on_loop(self._set_paused, False)
+
+    def _set_paused(self, paused: bool) -> None:
+        self.paused = paused
+        self._decide_receiving()
+        self._host.settle_later(self)
+        if self._held and self.receiving:
+            self._host.post(self._deliver_held)
+
+    def _decide_receiving(self) -> None:
+        self.receiving = self.state.receives and not self.paused
+
+    def _deliver_held(self) -> None:
+        held, self._held = self._held, deque()
+        self.deliver(list(held))
+
+    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Calls ``on_traffic`` once for each datagram; the loop's thread."""
+        host = self._host
+        for i, (data, _) in enumerate(datagrams):
+            if not self.receiving or self._held:
+                if not self.closed:
+                    self._held.extend(datagrams[i:])
+                return
+            if data is None:
+                run(host, self, host.handler.on_error, too_long())
+                continue
+            self.data = data
+            if self.deadlines is not None:
+                self.deadlines.last_in = host.time
+            try:
+                action: object = host.handler.on_traffic(self)
+            except BaseException as error:
+                action = failed(host, self, error)
+            self.data = b""
+            if host.views:
+                release_views(host)
+            if action is not None:
+                react(host, self, action)
+
+    def receive_failed(self, code: int) -> None:
+        """Reports a negative errno of receiving, such as that of an ICMP message."""
+        if not self.closed:
+            run(self._host, self, self._host.handler.on_error, system_error(code))
+
+    def forget_input(self) -> None:
+        """See ``LivingConnection.forget_input``."""
+        self.data = b""
+        self._held.clear()
+
+    # The end of a turn.
+
+    def settle(self) -> None:
+        """See ``Connection.settle``."""
+        if self.ending is not None and self.ending.over:
+            return
+        self.outbox.settle()
+        if self.deadlines is not None:
+            self.deadlines.flushed(self.outbox.buffered, self._host.now())
+            self._host.plan(self.deadlines)
+        if self.state is State.CLOSING and self.outbox.is_empty:
+            self.advance(Event.FLUSHED)
+        if self.state is State.CLOSED:
+            self._host.retire(self)
+            return
+        if self.state is State.CLOSING:
+            self.await_flush()
+        self._watch()
+
+    def _watch(self) -> None:
+        wanted = (_READ if self.receiving else 0) | (_WRITE if self._wants_write else 0)
+        if wanted and self._host.limits.edge_chunk:
+            wanted |= _EDGE  # every change arms the edge anew, so none is lost in a pause
+        if wanted != self.interest:
+            try:
+                self._host.watch(self.fd, self.interest, wanted)
+            except OSError as error:
+                self.reset(CloseReason.ERROR, error)
+            else:
+                self.interest = wanted

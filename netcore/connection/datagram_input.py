@@ -1,0 +1,101 @@
+"""Reading one datagram: it is here as a whole, and gone after its callback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from netcore.connection.settings import SocketSettings
+from netcore.errors import ShortBufferError, UnsupportedOperationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from netcore.connection.host import Host
+
+__all__ = ["DatagramInput"]
+
+
+class DatagramInput(SocketSettings):
+    """Reads from ``data``: bytes at first, and a view of what is left once some of it has been read."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> bytes | memoryview:
+        """What is left to read; a slot of each class."""
+        raise NotImplementedError
+
+    @data.setter
+    def data(self, left: bytes | memoryview) -> None:
+        raise NotImplementedError
+
+    @property
+    def loop(self) -> Host:
+        """See ``Conn.loop``."""
+        raise NotImplementedError
+
+    @property
+    def inbound_buffered(self) -> int:
+        """See ``Conn.inbound_buffered``."""
+        return len(self.data)
+
+    def read(self, n: int = -1) -> bytes:
+        """See ``Conn.read``."""
+        data = self.data
+        if 0 <= n < len(data):
+            whole = memoryview(data)
+            self.data = whole[n:]
+            data = whole[:n]
+        else:
+            self.data = b""
+        return data if type(data) is bytes else bytes(data)
+
+    def read_into(self, buffer: Buffer) -> int:
+        """See ``Conn.read_into``."""
+        with memoryview(buffer).cast("B") as target:
+            if target.readonly:
+                raise TypeError(f"{type(buffer).__name__} is read-only: nothing can be read into it")
+            data = self.read(len(target))
+            target[: len(data)] = data
+            return len(data)
+
+    def peek(self, n: int = -1) -> memoryview:
+        """See ``Conn.peek``."""
+        here = len(self.data)
+        if n > here:
+            raise ShortBufferError(f"{n} bytes were asked for, {here} are here")
+        view = memoryview(self.data)[: n if n >= 0 else here]
+        self.loop.views.append(view)
+        return view
+
+    def next(self, n: int = -1) -> memoryview:
+        """See ``Conn.next``."""
+        view = self.peek(n)
+        self.discard(len(view))
+        return view
+
+    def discard(self, n: int = -1) -> int:
+        """See ``Conn.discard``."""
+        here = len(self.data)
+        if not 0 <= n < here:
+            n = here
+        self.data = memoryview(self.data)[n:]
+        return n
+
+    def write_to(self, file: BinaryIO) -> int:
+        """See ``Conn.write_to``."""
+        total = 0
+        while self.data:
+            taken = file.write(self.data)
+            if not taken:  # a file that does not block, and takes nothing now
+                break
+            total += self.discard(taken)
+        return total
+
+    def shutdown_write(self) -> None:
+        """See ``Conn.shutdown_write``; UnsupportedOperationError, since datagrams know no FIN."""
+        raise UnsupportedOperationError("shutdown_write needs a stream connection, and this one is udp")
+
+    def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+        """See ``Conn.sendfile``; UnsupportedOperationError, since a file is longer than a datagram."""
+        raise UnsupportedOperationError("sendfile needs a stream connection, and this one is udp")

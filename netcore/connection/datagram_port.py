@@ -1,0 +1,133 @@
+"""A server's datagram socket: the hot loop from a batch to the handler, and what its datagrams share."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from netcore._native import error as system_error
+from netcore.address import Address
+from netcore.connection.callbacks import failed, react, release_views, run
+from netcore.connection.datagram import DatagramConn
+from netcore.connection.datagram_outbox import DatagramOutbox
+from netcore.errors import ConnectionClosedError
+from netcore.handler import Conn
+from netcore.sockets import CONNECTED, pack_receiver
+
+if TYPE_CHECKING:
+    from netcore.connection.host import Host
+
+__all__ = ["DatagramPort", "too_long"]
+
+
+class PortOwner(Protocol):
+    """What a port needs of who watches its socket."""
+
+    def watch_writable(self, on: bool) -> None:
+        """See ``DatagramOwner.watch_writable``."""
+
+    def report_drop(self, waiting: int) -> None:
+        """A datagram was dropped since so many bytes are waiting already."""
+
+
+class DatagramPort:
+    """One socket that datagrams of any sender come to.
+
+    Attributes:
+        host: The loop that serves it.
+        fd: The descriptor.
+        family: AF_INET or AF_INET6.
+        local: Where it is bound, with network "udp".
+        outbox: What has been written to it.
+        conn_class: What its datagrams come with.
+        dropped: Datagrams that were written and not sent because too many were waiting.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        fd: int,
+        family: int,
+        local: Address,
+        owner: PortOwner,
+        conn_class: type[DatagramConn] = DatagramConn,
+    ) -> None:
+        self.host = host
+        self.fd = fd
+        self.family = family
+        self.local = local
+        self._owner = owner
+        self.conn_class = conn_class
+        self.outbox = DatagramOutbox(host, fd, self)
+        self.dropped = 0
+
+    @property
+    def receiving(self) -> bool:
+        """Whether datagrams are wanted."""
+        return self.outbox.open
+
+    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Calls ``on_traffic`` once for each datagram.
+
+        As in ``dispatch.deliver`` each step is paid once per message, and spelled out.
+        """
+        host = self.host
+        on_traffic = host.handler.on_traffic
+        views = host.views
+        conn_class = self.conn_class
+        for data, name in datagrams:
+            if data is None:
+                run(host, conn_class(self, b"", name), host.handler.on_error, too_long())
+                continue
+            conn = conn_class(self, data, name)
+            try:
+                action = on_traffic(conn)
+            except BaseException as error:
+                action = failed(host, conn, error)  # type: ignore[assignment]
+            conn.data = b""
+            if views:
+                release_views(host)
+            if action is not None:
+                react(host, conn, action)
+
+    def receive_failed(self, code: int) -> None:
+        """Reports a negative errno of receiving, of which nobody knows whose datagram it was about."""
+        conn = self.conn_class(self, b"", CONNECTED)
+        run(self.host, conn, self.host.handler.on_error, system_error(code))
+
+    def send_failed(self, sender: Conn, error: OSError) -> None:
+        """See ``DatagramOwner.send_failed``."""
+        run(self.host, sender, self.host.handler.on_error, error)
+
+    def overflowed(self, waiting: int) -> None:
+        """See ``DatagramOwner.overflowed``: drops the datagram, as the network would."""
+        self.dropped += 1
+        self._owner.report_drop(waiting)
+
+    def watch_writable(self, on: bool) -> None:
+        """See ``DatagramOwner.watch_writable``."""
+        self._owner.watch_writable(on)
+
+    def drained(self) -> None:
+        """See ``DatagramOwner.drained``; no connection lives long enough to be told."""
+
+    def pack(self, address: Address | str) -> bytes:
+        """Packs where a datagram is to go; see ``pack_receiver``."""
+        return pack_receiver(Address.parse(address), self.family)
+
+    @contextmanager
+    def borrowed(self) -> Iterator[socket.socket]:
+        """Lends a socket object; the lock keeps the loop from closing the descriptor meanwhile."""
+        with self.host.descriptor_lock:
+            if not self.outbox.open:
+                raise ConnectionClosedError(f"the server on {self.local} has closed")
+            with self.host.sockets.borrow(self.fd) as sock:
+                yield sock
+
+
+def too_long() -> OSError:
+    """Makes the error of a datagram that was longer than what is received at once."""
+    return OSError(errno.EMSGSIZE, "a datagram was longer than read_buffer_cap, and is lost")

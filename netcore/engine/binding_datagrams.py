@@ -1,0 +1,126 @@
+"""Binding datagram sockets, and joining multicast groups."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, replace
+
+from netcore._platform import (
+    BINDS_TO_GROUPS,
+    REUSE_PORT_OPTION,
+    SO_EXCLUSIVEADDRUSE,
+    pack_group,
+    pack_interface,
+)
+from netcore.address import Address
+from netcore.engine.binding import endpoint_of, socket_options
+from netcore.options import Options
+from netcore.sockets import Endpoint, address_of, naming
+
+__all__ = ["BoundDatagrams", "bind_datagrams", "group_of", "probe_free"]
+
+_Group = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDatagrams:
+    """A bound datagram socket, owned until ``detach``.
+
+    Attributes:
+        sock: The socket, non-blocking.
+        address: Where, with the real port.
+        local: The local address of every datagram, as far as the bind has fixed it.
+    """
+
+    sock: socket.socket
+    address: Address
+    local: Address
+
+
+def group_of(address: Address) -> _Group | None:
+    """Returns the multicast group that an address names, if it names one."""
+    try:
+        host = ipaddress.ip_address(address.host)
+    except ValueError:
+        return None
+    return host if host.is_multicast else None
+
+
+def bind_datagrams(address: Address, options: Options, share_port: bool) -> BoundDatagrams:
+    """Binds a datagram socket; the address of a multicast group is joined.
+
+    SO_REUSEADDR is set for groups only: a datagram socket has no TIME_WAIT to be excused from, and the
+    option would let another socket take over a port that is in use.
+
+    Args:
+        address: Where. Port 0 lets the system choose; a host name stands for its first address.
+        options: The options that concern datagram sockets.
+        share_port: Whether several sockets share the port, among which the kernel spreads the senders.
+
+    Raises:
+        OSError: The system refuses, such as EADDRINUSE or EADDRNOTAVAIL.
+        UnsupportedOperationError: This platform lacks something that was asked for.
+    """
+    group = group_of(address)
+    endpoint = endpoint_of(address)
+    sock = socket.socket(endpoint.family, socket.SOCK_DGRAM)
+    try:
+        if group is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        elif share_port and REUSE_PORT_OPTION is not None:
+            sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION, 1)
+        elif SO_EXCLUSIVEADDRUSE is not None:
+            sock.setsockopt(socket.SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        socket_options(options).apply(sock)
+        _bind(sock, address, endpoint, group)
+        if group is not None:
+            _join(sock, group, options.multicast_interface or _zone_index(address))
+        sock.setblocking(False)
+        local = address_of(sock)
+    except OSError as error:
+        sock.close()
+        raise naming(error, address) from error
+    except BaseException:
+        sock.close()
+        raise
+    return BoundDatagrams(sock, replace(address, port=local.port), local)
+
+
+def probe_free(address: Address) -> None:
+    """Raises OSError if a port is in use, even by sockets that would share it."""
+    endpoint = endpoint_of(address)
+    with socket.socket(endpoint.family, socket.SOCK_DGRAM) as probe:
+        try:
+            _bind(probe, address, endpoint, None)
+        except OSError as error:
+            raise naming(error, address) from error
+
+
+def _bind(sock: socket.socket, address: Address, endpoint: Endpoint, group: _Group | None) -> None:
+    if endpoint.family == socket.AF_INET6:
+        dual = address.network == "udp" and not address.host
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
+    name = endpoint.name
+    if group is not None and not BINDS_TO_GROUPS:
+        name = ("" if group.version == 4 else "::", address.port)
+    sock.bind(name)
+
+
+def _zone_index(address: Address) -> int:
+    if not address.zone:
+        return 0
+    return int(address.zone) if address.zone.isdecimal() else socket.if_nametoindex(address.zone)
+
+
+def _join(sock: socket.socket, group: _Group, index: int) -> None:
+    """Joins a group on an interface, 0 for the system's choice; what is sent to groups goes out there too."""
+    if group.version == 4:
+        if index:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, pack_interface(index))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, pack_group(group.packed, index))
+        return
+    if index:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, pack_group(group.packed, index))

@@ -1,0 +1,67 @@
+"""Datagrams one by one over the standard library."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+
+from netcore.sockets.names import pack_name, system_name
+from netcore.sockets.protocol import Chunk
+
+__all__ = ["PureDatagrams"]
+
+_TOO_LONG = frozenset({errno.EMSGSIZE, getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE)})
+"""What receiving gives on Windows for a datagram longer than the buffer; elsewhere it is cut in silence."""
+
+
+class PureDatagrams:
+    """The datagram half of ``PureSockets``."""
+
+    def __init__(self, sockets: dict[int, socket.socket], receive_cap: int) -> None:
+        """Shares the table of sockets.
+
+        Args:
+            sockets: Those that are attached, by descriptor.
+            receive_cap: The longest datagram that is received whole, in bytes.
+        """
+        self._by_descriptor = sockets
+        self._longest = receive_cap
+        self._room = memoryview(bytearray(receive_cap + 1))  # one more, which tells a longer one
+
+    def receive_datagrams(self, fd: int, limit: int) -> tuple[list[tuple[bytes | None, bytes]], int]:
+        """See ``Sockets.receive_datagrams``; recvfrom(2)."""
+        sock = self._by_descriptor[fd]
+        room, longest = self._room, self._longest
+        received: list[tuple[bytes | None, bytes]] = []
+        while len(received) < limit:
+            try:
+                n, name = sock.recvfrom_into(room)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                if error.errno not in _TOO_LONG:
+                    return received, -(error.errno or errno.EIO)
+                received.append((None, pack_name(sock.family, None)))
+            else:
+                payload = bytes(room[:n]) if n <= longest else None
+                received.append((payload, pack_name(sock.family, name)))
+        return received, 0
+
+    def send_datagrams(self, fd: int, chunks: list[Chunk], names: list[bytes]) -> Sequence[tuple[int, int]]:
+        """See ``Transport.send_datagrams``; sendto(2)."""
+        sock = self._by_descriptor[fd]
+        failures: list[tuple[int, int]] = []
+        for i, (chunk, name) in enumerate(zip(chunks, names, strict=True)):
+            target = system_name(name)
+            try:
+                if target is None:
+                    sock.send(chunk)
+                else:
+                    sock.sendto(chunk, target)
+            except OSError as error:
+                code = -(error.errno or errno.EIO)
+                if isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS:
+                    return failures + [(j, code) for j in range(i, len(chunks))]
+                failures.append((i, code))
+        return failures
