@@ -70,6 +70,7 @@ def test_a_peer_that_goes_while_a_file_is_sent(serve, dial, tmp_path, receive):
 
     handler = RecordingHandler(on_traffic=on_traffic)
     sock = dial(serve(handler))
+    handler.wait_for("on_open")  # the server's end counts too
     descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
     sock.sendall(b"go")
     assert len(receive(sock, 100_000)) == 100_000
