@@ -124,7 +124,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     programs: list[Program] = []
 
     def run(name: str, *arguments: str) -> Program:
-        log = tmp_path / f"{name}-{len(programs)}.log"
+        log = tmp_path / f"{name.replace('/', '-')}-{len(programs)}.log"
         programs.append(Program(name, ("tcp://127.0.0.1:0", *arguments), log))
         return programs[-1]
 

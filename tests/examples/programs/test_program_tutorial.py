@@ -1,0 +1,93 @@
+"""The programs of the tutorial do what its pages say, with a plain socket for a peer."""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+
+import pytest
+
+STEPS = ("step2_frames", "step3_back_pressure", "step4_deadlines", "step5_graceful_stop")
+MANY = 300_000
+ANSWER = b"".join(b"%d\n" % number for number in range(1, MANY + 1))
+
+
+@pytest.fixture
+def connect():
+    """Connects to a program; closed after the test."""
+    sockets = []
+
+    def make(program):
+        address = program.addresses[0]
+        sockets.append(socket.create_connection((address.host, address.port), timeout=30))
+        return sockets[-1]
+
+    yield make
+    for sock in sockets:
+        sock.close()
+
+
+def receive_all(sock: socket.socket) -> bytes:
+    """Reads to the end of the stream."""
+    pieces = []
+    while piece := sock.recv(1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def test_the_echo(start, connect) -> None:
+    peer = connect(start("tutorial/step1_echo"))
+    peer.sendall(b"hello")
+    assert peer.recv(100) == b"hello"
+    peer.shutdown(socket.SHUT_WR)
+    assert receive_all(peer) == b""
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_commands(start, connect, step: str) -> None:
+    peer = connect(start(f"tutorial/{step}"))
+    peer.sendall(b"upper gr\xc3\xbc\xc3\x9fe\ncount 3\nwhat\nupper half")
+    expected = b"GR\xc3\xbc\xc3\x9fE\n1\n2\n3\nerror: upper TEXT, count N or quit\n"
+    received = b""
+    while len(received) < len(expected):
+        received += peer.recv(4096)
+    assert received == expected
+    peer.sendall(b" a line\nquit\nupper never\n")
+    assert receive_all(peer) == b"HALF A LINE\n"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_line_that_is_too_long(start, connect, step: str) -> None:
+    peer = connect(start(f"tutorial/{step}"))
+    peer.sendall(b"x" * 2000 + b"\nupper never\n")
+    assert b"NEVER" not in receive_all(peer)
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+def test_a_long_answer_to_a_slow_reader(start, connect, step: str) -> None:
+    peer = connect(start(f"tutorial/{step}"))
+    peer.sendall(b"count %d\nupper done\nquit\n" % MANY)
+    assert receive_all(peer) == ANSWER + b"DONE\n"
+
+
+def test_deadlines(start, connect) -> None:
+    program = start("tutorial/step4_deadlines", "0.2")
+    silent, stuck = connect(program), connect(program)
+    stuck.sendall(b"count 100000000\n")
+    assert receive_all(silent) == b"error: no command for 0.2 s\n"
+    reset = select.poll()
+    reset.register(stuck, 0)  # only what comes unasked: POLLHUP, POLLERR
+    assert reset.poll(30_000)
+
+
+def test_a_stop_waits_for_an_answer(start, connect) -> None:
+    program = start("tutorial/step5_graceful_stop")
+    idle, busy = connect(program), connect(program)
+    busy.sendall(b"count 1000000\n")
+    busy.recv(10, socket.MSG_PEEK)
+    program.process.send_signal(signal.SIGTERM)
+    assert receive_all(idle) == b""
+    assert receive_all(busy).endswith(b"\n999999\n1000000\n")
+    assert program.process.stdout.readline() == "all answers are complete\n"
+    program.process.wait(30)
