@@ -10,6 +10,7 @@ import layers
 import option_table
 import reference
 import states
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 
@@ -27,5 +28,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for module in (command_line, docstrings, layers, option_table, reference, states):
         module.setup(app)
+    app.add_lexer("haproxy", TextLexer)
     app.connect("source-read", to_the_method)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
