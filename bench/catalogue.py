@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench import process
 from bench.figures import CPU, GIL, RATE, TIMER
 from bench.registry import Registry
-from bench.workloads import IdleMemory, Load, Program, RedisCommand, Timing, Workload
+from bench.workloads import Http, IdleMemory, Load, Program, RedisCommand, Timing, Workload
 
 SIZES = (64, 512, 4096, 65536)
 CONNECTIONS = (1, 50, 500, 5000)
@@ -46,6 +46,7 @@ def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int =
         *_other_loads(registry),
         IdleMemory("memory", "memory per idle connection, Pss", registry.stream_echo(), 10_000),
         *_redis(registry),
+        Http("http", "HTTP/1.1, GET of 6 B, 50 connections kept, wrk", registry.http(), connections=50),
         _timers(registry),
         *_gil(registry),
     ]

@@ -122,6 +122,16 @@ class Registry:
             Peer("netcore", example, ("tcp://127.0.0.1:{port}",)),
         )
 
+    def http(self) -> tuple[Peer, ...]:
+        """Web servers for one path, on the same parser where they are in Python."""
+        protocol = "http_protocol.py"
+        return (
+            Peer("netcore", self._script("http_netcore.py", "import netcore, httptools")),
+            Peer("uvloop", self._script(protocol, "import uvloop, httptools"), ("uvloop", "{port}")),
+            Peer("asyncio", self._script(protocol, "import httptools"), ("asyncio", "{port}")),
+            Peer("node", NodeScript("http_node.js"), settle=_V8_SETTLES),
+        )
+
     def timers(self) -> tuple[Peer, ...]:
         """Programs that arm and cancel timers."""
         return tuple(
@@ -142,6 +152,7 @@ class Registry:
             self.datagram_echo(),
             self.frames(),
             self.redis(),
+            self.http(),
             self.timers(),
             self.gil(),
         )

@@ -63,8 +63,8 @@ class Deadlines:
     def wrote(self, size: int, now: float) -> None:
         """So many bytes go to the kernel at the end of this turn, with nothing in front of them.
 
-        That counts as progress. ``flushed`` need not be called unless the kernel leaves some of them; what was
-        written at earlier times has been taken, then.
+        That counts as progress. ``flushed`` need not be called unless the kernel leaves some of them: what
+        was written at earlier times has been taken, then.
         """
         if now != self._wrote_at:
             self._last_out = self._wrote_at

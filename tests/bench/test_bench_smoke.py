@@ -110,6 +110,21 @@ def test_redis(run_bench: Callable[..., Any], tmp_path: Path) -> None:
     assert measured(result, "redis-get-16", "redis-server")[0]["messages_per_second"] > 0
 
 
+@pytest.mark.clients
+def test_http(run_bench: Callable[..., Any], tmp_path: Path) -> None:
+    if shutil.which("wrk") is None:
+        pytest.skip("wrk is not on PATH")
+    output = tmp_path / "result.json"
+    peers = ("--peers", "netcore,asyncio")
+    done = run_bench("--workloads", "http", *peers, *SHORT, "--rounds", "1", "--json", str(output))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(output.read_text())
+    for peer in ("netcore", "asyncio"):
+        (sample,) = measured(result, "http", peer)
+        assert sample["messages"] > 0
+        assert 0 < sample["p50_us"] <= sample["p99_us"]
+
+
 def test_a_missing_peer_is_reported(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     arguments = ("--workloads", "echo", "--connections", "2", "--peers", "c-epoll,uvloop")
