@@ -8,8 +8,10 @@ import command_line
 import docstrings
 import layers
 import option_table
+import pollers
 import reference
 import states
+import threads
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
@@ -26,7 +28,7 @@ def to_the_method(app: Sphinx, page: str, source: list[str]) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for module in (command_line, docstrings, layers, option_table, reference, states):
+    for module in (command_line, docstrings, layers, option_table, pollers, reference, states, threads):
         module.setup(app)
     app.add_lexer("haproxy", TextLexer)
     app.connect("source-read", to_the_method)

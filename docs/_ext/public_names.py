@@ -6,6 +6,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 import types
 import typing
 
@@ -87,16 +88,24 @@ def entry_of(name: str) -> str | None:
 
     Returns:
         The full name; that of the nearest public base for a class that is not public; empty for a type
-        variable, which needs none; None if there is no entry.
+        variable or a class without such a base, which need none; None if there is no entry.
     """
     if found := entries().get(name):
         return found
-    module, _, last = name.rpartition(".")
-    try:
-        value = getattr(importlib.import_module(module), last)
-    except (ImportError, AttributeError, ValueError):
-        return None
+    value = _look_up(name)
     if isinstance(value, typing.TypeVar):
         return ""
-    bases = value.__mro__[1:] if inspect.isclass(value) else ()
-    return next((_homes()[id(base)] for base in bases if id(base) in _homes()), None)
+    if not inspect.isclass(value) or not value.__module__.startswith("netcore"):
+        return None
+    return next((_homes()[id(base)] for base in value.__mro__[1:] if id(base) in _homes()), "")
+
+
+def _look_up(name: str) -> object:
+    """Returns what a name stands for: with its module, or as a module of netcore spells it; or None."""
+    module, _, last = name.rpartition(".")
+    if module in sys.modules:
+        return getattr(sys.modules[module], last, None)
+    found = (
+        getattr(sys.modules[each], name, None) for each in sorted(sys.modules) if each.startswith("netcore.")
+    )
+    return next((value for value in found if inspect.isclass(value)), None)

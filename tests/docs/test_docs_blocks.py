@@ -21,6 +21,7 @@ import pytest
 
 import netcore
 from netcore.cli.parser import make_parser
+from netcore.poll import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -91,6 +92,10 @@ def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(netcore, "run", serve_briefly)
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.chdir(tmp_path)
+    # A page may register a poller: no other test is to know it, whichever of them comes first.
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    for name in [name for name in sys.modules if name.startswith("examples.")]:
+        monkeypatch.delitem(sys.modules, name)
     namespace: dict[str, object] = {"__name__": "page"}
     # What a block defines may be imported by name, such as by the loading of dataclasses.
     monkeypatch.setitem(sys.modules, "page", type(sys)("page"))

@@ -1,0 +1,71 @@
+"""Which thread may call what, read from the docstrings and checked against the checks of debug mode."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from generated import list_table, rst_directive
+from sphinx.application import Sphinx
+
+import netcore
+from netcore.connection import debug
+from netcore.worker import WorkerPool
+
+_ANY = re.compile(r"\bany thread\b", re.IGNORECASE)
+
+_ANYWHERE = (netcore.Engine, netcore.Client, netcore.EventLoop, netcore.Timer, WorkerPool)
+"""Classes all of whose methods may be called on any thread."""
+
+_UNCHECKED = {"pause_reading", "resume_reading", "context"}
+
+
+def describe() -> str:
+    """Writes the table.
+
+    Raises:
+        ValueError: A method of `Conn` is for any thread and debug mode forbids it, or the reverse.
+    """
+    anywhere, loop_only = sorted_members()
+    checked = {*debug._LOOP_ONLY, *debug._LOOP_ONLY_PROPERTIES}
+    if odd := (checked & set(anywhere)) | (set(loop_only) - checked - _UNCHECKED):
+        raise ValueError(f"docstrings of Conn and the checks of debug mode differ about {sorted(odd)}")
+    rows = [
+        ("any thread", "Conn: " + _listed("Conn", anywhere)),
+        (
+            "the connection's own loop thread, that is inside a callback",
+            "Conn: " + _listed("Conn", loop_only),
+        ),
+    ]
+    rows += [("any thread", f"{_link(cls)}: " + _listed(cls.__name__, _members(cls))) for cls in _ANYWHERE]
+    return list_table(("On", "Call"), sorted(rows), "20 80")
+
+
+def sorted_members() -> tuple[list[str], list[str]]:
+    """Returns the members of `Conn` for any thread, and those for the loop's only."""
+    anywhere, loop_only = [], []
+    for name in _members(netcore.Conn):
+        doc = inspect.getdoc(getattr(netcore.Conn, name)) or ""
+        (anywhere if _ANY.search(doc) else loop_only).append(name)
+    return anywhere, loop_only
+
+
+def _members(cls: type) -> list[str]:
+    return [name for name, value in vars(cls).items() if not name.startswith("_") and _documented(value)]
+
+
+def _documented(value: object) -> bool:
+    return isinstance(value, property) or (callable(value) and bool(inspect.getdoc(value)))
+
+
+def _link(cls: type) -> str:
+    return f"``{cls.__name__}``"
+
+
+def _listed(cls: str, names: list[str]) -> str:
+    return ", ".join(f":py:obj:`{name} <{cls}.{name}>`" for name in names)
+
+
+def setup(app: Sphinx) -> None:
+    """Registers the directive."""
+    app.add_directive("thread-table", rst_directive(describe))

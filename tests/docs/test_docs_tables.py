@@ -1,0 +1,27 @@
+"""What the tables of the reference rest on, without building the site."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+
+import netcore
+from netcore.connection import debug
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_option_has_a_meaning_and_a_cost() -> None:
+    lines = (ROOT / "docs" / "reference" / "option-costs.txt").read_text().splitlines()
+    costs = [line.partition(":")[0] for line in lines]
+    meanings = re.findall(r"^ {4}(\w+): ", inspect.cleandoc(netcore.Options.__doc__ or ""), re.MULTILINE)
+    names = [field.name for field in dataclasses.fields(netcore.Options)]
+    assert sorted(costs) == sorted(names)
+    assert sorted(meanings) == sorted(names)
+
+
+def test_what_debug_mode_checks_is_not_for_any_thread() -> None:
+    for name in (*debug._LOOP_ONLY, *debug._LOOP_ONLY_PROPERTIES):
+        assert "any thread" not in (inspect.getdoc(getattr(netcore.Conn, name)) or "").lower(), name
