@@ -27,7 +27,7 @@ from netcore.errors import (
     UnsupportedProtocolError,
     WrongThreadError,
 )
-from netcore.handler import Action, CloseReason, Conn, EventHandler, EventLoop, Timeout, Timer
+from netcore.handler import Action, CloseReason, Conn, EventHandler, EventLoop, Metrics, Timeout, Timer
 from netcore.options import Options
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "EventLoop",
     "FrameError",
     "InvalidAddressError",
+    "Metrics",
     "NetcoreError",
     "Options",
     "OptionsError",

@@ -2,6 +2,7 @@
 
 from netcore.connection.base import UNWATCHED, Connection, Ending
 from netcore.connection.callbacks import release_views, run
+from netcore.connection.counters import Counters
 from netcore.connection.datagram import DatagramConn
 from netcore.connection.datagram_connection import DatagramConnection
 from netcore.connection.datagram_port import DatagramPort
@@ -23,6 +24,7 @@ __all__ = [
     "CheckedDatagramConnection",
     "CheckedStreamConnection",
     "Connection",
+    "Counters",
     "DatagramConn",
     "DatagramConnection",
     "DatagramPort",

@@ -40,6 +40,7 @@ def failed(host: Host, conn: Conn, error: BaseException) -> object:
     What is no ``Exception``, such as the SystemExit of ``sys.exit()``, stops the engine, in order: raised any
     further it would cost other connections their callbacks.
     """
+    host.counters.errors += 1
     if isinstance(error, Exception):
         try:
             return host.handler.on_error(conn, error)

@@ -147,7 +147,10 @@ class DatagramOutbox:
             self._queue(map(_Waiting, chunks, names, senders))
             return
         failures = self._host.sockets.send_datagrams(self._fd, chunks, names)
+        counters = self._host.counters
+        counters.sent_datagrams(chunks)
         for i, code in failures:
+            counters.sent_datagrams(chunks[i:] if code in _FULL else chunks[i : i + 1], -1)
             if code in _FULL:
                 self._queue(map(_Waiting, chunks[i:], names[i:], senders[i:]))
                 return
@@ -162,7 +165,10 @@ class DatagramOutbox:
         self._host.settle_later(self)
         chunks, names, senders = map(list, zip(*batch, strict=True))
         failures = self._host.sockets.send_datagrams(self._fd, chunks, names)
+        counters = self._host.counters
+        counters.sent_datagrams(chunks)
         for i, code in failures:
+            counters.sent_datagrams(chunks[i:] if code in _FULL else chunks[i : i + 1], -1)
             if code in _FULL:
                 backlog.extendleft(reversed(batch[i:]))
                 del batch[i:]

@@ -134,6 +134,7 @@ class FilingStream(OutboundStream):
         count = min(part.left, backlog.allowance)
         n = self._host.sockets.sendfile(self.fd, part.fd, part.offset, count)
         if n > 0:
+            self._host.counters.bytes_sent += n
             backlog.file_sent(n)
         elif n == -errno.EAGAIN:
             self._blocked = True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from netcore.buffer import BufferPool
+from netcore.connection.counters import Counters
 from netcore.connection.deadlines import Deadlines
 from netcore.handler import EventHandler, EventLoop, Timer
 from netcore.sockets import Arena, Outbox, Transport
@@ -53,6 +54,7 @@ class Host(EventLoop, Protocol):
 
     handler: EventHandler
     outbox: Outbox
+    counters: Counters
     pool: BufferPool
     limits: Limits
     time: float

@@ -77,7 +77,8 @@ class OutboundStream(InboundStream):
     @property
     def backlogged(self) -> int:
         """Bytes that the kernel has not taken when they were offered, or that wait behind such; files too."""
-        return 0 if self._backlog is None else self._backlog.buffered
+        backlog = self._backlog  # asked on other threads too, for the metrics
+        return 0 if backlog is None else backlog.buffered
 
     @property
     def writable(self) -> bool:

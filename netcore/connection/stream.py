@@ -92,6 +92,7 @@ class StreamConnection(FilingStream):
         Args:
             result: 0 for the end of the stream, else a negative errno.
         """
+        self._host.counters.received_nothing(result)
         if self._owes_traffic and result not in _WOULD_BLOCK:
             self._pay_traffic()  # what came before the end is shown before the end
         if result == 0:

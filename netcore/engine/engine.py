@@ -19,7 +19,7 @@ from netcore.engine.logs import open_log
 from netcore.engine.process import track
 from netcore.errors import InvalidAddressError
 from netcore.eventloop import GuardedLogger, Loop, Shared
-from netcore.handler import Action, Conn, EventHandler
+from netcore.handler import Action, Conn, EventHandler, Metrics
 from netcore.options import Options
 
 __all__ = ["Engine"]
@@ -107,6 +107,13 @@ class Engine:
     def running(self) -> bool:
         """Whether the engine has started and not begun to stop."""
         return self._life.phase is Phase.RUNNING
+
+    def metrics(self) -> Metrics:
+        """Returns the numbers of all loops added up; each loop has a ``metrics`` of its own.
+
+        Before the start all of them are zero, and after the end they stay as they were last.
+        """
+        return Metrics.total(loop.metrics() for loop in self.loops)
 
     def get(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id, or None."""

@@ -92,6 +92,11 @@ class Acceptor:
         self._reserve.spend()
         return self.listener.fd
 
+    @property
+    def outbound_buffered(self) -> int:
+        """None: a listener sends nothing."""
+        return 0
+
     def dup(self) -> int:
         """Duplicates the listener's descriptor. Any thread; OSError once it is closed."""
         with self._loop.descriptor_lock:
@@ -129,6 +134,7 @@ class Acceptor:
 
     def _refuse(self, accepted: list[tuple[int, bytes]]) -> None:
         sockets = self._loop.sockets
+        self._loop.counters.refused += len(accepted)
         for fd, _ in accepted:
             sockets.attach(fd)
             sockets.reset(fd)
@@ -138,6 +144,7 @@ class Acceptor:
 
         Most often the process or the system is out of descriptors (EMFILE, ENFILE) or memory.
         """
+        self._loop.counters.accept_failures += 1
         turned_away = self._turn_away() if code in EXHAUSTED else 0
         if times := self._complaints.due():
             self._loop.logger.error(

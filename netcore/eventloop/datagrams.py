@@ -85,15 +85,19 @@ class _Reader:
         """Takes one batch; edge-triggered, batch after batch until nothing is left or the chunk is full."""
         sink = self._sink
         left = self._loop.limits.edge_chunk
+        counters = self._loop.counters
         while sink.receiving:
             datagrams, code = self._loop.sockets.receive_datagrams(sink.fd, _PER_TURN)
+            size = sum(len(data or b"") for data, _ in datagrams)
+            counters.datagrams_received += len(datagrams)
+            counters.bytes_received += size
             sink.deliver(datagrams)
             if code:
                 sink.receive_failed(code)
                 left -= _ERROR_COST
             elif not datagrams:
                 return
-            left -= sum(len(data or b"") for data, _ in datagrams) + len(datagrams)
+            left -= size + len(datagrams)
             if left <= 0:
                 if self._loop.limits.edge_chunk:
                     self._loop.receive_datagrams_again(self)
@@ -118,6 +122,12 @@ class DatagramServing(Serving):
     def connection_count(self) -> int:
         """See ``EventLoop.connection_count``; a server's datagrams do not count."""
         return len(self._by_fd) + len(self._arriving) + len(self._dialled)
+
+    @property
+    def outbound_buffered(self) -> int:
+        """See ``Hosting.outbound_buffered``."""
+        waiting = sum(conn.outbox.buffered for conn in list(self._dialled.values()))
+        return super().outbound_buffered + waiting
 
     def receive_datagrams_again(self, reader: _Reader) -> None:
         """Receives in the next turn without waiting for readiness."""
@@ -237,6 +247,11 @@ class DatagramListener:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             with self._loop.sockets.borrow(self._port.fd) as sock:
                 return sock.dup().detach()
+
+    @property
+    def outbound_buffered(self) -> int:
+        """Bytes written and not sent. Any thread."""
+        return self._port.outbox.buffered
 
     def report_drop(self, waiting: int) -> None:
         """See ``PortOwner.report_drop``."""

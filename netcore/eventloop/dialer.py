@@ -85,9 +85,11 @@ class Dialer:
             sock.close()
             future.set_exception(_stopping(self._loop))
             return
+        self._loop.counters.enrolled += 1
         try:
             future.set_result(self._loop.join(sock, remote, local, context))
         except Exception as error:
+            self._loop.counters.enrolled -= 1
             future.set_exception(error)
 
 

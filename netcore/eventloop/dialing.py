@@ -85,6 +85,7 @@ class Dial:
         self._drop_socket()
         self._finish()
         if not self._future.done():
+            self._loop.counters.dial_failures += 1
             self._future.set_exception(error)
 
     def abandon(self) -> None:
@@ -161,9 +162,13 @@ class Dial:
             local = address_of(sock)
         except OSError:  # reset in the very moment: the first receive will tell
             remote, local = self._address, None
+        counters = self._loop.counters
+        counters.dialled += 1
         try:
             self._future.set_result(self._loop.join(sock, remote, local, self._context))
         except Exception as error:
+            counters.dialled -= 1
+            counters.dial_failures += 1
             self._future.set_exception(error)
 
     def _time_out(self) -> None:

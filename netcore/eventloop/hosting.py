@@ -18,6 +18,7 @@ from netcore.connection import (
     UNWATCHED,
     CheckedStreamConnection,
     Connection,
+    Counters,
     Settling,
     StreamConnection,
     run,
@@ -67,6 +68,7 @@ class Hosting:
         self.sockets = sockets
         self.pool = BufferPool(debug=shared.debug)
         self.outbox = Outbox(min(_FLUSH_AT, shared.limits.high_water))
+        self.counters = Counters()
         self.views: list[memoryview] = []
         self.descriptor_lock = threading.Lock()
         self.arena: Arena = sockets.arena
@@ -88,6 +90,11 @@ class Hosting:
     def connection_count(self) -> int:
         """See ``EventLoop.connection_count``."""
         return len(self._by_fd) + len(self._arriving)
+
+    @property
+    def outbound_buffered(self) -> int:
+        """Bytes of all connections that were written and not sent. Any thread."""
+        return self.outbox.size + sum(conn.backlogged for conn in list(self._by_fd.values()))
 
     def find(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id. Any thread."""
@@ -111,6 +118,7 @@ class Hosting:
         if not outbox.fds:
             return
         exceptions = self.sockets.send(outbox.fds, outbox.chunks)
+        self.counters.bytes_sent += outbox.size
         if exceptions:
             self._take_back(exceptions)
         outbox.clear()
@@ -119,6 +127,7 @@ class Hosting:
         """Tells connections what was not sent; backwards, since each puts it before what it has."""
         outbox = self.outbox
         for i, n in reversed(exceptions):
+            self.counters.bytes_sent -= n if n > 0 else len(outbox.chunks[i])
             conn = self._by_fd.get(outbox.fds[i])
             if conn is None:
                 continue
@@ -188,6 +197,8 @@ class Hosting:
         for fd in unread:
             Linger(cast("Loop", self), fd).begin(idle=fd not in sending)
         for conn in retired:
+            if conn.ending is not None:
+                self.counters.closed[conn.ending.reason] += 1
             try:
                 conn.ended()
             finally:

@@ -22,7 +22,7 @@ from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
 from netcore.eventloop.wheel import TimingWheel
-from netcore.handler import Conn, EventLoop, Timer
+from netcore.handler import Conn, EventLoop, Metrics, Timer
 from netcore.poll import Poller, columns_of
 from netcore.sockets import Sockets
 
@@ -134,6 +134,16 @@ class Loop(DatagramServing, EventLoop):
         """See ``Host.shutdown``."""
         self.shared.shutdown()
 
+    def metrics(self) -> Metrics:
+        """See ``EventLoop.metrics``."""
+        waiting = sum(listener.outbound_buffered for listener in list(self._acceptors))
+        return self.counters.snapshot(
+            connections=self.connection_count,
+            outbound_buffered=self.outbound_buffered + waiting,
+            tasks_pending=len(self._pending),
+            timers_armed=self._timers.armed,
+        )
+
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._tasks.put(function, args)
         # The loop says that it sleeps before its last look at the tasks, so one of the two sees the other.
@@ -143,9 +153,11 @@ class Loop(DatagramServing, EventLoop):
         return accepted
 
     def _adopt_accepted(self, fd: int, name: bytes, listener: Listener) -> None:
+        self.counters.accepted += 1
         try:
             self.adopt(fd, listener.network, name, listener.local)
         except OSError as error:
+            self.counters.accepted -= 1
             # While it stops they are meant to be turned away.
             if not self.stopping and (times := self._complaints.due()):
                 self.logger.error(
@@ -172,7 +184,9 @@ class Loop(DatagramServing, EventLoop):
         self._sleeping = False
         if self._planned:
             self.time = self.clock()
+        self.counters.turns += 1
         if fds or self._again:
+            self.counters.events += len(fds)
             self.serve(fds, readiness)
         if self._pending:
             self._run_tasks()
@@ -186,21 +200,26 @@ class Loop(DatagramServing, EventLoop):
         return None if when is None else max(when - self.clock(), 0.0)
 
     def _run_tasks(self) -> None:
-        for function, args in self._tasks.take(_TASKS_PER_TURN):
+        tasks = self._tasks.take(_TASKS_PER_TURN)
+        self.counters.tasks += len(tasks)
+        for function, args in tasks:
             self._guarded(function, args)
 
     def _run_timers(self) -> None:
         for call in self._timers.pop_due(self.clock()):
             planned = call.take()
             if planned is not None:
+                self.counters.timers += 1
                 self._guarded(*planned)
 
     def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
         try:
             function(*args)
         except Exception:
+            self.counters.errors += 1
             self.logger.exception("%r failed on loop %d", function, self.index)
         except BaseException:
+            self.counters.errors += 1
             self.logger.critical("%r ends the engine of loop %d", function, self.index, exc_info=True)
             self.shared.shutdown()
         if self.views:

@@ -99,6 +99,7 @@ class Serving(Hosting):
             if self._arena_lent:
                 self.replace_lent_arena()
             results = self.sockets.receive(fds)
+            self.counters.received(results)
             deliver(self._as_host, conns, results)
             if len(results) == len(fds):
                 return
@@ -118,6 +119,7 @@ class Serving(Hosting):
             if self._arena_lent:
                 self.replace_lent_arena()
             results = self.sockets.receive([conn.fd for conn in conns])
+            self.counters.received(results)
             deliver(self._as_host, conns, results)
             self.flush()
             for conn, n in zip(conns, results, strict=False):

@@ -58,6 +58,11 @@ class TimerHeap:
         self._sequence = itertools.count()
         self.cancelled = 0
 
+    @property
+    def armed(self) -> int:
+        """About how many calls will run. Any thread."""
+        return max(len(self.entries) - self.cancelled, 0)
+
     def add(self, call: PlannedCall) -> None:
         """Adds a call, and throws cancelled ones away when they are the majority."""
         entries = self.entries

@@ -2,6 +2,17 @@
 
 from netcore.handler.handler import EventHandler
 from netcore.handler.interfaces import Callback, Conn, EventLoop, Timer
+from netcore.handler.metrics import Metrics
 from netcore.handler.vocabulary import Action, CloseReason, Timeout
 
-__all__ = ["Action", "Callback", "CloseReason", "Conn", "EventHandler", "EventLoop", "Timeout", "Timer"]
+__all__ = [
+    "Action",
+    "Callback",
+    "CloseReason",
+    "Conn",
+    "EventHandler",
+    "EventLoop",
+    "Metrics",
+    "Timeout",
+    "Timer",
+]

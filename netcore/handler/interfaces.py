@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 from netcore.address import Address
+from netcore.handler.metrics import Metrics
 from netcore.handler.vocabulary import CloseReason
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class EventLoop(Protocol):
     @property
     def connection_count(self) -> int:
         """Connections served, those included that are on their way to this loop. Any thread."""
+
+    def metrics(self) -> Metrics:
+        """Returns this loop's part of ``Engine.metrics``. Any thread."""
 
     def in_loop(self) -> bool:
         """Tells whether the calling thread is the loop's own. Any thread."""

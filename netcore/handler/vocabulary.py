@@ -20,6 +20,8 @@ class Action(enum.IntEnum):
 class CloseReason(enum.Enum):
     """What ended a connection."""
 
+    __hash__ = object.__hash__  # in C, as for Timeout: the ends of connections are counted by it
+
     LOCAL = "local"
     """This side closed or aborted it."""
     EOF = "eof"
