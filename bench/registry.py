@@ -16,6 +16,12 @@ try:
 except (netcore.NetcoreError, NotImplementedError, OSError) as error:
     sys.exit(f"netcore does not serve datagrams yet: {error}")
 """
+_NETCORE_IO_URING = """
+import sys
+from netcore.poll import why_unavailable
+if reason := why_unavailable("io_uring"):
+    sys.exit(reason)
+"""
 _NETCORE_FRAMES = """
 import importlib.util, sys
 if importlib.util.find_spec("netcore.codec") is None:
@@ -63,6 +69,11 @@ class Registry:
         return (
             Peer("c-epoll", CProgram("echo_epoll")),
             self._netcore_stream("netcore", 1),
+            Peer(
+                "netcore-io_uring",
+                self._script("stream_netcore.py", _NETCORE_IO_URING),
+                ("{port}", "1", "io_uring"),
+            ),
             Peer("uvloop", self._script("stream_protocol.py", "import uvloop"), ("uvloop", "{port}")),
             Peer("asyncio", self._script("stream_protocol.py", "import asyncio"), ("asyncio", "{port}")),
             Peer("gevent", self._script("stream_gevent.py", "import gevent")),

@@ -57,7 +57,7 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
             poller = choices.open_poller()
             try:
                 _check_edges(poller, options)
-                sockets = open_sockets(options.read_buffer_cap)
+                sockets = open_sockets(options.read_buffer_cap, poller)
             except BaseException:
                 poller.close()
                 raise

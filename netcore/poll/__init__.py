@@ -2,6 +2,7 @@
 
 from netcore.poll.columns import ColumnPoller, Columns, columns_of
 from netcore.poll.epoll import EpollPoller
+from netcore.poll.io_uring import IoUringPoller
 from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Interest, Poller, Readiness
 from netcore.poll.registry import available, open_poller, poller_names, register_poller, why_unavailable
@@ -12,6 +13,7 @@ __all__ = [
     "Columns",
     "EpollPoller",
     "Interest",
+    "IoUringPoller",
     "KqueuePoller",
     "Poller",
     "Readiness",

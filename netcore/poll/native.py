@@ -48,8 +48,11 @@ class NativePoller:
         )
         self._wake_lock = threading.RLock()  # reentrant: a signal handler may call wake in the midst of one
         self._closed = True
-        check(getattr(self._lib, f"nc_{self.name}_open")(self._poller))
+        self._open()
         self._closed = False
+
+    def _open(self) -> None:
+        check(getattr(self._lib, f"nc_{self.name}_open")(self._poller))
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``."""

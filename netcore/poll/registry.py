@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from netcore.errors import PollerUnavailableError
 from netcore.poll.epoll import EpollPoller
+from netcore.poll.io_uring import IoUringPoller
 from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Poller
 from netcore.poll.select import SelectPoller
@@ -16,9 +17,13 @@ __all__ = ["available", "open_poller", "poller_names", "register_poller", "why_u
 _factories: dict[str, Callable[[], Poller]] = {
     "epoll": EpollPoller,
     "kqueue": KqueuePoller,
+    "io_uring": IoUringPoller,
     "select": SelectPoller,
 }
 """Best first. Later registrations go behind the built-in ones."""
+
+_OPT_IN = frozenset({"io_uring"})
+"""Opened by name only: what the kernel offers here is young, and switched off on many a machine."""
 
 
 def register_poller(name: str, factory: Callable[[], Poller]) -> None:
@@ -55,7 +60,7 @@ def open_poller(name: str | None = None) -> Poller:
 
     Args:
         name: One of ``poller_names()``; None for the one that the environment variable
-            NETCORE_POLLER names, or else the best that this machine can run.
+            NETCORE_POLLER names, or else the best that this machine can run, io_uring excepted.
 
     Raises:
         PollerUnavailableError: There is none of that name, or this machine cannot run it.
@@ -64,6 +69,8 @@ def open_poller(name: str | None = None) -> Poller:
     if wanted:
         return _open(wanted)
     for candidate in tuple(_factories):
+        if candidate in _OPT_IN:
+            continue
         try:
             return _factories[candidate]()
         except (OSError, ImportError):

@@ -1,6 +1,7 @@
 """Batched socket I/O, in C and in plain Python, behind one protocol."""
 
-from netcore.sockets.choice import open_sockets
+from netcore.sockets.choice import HasRing, open_sockets
+from netcore.sockets.io_uring import IoUringSockets
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
 from netcore.sockets.native import NativeSockets
 from netcore.sockets.options import SocketOptions, set_keep_alive
@@ -14,6 +15,8 @@ __all__ = [
     "Arena",
     "Chunk",
     "Endpoint",
+    "HasRing",
+    "IoUringSockets",
     "NativeSockets",
     "Outbox",
     "PureSockets",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NativeSockets"]
 
-_BATCH = 256
+BATCH = 256
 """Sockets taken in one receive, and connections in one accept."""
 
 _BY_POINTER = 8192
@@ -51,12 +51,12 @@ class NativeSockets(NativeDatagrams):
         self._packers: dict[int, Callable[..., bytes]] = {}
         self._receive_cap = receive_cap
         self._arena_size = max(arena_size, receive_cap)
-        self._results = self._ffi.new("intptr_t[]", _BATCH)
-        self._accepted = self._ffi.new("nc_socket[]", _BATCH)
-        self._names = self._ffi.new("unsigned char[]", _BATCH * self._lib.NC_NAME_SIZE)
+        self._results = self._ffi.new("intptr_t[]", BATCH)
+        self._accepted = self._ffi.new("nc_socket[]", BATCH)
+        self._names = self._ffi.new("unsigned char[]", BATCH * self._lib.NC_NAME_SIZE)
         self._error = self._ffi.new("int *")
-        self._unsent = self._ffi.new("intptr_t[]", _BATCH)
-        self._unsent_size = _BATCH
+        self._unsent = self._ffi.new("intptr_t[]", BATCH)
+        self._unsent_size = BATCH
         self.arena: Arena
         self.renew_arena()
 
@@ -71,7 +71,7 @@ class NativeSockets(NativeDatagrams):
 
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``; accept4(2)."""
-        n = self._lib.nc_accept(fd, min(limit, _BATCH), self._accepted, self._names, self._error)
+        n = self._accept_batch(fd, min(limit, BATCH))
         size = self._lib.NC_NAME_SIZE
         names = self._ffi.buffer(self._names)
         accepted = []
@@ -80,6 +80,9 @@ class NativeSockets(NativeDatagrams):
             accepted.append((new, names[start : start + self._names[start - 1]]))
         return accepted, self._error[0]
 
+    def _accept_batch(self, fd: int, limit: int) -> int:
+        return self._lib.nc_accept(fd, limit, self._accepted, self._names, self._error)
+
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``; recv(2)."""
         count = len(fds)
@@ -87,7 +90,7 @@ class NativeSockets(NativeDatagrams):
             return [self._lib.nc_receive_one(fds[0], self._memory, self._receive_cap)]
         results = self._results
         n = self._lib.nc_receive(
-            count if count <= _BATCH else _BATCH,
+            count if count <= BATCH else BATCH,
             self._pack("nc_socket[]", fds, count),
             self._memory,
             self._arena_size,
@@ -106,14 +109,7 @@ class NativeSockets(NativeDatagrams):
             self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)
         lengths = list(map(len, chunks))
         if max(lengths) < _BY_POINTER:
-            troubled = self._lib.nc_send(
-                count,
-                self._pack("nc_socket[]", fds, count),
-                self._pack("size_t[]", lengths, count),
-                b"".join(chunks),
-                self._null,
-                self._unsent,
-            )
+            troubled = self._send_batch(fds, lengths, b"".join(chunks), self._null)
         else:
             troubled = self._send_by_pointer(fds, chunks, lengths)
         if not troubled:
@@ -125,7 +121,7 @@ class NativeSockets(NativeDatagrams):
         pack = self._packers.get(count)
         if pack is None:
             pack = struct.Struct(f"{count}n").pack
-            if count <= _BATCH:
+            if count <= BATCH:
                 self._packers[count] = pack
         return self._from_buffer(ctype, pack(*values))
 
@@ -138,7 +134,24 @@ class NativeSockets(NativeDatagrams):
         null, from_buffer = self._null, self._ffi.from_buffer
         small = [chunk for chunk in chunks if len(chunk) < _BY_POINTER]
         pointers = [from_buffer(chunk) if len(chunk) >= _BY_POINTER else null for chunk in chunks]
-        return self._lib.nc_send(len(fds), fds, lengths, b"".join(small), pointers, self._unsent)
+        return self._send_batch(fds, lengths, b"".join(small), pointers)
+
+    def _send_batch(
+        self,
+        fds: list[int],
+        lengths: list[int],
+        joined: bytes,
+        pointers: Sequence[Array[bytes]] | Array[bytes],
+    ) -> int:
+        count = len(fds)
+        return self._lib.nc_send(
+            count,
+            self._pack("nc_socket[]", fds, count),
+            self._pack("size_t[]", lengths, count),
+            joined,
+            pointers,
+            self._unsent,
+        )
 
     def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
         """See ``Transport.sendfile``."""

@@ -86,6 +86,9 @@ STARVED = """
         def on_traffic(self, conn):
             conn.write(conn.read())
 
+    # Before the start: a multishot accept of io_uring keeps to the limit that held when it began.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
     engine = Engine(Echo(), "tcp://127.0.0.1:0", num_event_loops=2)
     engine.start()
     port = engine.addresses[0].port
@@ -102,8 +105,6 @@ STARVED = """
             turn()
         loop.turn = counted
         loop.execute(int)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
     taken = []
     try:
         while True:

@@ -188,8 +188,11 @@ def test_ticks(serve):
     assert handler.names()[:2] == ["on_boot", "on_tick"]
 
 
-def test_address_in_use_leaves_nothing_open(serve, tmp_path):
-    engine = serve(EventHandler())
+def test_address_in_use_leaves_nothing_open(serve, dial, tmp_path):
+    handler = RecordingHandler()
+    engine = serve(handler)
+    dial(engine)
+    handler.wait_for("on_open")  # by now it has opened all that it keeps open
     before = open_descriptors()
     taken = str(engine.addresses[0])
     second = Engine(

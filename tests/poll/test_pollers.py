@@ -8,14 +8,27 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netcore.poll import EpollPoller, Interest, KqueuePoller, Poller, Readiness, SelectPoller, why_unavailable
+from netcore.poll import (
+    EpollPoller,
+    Interest,
+    IoUringPoller,
+    KqueuePoller,
+    Poller,
+    Readiness,
+    SelectPoller,
+    why_unavailable,
+)
 
 NO_EPOLL, NO_KQUEUE = why_unavailable("epoll"), why_unavailable("kqueue")
 needs_epoll = [pytest.mark.native, pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")]
+NO_URING = why_unavailable("io_uring")
+needs_uring = [pytest.mark.native, pytest.mark.skipif(bool(NO_URING), reason=NO_URING or "-")]
 needs_kqueue = [pytest.mark.native, pytest.mark.skipif(bool(NO_KQUEUE), reason=NO_KQUEUE or "-")]
 POLLERS = [
     pytest.param(EpollPoller, marks=needs_epoll, id="epoll"),
     pytest.param(KqueuePoller, marks=needs_kqueue, id="kqueue"),
+    pytest.param(EpollPoller, marks=needs_epoll, id="epoll"),
+    pytest.param(IoUringPoller, marks=needs_uring, id="io_uring"),
     pytest.param(SelectPoller, id="select"),
 ]
 
@@ -38,6 +51,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_names_and_abilities() -> None:
     assert (EpollPoller.name, EpollPoller.supports_edge) == ("epoll", True)
     assert (KqueuePoller.name, KqueuePoller.supports_edge) == ("kqueue", True)
+    assert (IoUringPoller.name, IoUringPoller.supports_edge) == ("io_uring", True)
     assert (SelectPoller.name, SelectPoller.supports_edge) == ("select", False)
 
 

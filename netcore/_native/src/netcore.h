@@ -6,7 +6,7 @@
  * Rules of every function:
  *   - a result below zero is the negative of an errno value; nothing else reports an error;
  *   - none blocks, except nc_*_wait;
- *   - none keeps a pointer after it returns, and none allocates;
+ *   - none keeps a pointer after it returns, and none but those of io_uring allocates;
  *   - interrupted system calls are repeated, except in nc_*_wait, which then reports no events.
  */
 #ifndef NETCORE_H
@@ -60,6 +60,20 @@ int nc_kqueue_control(nc_poller *poller, int operation, nc_socket socket, int in
 int nc_kqueue_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
 int nc_kqueue_wake(nc_poller *poller);
 void nc_kqueue_close(nc_poller *poller);
+
+/* io_uring, beside a poller's five functions: built says whether there was a liburing at build time; open_as
+ * leaves out the first `mode` of the ways to set up a ring, each asking less of the kernel than the one
+ * before; descriptor is the ring's, which only the process that opened it is told: in a forked child nothing
+ * works but wake and close; adopt registers a socket whose bytes or connections the ring is to fetch. */
+int nc_io_uring_built(void);
+int nc_io_uring_open(nc_poller *poller);
+int nc_io_uring_open_as(nc_poller *poller, int mode);
+int nc_io_uring_descriptor(nc_poller *poller);
+int nc_io_uring_control(nc_poller *poller, int operation, nc_socket socket, int interest);
+int nc_io_uring_adopt(nc_poller *poller, nc_socket socket, int interest);
+int nc_io_uring_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
+int nc_io_uring_wake(nc_poller *poller);
+void nc_io_uring_close(nc_poller *poller);
 
 /* Batched socket I/O.
  *
@@ -115,6 +129,17 @@ int nc_send_datagrams(nc_socket socket, int count, const size_t *lengths, const 
 int nc_shutdown_write(nc_socket socket);
 void nc_close(int count, const nc_socket *sockets);
 int nc_reset(nc_socket socket); /* close with RST instead of FIN */
+
+/* The same over a ring that may hold what they ask for. release ends what the ring does with sockets, and
+ * comes before they are closed. On a poller that is closed they do what the functions above do. */
+int nc_io_uring_accept(nc_poller *poller, nc_socket listener, int capacity, nc_socket *sockets,
+                       unsigned char *names, int *error);
+int nc_io_uring_receive(nc_poller *poller, int count, const nc_socket *sockets, char *arena, size_t room,
+                        size_t cap, intptr_t *results);
+intptr_t nc_io_uring_receive_one(nc_poller *poller, nc_socket socket, char *arena, size_t cap);
+int nc_io_uring_send(nc_poller *poller, int count, const nc_socket *sockets, const size_t *lengths,
+                     const char *joined, const char *const *pointers, intptr_t *unsent);
+int nc_io_uring_release(nc_poller *poller, int count, const nc_socket *sockets);
 
 /* Finding frames in memory.
  *

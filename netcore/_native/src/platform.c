@@ -70,4 +70,14 @@ NC_ABSENT_POLLER(kqueue)
 #include "datagrams_posix.c"
 #endif
 
+#if defined(__linux__) && defined(NC_WITH_LIBURING)
+#include "io_uring_ring.c"
+#include "io_uring_completions.c"
+#include "io_uring.c"
+#include "io_uring_sockets.c"
+#else
+NC_ABSENT_POLLER(io_uring)
+#include "io_uring_absent.c"
+#endif
+
 #include "scan.c"

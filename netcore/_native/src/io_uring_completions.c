@@ -1,0 +1,145 @@
+/* What completions of the ring mean for the descriptors that they belong to. */
+
+static void uring__polled(uring *u, uring_watch *w, int32_t fd, const struct io_uring_cqe *cqe)
+{
+    int readiness = 0;
+    int cancelled = w->poll == URING_CANCELLED;
+
+    if (!(cqe->flags & IORING_CQE_F_MORE)) {
+        w->poll = URING_IDLE;
+        u->under_way--;
+        if (w->registered)
+            uring__later(u, w, fd);
+    }
+    if (cqe->res == -EBADF) /* closed before it was unregistered, which epoll forgives, and so do we */
+        w->registered = 0;
+    if (cqe->res < 0 || !w->registered || cancelled)
+        return;
+    if (cqe->res & POLLIN && w->interest & NC_READ)
+        readiness |= NC_READABLE;
+    if (cqe->res & POLLOUT && w->interest & NC_WRITE)
+        readiness |= NC_WRITABLE;
+    if (cqe->res & POLLHUP)
+        readiness |= NC_HANGUP;
+    if (cqe->res & POLLERR)
+        readiness |= NC_ERROR;
+    if (readiness)
+        uring__report_later(u, w, fd, readiness);
+}
+
+static void uring__accepted(uring *u, uring_watch *w, int result)
+{
+    if (result >= 0) {
+        uring__hold_connection(u, w, result);
+    } else if (result != -ECANCELED && result != -EAGAIN && !sockets__is_stillborn(-result)) {
+        w->ended = 1;
+        w->result = result;
+    }
+}
+
+static void uring__received(uring *u, uring_watch *w, const struct io_uring_cqe *cqe)
+{
+    int result = cqe->res;
+
+    if (cqe->flags & IORING_CQE_F_BUFFER) {
+        int32_t buffer = (int32_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+        if (result > 0) {
+            u->held[buffer].start = 0;
+            u->held[buffer].size = result;
+            uring__hold(u->held, w, buffer);
+            return;
+        }
+        uring__recycle(u, buffer);
+    }
+    if (result == -ENOBUFS) {
+        w->direct = 1;
+    } else if (result != -ECANCELED && result != -EAGAIN && result != -EINTR) {
+        w->ended = 1;
+        w->result = result;
+    }
+}
+
+static void uring__streamed(uring *u, uring_watch *w, int32_t fd, const struct io_uring_cqe *cqe)
+{
+    if (w->role == URING_LISTENER)
+        uring__accepted(u, w, cqe->res);
+    else
+        uring__received(u, w, cqe);
+    if (!(cqe->flags & IORING_CQE_F_MORE)) {
+        w->stream = URING_IDLE;
+        u->under_way--;
+    }
+    if (!w->registered || !(w->interest & NC_READ))
+        return;
+    if (w->held || w->ended)
+        uring__report_later(u, w, fd, NC_READABLE);
+    if (w->stream == URING_IDLE || (w->role == URING_LISTENER && w->held >= URING_HELD_CONNECTIONS))
+        uring__later(u, w, fd);
+}
+
+static void uring__complete(uring *u, const struct io_uring_cqe *cqe)
+{
+    int32_t subject = (int32_t)(cqe->user_data >> 32);
+    uring_watch *w;
+
+    switch (cqe->user_data & 0xff) {
+    case URING_WAKE:
+        if (!(cqe->flags & IORING_CQE_F_MORE)) {
+            u->under_way--;
+            if (cqe->res != -ECANCELED)
+                uring__poll(u, URING_WAKE, u->waker, POLLIN, 1);
+        }
+        break;
+    case URING_SEND:
+        u->sends[subject].result = cqe->res;
+        u->under_way--;
+        break;
+    case URING_POLL:
+    case URING_STREAM:
+        w = uring__find(u, subject);
+        if (!w)
+            break;
+        if ((cqe->user_data & 0xff) == URING_POLL)
+            uring__polled(u, w, subject, cqe);
+        else
+            uring__streamed(u, w, subject, cqe);
+        break;
+    }
+}
+
+static void uring__reap(uring *u)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head;
+    unsigned count = 0;
+
+    io_uring_for_each_cqe(&u->ring, head, cqe) {
+        uring__complete(u, cqe);
+        count++;
+    }
+    io_uring_cq_advance(&u->ring, count);
+}
+
+/* Submits what is noted and waits until the last completions of all that is cancelled for a descriptor have
+ * come; a negative errno where this thread may not use the ring. */
+static int uring__settle(uring *u, const uring_watch *w)
+{
+    while (w->poll == URING_CANCELLED || w->stream == URING_CANCELLED) {
+        int result = uring__enable(u);
+        if (result == 0)
+            result = io_uring_submit_and_wait(&u->ring, 1);
+        if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY)
+            return result;
+        uring__reap(u);
+    }
+    return 0;
+}
+
+static int uring__cancel_all(uring *u, uring_watch *w, int32_t fd)
+{
+    if (w->stream == URING_ARMED && uring__cancel(u, URING_STREAM, fd) == 0)
+        w->stream = URING_CANCELLED;
+    if (w->poll == URING_ARMED && uring__cancel(u, URING_POLL, fd) == 0)
+        w->poll = URING_CANCELLED;
+    return w->stream == URING_CANCELLED || w->poll == URING_CANCELLED;
+}

@@ -1,0 +1,267 @@
+/* The sockets that go with the ring: multishot receive and accept, and the sends of a turn submitted together.
+ *
+ * A socket that is not registered for reading is read in the plain way, and so is one that the provided
+ * buffers ran out for, until it has little to read: bulk data is dearer in small buffers than in recv(2).
+ */
+
+static int uring__role(nc_socket socket)
+{
+    int type = 0, listens = 0;
+    socklen_t size = sizeof type;
+
+    if (getsockopt((int)socket, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+        return URING_PLAIN;
+    size = sizeof listens;
+    getsockopt((int)socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    return listens ? URING_LISTENER : URING_CONNECTION;
+}
+
+int nc_io_uring_adopt(nc_poller *poller, nc_socket socket, int interest)
+{
+    uring *u = uring__of(poller);
+    const uring_watch *w = u ? uring__find(u, socket) : NULL;
+
+    if (!u)
+        return -EBADF;
+    return uring__add(u, socket, interest, w && w->role ? w->role : uring__role(socket));
+}
+
+int nc_io_uring_accept(nc_poller *poller, nc_socket listener, int capacity, nc_socket *sockets,
+                       unsigned char *names, int *error)
+{
+    uring *u = uring__of(poller);
+    uring_watch *w = u ? uring__find(u, listener) : NULL;
+    int count = 0;
+
+    if (w && !w->held && w->stream == URING_CANCELLED)
+        uring__settle(u, w);
+    if (!w || (!w->held && !w->ended && w->stream == URING_IDLE))
+        return nc_accept(listener, capacity, sockets, names, error);
+    *error = 0;
+    while (count < capacity && w->held) {
+        struct sockaddr_storage name;
+        socklen_t size = sizeof name;
+        int fd = uring__take_connection(u, w);
+        if (getpeername(fd, (struct sockaddr *)&name, &size) < 0)
+            size = 0; /* reset in the meantime: served without a name, as a receive will tell */
+        sockets__pack_name(&name, size, names + (size_t)count * NC_NAME_SIZE);
+        sockets[count++] = fd;
+    }
+    if (!w->held && w->ended) {
+        *error = w->result;
+        w->ended = 0;
+        uring__later(u, w, (int32_t)listener);
+    }
+    return count;
+}
+
+/* Copies what is held, up to `cap` bytes. */
+static intptr_t uring__take_held(uring *u, uring_watch *w, char *arena, size_t cap)
+{
+    size_t used = 0;
+
+    while (w->held && used < cap) {
+        uring_held *held = &u->held[w->first];
+        size_t size = (size_t)held->size < cap - used ? (size_t)held->size : cap - used;
+        memcpy(arena + used, u->buffers + (size_t)w->first * URING_BUFFER_SIZE + held->start, size);
+        used += size;
+        held->start += (int32_t)size;
+        held->size -= (int32_t)size;
+        if (!held->size)
+            uring__recycle(u, uring__unhold(u->held, w));
+    }
+    return (intptr_t)used;
+}
+
+static intptr_t uring__receive(uring *u, nc_socket socket, char *arena, size_t cap)
+{
+    uring_watch *w = u ? uring__find(u, socket) : NULL;
+    intptr_t n;
+
+    if (!w || w->role != URING_CONNECTION)
+        return nc_receive_one(socket, arena, cap);
+    if (!w->held && w->stream == URING_CANCELLED && uring__settle(u, w) < 0)
+        return -EIO;
+    if (w->held)
+        return uring__take_held(u, w, arena, cap);
+    if (w->ended) {
+        n = w->result;
+        w->result = 0; /* after an error, as after the end, there is nothing but the end */
+        return n;
+    }
+    if (w->stream == URING_ARMED)
+        return -EAGAIN;
+    n = nc_receive_one(socket, arena, cap);
+    if (w->direct && n < URING_BUFFER_SIZE) {
+        w->direct = 0;
+        uring__later(u, w, (int32_t)socket);
+    }
+    return n;
+}
+
+intptr_t nc_io_uring_receive_one(nc_poller *poller, nc_socket socket, char *arena, size_t cap)
+{
+    return uring__receive(uring__of(poller), socket, arena, cap);
+}
+
+int nc_io_uring_receive(nc_poller *poller, int count, const nc_socket *sockets, char *arena, size_t room,
+                        size_t cap, intptr_t *results)
+{
+    uring *u = uring__of(poller);
+    size_t used = 0;
+    int i;
+
+    for (i = 0; i < count && room - used >= cap; i++) {
+        results[i] = uring__receive(u, sockets[i], arena + used, cap);
+        if (results[i] > 0)
+            used += (size_t)results[i];
+    }
+    return i;
+}
+
+/* Submits the sends noted so far and writes down what they left over; returns how many had trouble. */
+static int uring__submit_sends(uring *u, int count, const nc_socket *sockets, const size_t *lengths,
+                               intptr_t *unsent)
+{
+    int troubled = 0;
+    int waiting = u->sending;
+
+    while (waiting) {
+        int result = io_uring_submit(&u->ring);
+        uring__reap(u);
+        waiting = 0;
+        for (int i = 0; i < u->sending && !waiting; i++)
+            waiting = u->sends[i].result == INT_MIN;
+        if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY)
+            break;
+    }
+    for (int i = 0; i < u->sending; i++) {
+        const uring_sending *sent = &u->sends[i];
+        int n = sent->result == INT_MIN ? -EIO : sent->result;
+        if (n >= 0 && (size_t)n == sent->total)
+            continue;
+        troubled++;
+        sockets__leave(sent->first, sent->last, count, sockets, lengths, n > 0 ? (size_t)n : 0, unsent);
+        if (n < 0 && !sockets__would_block(-n))
+            unsent[sent->first] = n;
+    }
+    u->sending = u->parts = 0;
+    u->batch++;
+    return troubled;
+}
+
+/* Gathers consecutive chunks of one socket, from chunk `first` on, into the vector of the batch. */
+static void uring__gather(uring *u, uring_sending *sending, int count, const nc_socket *sockets,
+                         const size_t *lengths, const char **joined, const char *const *pointers)
+{
+    struct iovec *vector = &u->vector[u->parts];
+    int parts = 0;
+    int i;
+
+    for (i = sending->first; i < count && sockets[i] == sockets[sending->first] && parts < SOCKETS_VECTOR; i++) {
+        const char *chunk = pointers ? pointers[i] : NULL;
+        if (!chunk) {
+            chunk = *joined;
+            *joined += lengths[i];
+        }
+        if (parts && (const char *)vector[parts - 1].iov_base + vector[parts - 1].iov_len == chunk) {
+            vector[parts - 1].iov_len += lengths[i];
+        } else {
+            vector[parts].iov_base = (void *)chunk;
+            vector[parts++].iov_len = lengths[i];
+        }
+        sending->total += lengths[i];
+    }
+    sending->last = i;
+    sending->message.msg_iov = vector;
+    sending->message.msg_iovlen = (size_t)parts;
+}
+
+static int uring__note_send(uring *u, uring_sending *sending, nc_socket socket)
+{
+    const struct iovec *vector = sending->message.msg_iov;
+    struct io_uring_sqe *sqe = uring__request(u, URING_SEND, (uint32_t)u->sending);
+
+    if (!sqe)
+        return -EIO;
+    sqe->fd = (int)socket;
+    sqe->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    if (sending->message.msg_iovlen == 1) {
+        sqe->opcode = IORING_OP_SEND;
+        sqe->addr = (uint64_t)(uintptr_t)vector->iov_base;
+        sqe->len = (unsigned)vector->iov_len;
+    } else {
+        sqe->opcode = IORING_OP_SENDMSG;
+        sqe->addr = (uint64_t)(uintptr_t)&sending->message;
+        sqe->len = 1;
+    }
+    u->parts += (int)sending->message.msg_iovlen;
+    u->sending++;
+    u->under_way++;
+    return 0;
+}
+
+int nc_io_uring_send(nc_poller *poller, int count, const nc_socket *sockets, const size_t *lengths,
+                     const char *joined, const char *const *pointers, intptr_t *unsent)
+{
+    uring *u = uring__of(poller);
+    int troubled = 0;
+    int i = 0;
+
+    if (!u || uring__enable(u) < 0)
+        return nc_send(count, sockets, lengths, joined, pointers, unsent);
+    memset(unsent, 0, (size_t)count * sizeof *unsent);
+    while (i < count) {
+        uring_watch *w = uring__make(u, sockets[i]);
+        uring_sending *sending;
+        int skip = 0;
+
+        /* A socket comes once in a batch: its later chunks must not overtake those that a full buffer holds
+         * back. */
+        if (u->sending == URING_SUBMISSIONS || u->parts + SOCKETS_VECTOR > URING_SUBMISSIONS || !w ||
+            w->batch == u->batch)
+            troubled += uring__submit_sends(u, count, sockets, lengths, unsent);
+        sending = &u->sends[u->sending];
+        *sending = (uring_sending){.first = i, .result = INT_MIN};
+        uring__gather(u, sending, count, sockets, lengths, &joined, pointers);
+        for (; i < sending->last; i++)
+            skip |= unsent[i] != 0; /* of the whole group: an empty chunk is never left over */
+        if (skip || sending->total == 0)
+            continue;
+        if (w && uring__note_send(u, sending, sockets[sending->first]) == 0) {
+            w->batch = u->batch;
+        } else {
+            troubled++;
+            sockets__leave(sending->first, i, count, sockets, lengths, 0, unsent);
+            unsent[sending->first] = -EIO;
+        }
+    }
+    return troubled + uring__submit_sends(u, count, sockets, lengths, unsent);
+}
+
+int nc_io_uring_release(nc_poller *poller, int count, const nc_socket *sockets)
+{
+    uring *u = uring__of(poller);
+    int result = 0;
+
+    for (int i = 0; u && i < count; i++) {
+        uring_watch *w = uring__find(u, sockets[i]);
+        if (w)
+            uring__cancel_all(u, w, (int32_t)sockets[i]);
+    }
+    for (int i = 0; u && i < count; i++) {
+        uring_watch *w = uring__find(u, sockets[i]);
+        int settled = w ? uring__settle(u, w) : 0;
+        if (settled < 0)
+            result = settled;
+        if (!w || settled < 0)
+            continue;
+        while (w->held)
+            if (w->role == URING_LISTENER)
+                nc_reset(uring__take_connection(u, w)); /* as the kernel does with its backlog */
+            else
+                uring__recycle(u, uring__unhold(u->held, w));
+        w->registered = w->interest = w->role = w->direct = w->ended = w->ready = 0;
+    }
+    return result;
+}

@@ -1,0 +1,70 @@
+"""The other Linux poller, io_uring(7), which also fetches bytes and connections; opt-in.
+
+As a poller alone it watches descriptors by poll requests. Its strength is the sockets that go with it
+(``netcore.sockets.IoUringSockets``): what is attached to them is read by the kernel itself, a wait brings
+the bytes along with the readiness, and all sends of a turn are one system call.
+
+A multishot request is ended, and its end awaited, before its descriptor is closed: it holds the kernel's
+file open, and so would hold back the FIN.
+"""
+
+from __future__ import annotations
+
+from netcore._native import check
+from netcore._native.ring import Ring
+from netcore.poll.native import CLOSED, NativePoller
+
+__all__ = ["IoUringPoller"]
+
+_ADD, _MODIFY, _REMOVE = 1, 2, 3
+
+
+class IoUringPoller(NativePoller):
+    """Readiness from io_uring(7), level- or edge-triggered; Linux 6.0 and later.
+
+    Attributes:
+        ring: What ``open_sockets`` makes the sockets of, so that the two work together.
+    """
+
+    name = "io_uring"
+    supports_edge = True
+
+    def __init__(self, mode: int = 0) -> None:
+        """Opens the kernel's object; see ``Ring``.
+
+        Raises:
+            ImportError: netcore was built without its native part, or without liburing.
+            OSError: The system refuses, and says why; or no descriptor is left.
+        """
+        self._mode = mode
+        super().__init__()
+
+    def _open(self) -> None:
+        self.ring = Ring(self._poller, self._mode)
+
+    def register(self, fd: int, interest: int) -> None:
+        """See ``Poller.register``; poll_add, or for attached sockets multishot receive or accept."""
+        if self._closed:
+            raise ValueError(CLOSED)
+        if fd in self.ring.attached:
+            check(self._lib.nc_io_uring_adopt(self._poller, fd, interest))
+        else:
+            check(self._control(self._poller, _ADD, fd, interest))
+
+    def modify(self, fd: int, interest: int) -> None:
+        """See ``Poller.modify``."""
+        if self._closed:
+            raise ValueError(CLOSED)
+        check(self._control(self._poller, _MODIFY, fd, interest))
+
+    def unregister(self, fd: int) -> None:
+        """See ``Poller.unregister``; the ring holds nothing more of a descriptor that is not attached."""
+        if self._closed:
+            raise ValueError(CLOSED)
+        check(self._control(self._poller, _REMOVE, fd, 0))
+
+    def abandon(self) -> None:
+        """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
+        if not self._closed:
+            self.ring.close_copy()
+        super().abandon()

@@ -1,0 +1,92 @@
+"""Batched socket I/O over the ring of an io_uring poller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netcore._native.ring import Ring
+from netcore.sockets.native import BATCH, NativeSockets
+
+if TYPE_CHECKING:
+    from netcore._native._netcore import Array
+
+__all__ = ["IoUringSockets"]
+
+
+class IoUringSockets(NativeSockets):
+    """``Sockets`` over ``src/io_uring_sockets.c``, sharing the ring of the loop's poller.
+
+    While an attached socket is registered for reading, the kernel receives, or accepts, for it into
+    buffers of the ring; ``receive`` and ``accept`` hand that over. Everything else is as natively.
+    """
+
+    name = "io_uring"
+
+    def __init__(self, ring: Ring, receive_cap: int = 65536, arena_size: int = 262144) -> None:
+        """Allocates the arena.
+
+        Args:
+            ring: Of the poller that these sockets are registered with.
+            receive_cap: Bytes taken from one socket in one receive.
+            arena_size: Bytes of the arena, at least ``receive_cap``.
+        """
+        super().__init__(receive_cap, arena_size)
+        self._ring = ring
+        self._handle = ring.handle
+
+    def attach(self, fd: int) -> None:
+        """See ``Sockets.attach``."""
+        self._ring.attached.add(fd)
+
+    def _accept_batch(self, fd: int, limit: int) -> int:
+        return self._lib.nc_io_uring_accept(self._handle, fd, limit, self._accepted, self._names, self._error)
+
+    def receive(self, fds: list[int]) -> list[int]:
+        """See ``Sockets.receive``; copies what the ring holds, else recv(2)."""
+        count = len(fds)
+        if count == 1:
+            return [self._lib.nc_io_uring_receive_one(self._handle, fds[0], self._memory, self._receive_cap)]
+        results = self._results
+        n = self._lib.nc_io_uring_receive(
+            self._handle,
+            count if count <= BATCH else BATCH,
+            self._pack("nc_socket[]", fds, count),
+            self._memory,
+            self._arena_size,
+            self._receive_cap,
+            results,
+        )
+        return self._unpack(results, n)
+
+    def _send_batch(
+        self,
+        fds: list[int],
+        lengths: list[int],
+        joined: bytes,
+        pointers: Sequence[Array[bytes]] | Array[bytes],
+    ) -> int:
+        count = len(fds)
+        return self._lib.nc_io_uring_send(
+            self._handle,
+            count,
+            self._pack("nc_socket[]", fds, count),
+            self._pack("size_t[]", lengths, count),
+            joined,
+            pointers,
+            self._unsent,
+        )
+
+    def close(self, fds: list[int]) -> None:
+        """See ``Transport.close``; what the ring does with them is ended before, or there would be no FIN."""
+        self._release(fds)
+        super().close(fds)
+
+    def reset(self, fd: int) -> None:
+        """See ``Transport.reset``."""
+        self._release([fd])
+        super().reset(fd)
+
+    def _release(self, fds: list[int]) -> None:
+        self._ring.attached.difference_update(fds)
+        self._lib.nc_io_uring_release(self._handle, len(fds), fds)
