@@ -74,9 +74,12 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
             sock.setsockopt(socket.SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         socket_options(options).apply(sock)
-        _bind(sock, address, endpoint, group)
-        if group is not None:
-            _join(sock, group, options.multicast_interface or _zone_index(address))
+        if group is None:
+            _bind(sock, address, endpoint)
+        else:
+            index = options.multicast_interface or _zone_index(address)
+            _bind(sock, address, Endpoint(endpoint.family, _group_name(group, address.port, index)))
+            _join(sock, group, index)
         sock.setblocking(False)
         local = address_of(sock)
     except OSError as error:
@@ -93,19 +96,23 @@ def probe_free(address: Address) -> None:
     endpoint = endpoint_of(address)
     with socket.socket(endpoint.family, socket.SOCK_DGRAM) as probe:
         try:
-            _bind(probe, address, endpoint, None)
+            _bind(probe, address, endpoint)
         except OSError as error:
             raise naming(error, address) from error
 
 
-def _bind(sock: socket.socket, address: Address, endpoint: Endpoint, group: _Group | None) -> None:
+def _bind(sock: socket.socket, address: Address, endpoint: Endpoint) -> None:
     if endpoint.family == socket.AF_INET6:
         dual = address.network == "udp" and not address.host
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
-    name = endpoint.name
-    if group is not None and not BINDS_TO_GROUPS:
-        name = ("" if group.version == 4 else "::", address.port)
-    sock.bind(name)
+    sock.bind(endpoint.name)
+
+
+def _group_name(group: _Group, port: int, index: int) -> tuple[object, ...]:
+    """Returns what to bind for a group; a link-local one of IPv6 needs the interface's number."""
+    if group.version == 4:
+        return str(group) if BINDS_TO_GROUPS else "", port
+    return str(group) if BINDS_TO_GROUPS else "::", port, 0, index
 
 
 def _zone_index(address: Address) -> int:
