@@ -122,6 +122,11 @@ class DatagramOutbox:
         return self.size + self.waiting
 
     @property
+    def backed_up(self) -> bool:
+        """Whether datagrams wait for the kernel to take more."""
+        return bool(self._backlog)
+
+    @property
     def is_empty(self) -> bool:
         """Whether everything has been sent."""
         return not self.chunks and not self._backlog
