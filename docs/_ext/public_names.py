@@ -10,6 +10,8 @@ import sys
 import types
 import typing
 
+import docstrings
+
 import netcore
 
 _FIRST = (
@@ -22,6 +24,10 @@ _FIRST = (
     "netcore.testing",
 )
 """Where a name that several packages export has its entry: in the first of them."""
+
+
+_INSTANCES = {"conn.": "Conn", "loop.": "EventLoop", "engine.": "Engine", "": "EventHandler"}
+"""How texts call an object of these classes, in front of a member; the callbacks stand alone."""
 
 
 @functools.cache
@@ -69,18 +75,21 @@ def entries() -> dict[str, str]:
                 if inspect.isclass(value):
                     for member in _members(value):
                         table.setdefault(f"{spelling}.{member}", f"{full}.{member}")
+    for instance, cls in _INSTANCES.items():
+        for member in _members(getattr(netcore, cls)):
+            table.setdefault(f"{instance}{member}", f"netcore.{cls}.{member}")
     return table
 
 
 def _members(cls: type) -> list[str]:
     """Returns the members that have entries: autodoc makes none for what a class inherits."""
-    documented = [
+    public = {name: value for name, value in vars(cls).items() if not name.startswith("_")}
+    return docstrings.attributes_of(cls) + [
         name
-        for name, value in vars(cls).items()
-        if not name.startswith("_")
-        and (inspect.getdoc(value) if callable(value) else isinstance(value, property))
+        for name, value in public.items()
+        if isinstance(value, property | staticmethod | classmethod)
+        or (callable(value) and inspect.getdoc(value))
     ]
-    return documented
 
 
 def entry_of(name: str) -> str | None:

@@ -53,7 +53,7 @@ class LinkLiterals(SphinxTransform):
         """Called by Sphinx for each page."""
         entries = public_names.entries()
         for literal in list(self.document.findall(nodes.literal)):
-            target = entries.get(literal.astext().removesuffix("()"))
+            target = entries.get(literal.astext().partition("(")[0])
             if target is None or not isinstance(literal.parent, nodes.TextElement) or _linked(literal):
                 continue
             link = addnodes.pending_xref(

@@ -30,15 +30,9 @@ def describe() -> str:
     checked = {*debug._LOOP_ONLY, *debug._LOOP_ONLY_PROPERTIES}
     if odd := (checked & set(anywhere)) | (set(loop_only) - checked - _UNCHECKED):
         raise ValueError(f"docstrings of Conn and the checks of debug mode differ about {sorted(odd)}")
-    rows = [
-        ("any thread", "Conn: " + _listed("Conn", anywhere)),
-        (
-            "the connection's own loop thread, that is inside a callback",
-            "Conn: " + _listed("Conn", loop_only),
-        ),
-    ]
-    rows += [("any thread", f"{_link(cls)}: " + _listed(cls.__name__, _members(cls))) for cls in _ANYWHERE]
-    return list_table(("On", "Call"), sorted(rows), "20 80")
+    rows = [("``Conn``", _listed("Conn", anywhere), _listed("Conn", loop_only))]
+    rows += [(f"``{cls.__name__}``", _listed(cls.__name__, _members(cls)), "") for cls in _ANYWHERE]
+    return list_table(("Class", "Any thread", "The connection's own loop thread"), rows, "14 46 40")
 
 
 def sorted_members() -> tuple[list[str], list[str]]:
@@ -56,10 +50,6 @@ def _members(cls: type) -> list[str]:
 
 def _documented(value: object) -> bool:
     return isinstance(value, property) or (callable(value) and bool(inspect.getdoc(value)))
-
-
-def _link(cls: type) -> str:
-    return f"``{cls.__name__}``"
 
 
 def _listed(cls: str, names: list[str]) -> str:
