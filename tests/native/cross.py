@@ -1,0 +1,103 @@
+"""Compiles and links netcore's C for systems that are not at hand, with the cross compiler of ``ziglang``.
+
+    python tests/native/cross.py DIRECTORY
+
+What is compiled is the very file that cffi makes and an installation on that system compiles, warnings being
+errors. The headers of Python are this machine's, with a configuration for the other one: all of them have the
+same sizes of types. Works in DIRECTORY; exits with 1 if anything fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from netcore._native.build import SOURCES, ffibuilder
+
+LINKED = ("x86_64-macos", "aarch64-macos", "x86_64-freebsd", "x86_64-openbsd")
+COMPILED = ("aarch64-freebsd", "aarch64-openbsd", "x86_64-netbsd", "aarch64-netbsd")
+
+WARNINGS = ("-std=c11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror")
+GENERATED = ("-Wno-unused-parameter", "-DPy_LIMITED_API=0x030a0000")  # the first is cffi's way
+EXTENSION = {"macos": ("-Wl,-undefined,dynamic_lookup",)}
+"""What the linker must be told about the functions of Python, which the interpreter will bring."""
+
+
+def python_headers(directory: Path) -> Path:
+    """Copies Python's headers, with a configuration that knows the sizes of types and nothing of a system."""
+    headers = directory / "python"
+    shutil.copytree(sysconfig.get_path("include"), headers, dirs_exist_ok=True)
+    known = sysconfig.get_config_vars().items()
+    lines = [
+        f"#define {name} {value}"
+        for name, value in known
+        if value and name.startswith(("SIZEOF_", "ALIGNOF_"))
+    ]
+    (headers / "pyconfig.h").write_text("\n".join([*lines, ""]))
+    return headers
+
+
+def zig(directory: Path, target: str, *arguments: object) -> None:
+    """Runs the compiler.
+
+    Raises:
+        RuntimeError: It fails; the message is what it says.
+    """
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *map(str, arguments)]
+    cache = str(directory / "cache")
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+
+def build(directory: Path, headers: Path, target: str) -> str:
+    """Compiles and maybe links for one system; returns what has been done."""
+    generated = directory / f"{target}.o"
+    zig(
+        directory,
+        target,
+        *WARNINGS,
+        *GENERATED,
+        f"-I{headers}",
+        f"-I{SOURCES}",
+        "-c",
+        directory / "_netcore.c",
+        "-o",
+        generated,
+    )
+    # netcore's own C once more, with all warnings and the other way to wake.
+    own = (*WARNINGS, "-Wpedantic", "-DNC_KQUEUE_PIPE", "-c", SOURCES / "platform.c")
+    zig(directory, target, *own, "-o", directory / f"{target}-pipe.o")
+    if target not in LINKED:
+        return "compiled"
+    system = target.partition("-")[2]
+    zig(directory, target, "-shared", *EXTENSION.get(system, ()), generated, "-o", directory / f"{target}.so")
+    return "compiled and linked"
+
+
+def main() -> int:
+    """Builds for all; returns the exit status."""
+    directory = Path(sys.argv[1]).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    ffibuilder.emit_c_code(str(directory / "_netcore.c"))
+    headers = python_headers(directory)
+    failed = False
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        builds = {
+            target: threads.submit(build, directory, headers, target) for target in (*LINKED, *COMPILED)
+        }
+        for target, outcome in builds.items():
+            error = outcome.exception()
+            failed = failed or error is not None
+            print(f"{target}: {outcome.result() if error is None else error}", flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
