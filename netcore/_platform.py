@@ -1,27 +1,36 @@
 """What this platform offers, decided in one place.
 
-The rest of netcore never asks for the name of the operating system: it asks for one of these facts.
-Everything is probed or looked up by name, so that the module imports (and type checks) everywhere.
+The rest of netcore never asks for the name of the operating system: it asks for one of these facts. They
+come from the table in ``netcore._platforms``; everything is looked up by name, so that the module imports
+(and type checks) everywhere.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import platform
+import re
 import socket
 import struct
 import sys
 import threading
 from collections.abc import Callable
 
+from netcore._platforms import Platform, platform_of
+
 __all__ = [
     "ABSTRACT_UNIX_NAMES",
     "AF_UNIX",
     "BINDS_TO_GROUPS",
+    "HERE",
+    "KEEP_ALIVE_OPTIONS",
+    "KEEP_ALIVE_UNITS",
     "REUSE_PORT_OPTION",
     "SENDFILE",
     "SO_BINDTODEVICE",
     "SO_EXCLUSIVEADDRUSE",
+    "SO_NOSIGPIPE",
     "allocate_arena",
     "keep_freed_memory",
     "pack_group",
@@ -34,37 +43,53 @@ __all__ = [
 
 _SYSTEM: str = sys.platform  # a variable: type checkers prune branches on the expression itself
 
-AF_UNIX: int | None = getattr(socket, "AF_UNIX", None)
+HERE: Platform = platform_of(_SYSTEM)
+"""This platform's row of the table."""
+
+
+def _option(name: str) -> int | None:
+    """Returns the number of a socket option; None for an empty name, or where Python does not know it."""
+    number: int | None = getattr(socket, name, dict(HERE.numbers).get(name)) if name else None
+    return number
+
+
+AF_UNIX: int | None = getattr(socket, "AF_UNIX", None) if HERE.unix_sockets else None
 """The family of Unix sockets; None where the standard library has none."""
 
-ABSTRACT_UNIX_NAMES: bool = _SYSTEM == "linux"
+ABSTRACT_UNIX_NAMES: bool = HERE.abstract_names
 """Whether a Unix socket may have a name outside the file system (unix(7))."""
 
-SO_BINDTODEVICE: int | None = getattr(socket, "SO_BINDTODEVICE", 25 if _SYSTEM == "linux" else None)
+SO_BINDTODEVICE: int | None = _option(HERE.bind_to_device)
 """The option that ties a socket to a network interface (socket(7)); None where there is none."""
 
 SO_EXCLUSIVEADDRUSE: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
 """Windows only. There SO_REUSEADDR would let another process take over a port that is in use."""
 
+SO_NOSIGPIPE: int | None = _option(HERE.no_sigpipe)
+"""macOS only. A send on a dead connection is to fail without SIGPIPE; MSG_NOSIGNAL is too new there."""
 
-def _reuse_port_option() -> int | None:
-    """Finds the option under which the kernel spreads connections over listeners, or None.
+REUSE_PORT_OPTION: int | None = _option(HERE.reuse_port)
+"""The socket option that balances connections between listeners of one port; None if none does.
 
-    Linux 3.9 and DragonFly balance under SO_REUSEPORT itself, FreeBSD 12 under SO_REUSEPORT_LB.
-    macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one listener.
-    """
-    if _SYSTEM.startswith("freebsd"):
-        return getattr(socket, "SO_REUSEPORT_LB", None)
-    if _SYSTEM == "linux" or _SYSTEM.startswith("dragonfly"):
-        return getattr(socket, "SO_REUSEPORT", None)
-    return None
+macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one listener.
+"""
 
-
-REUSE_PORT_OPTION: int | None = _reuse_port_option()
-"""The socket option that balances connections between listeners of one port; None if none does."""
+KEEP_ALIVE_OPTIONS: tuple[int | None, ...] = tuple(map(_option, HERE.keep_alive)) or (None, None, None)
+"""The options for idle time, interval and count of TCP keep-alive; None for what cannot be set."""
 
 
-SENDFILE: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
+def _keep_alive_units(release: str) -> tuple[int, int, int]:
+    """DragonFly took milliseconds before 5.8; everywhere else they are seconds."""
+    version = [int(part) for part in re.findall(r"\d+", release)[:2]]
+    return (1000, 1000, 1) if HERE.name == "DragonFly" and version < [5, 8] else (1, 1, 1)
+
+
+KEEP_ALIVE_UNITS: tuple[int, int, int] = _keep_alive_units(platform.release())
+"""How many units of each of these options make a second (or one probe)."""
+
+SENDFILE: Callable[[int, int, int, int], int] | None = (
+    getattr(os, "sendfile", None) if HERE.sendfile else None
+)
 """``SENDFILE(socket, file, offset, count)`` sends a part of a file without bringing it here; None on Windows.
 
 The standard library's function has the same first four arguments on every platform, though the system

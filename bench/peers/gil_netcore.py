@@ -44,7 +44,13 @@ def load_stub(directory: Path) -> ModuleType:
     header = (build.SOURCES / "netcore.h").read_text().splitlines()
     ffi = cffi.FFI()
     ffi.cdef("\n".join(line for line in header if not line.startswith("#")) + _FUNCTIONS)
-    ffi.set_source(name, _STUB.read_text(), include_dirs=[str(build.SOURCES)], extra_compile_args=["-O2"])
+    ffi.set_source(
+        name,
+        _STUB.read_text(),
+        include_dirs=[str(build.SOURCES)],
+        extra_compile_args=["-O2"],
+        extra_link_args=build.LIBRARIES,
+    )
     found = next(directory.glob(f"{name}.*so"), None)
     library = str(found) if found else ffi.compile(str(directory), debug=False)
     spec = importlib.util.spec_from_file_location(name, library)

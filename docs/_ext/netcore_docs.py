@@ -8,6 +8,7 @@ import command_line
 import docstrings
 import layers
 import option_table
+import platform_table
 import pollers
 import reference
 import states
@@ -28,7 +29,17 @@ def to_the_method(app: Sphinx, page: str, source: list[str]) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    for module in (command_line, docstrings, layers, option_table, pollers, reference, states, threads):
+    for module in (
+        command_line,
+        docstrings,
+        layers,
+        option_table,
+        platform_table,
+        pollers,
+        reference,
+        states,
+        threads,
+    ):
         module.setup(app)
     app.add_lexer("haproxy", TextLexer)
     app.connect("source-read", to_the_method)

@@ -130,6 +130,7 @@ class Lib:
         pointers: Sequence[Array[bytes]] | Array[bytes],
         unsent: Array[int],
     ) -> int: ...
+    def nc_datagram_batches(self) -> int: ...
     def nc_receive_datagrams(
         self,
         socket: int,

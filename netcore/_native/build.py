@@ -26,6 +26,7 @@ from pathlib import Path
 import cffi
 
 SOURCES = Path(__file__).parent / "src"
+LIBRARIES = shlex.split(os.environ.get("LIBS", ""))
 
 _LIBURING_TRIAL = """
 #include <liburing.h>
@@ -91,5 +92,5 @@ ffibuilder.set_source(
     '#include "platform.c"',
     include_dirs=[str(SOURCES)],
     extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-fvisibility=hidden", *_uring_compile],
-    extra_link_args=[*shlex.split(os.environ.get("LIBS", "")), *_uring_link],
+    extra_link_args=[*LIBRARIES, *_uring_link],
 )

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from netcore.cli.findings import Finding, Probe, Status, fail
+from netcore.cli.platforms import markdown_table, text_table
 from netcore.cli.probes import PROBES
 
 __all__ = ["doctor", "examine", "render"]
@@ -14,12 +15,19 @@ _SUBJECT_WIDTH = 18
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Prints the report; returns the exit status, 1 if something that should work does not."""
+    """Prints the report; returns the exit status, 1 if something that should work does not.
+
+    With ``--platforms`` it is the table of what is known of each platform, in Markdown, and nothing is tried.
+    """
+    if arguments.platforms:
+        print(markdown_table())
+        return 0
     failed = 0
     for finding in examine(PROBES):
         # At once, since a later probe may take its time on a machine that is broken.
         print(render(finding), flush=True)
         failed += finding.status is Status.FAIL
+    print(f"\nWhat each platform does:\n\n{text_table()}")
     print(f"\n{failed} of the above should work and do not" if failed else "\nall that should work does")
     return 1 if failed else 0
 

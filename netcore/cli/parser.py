@@ -31,7 +31,13 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(commands.add_parser("run", help="serve a handler until SIGINT or SIGTERM"))
     about = "what this machine offers; exit status 1 if something that should work does not"
-    commands.add_parser("doctor", help=about, description=f"Shows {about}.").set_defaults(command=doctor)
+    examine = commands.add_parser("doctor", help=about, description=f"Shows {about}.")
+    examine.set_defaults(command=doctor)
+    examine.add_argument(
+        "--platforms",
+        action="store_true",
+        help="only the table of what each platform does, in Markdown",
+    )
     return parser
 
 

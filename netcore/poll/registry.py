@@ -12,7 +12,7 @@ from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Poller
 from netcore.poll.select import SelectPoller
 
-__all__ = ["available", "open_poller", "poller_names", "register_poller", "why_unavailable"]
+__all__ = ["available", "declares_edge", "open_poller", "poller_names", "register_poller", "why_unavailable"]
 
 _factories: dict[str, Callable[[], Poller]] = {
     "epoll": EpollPoller,
@@ -48,6 +48,11 @@ def why_unavailable(name: str) -> str:
     except (OSError, ImportError) as error:
         return str(error)
     return ""
+
+
+def declares_edge(name: str) -> bool:
+    """Whether a poller says that it can be edge-triggered, wherever it runs. Any thread."""
+    return bool(getattr(_factories.get(name), "supports_edge", False))
 
 
 def available() -> tuple[str, ...]:

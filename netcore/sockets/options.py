@@ -6,15 +6,10 @@ import os
 import socket
 from dataclasses import dataclass
 
-from netcore._platform import SO_BINDTODEVICE
+from netcore._platform import KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SO_BINDTODEVICE, SO_NOSIGPIPE
 from netcore.errors import UnsupportedOperationError
 
 __all__ = ["SocketOptions", "set_keep_alive"]
-
-_IDLE: int | None = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
-"""Seconds of silence before the first probe; macOS calls it TCP_KEEPALIVE."""
-_INTERVAL: int | None = getattr(socket, "TCP_KEEPINTVL", None)
-_COUNT: int | None = getattr(socket, "TCP_KEEPCNT", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +41,8 @@ class SocketOptions:
             OSError: The system refuses one.
             UnsupportedOperationError: This platform cannot tie a socket to a network interface.
         """
+        if SO_NOSIGPIPE is not None:
+            sock.setsockopt(socket.SOL_SOCKET, SO_NOSIGPIPE, 1)
         if self.receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         if self.send_buffer:
@@ -77,6 +74,7 @@ def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: fl
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(enabled))
     if enabled:
-        for option, value in ((_IDLE, idle), (_INTERVAL, interval), (_COUNT, count)):
+        values = (idle, interval, count)
+        for option, unit, value in zip(KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, values, strict=True):
             if option is not None:
-                sock.setsockopt(socket.IPPROTO_TCP, option, int(value))
+                sock.setsockopt(socket.IPPROTO_TCP, option, int(value * unit))

@@ -4,7 +4,8 @@
 
 What is compiled is the very file that cffi makes and an installation on that system compiles, warnings being
 errors. The headers of Python are this machine's, with a configuration for the other one: all of them have the
-same sizes of types. Works in DIRECTORY; exits with 1 if anything fails.
+same sizes of types. What the table of platforms declares of sockets is held against the system's headers.
+Works in DIRECTORY; exits with 1 if anything fails.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from netcore._native.build import SOURCES, ffibuilder
+from netcore._platforms import Platform, platform_of
 
 LINKED = ("x86_64-macos", "aarch64-macos", "x86_64-freebsd", "x86_64-openbsd")
 COMPILED = ("aarch64-freebsd", "aarch64-openbsd", "x86_64-netbsd", "aarch64-netbsd")
 
 WARNINGS = ("-std=c11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror")
 GENERATED = ("-Wno-unused-parameter", "-DPy_LIMITED_API=0x030a0000")  # the first is cffi's way
+SYSTEMS = {"macos": "darwin"}
+"""What ``sys.platform`` says where the compiler has another name."""
+
 EXTENSION = {"macos": ("-Wl,-undefined,dynamic_lookup",)}
 """What the linker must be told about the functions of Python, which the interpreter will bring."""
 
@@ -40,6 +45,20 @@ def python_headers(directory: Path) -> Path:
     ]
     (headers / "pyconfig.h").write_text("\n".join([*lines, ""]))
     return headers
+
+
+def declared_facts(platform: Platform) -> str:
+    """Writes C that compiles only if a system's headers agree with its row of the table."""
+    options = [platform.reuse_port, platform.no_sigpipe, *platform.keep_alive]
+    lines = ['#include "platform.c"', "#include <netinet/tcp.h>"]
+    lines += [f"#ifndef {name}\n#error {name}\n#endif" for name in options if name]
+    lines += [f'_Static_assert({name} == {number}, "{name}");' for name, number in platform.numbers]
+    if not platform.keep_alive:
+        lines.append("#ifdef TCP_KEEPIDLE\n#error TCP_KEEPIDLE\n#endif")
+    lines.append(f"#if{'n' * platform.datagram_batches}def NC_HAVE_MMSG\n#error NC_HAVE_MMSG\n#endif")
+    if platform.sendfile:
+        lines += ["#include <sys/uio.h>", '_Static_assert(sizeof(&sendfile), "sendfile");']
+    return "\n".join([*lines, ""])
 
 
 def zig(directory: Path, target: str, *arguments: object) -> None:
@@ -74,9 +93,12 @@ def build(directory: Path, headers: Path, target: str) -> str:
     # netcore's own C once more, with all warnings and the other way to wake.
     own = (*WARNINGS, "-Wpedantic", "-DNC_KQUEUE_PIPE", "-c", SOURCES / "platform.c")
     zig(directory, target, *own, "-o", directory / f"{target}-pipe.o")
+    system = target.partition("-")[2]
+    facts = directory / f"{target}-facts.c"
+    facts.write_text(declared_facts(platform_of(SYSTEMS.get(system, system))))
+    zig(directory, target, *WARNINGS, f"-I{SOURCES}", "-c", facts, "-o", directory / f"{target}-facts.o")
     if target not in LINKED:
         return "compiled"
-    system = target.partition("-")[2]
     zig(directory, target, "-shared", *EXTENSION.get(system, ()), generated, "-o", directory / f"{target}.so")
     return "compiled and linked"
 

@@ -112,6 +112,9 @@ intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length);
  * Names are packed as those of nc_accept, without the byte of length, one behind the other. */
 enum { NC_DATAGRAM_SLOT = 2112 }; /* an Ethernet frame and more; no power of two, for the cache's sake */
 
+/* Whether one system call moves several datagrams here. */
+int nc_datagram_batches(void);
+
 /* Receives up to `limit` datagrams, which is at most `capacity`, and returns how many: fewer if there are no
  * more. lengths[i] is the length, or -EMSGSIZE if it was longer than `cap` and is lost; *name_size is the
  * size of each sender's packed name; *error is the negative errno that ended the batch, such as an

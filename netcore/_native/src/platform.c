@@ -21,7 +21,7 @@
 #endif
 #endif
 
-#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
 #define NC_HAVE_MMSG 1 /* recvmmsg and sendmmsg: several datagrams in one call */
 #endif
 
@@ -81,3 +81,12 @@ NC_ABSENT_POLLER(io_uring)
 #endif
 
 #include "scan.c"
+
+int nc_datagram_batches(void)
+{
+#ifdef NC_HAVE_MMSG
+    return 1;
+#else
+    return 0;
+#endif
+}

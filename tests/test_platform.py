@@ -1,0 +1,91 @@
+"""What netcore makes of the table of platforms, here and as if on each of them."""
+
+from __future__ import annotations
+
+import platform
+import runpy
+import socket
+import sys
+from typing import Any
+
+import pytest
+
+from netcore import _platform
+from netcore._platforms import PLATFORMS, platform_of
+
+
+def facts_on(monkeypatch: pytest.MonkeyPatch, system: str, release: str = "14.0-RELEASE") -> dict[str, Any]:
+    """Runs the module that chooses as if on another system; returns its names."""
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "release", lambda: release)
+    return runpy.run_path(_platform.__file__)
+
+
+@pytest.mark.parametrize(
+    ("system", "name"),
+    [
+        ("linux", "Linux"),
+        ("darwin", "macOS"),
+        ("freebsd14", "FreeBSD"),
+        ("openbsd7", "OpenBSD"),
+        ("netbsd10", "NetBSD"),
+        ("dragonfly6", "DragonFly"),
+        ("win32", "Windows"),
+        ("sunos5", "other"),
+    ],
+)
+def test_each_system_finds_its_row(monkeypatch: pytest.MonkeyPatch, system: str, name: str) -> None:
+    assert platform_of(system).name == name
+    assert facts_on(monkeypatch, system)["HERE"].name == name
+
+
+def test_every_platform_has_a_poller_that_runs_anywhere() -> None:
+    assert all(row.pollers[-1] == "select" for row in PLATFORMS)
+
+
+@pytest.mark.parametrize("system", ["darwin", "openbsd7", "netbsd10", "win32"])
+def test_no_port_is_shared_where_the_kernel_would_not_balance(
+    monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    assert facts_on(monkeypatch, system)["REUSE_PORT_OPTION"] is None
+
+
+def test_freebsd_balances_under_another_option_also_where_python_does_not_name_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(socket, "SO_REUSEPORT_LB", raising=False)
+    assert facts_on(monkeypatch, "freebsd14")["REUSE_PORT_OPTION"] == 0x10000
+
+
+def test_macos_has_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "TCP_KEEPALIVE", 0x10, raising=False)
+    facts = facts_on(monkeypatch, "darwin")
+    assert facts["KEEP_ALIVE_OPTIONS"][0] == 0x10
+    assert facts["SO_NOSIGPIPE"] == 0x1022
+
+
+def test_openbsd_has_keep_alive_times_for_the_system_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert facts_on(monkeypatch, "openbsd7")["KEEP_ALIVE_OPTIONS"] == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "units"),
+    [
+        ("dragonfly5", "5.6-RELEASE", (1000, 1000, 1)),
+        ("dragonfly5", "5.8-RELEASE", (1, 1, 1)),
+        ("dragonfly6", "6.4-RELEASE", (1, 1, 1)),
+        ("linux", "5.4.0", (1, 1, 1)),
+    ],
+)
+def test_old_dragonfly_counts_milliseconds(
+    monkeypatch: pytest.MonkeyPatch, system: str, release: str, units: tuple[int, ...]
+) -> None:
+    assert facts_on(monkeypatch, system, release)["KEEP_ALIVE_UNITS"] == units
+
+
+@pytest.mark.parametrize("row", PLATFORMS, ids=lambda row: row.name)
+def test_the_choosing_module_runs_as_if_on_each(monkeypatch: pytest.MonkeyPatch, row: Any) -> None:
+    facts = facts_on(monkeypatch, row.system)
+    assert facts["ABSTRACT_UNIX_NAMES"] is row.abstract_names
+    assert (facts["SENDFILE"] is None) >= (not row.sendfile)
+    assert len(facts["KEEP_ALIVE_OPTIONS"]) == 3
