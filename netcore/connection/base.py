@@ -155,7 +155,7 @@ class Connection(SocketSettings):
 
     @property
     def leaves_input(self) -> bool:
-        """Whether the peer seems to be in the middle of sending such bytes."""
+        """Whether the peer may be in the midst of sending such bytes."""
         return False
 
     def advance(self, event: Event) -> None:

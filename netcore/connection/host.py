@@ -29,6 +29,7 @@ class Limits:
         max_outbound: See ``Options.max_outbound``.
         write_cap: How much of a backlog is offered to the kernel in one turn.
         close_timeout: See ``Options.close_timeout``.
+        linger: How long a peer that is silent at the close may still begin to send; 0 for not at all.
         idle_timeout: See ``Options.idle_timeout``.
         edge_chunk: How much is received in one turn, edge-triggered; 0 for level-triggered.
     """
@@ -38,6 +39,7 @@ class Limits:
     max_outbound: int = 64 << 20
     write_cap: int = 65536
     close_timeout: float = 5
+    linger: float = 0
     idle_timeout: float = 0
     edge_chunk: int = 0
 

@@ -144,8 +144,8 @@ class StreamConnection(FilingStream):
 
     @property
     def leaves_input(self) -> bool:
-        """See ``Connection.leaves_input``: a request that was left unread has perhaps only begun to come."""
-        if not self.inbound_buffered or not self.may_leave_input:
+        """See ``Connection.leaves_input``; a stop closes idle connections too, and assumes no such thing."""
+        if not self._host.limits.linger or not self.may_leave_input:
             return False
         return self.ending is not None and self.ending.reason is not CloseReason.SHUTDOWN
 

@@ -193,7 +193,7 @@ class Hosting:
                     orderly.append(conn.fd)
             self.sockets.close(orderly)
         if self.shared.gate is not None:
-            self.shared.gate.give_back(len(retired) - len(unread))
+            self.shared.gate.give_back(len(retired))
         for fd in unread:
             Linger(cast("Loop", self), fd).begin(idle=fd not in sending)
         for conn in retired:

@@ -38,15 +38,17 @@ class Linger:
         self._timer: Timer | None = None
 
     def begin(self, idle: bool) -> None:
-        """Sends FIN and begins to throw away what comes, for ``close_timeout`` seconds at most.
+        """Sends FIN and begins to throw away what comes.
 
         Args:
-            idle: Whether nothing has been thrown away so far.
+            idle: Whether nothing has been thrown away so far. A silent peer is given ``Limits.linger``
+                seconds, one that goes on sending ``Limits.close_timeout``.
         """
         self._idle = idle
         self._loop.sockets.shutdown_write(self._fd)
         self._loop.lingering[self._fd] = self
-        self._timer = self._loop.schedule(self._loop.limits.close_timeout, self.end)
+        limits = self._loop.limits
+        self._timer = self._loop.schedule(limits.linger if idle else limits.close_timeout, self.end)
         try:
             self._loop.attend(self._fd, self, Interest.READ)
         except OSError:
@@ -56,7 +58,10 @@ class Linger:
         """Throws away what has come; ends if that is all."""
         n = self._loop.receive_aside([self._fd])[0]
         if n > 0:
-            self._idle = False
+            if self._idle and self._timer is not None:
+                self._idle = False
+                self._timer.cancel()
+                self._timer = self._loop.schedule(self._loop.limits.close_timeout, self.end)
         elif n not in _WOULD_BLOCK:
             self.end()
 
@@ -75,5 +80,3 @@ class Linger:
         loop.neglect(self._fd)
         with loop.descriptor_lock:
             loop.sockets.close([self._fd])
-        if loop.shared.gate is not None:
-            loop.shared.gate.give_back(1)

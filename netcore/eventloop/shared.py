@@ -15,6 +15,10 @@ from netcore.sockets import SocketOptions
 __all__ = ["Shared"]
 
 
+_LINGER = 0.25
+"""Seconds, more than a round trip: so long after the FIN a request that was under way may still arrive."""
+
+
 def _nothing() -> None:
     """Stands in for an engine where there is none."""
 
@@ -60,6 +64,7 @@ class Shared:
             max_outbound=options.max_outbound,
             write_cap=options.write_buffer_cap,
             close_timeout=options.close_timeout,
+            linger=min(_LINGER, options.close_timeout),
             idle_timeout=options.idle_timeout,
             edge_chunk=options.edge_triggered_chunk,
         )

@@ -350,7 +350,7 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def the_gate_counts_right(self):
         if getattr(self, "gate", None) is not None:
-            assert self.gate._free == self.limit - self.loop.connection_count - len(self.loop.lingering)
+            assert self.gate._free == self.limit - self.loop.connection_count
 
     def settle_down(self):
         """Everything flows again; then nothing may go on happening."""

@@ -72,8 +72,49 @@ def test_nothing_unread_is_closed_at_once(world):
     assert w.sockets.shut == []
 
 
-def test_a_request_left_unread_counts_as_one_still_coming(world):
-    w = world(on_traffic=lambda conn: Action.CLOSE)
+def silent(world, **shared):
+    """Closes while nothing is there to be received; what is under way comes later."""
+    w = world(
+        limits=Limits(linger=0.25, close_timeout=3),
+        shared=shared,
+        on_traffic=lambda conn: conn.read() and Action.CLOSE,
+    )
+    conn = w.connect()
+    w.feed(conn, b"request")
+    assert w.sockets.shut == [conn.fd]
+    assert w.sockets.closed == []
+    return w, conn
+
+
+def test_a_silent_peer_is_closed_soon(world):
+    w, conn = silent(world)
+    start = w.clock.now
+    w.loop.turn()
+    assert w.clock.now - start == pytest.approx(0.25)
+    assert w.sockets.closed == [conn.fd]
+
+
+def test_a_peer_that_begins_to_send_is_given_its_time(world):
+    w, conn = silent(world)
+    start = w.clock.now
+    w.feed(conn, b"the rest of it")
+    while not w.sockets.closed:
+        w.loop.turn()
+    assert w.clock.now - start == pytest.approx(3)
+
+
+def test_a_stop_closes_idle_connections_at_once(world):
+    w = world(limits=Limits(linger=0.25))
+    conn = w.connect()
+    start = w.clock.now
+    w.loop.execute(w.loop.stop, 10)
+    w.loop.run()
+    assert w.clock.now == start
+    assert conn.fd in w.sockets.closed
+
+
+def test_the_request_itself_may_be_unread(world):
+    w = world(limits=Limits(linger=1), on_traffic=lambda conn: Action.CLOSE)
     conn = w.connect()
     w.feed(conn, b"POST / HTTP/1.1\r\nContent-Length: 1000000")
     assert w.handler.names(conn)[-1] == "on_close"
@@ -95,15 +136,14 @@ def test_no_lingering_where_nothing_can_be_lost(world, how):
     assert (w.sockets.resets if how == "abort" else w.sockets.closed) == [conn.fd]
 
 
-def test_a_lingering_peer_keeps_its_place(world):
+def test_a_lingering_peer_takes_nobodys_place(world):
     gate = Gate(1, refuse=False)
     w, conn = close_with_input(world, shared={"gate": gate})
     waiting = w.sockets.connect(w.LISTENER)
     w.turns(3)
-    assert waiting not in w.loop._by_fd
+    assert waiting in w.loop._by_fd
     w.sockets.feed_eof(conn.fd)
     w.turns(3)
-    assert waiting in w.loop._by_fd
     assert gate._free == 0
 
 
@@ -116,9 +156,7 @@ def test_a_stop_waits_for_the_last_response(world):
 
 
 def test_a_stop_does_not_wait_for_a_peer_that_is_silent(world):
-    w = world(on_traffic=lambda conn: Action.CLOSE)
-    conn = w.connect()
-    w.feed(conn, b"unread")
+    w, conn = silent(world)
     start = w.clock.now
     w.loop.execute(w.loop.stop, 10)
     w.loop.run()
