@@ -141,7 +141,9 @@ def test_a_child_that_lives_on_keeps_nothing_open():
         engine.start()
         sock = dial(engine)
         reading, writing = os.pipe()
-        pid = in_child(lambda: os.close(writing) or os.read(reading, 1))
+        there, here = os.pipe()
+        pid = in_child(lambda: os.close(writing) or os.write(here, b"x") and os.read(reading, 1))
+        os.read(there, 1)
         handler.conn.close()
         assert sock.recv(1) == b""
         port = engine.addresses[0].port

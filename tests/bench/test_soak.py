@@ -1,0 +1,76 @@
+"""The soak runs from one end to the other, and can tell a leak from noise."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_a_few_seconds_of_soak() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.soak", "--minutes", "0.03", "--threads", "3", "--seed", "3"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conversations on 3 threads" in done.stdout
+    assert "| rss |" in done.stdout
+    for kind in ("echo", "short", "frames"):
+        assert f"| {kind}, plain |" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--minutes", "0"), ("--threads", "0"), ("--minutes", "nan")])
+def test_a_wrong_argument_is_refused(arguments: tuple[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.soak", *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "must be above zero" in done.stderr
+
+
+def noise(seed: int, count: int, slope: float) -> list[float]:
+    chance = random.Random(seed)
+    return [1000 + slope * i + chance.gauss(0, 10) for i in range(count)]
+
+
+@pytest.mark.usefixtures("importable")
+def test_a_trend_is_told_from_noise() -> None:
+    from bench.soak.trend import trend
+
+    for seed in range(20):
+        assert not trend(noise(seed, 60, 0)).grows(20)
+        found = trend(noise(seed, 60, 2))
+        assert found.grows(20)
+        assert found.slope == pytest.approx(2, abs=0.5)
+
+
+@pytest.mark.usefixtures("importable")
+def test_a_trend_is_not_made_by_outliers_nor_by_the_beginning() -> None:
+    from bench.soak.trend import trend
+
+    outliers = noise(1, 60, 0)
+    outliers[50] = outliers[55] = 100_000
+    assert not trend(outliers).grows(20)
+    warming = [100.0 * min(i, 14) for i in range(60)]
+    assert trend(warming).growth == 0
+
+
+@pytest.mark.usefixtures("importable")
+def test_too_few_samples_are_not_judged() -> None:
+    from bench.soak.trend import trend
+
+    assert not trend([1.0, 2.0, 3.0, 4.0]).judged
+    assert not trend([1.0]).judged
+    assert trend([float(i) for i in range(12)]).grows(1)
