@@ -174,5 +174,4 @@ class FrameHandler(EventHandler):
 
 def _is_paused(conn: Conn) -> bool:
     """Whether frames are not wanted now. A broken connection is drained although it is paused."""
-    paused: bool = getattr(conn, "paused", False)
-    return paused and conn.close_reason is None
+    return conn.paused and conn.close_reason is None

@@ -53,6 +53,8 @@ class DatagramConn(DatagramInput):
     """
 
     data: bytes | memoryview
+    paused = False
+    """See ``Conn.paused``: never."""
 
     __slots__ = ("_name", "_outbox", "_port", "_rare", "data")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import threading
 import time
@@ -20,7 +19,7 @@ from netcore.eventloop.datagrams import DatagramListener, DatagramServing
 from netcore.eventloop.dialer import Dialer, check_dialable
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
-from netcore.eventloop.timers import PlannedCall, TimerHeap
+from netcore.eventloop.timers import TimerHeap
 from netcore.eventloop.wheel import TimingWheel
 from netcore.handler import Conn, EventLoop, Metrics, Timer
 from netcore.poll import Poller, columns_of
@@ -92,13 +91,14 @@ class Loop(DatagramServing, EventLoop):
 
     def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
         """See ``EventLoop.schedule``."""
-        if math.isnan(delay):  # no time is before or after it: it would upset the heap
+        if delay != delay:  # not a number: no time is before or after it, and it would upset the heap
             raise ValueError("a delay must be a number of seconds, not nan")
-        call = PlannedCall(self._timers, self.clock() + max(delay, 0), function, args)
-        if self.in_loop():
-            self._timers.add(call)
+        timers = self._timers
+        call = timers.plan(self.clock() + delay if delay > 0 else self.clock(), function, args)
+        if threading.get_ident() == self._thread_id:
+            timers.add(call)
         else:
-            self.execute(self._timers.add, call)
+            self.execute(timers.add, call)
         return call
 
     def dial(

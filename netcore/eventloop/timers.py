@@ -5,57 +5,67 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 from netcore.handler import Timer
 
 __all__ = ["PlannedCall", "TimerHeap"]
 
 _COMPACT_FROM = 64
-"""Below so many entries cancelled ones are simply left until their time comes."""
+"""Fewer cancelled calls than these are simply left until their time comes."""
+
+_WHEN, _FUNCTION, _ARGS, _HEAP = 0, 2, 3, 4
 
 
-class PlannedCall(Timer):
-    """A call at a time; what ``EventLoop.schedule`` returns."""
+class PlannedCall(list[Any], Timer):
+    """A call at a time; what ``EventLoop.schedule`` returns.
 
-    __slots__ = ("_heap", "args", "function", "when")
+    It is a list of its time, its number, its function, the arguments and its heap: one object for the heap
+    to compare in C and for the garbage collector to visit, where an object in a tuple would be two. The
+    number tells apart calls of the same time, so that nothing behind it is ever compared.
+    """
 
-    def __init__(
-        self, heap: TimerHeap, when: float, function: Callable[..., object], args: tuple[object, ...]
-    ):
-        self._heap = heap
-        self.when = when
-        self.function: Callable[..., object] | None = function
-        self.args = args
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a list has none
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self[_WHEN]:.3f}, {self[_FUNCTION] or 'cancelled or over'}>"
 
     def take(self) -> tuple[Callable[..., object], tuple[object, ...]] | None:
         """Returns what to call, once, or None if it was cancelled. The loop's thread."""
-        args = self.args  # first: who cancels clears the function first
-        function, self.function = self.function, None
-        self.args = ()
+        args = self[_ARGS]  # first: who cancels clears the function first
+        function = self[_FUNCTION]
+        self[_FUNCTION] = None
+        self[_ARGS] = ()
         return None if function is None else (function, args)
 
     def cancel(self) -> None:
         """See ``Timer.cancel``."""
-        if self.function is not None:
-            self.function = None
-            self.args = ()
+        if self[_FUNCTION] is not None:
+            self[_FUNCTION] = None
+            self[_ARGS] = ()
             # Threads may race here and lose a count: it only decides when to compact.
-            self._heap.cancelled += 1
+            self[_HEAP].cancelled += 1
 
 
 class TimerHeap:
-    """Planned calls by time, equal times in the order they were added. On the loop's thread only.
+    """Planned calls by time, equal times in the order they were planned. On the loop's thread only.
 
     Attributes:
         entries: The heap; the loop looks every turn whether it is empty, and nobody else touches it.
         cancelled: About how many entries are only waiting to be thrown away.
     """
 
-    __slots__ = ("_sequence", "cancelled", "entries")
+    __slots__ = ("_next_number", "cancelled", "entries")
 
     def __init__(self) -> None:
-        self.entries: list[tuple[float, int, PlannedCall]] = []
-        self._sequence = itertools.count()
+        self.entries: list[PlannedCall] = []
+        self.cancelled = 0
+        self._next_number = itertools.count().__next__
+
+    def clear(self) -> None:
+        """Forgets all calls, in a forked child."""
+        self.entries.clear()
         self.cancelled = 0
 
     @property
@@ -63,31 +73,29 @@ class TimerHeap:
         """About how many calls will run. Any thread."""
         return max(len(self.entries) - self.cancelled, 0)
 
+    def plan(self, when: float, function: Callable[..., object], args: tuple[object, ...]) -> PlannedCall:
+        """Makes a call that ``add`` is still to be given. Any thread."""
+        return PlannedCall((when, self._next_number(), function, args, self))
+
     def add(self, call: PlannedCall) -> None:
         """Adds a call, and throws cancelled ones away when they are the majority."""
-        entries = self.entries
-        if len(entries) >= _COMPACT_FROM and 2 * self.cancelled > len(entries):
-            entries[:] = [entry for entry in entries if entry[2].function is not None]
-            heapq.heapify(entries)
+        if self.cancelled > _COMPACT_FROM and 2 * self.cancelled > len(self.entries):
+            self.entries[:] = [entry for entry in self.entries if entry[_FUNCTION] is not None]
+            heapq.heapify(self.entries)
             self.cancelled = 0
-        heapq.heappush(entries, (call.when, next(self._sequence), call))
-
-    def clear(self) -> None:
-        """Forgets all calls."""
-        self.entries.clear()
-        self.cancelled = 0
+        heapq.heappush(self.entries, call)
 
     def next_time(self) -> float | None:
         """Returns when the first call is due, in seconds of the loop's clock; None if there is none."""
         entries = self.entries
-        while entries and entries[0][2].function is None:
+        while entries and entries[0][_FUNCTION] is None:
             heapq.heappop(entries)
             self.cancelled -= 1
-        return entries[0][0] if entries else None
+        return entries[0][_WHEN] if entries else None
 
     def pop_due(self, now: float) -> list[PlannedCall]:
         """Takes out the calls that are due, in order. An earlier one may still cancel a later one."""
         due = []
         while (when := self.next_time()) is not None and when <= now:
-            due.append(heapq.heappop(self.entries)[2])
+            due.append(heapq.heappop(self.entries))
         return due

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 from netcore.connection import Deadlines
-from netcore.eventloop.timers import PlannedCall, TimerHeap
+from netcore.eventloop.timers import TimerHeap
 
 __all__ = ["TimingWheel"]
 
@@ -45,7 +45,7 @@ class TimingWheel:
         deadlines.slot = slot
         if slot not in self._slots:
             self._slots[slot] = {}
-            self._heap.add(PlannedCall(self._heap, slot * _TICK, self._turn, (slot,)))
+            self._heap.add(self._heap.plan(slot * _TICK, self._turn, (slot,)))
         self._slots[slot][deadlines] = None
 
     def _turn(self, slot: int) -> None:

@@ -37,6 +37,10 @@ class ConnectionLike(Protocol):
         """The loop that serves it."""
 
     @property
+    def paused(self) -> bool:
+        """Whether reading is paused."""
+
+    @property
     def closed(self) -> bool:
         """Whether it is closing or closed."""
 
@@ -95,7 +99,7 @@ class Lane:
 
     def pause(self) -> None:
         """Stops reading, unless the application has already: then going on is its own affair."""
-        if not self.pausing and self.can_pause and not getattr(self.conn, "paused", False):
+        if not self.pausing and self.can_pause and not self.conn.paused:
             self.pausing = True
             self.conn.pause_reading()
 

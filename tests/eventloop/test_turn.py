@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from netcore import Action, EngineNotRunningError
-from netcore.eventloop import Gate, PlannedCall, TimerHeap
+from netcore.eventloop import Gate, TimerHeap
 
 
 class CountingSockets:
@@ -121,7 +121,7 @@ def test_cancelled_timers_are_thrown_away():
     heap = TimerHeap()
     kept = []
     for i in range(100_000):
-        call = PlannedCall(heap, float(i), int, ())
+        call = heap.plan(float(i), int, ())
         heap.add(call)
         if i % 1000:
             call.cancel()
