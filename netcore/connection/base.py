@@ -67,6 +67,7 @@ class Connection(SocketSettings):
         "__weakref__",
         "_host",
         "_local",
+        "_posted",
         "_remote",
         "context",
         "deadlines",
@@ -102,6 +103,8 @@ class Connection(SocketSettings):
         self.interest = UNWATCHED
         self.ending: Ending | None = None
         self.deadlines: Deadlines | None = None
+        # Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them.
+        self._posted = 0
         self._host = host
         self._remote = remote
         self._local = local

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
@@ -37,11 +37,13 @@ _making = threading.Lock()
 class _Rare:
     """What few datagrams need."""
 
-    __slots__ = ("context", "id", "remote")
+    __slots__ = ("asynchronous", "context", "id", "remote")
 
     def __init__(self) -> None:
         self.id = next_id()
         self.context: Any = None
+        # Whether there was ever an asynchronous write: from then on a close has to come after such.
+        self.asynchronous = False
         self.remote: Address | None = None
 
 
@@ -203,11 +205,11 @@ class DatagramConn(DatagramInput):
 
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """See ``Conn.async_write``."""
-        self._port.host.post(self._write_now, (owned(data),), callback)
+        self._post(self._write_now, (owned(data),), callback)
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``; the pieces make one datagram."""
-        self._port.host.post(self._write_now, tuple(map(owned, chunks)), callback)
+        self._post(self._write_now, tuple(map(owned, chunks)), callback)
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
@@ -215,13 +217,23 @@ class DatagramConn(DatagramInput):
 
     def close(self, callback: Callback | None = None) -> None:
         """See ``Conn.close``: ends this connection, not the server's socket. What is written is sent."""
-        self._outbox = None
-        if callback is not None:
-            self._port.host.post(notify, self._port.host, self, callback, None)
+        if self._rare is not None and self._rare.asynchronous:
+            self._port.host.post(self._close_now, callback)
+        else:
+            self._close_now(callback)
 
     def abort(self) -> None:
         """See ``Conn.abort``; there is nothing to reset."""
         self._outbox = None
+
+    def _post(self, function: Callable[..., object], *args: object) -> None:
+        self._rarely().asynchronous = True
+        self._port.host.post(function, *args)
+
+    def _close_now(self, callback: Callback | None) -> None:
+        self._outbox = None
+        if callback is not None:
+            self._port.host.post(notify, self._port.host, self, callback, None)
 
     def _write_now(self, chunks: tuple[bytes, ...], callback: Callback | None) -> None:
         error: Exception | None = None

@@ -41,7 +41,10 @@ class LivingConnection(Connection):
 
     def close(self, callback: Callback | None = None) -> None:
         """See ``Conn.close``."""
-        self._on_loop(self._close, callback)
+        if self._host.in_loop() and not self._posted:
+            self._close(callback)
+        else:
+            self._post(self._close, callback)
 
     def abort(self) -> None:
         """See ``Conn.abort``."""
@@ -49,14 +52,13 @@ class LivingConnection(Connection):
 
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """See ``Conn.async_write``."""
-        self._host.post(
-            self._write_now, (data if type(data) is bytes else bytes(memoryview(data)),), callback
-        )
+        owned = data if type(data) is bytes else bytes(memoryview(data))
+        self._post(self._write_now, (owned,), callback)
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``."""
         owned = tuple(data if type(data) is bytes else bytes(memoryview(data)) for data in chunks)
-        self._host.post(self._write_now, owned, callback)
+        self._post(self._write_now, owned, callback)
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
@@ -98,6 +100,18 @@ class LivingConnection(Connection):
 
         if not self.closed:
             run(self._host, self, call)
+
+    def _post(self, function: Callable[..., object], *args: object) -> None:
+        """Has a call carried out after those posted before it, a close on the loop's own thread included."""
+        if self._host.in_loop():
+            self._posted += 1
+            self._host.post(self._carry_out, function, *args)
+        else:
+            self._host.post(function, *args)
+
+    def _carry_out(self, function: Callable[..., object], *args: object) -> None:
+        self._posted -= 1
+        function(*args)
 
     def _on_loop(self, function: Callable[..., object], *args: object) -> None:
         if self._host.in_loop():

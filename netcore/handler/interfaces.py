@@ -256,7 +256,8 @@ class Conn(Protocol):
         """
 
     # Asynchronous calls never raise because the connection has closed: the callback gets the
-    # ConnectionClosedError. It runs exactly once, on the loop. Calls of one thread keep their order.
+    # ConnectionClosedError. It runs exactly once, on the loop. Calls of one thread keep their order, and
+    # ``close`` comes after the asynchronous writes before it; other calls are done at once on the loop.
 
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """Has data written on the loop; anything but ``bytes`` is copied first. Any thread.

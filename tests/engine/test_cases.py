@@ -52,12 +52,47 @@ def test_a_wake_that_closes_ends_those_behind_it(serve, dial):
     def wake_thrice():
         for _ in range(3):
             conn.wake(lambda c, error: errors.append(type(error)))
-        conn.close(lambda c, error: (errors.append(type(error)), done.set()))
+        conn.loop.execute(done.set)
 
     conn.loop.execute(wake_thrice)
     assert done.wait(30)
-    assert errors == [type(None), ConnectionClosedError, ConnectionClosedError, type(None)]
+    assert errors == [type(None), ConnectionClosedError, ConnectionClosedError]
+    handler.wait_for("on_close")
     assert handler.names(conn) == ["on_open", "on_traffic", "on_close"]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+@pytest.mark.parametrize("where", ["loop", "elsewhere"])
+def test_asynchronous_calls_of_one_thread_keep_their_order_up_to_the_close(serve, dial, where, scheme):
+    calls, done = [], threading.Event()
+
+    def ask(conn):
+        conn.async_write(b"one ", lambda c, error: calls.append(("one", error)))
+        conn.wake(lambda c, error: calls.append(("wake", error)))
+        conn.async_writev([b"t", b"wo"], lambda c, error: calls.append(("two", error)))
+        conn.close(lambda c, error: (calls.append(("close", error)), done.set()))
+
+    handler = RecordingHandler(on_traffic=lambda conn: conns.append((conn, conn.read())))
+    conns = []
+    engine = serve(handler, f"{scheme}://127.0.0.1:0")
+    address = (engine.addresses[0].host, engine.addresses[0].port)
+    kind = socket.SOCK_STREAM if scheme == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.settimeout(30)
+        sock.connect(address)
+        sock.send(b"x")
+        handler.wait_for("on_traffic")
+        while not conns:
+            pass
+        conn = conns[0][0]
+        conn.loop.execute(ask, conn) if where == "loop" else ask(conn)
+        assert done.wait(30)
+        assert calls == [("one", None), ("wake", None), ("two", None), ("close", None)]
+        assert conn.closed
+        received = b""
+        while len(received) < 7:
+            received += sock.recv(100)
+        assert received == b"one two"
 
 
 def test_a_wake_after_the_peer_has_gone(serve, dial):
@@ -88,8 +123,9 @@ def test_close_on_open(serve, dial, receive, how):
         return None
 
     handler = RecordingHandler(on_open=on_open)
-    sock = dial(serve(handler))
+    engine = serve(handler)
     try:
+        sock = dial(engine)
         assert receive(sock, 10) == (b"" if how == "abort" else b"bye")
     except ConnectionResetError:
         assert how == "abort"
