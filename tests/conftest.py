@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 
@@ -10,7 +11,17 @@ import pytest
 from netcore import Address, Conn, Engine, EventHandler
 from netcore.connection import Limits
 from netcore.eventloop import Listener, Loop, Shared
+from netcore.poll import why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips everything where io_uring is forced and the system refuses it, as containers do by default."""
+    forced = os.environ.get("NETCORE_POLLER")
+    reason = why_unavailable(forced) if forced == "io_uring" else ""
+    if reason:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=f"NETCORE_POLLER={forced}: {reason}"))
 
 
 class FakeWorld:

@@ -5,7 +5,14 @@ from netcore.poll.epoll import EpollPoller
 from netcore.poll.io_uring import IoUringPoller
 from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Interest, Poller, Readiness
-from netcore.poll.registry import available, open_poller, poller_names, register_poller, why_unavailable
+from netcore.poll.registry import (
+    available,
+    is_opt_in,
+    open_poller,
+    poller_names,
+    register_poller,
+    why_unavailable,
+)
 from netcore.poll.select import SelectPoller
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "SelectPoller",
     "available",
     "columns_of",
+    "is_opt_in",
     "open_poller",
     "poller_names",
     "register_poller",

@@ -12,7 +12,15 @@ from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Poller
 from netcore.poll.select import SelectPoller
 
-__all__ = ["available", "declares_edge", "open_poller", "poller_names", "register_poller", "why_unavailable"]
+__all__ = [
+    "available",
+    "declares_edge",
+    "is_opt_in",
+    "open_poller",
+    "poller_names",
+    "register_poller",
+    "why_unavailable",
+]
 
 _factories: dict[str, Callable[[], Poller]] = {
     "epoll": EpollPoller,
@@ -24,6 +32,11 @@ _factories: dict[str, Callable[[], Poller]] = {
 
 _OPT_IN = frozenset({"io_uring"})
 """Opened by name only: what the kernel offers here is young, and switched off on many a machine."""
+
+
+def is_opt_in(name: str) -> bool:
+    """Tells whether a poller is opened only by who asks for it by name. Any thread."""
+    return name in _OPT_IN
 
 
 def register_poller(name: str, factory: Callable[[], Poller]) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOT_SOURCE = (".*", "__pycache__", "*.so", "*.pyd", "*.egg-info", "_netcore.c", "build", "dist")
-SETTINGS = ("NETCORE_NATIVE", "NETCORE_POLLER", "NETCORE_SOCKETS", "PYTHONPATH")
+SETTINGS = ("NETCORE_NATIVE", "NETCORE_LIBURING", "NETCORE_POLLER", "NETCORE_SOCKETS", "PYTHONPATH")
 
 Completed = subprocess.CompletedProcess
 

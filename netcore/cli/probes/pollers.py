@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netcore.cli.findings import Finding, fail, missing, ok
 from netcore.errors import PollerUnavailableError
-from netcore.poll import open_poller, poller_names, why_unavailable
+from netcore.poll import is_opt_in, open_poller, poller_names, why_unavailable
 
 __all__ = ["probe_pollers"]
 
@@ -16,7 +16,8 @@ def probe_pollers() -> Iterator[Finding]:
     """Reports each poller, and which one is taken unless another is asked for."""
     reasons = {name: why_unavailable(name) for name in poller_names()}
     for name, reason in reasons.items():
-        yield missing(f"poller {name}", reason) if reason else ok(f"poller {name}", "available")
+        here = "available, for who asks for it" if is_opt_in(name) else "available"
+        yield missing(f"poller {name}", reason) if reason else ok(f"poller {name}", here)
     wanted = os.environ.get("NETCORE_POLLER")
     try:
         poller = open_poller()
