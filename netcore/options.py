@@ -65,7 +65,8 @@ class Options:
         num_event_loops: The number of event loops; overrides ``multicore`` when positive.
         load_balancer: Spreads accepted connections over the loops: ``"round-robin"``,
             ``"least-connections"``, ``"source-address-hash"`` or an object with ``pick``.
-        poller: A poller's name or a factory of one; None for the best this machine has.
+        poller: A poller's name or a factory of one; None for the best this machine has, though never
+            ``"io_uring"``, which is for those who ask for it.
         edge_triggered: Ask the poller for edges rather than levels; it must have them.
         edge_triggered_chunk: Bytes received from one connection in one turn then, rounded up to a power
             of two; above zero it implies ``edge_triggered``, which alone makes it 1 MiB.

@@ -255,6 +255,29 @@ def test_sockets_that_hold_all_buffers_in_a_pause_starve_nobody(rig: Callable[..
             left -= len(made.receive(fd))
 
 
+def test_a_dialled_socket_is_fetched_from_once_it_is_attached(rig: Callable[..., Rig]) -> None:
+    made = rig()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.socket()
+        near.setblocking(False)
+        near.connect_ex(listener.getsockname())
+        made.poller.register(near.fileno(), WRITE)
+        made.until(near.fileno(), Readiness.WRITABLE)
+        made.poller.unregister(near.fileno())
+        far = listener.accept()[0]
+    made.peers.append(far)
+    fd = made.adopt(near, READ)
+    far.sendall(b"hello")
+    made.until(fd)
+    assert made.receive(fd) == b"hello"
+    with made.sockets.borrow(fd) as sock:
+        far.sendall(b"fetched")
+        made.until(fd)
+        with pytest.raises(BlockingIOError):
+            sock.recv(1)  # it has left the socket
+    assert made.receive(fd) == b"fetched"
+
+
 def test_edges_are_told_once(rig: Callable[..., Rig]) -> None:
     made = rig()
     fd, peer = made.pair(READ | EDGE)

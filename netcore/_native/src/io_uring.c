@@ -158,7 +158,10 @@ static int uring__remove(uring *u, uring_watch *w, int32_t fd)
     w->registered = 0;
     w->ready = 0;
     uring__cancel_all(u, w, fd);
-    return w->role == URING_PLAIN ? uring__settle(u, w) : 0;
+    if (w->role != URING_PLAIN)
+        return 0;
+    w->role = URING_UNKNOWN; /* a socket that has been dialled is adopted next */
+    return uring__settle(u, w);
 }
 
 int nc_io_uring_control(nc_poller *poller, int operation, nc_socket socket, int interest)

@@ -12,7 +12,7 @@ static void uring__polled(uring *u, uring_watch *w, int32_t fd, const struct io_
             uring__later(u, w, fd);
     }
     if (cqe->res == -EBADF) /* closed before it was unregistered, which epoll forgives, and so do we */
-        w->registered = 0;
+        w->registered = w->role = 0;
     if (cqe->res < 0 || !w->registered || cancelled)
         return;
     if (cqe->res & POLLIN && w->interest & NC_READ)

@@ -126,8 +126,8 @@ static int uring__submit_sends(uring *u, int count, const nc_socket *sockets, co
     int troubled = 0;
     int waiting = u->sending;
 
-    while (waiting) {
-        int result = io_uring_submit(&u->ring);
+    for (int again = 0; waiting; again = 1) {
+        int result = again ? io_uring_submit_and_get_events(&u->ring) : io_uring_submit(&u->ring);
         uring__reap(u);
         waiting = 0;
         for (int i = 0; i < u->sending && !waiting; i++)
