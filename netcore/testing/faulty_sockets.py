@@ -25,7 +25,7 @@ class FaultySockets:
 
     "receive" and "send" fail with an errno or move few bytes (``Short``); "accept" fails, takes few, or loses
     a connection before it is accepted (ECONNABORTED). After an error that is more than passing the socket is
-    dead for who uses it. No byte is lost or doubled before that.
+    dead for who uses it. No byte is lost or doubled before that; an error in sending costs one datagram.
 
     Args:
         sockets: What does the work.
@@ -173,6 +173,29 @@ class FaultySockets:
             count = min(count, fault.size)
             self._remind(fd, Readiness.WRITABLE)
         return self._sockets.sendfile(fd, file, offset, count)
+
+    def receive_datagrams(self, fd: int, limit: int) -> tuple[list[tuple[bytes | None, bytes]], int]:
+        """See ``Sockets.receive_datagrams``; an error costs no datagram, as one of ICMP does not."""
+        fault = self._plan.draw("receive")
+        if isinstance(fault, Short):
+            return self._sockets.receive_datagrams(fd, min(limit, fault.size))
+        if fault is None:
+            return self._sockets.receive_datagrams(fd, limit)
+        self._remind(fd, Readiness.READABLE)
+        return [], 0 if fault in _PASSING else -fault
+
+    def send_datagrams(self, fd: int, chunks: list[Chunk], names: list[bytes]) -> Sequence[tuple[int, int]]:
+        """See ``Transport.send_datagrams``; few are sent, or the first fails."""
+        fault = self._plan.draw("send")
+        if fault is None or not chunks:
+            return self._sockets.send_datagrams(fd, chunks, names)
+        if isinstance(fault, Short) or fault in _BACKED_UP:
+            self._remind(fd, Readiness.WRITABLE)
+            taken = min(fault.size, len(chunks)) if isinstance(fault, Short) else 0
+            failures = self._sockets.send_datagrams(fd, chunks[:taken], names[:taken])
+            return [*failures, *((i, -errno.EAGAIN) for i in range(taken, len(chunks)))]
+        behind = self._sockets.send_datagrams(fd, chunks[1:], names[1:])
+        return [(0, -fault), *((i + 1, code) for i, code in behind)]
 
     def shutdown_write(self, fd: int) -> None:
         """See ``Transport.shutdown_write``."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from netcore.sockets import Sockets
 from netcore.testing.conformance.accept_rules import ACCEPT_RULES
+from netcore.testing.conformance.datagram_rules import DATAGRAM_RULES
 from netcore.testing.conformance.lifetime_rules import LIFETIME_RULES
 from netcore.testing.conformance.receive_rules import RECEIVE_RULES
 from netcore.testing.conformance.rules import run_rules
@@ -25,6 +26,8 @@ def check_sockets(factory: Callable[[], Sockets]) -> None:
 
     It opens some hundred sockets, and for a moment lowers the process's limit of open descriptors, so
     nothing else should be opening files meanwhile.
+
+    A backend of streams alone, without ``receive_datagrams``, is not asked about datagrams.
 
     Args:
         factory: Called without arguments, any number of times; makes new sockets.
@@ -44,3 +47,5 @@ def check_sockets(factory: Callable[[], Sockets]) -> None:
         bench.close()
 
     run_rules("sockets", _RULES, run)
+    if hasattr(factory(), "receive_datagrams"):
+        run_rules("sockets", DATAGRAM_RULES, run)

@@ -120,12 +120,12 @@ def client() -> Callable[[str], str]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Starts examples on a free port and stops them after the test: ``start("chat", "--loops", "2")``."""
+    """Starts examples and stops them after the test: ``start("chat", "--loops", "2", address=...)``."""
     programs: list[Program] = []
 
-    def run(name: str, *arguments: str) -> Program:
+    def run(name: str, *arguments: str, address: str = "tcp://127.0.0.1:0") -> Program:
         log = tmp_path / f"{name.replace('/', '-')}-{len(programs)}.log"
-        programs.append(Program(name, ("tcp://127.0.0.1:0", *arguments), log))
+        programs.append(Program(name, (address, *arguments), log))
         return programs[-1]
 
     if sys.platform == "win32":
