@@ -36,9 +36,12 @@ def svg_directive(make: Callable[[], str]) -> type[SphinxDirective]:
     return Drawn
 
 
-def list_table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str = "auto") -> str:
+def list_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], widths: str = "auto", kind: str = ""
+) -> str:
     """Returns a table in reStructuredText; the cells are reStructuredText of one paragraph."""
-    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}"]
+    lines += [f"   :class: {kind}", ""] if kind else [""]
     for row in (header, *rows):
         for number, cell in enumerate(row):
             lines.append(f"   {'* -' if number == 0 else '  -'} {' '.join(cell.split())}")

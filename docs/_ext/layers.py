@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -62,22 +63,34 @@ def draw() -> str:
     """Draws the layers as rows of boxes, with an arrow for each import that no chain of others implies."""
     rows = layers()
     drawing = Drawing("layers", "The packages of netcore and their imports", _WIDTH, _ROW * len(rows))
-    places: dict[str, tuple[float, float, float]] = {}
-    for row, names in enumerate(rows):
-        width = min(130.0, (_WIDTH - 14 * (len(names) + 1)) / len(names))
-        gap = (_WIDTH - width * len(names)) / (len(names) + 1)
-        for column, name in enumerate(names):
-            places[name] = (gap + column * (width + gap), row * _ROW + 12, width)
-    for start, end in sorted(essential(imports(rows))):
+    places = {name: place for row, names in enumerate(rows) for name, place in _row(row, names)}
+    taken: dict[tuple[str, int], int] = {}
+    for start, end in sorted(essential(imports(rows)), key=lambda edge: (places[edge[1]], places[edge[0]])):
         (x1, y1, w1), (x2, y2, w2) = places[start], places[end]
-        x1, x2, y1 = x1 + w1 / 2, x2 + w2 / 2, y1 + _BOX
-        bend = (y2 - y1) / 2
-        drawing.path(
-            f"M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"
-        )
+        # Arrows leave and arrive side by side, not all at the middle.
+        leave, arrive = taken.get((start, 0), 0), taken.get((end, 1), 0)
+        taken[start, 0], taken[end, 1] = leave + 1, arrive + 1
+        x1, x2 = x1 + w1 * _share(leave), x2 + w2 * _share(arrive)
+        y1, half = y1 + _BOX, (y1 + _BOX + y2) / 2
+        drawing.path(f"M{x1:.0f} {y1:.0f}C{x1:.0f} {half:.0f} {x2:.0f} {half:.0f} {x2:.0f} {y2:.0f}")
     for name, (x, y, width) in places.items():
         drawing.box(x, y, width, _BOX, name)
     return str(drawing)
+
+
+def _row(row: int, names: list[str]) -> Iterator[tuple[str, tuple[float, float, float]]]:
+    """Gives each package of a row its place: left edge, upper edge and width."""
+    width = min(130.0, (_WIDTH - 14 * (len(names) + 1)) / len(names))
+    gap = (_WIDTH - width * len(names)) / (len(names) + 1)
+    # A row with one package stands aside by turns, so that arrows that pass it by stay in sight.
+    aside = (-1) ** row * 110 if len(names) == 1 else 0
+    for column, name in enumerate(names):
+        yield name, (gap + column * (width + gap) + aside, row * _ROW + 12, width)
+
+
+def _share(number: int) -> float:
+    """Spreads arrows over the edge of a box: the middle, then right and left of it."""
+    return 0.5 + (number + 1) // 2 * (0.14 if number % 2 else -0.14)
 
 
 def _package(module: str) -> str:

@@ -8,16 +8,16 @@ from svg import Drawing
 
 from netcore.connection import TRANSITIONS, Event, State
 
-_WIDTH, _HEIGHT, _BOX_W, _BOX_H = 760, 470, 150, 44
+_WIDTH, _HEIGHT, _BOX_W, _BOX_H = 760, 490, 150, 44
 
 _PLACES = {
     State.OPEN: (305, 14),
     State.SHUTTING: (20, 120),
     State.PEER_CLOSED: (590, 120),
-    State.FAILED: (305, 200),
-    State.WRITE_SHUT: (20, 280),
-    State.CLOSING: (590, 280),
-    State.CLOSED: (305, 410),
+    State.FAILED: (165, 240),
+    State.WRITE_SHUT: (20, 330),
+    State.CLOSING: (590, 330),
+    State.CLOSED: (305, 440),
 }
 """Where each state stands: the left upper corner of its box."""
 
@@ -39,7 +39,7 @@ def draw() -> str:
         drawing.box(x, y, _BOX_W, _BOX_H, state.name, state.label)
     numbers = {event: number for number, event in enumerate(Event, 1)}
     for (x, y), events in labels:
-        drawing.text(x, y, " ".join(f"{numbers[event]}" for event in events))
+        drawing.label(x, y, " ".join(f"{numbers[event]}" for event in events))
     return str(drawing)
 
 
@@ -47,8 +47,8 @@ def _arrow(drawing: Drawing, start: State, end: State) -> tuple[float, float]:
     """Draws an arrow between the borders of two boxes; returns where its label goes."""
     x1, y1 = (place + size / 2 for place, size in zip(_PLACES[start], (_BOX_W, _BOX_H), strict=True))
     x2, y2 = (place + size / 2 for place, size in zip(_PLACES[end], (_BOX_W, _BOX_H), strict=True))
-    # A bow to the right of its way: two arrows between the same states, or in one line, stay apart.
-    bow = 0.12
+    # A bow keeps arrows apart that would lie in one line; to the other side where a box stands in the way.
+    bow = -0.12 if x2 > x1 and y2 > y1 else 0.12
     cx, cy = (x1 + x2) / 2 - (y2 - y1) * bow, (y1 + y2) / 2 + (x2 - x1) * bow
     x1, y1 = _border(x1, y1, cx, cy)
     x2, y2 = _border(x2, y2, cx, cy)
@@ -80,24 +80,21 @@ def table() -> str:
         (f"``{state.name}``", state.label, mark(state.receives), mark(state.writes), mark(state.drops_output))
         for state in State
     ]
-    moves = [
-        (
-            event.value,
-            *(
-                f"``{TRANSITIONS[state][event].name}``" if event in TRANSITIONS[state] else "\\-"
-                for state in State
-            ),
-        )
-        for event in Event
-    ]
+    columns = [str(number) for number, _ in enumerate(Event, 1)]
+    moves = [(state.name, *(_leads(state, event) for event in Event)) for state in State]
     return "\n".join(
         [
             list_table(("State", "In words", "Delivers input", "Takes writes", "Drops output"), facts),
-            "Where each event leads; a dash means that it cannot come, or changes nothing.",
+            "Where each event leads, by its number; a dash means that it cannot come, or changes nothing.",
             "",
-            list_table(("Event", *(f"``{state.name}``" for state in State)), moves),
+            list_table(("State", *columns), moves, kind="small"),
         ]
     )
+
+
+def _leads(state: State, event: Event) -> str:
+    target = TRANSITIONS[state].get(event)
+    return target.name if target else "\\-"
 
 
 def setup(app: Sphinx) -> None:

@@ -44,6 +44,13 @@ class Drawing:
             f'<text{kind} x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
         )
 
+    def label(self, x: float, y: float, text: str) -> None:
+        """Writes a short line on a patch of the page's own colour, so that what is below does not disturb."""
+        width = 7 * len(text) + 6
+        place = f'x="{x - width / 2:.0f}" y="{y - 8:.0f}" width="{width}" height="16"'
+        self._parts.append(f'<rect class="patch" {place}/>')
+        self.text(x, y + 4.5, text)
+
     def path(self, data: str, arrow: bool = True, kind: str = "line") -> None:
         """Draws a path, with a head at its end."""
         head = f' marker-end="url(#{self.name}-head)"' if arrow else ""
