@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from generated import rst_directive
 from sphinx.application import Sphinx
@@ -16,8 +17,8 @@ def describe() -> str:
     parts = [f"{parser.description}", "", *_arguments(parser)]
     for command, subparser in _commands(parser).items():
         parts += [f"netcore {command}", "-" * (8 + len(command)), "", str(subparser.description), ""]
-        usage = " ".join(subparser.format_usage().removeprefix("usage: ").split())
-        parts += [".. code-block:: text", "", f"   {usage}", "", *_arguments(subparser)]
+        usage = subparser.format_usage().removeprefix("usage: ").splitlines()
+        parts += [".. code-block:: text", "", *(f"   {line}" for line in usage), "", *_arguments(subparser)]
     return "\n".join(parts)
 
 
@@ -36,6 +37,7 @@ def _arguments(parser: argparse.ArgumentParser) -> list[str]:
         metavar = action.metavar if isinstance(action.metavar, str) else ""
         names = [f"``{name}{' ' + metavar if metavar else ''}``" for name in action.option_strings]
         help_text = (action.help or "") % {"default": action.default, "prog": parser.prog}
+        help_text = re.sub(r"\w+://[A-Z:]+", r"``\g<0>``", help_text)  # or it would be a link
         lines += [", ".join(names) or f"``{metavar}``", f"   {help_text}", ""]
     return lines
 

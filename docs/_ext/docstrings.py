@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
+import sys
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 
 _VALUES = ("attribute", "data", "property")
 
@@ -23,12 +26,30 @@ def before_napoleon(app: Sphinx, what: str, name: str, obj: object, options: Any
 
 
 def after_napoleon(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
-    """Restores the docstrings of values, and drops those that belong to the type of a constant."""
+    """Restores the docstrings of values, and gives constants their own instead of their type's."""
     if what in _VALUES:
         lines[:] = _kept.pop(name, lines)
-    own = inspect.cleandoc(type(obj).__doc__ or "").splitlines()
-    if what == "data" and own and [line for line in lines if line][:1] == own[:1]:
-        lines.clear()
+    if what == "data":
+        lines[:] = constant_doc(name.rpartition(".")[2], obj)
+
+
+def constant_doc(name: str, value: object) -> list[str]:
+    """Finds what stands below a constant where it is made: the package that exports it says nothing."""
+    for module in [module for each, module in sorted(sys.modules.items()) if each.startswith("netcore.")]:
+        if vars(module).get(name) is value:
+            documented = ModuleAnalyzer.for_module(module.__name__).find_attr_docs()
+            if ("", name) in documented:
+                return documented["", name]
+    return []
+
+
+def drop_signature(
+    app: Sphinx, what: str, name: str, obj: object, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None] | None:
+    """Leaves out what one does not write: a protocol is not called, and an enumeration not by its value."""
+    if inspect.isclass(obj) and (getattr(obj, "_is_protocol", False) or issubclass(obj, enum.Enum)):
+        return None, None
+    return None
 
 
 def attributes_of(cls: type) -> list[str]:
@@ -41,3 +62,4 @@ def setup(app: Sphinx) -> None:
     """Registers the corrections, around napoleon's own step at priority 500."""
     app.connect("autodoc-process-docstring", before_napoleon, priority=400)
     app.connect("autodoc-process-docstring", after_napoleon, priority=600)
+    app.connect("autodoc-process-signature", drop_signature)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import docstrings
@@ -26,8 +28,12 @@ def package_entries(package: str) -> str:
             elsewhere.append(f":py:obj:`{full}`")
             continue
         lines += [f".. {_kind(value)}:: {full}"]
+        if isinstance(value, Mapping):
+            lines.append("   :no-value:")
         if inspect.isclass(value):
             lines.append("   :members:")
+            if issubclass(value, enum.Enum):
+                lines.append("   :undoc-members:")
             if attributes := docstrings.attributes_of(value):
                 lines.append(f"   :exclude-members: {', '.join(attributes)}")
             if issubclass(value, BaseException):

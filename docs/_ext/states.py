@@ -47,8 +47,8 @@ def _arrow(drawing: Drawing, start: State, end: State) -> tuple[float, float]:
     """Draws an arrow between the borders of two boxes; returns where its label goes."""
     x1, y1 = (place + size / 2 for place, size in zip(_PLACES[start], (_BOX_W, _BOX_H), strict=True))
     x2, y2 = (place + size / 2 for place, size in zip(_PLACES[end], (_BOX_W, _BOX_H), strict=True))
-    # A bow keeps arrows apart that would lie in one line; to the other side where a box stands in the way.
-    bow = -0.12 if x2 > x1 and y2 > y1 else 0.12
+    # A bow keeps arrows apart that would lie in one line; flat ones to the right pass above what is there.
+    bow = -0.12 if x2 - x1 > 2.6 * (y2 - y1) > 0 else 0.12
     cx, cy = (x1 + x2) / 2 - (y2 - y1) * bow, (y1 + y2) / 2 + (x2 - x1) * bow
     x1, y1 = _border(x1, y1, cx, cy)
     x2, y2 = _border(x2, y2, cx, cy)
