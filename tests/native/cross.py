@@ -90,15 +90,20 @@ def build(directory: Path, headers: Path, target: str) -> str:
         "-o",
         generated,
     )
-    # netcore's own C once more, with all warnings and the other way to wake.
-    own = (*WARNINGS, "-Wpedantic", "-DNC_KQUEUE_PIPE", "-c", SOURCES / "platform.c")
-    zig(directory, target, *own, "-o", directory / f"{target}-pipe.o")
+    # netcore's own C apart from what cffi makes of it: with all warnings, and with each way to wake.
+    own = (*WARNINGS, "-Wpedantic", "-c", SOURCES / "platform.c", "-o")
+    zig(directory, target, *own, directory / f"{target}-own.o")
+    zig(directory, target, "-DNC_KQUEUE_PIPE", *own, directory / f"{target}-pipe.o")
     system = target.partition("-")[2]
     facts = directory / f"{target}-facts.c"
     facts.write_text(declared_facts(platform_of(SYSTEMS.get(system, system))))
     zig(directory, target, *WARNINGS, f"-I{SOURCES}", "-c", facts, "-o", directory / f"{target}-facts.o")
     if target not in LINKED:
         return "compiled"
+    # All functions it calls are in the system's library; only those of Python may be missing.
+    for variant in ("own", "pipe"):
+        linked = directory / f"{target}-{variant}.so"
+        zig(directory, target, "-shared", "-Wl,-z,defs", directory / f"{target}-{variant}.o", "-o", linked)
     zig(directory, target, "-shared", *EXTENSION.get(system, ()), generated, "-o", directory / f"{target}.so")
     return "compiled and linked"
 
