@@ -3,8 +3,9 @@
 setuptools calls ``ffibuilder`` through ``setup.py``. The functions come from ``src/netcore.h``, the one
 contract; which backends are compiled is decided by ``src/platform.c``.
 
-CFLAGS and LDFLAGS are heeded as by any build of setuptools; LIBS is what to link behind the objects. Together
-they bring in what a platform lacks, such as kqueue on Linux:
+CFLAGS and LDFLAGS are heeded as by any build of setuptools, which puts LDFLAGS in front of the objects. LIBS is
+what to link behind them, as many a linker wants libraries to be; so are the libraries of LDFLAGS, once more.
+Together they bring in what a platform lacks, such as kqueue on Linux:
 
     CFLAGS=-I/usr/include/kqueue LIBS=-lkqueue NETCORE_NATIVE=require python -m pip install .
 
@@ -26,7 +27,10 @@ from pathlib import Path
 import cffi
 
 SOURCES = Path(__file__).parent / "src"
-LIBRARIES = shlex.split(os.environ.get("LIBS", ""))
+LIBRARIES = [
+    *(flag for flag in shlex.split(os.environ.get("LDFLAGS", "")) if flag.startswith("-l")),
+    *shlex.split(os.environ.get("LIBS", "")),
+]
 
 _LIBURING_TRIAL = """
 #include <liburing.h>

@@ -8,10 +8,9 @@
  * The kernel's facts this rests on:
  *   - reading and writing are filters of their own, with an event each; they are put together here;
  *   - EV_EOF may come with bytes still to be read, and fflags is then the socket's error;
- *   - adding a filter that is there looks at the descriptor anew, but leaves its EV_CLEAR as it was;
+ *   - adding a filter that is there leaves its EV_CLEAR as it was, and not every kqueue looks at the descriptor
+ *     anew; so a filter that is to be told anew, or in another way, is removed first;
  *   - the types of struct kevent differ between systems, so its fields are set by name, and udata as memory.
- *
- * The waker is EVFILT_USER, or a pipe where the system has no such filter (OpenBSD before 7.8, NetBSD before 10).
  */
 
 #include <sys/types.h>
@@ -26,10 +25,6 @@
 #include <unistd.h>
 
 #include "netcore.h"
-
-#if !defined(EVFILT_USER) && !defined(NC_KQUEUE_PIPE)
-#define NC_KQUEUE_PIPE 1 /* may also be given to the compiler, to try the pipe on any system */
-#endif
 
 enum { KQUEUE_BATCH = NC_CHANGES };
 
@@ -74,73 +69,13 @@ static int kqueue__apply(nc_poller *poller, const struct kevent *change)
     return result < 0 ? -errno : 0;
 }
 
-/* A filter that is gone, or a descriptor that was closed too early: forgiven, as epoll does. */
+/* A filter that is gone, or a descriptor that was closed too early: forgiven, as epoll does. 0 is a receipt. */
 static int kqueue__is_forgiven(int error)
 {
-    return error == ENOENT || error == EBADF;
+    return error == 0 || error == ENOENT || error == EBADF;
 }
 
-#ifdef NC_KQUEUE_PIPE
-
-static int kqueue__open_waker(nc_poller *poller)
-{
-    struct kevent change;
-    int ends[2];
-
-    if (pipe(ends) < 0)
-        return -errno;
-    poller->woken = ends[0];
-    poller->waker = ends[1];
-    for (int i = 0; i < 2; i++)
-        if (fcntl(ends[i], F_SETFD, FD_CLOEXEC) < 0 || fcntl(ends[i], F_SETFL, O_NONBLOCK) < 0)
-            return -errno;
-    change = kqueue__event(poller->woken, EVFILT_READ, EV_ADD, KQUEUE_WAKER);
-    return kqueue__apply(poller, &change);
-}
-
-int nc_kqueue_wake(nc_poller *poller)
-{
-    ssize_t n;
-
-    do
-        n = write((int)poller->waker, "", 1);
-    while (n < 0 && errno == EINTR);
-    return n < 0 && errno != EAGAIN ? -errno : 0; /* a full pipe wakes as well */
-}
-
-static void kqueue__woken(nc_poller *poller)
-{
-    char pokes[512];
-    ssize_t n;
-
-    do
-        n = read((int)poller->woken, pokes, sizeof pokes);
-    while (n == (ssize_t)sizeof pokes || (n < 0 && errno == EINTR));
-}
-
-#else
-
-static int kqueue__open_waker(nc_poller *poller)
-{
-    struct kevent change = kqueue__event(0, EVFILT_USER, EV_ADD | EV_CLEAR, KQUEUE_WAKER);
-
-    return kqueue__apply(poller, &change);
-}
-
-int nc_kqueue_wake(nc_poller *poller)
-{
-    struct kevent change = kqueue__event(0, EVFILT_USER, 0, KQUEUE_WAKER);
-
-    change.fflags = NOTE_TRIGGER;
-    return kqueue__apply(poller, &change);
-}
-
-static void kqueue__woken(nc_poller *poller)
-{
-    (void)poller; /* EV_CLEAR has reset it */
-}
-
-#endif
+#include "kqueue_waker.c"
 
 int nc_kqueue_open(nc_poller *poller)
 {
@@ -250,8 +185,8 @@ int nc_kqueue_control(nc_poller *poller, int operation, nc_socket socket, int in
     int wanted = interest & ((1 << NC_FORMER) - 1);
     int old = operation == NC_ADD ? 0 : kqueue__filters(former);
     int adding = wanted & (NC_READ | NC_WRITE) ? NC_ADD : KQUEUE_ADD_SENTINEL;
-    int as_before = (wanted & NC_EDGE) == (former & NC_EDGE) &&
-                    (adding == KQUEUE_ADD_SENTINEL) == !(former & (NC_READ | NC_WRITE));
+    int stays_as_it_is = operation == NC_MODIFY && !(wanted & NC_EDGE) && !(former & NC_EDGE) &&
+                         (adding == KQUEUE_ADD_SENTINEL) == !(former & (NC_READ | NC_WRITE));
     int result = 0;
 
     if (operation == NC_REMOVE) {
@@ -261,10 +196,12 @@ int nc_kqueue_control(nc_poller *poller, int operation, nc_socket socket, int in
     if (operation == NC_ADD && fcntl((int)socket, F_GETFD) < 0)
         return -errno;
     for (int direction = NC_READ; direction <= NC_WRITE && result == 0; direction <<= 1) {
-        int stays = kqueue__filters(wanted) & direction;
-        if (old & direction && !(stays && as_before))
+        int is_wanted = kqueue__filters(wanted) & direction;
+        if (stays_as_it_is && is_wanted && old & direction)
+            continue;
+        if (old & direction)
             result = kqueue__note(poller, NC_REMOVE, socket, direction);
-        if (stays && result == 0)
+        if (is_wanted && result == 0)
             result = kqueue__note(poller, adding, socket, direction | (wanted & NC_EDGE));
     }
     return result;
