@@ -3,8 +3,8 @@
 setuptools calls ``ffibuilder`` through ``setup.py``. The functions come from ``src/netcore.h``, the one
 contract; which backends are compiled is decided by ``src/platform.c``.
 
-CFLAGS and LDFLAGS are heeded as by any build of setuptools, which puts LDFLAGS in front of the objects. LIBS is
-what to link behind them, as many a linker wants libraries to be; so are the libraries of LDFLAGS, once more.
+CFLAGS and LDFLAGS are heeded as by any build of setuptools, which puts LDFLAGS in front of the objects. LIBS
+is what to link behind them, as many a linker wants libraries to be; so are those of LDFLAGS, once more.
 Together they bring in what a platform lacks, such as kqueue on Linux:
 
     CFLAGS=-I/usr/include/kqueue LIBS=-lkqueue NETCORE_NATIVE=require python -m pip install .
