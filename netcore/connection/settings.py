@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from netcore._platform import pack_linger
 from netcore.errors import UnsupportedOperationError
 from netcore.handler import Conn
-from netcore.sockets import set_keep_alive
+from netcore.sockets import duplicate, set_keep_alive
 
 __all__ = ["SocketSettings"]
 
@@ -30,7 +30,7 @@ class SocketSettings(Conn):
     def dup(self) -> int:
         """See ``Conn.dup``; the copy is not inherited by child processes (PEP 446)."""
         with self.borrowed() as sock:
-            return sock.dup().detach()
+            return duplicate(sock)
 
     def set_read_buffer(self, size: int) -> None:
         """See ``Conn.set_read_buffer``."""

@@ -307,7 +307,7 @@ class Engine:
             return
         try:
             self._handler.on_shutdown(self)
-        except Exception:
+        except BaseException:  # the engine has ended: there is nothing left for it to end
             self._logger.exception("on_shutdown failed")
         finally:
             self._close_log()

@@ -12,7 +12,7 @@ from netcore.address import Address
 from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
 from netcore.poll import Interest
-from netcore.sockets import unpack_name
+from netcore.sockets import duplicate, unpack_name
 
 if TYPE_CHECKING:
     from netcore.eventloop.loop import Loop
@@ -103,7 +103,7 @@ class Acceptor:
             if self._closed:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             with self._loop.sockets.borrow(self.listener.fd) as sock:
-                return sock.dup().detach()
+                return duplicate(sock)
 
     def ready(self, readiness: int) -> None:
         """Takes what is waiting, within the limits of a turn and of the gate."""

@@ -24,7 +24,7 @@ from netcore.eventloop.serving import Serving
 from netcore.eventloop.shared import Shared
 from netcore.handler import CloseReason
 from netcore.poll import Interest, Poller, Readiness
-from netcore.sockets import Sockets
+from netcore.sockets import Sockets, duplicate
 
 if TYPE_CHECKING:
     from netcore.connection import Host
@@ -261,7 +261,7 @@ class DatagramListener:
             if self._closed:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             with self._loop.sockets.borrow(self._port.fd) as sock:
-                return sock.dup().detach()
+                return duplicate(sock)
 
     @property
     def outbound_buffered(self) -> int:

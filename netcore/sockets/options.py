@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from netcore._platform import KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SO_BINDTODEVICE, SO_NOSIGPIPE
 from netcore.errors import UnsupportedOperationError
 
-__all__ = ["SocketOptions", "set_keep_alive"]
+__all__ = ["SocketOptions", "duplicate", "set_keep_alive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +78,13 @@ def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: fl
         for option, unit, value in zip(KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, values, strict=True):
             if option is not None:
                 sock.setsockopt(socket.IPPROTO_TCP, option, int(value * unit))
+
+
+def duplicate(sock: socket.socket) -> int:
+    """Duplicates a socket's descriptor; see dup(2). The copy is not inherited by child processes (PEP 446).
+
+    ``socket.socket.dup`` also gives the copy the time-out of the object. For one that was only borrowed
+    that is None, and the file status flags, O_NONBLOCK among them, are common to all copies (fcntl(2)):
+    the next accept(2) from the original would block its loop.
+    """
+    return socket.dup(sock.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import subprocess
@@ -163,3 +164,20 @@ def test_a_failed_listen_leaves_no_socket_file(tmp_path, monkeypatch):
         Engine(EventHandler(), f"unix://{path}").start()
     assert not path.exists()
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_duplicate_leaves_the_original_as_it_is(serve, dial):
+    """O_NONBLOCK belongs to what both descriptors stand for: a copy that blocks makes the listener block."""
+    handler = RecordingHandler()
+    engine = serve(handler)
+    sock = dial(engine)
+    conn = handler.wait_for("on_open").conn
+    copies = [engine.dup_listener(), conn.dup()]
+    try:
+        assert [os.get_blocking(fd) for fd in copies] == [False, False]
+        assert [os.get_inheritable(fd) for fd in copies] == [False, False]
+    finally:
+        for fd in copies:
+            os.close(fd)
+    sock.sendall(b"x")
+    handler.wait_for("on_traffic")
