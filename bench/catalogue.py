@@ -28,7 +28,11 @@ PROFILES = {
         rounds=3,
         timing=Timing(warmup=0.3, seconds=0.8),
         cells=_GOAL_CELLS,
-        peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-2", "uvloop", "gnet", "gnet-2"),
+        peers=(
+            *("c-epoll", "c-batch", "redis-server"),
+            *("netcore", "netcore-io_uring", "netcore-2"),
+            *("uvloop", "gnet", "gnet-2"),
+        ),
     ),
     "full": Profile(
         rounds=5,

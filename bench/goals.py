@@ -122,7 +122,8 @@ def _gil(connections: int, limit: float) -> Goal:
 
 GOALS = (
     *(
-        _cpu(f"echo 64 B, {connections} connections", f"echo-64-{connections}", against, limit)
+        _cpu(f"echo 64 B, {connections} connections{how}", f"echo-64-{connections}", against, limit, subject)
+        for subject, how in ((_SUBJECT, ""), (f"{_SUBJECT}-io_uring", ", on io_uring"))
         for against, limit in (("c-epoll", 1.05), ("uvloop", 0.85), ("gnet", 0.85))
         for connections in (50, 500)
     ),
