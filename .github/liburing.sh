@@ -4,7 +4,9 @@ set -eu
 version=2.9
 git clone --quiet --depth 1 --branch "liburing-$version" https://github.com/axboe/liburing /tmp/liburing
 cd /tmp/liburing
-./configure --prefix=/usr --libdir=/usr/lib --libdevdir=/usr/lib
+libdir=/usr/lib
+[ ! -d /usr/lib64 ] || libdir=/usr/lib64
+./configure --prefix=/usr --libdir="$libdir" --libdevdir="$libdir"
 make -C src -j2
 make install
-ldconfig /usr/lib 2>/dev/null || true # musl has no cache
+ldconfig 2>/dev/null || true # musl has no cache

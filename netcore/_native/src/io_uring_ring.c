@@ -14,6 +14,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#ifndef SYS_io_uring_register
+#define SYS_io_uring_register 427 /* headers older than the kernel that will run this lack it */
+#endif
+
 enum {
     URING_SUBMISSIONS = 512,
     URING_COMPLETIONS = 4096,
