@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from netcore import Address, Engine
+from netcore.poll import open_poller
 
 TIMEOUT = 30
 
@@ -63,3 +64,14 @@ def ipv6() -> None:
             sock.bind(("::1", 0))
     except OSError as error:
         pytest.skip(f"this machine has no [::1]: {error}")
+
+
+@pytest.fixture
+def edges() -> None:
+    """Skips where the poller knows no edges."""
+    poller = open_poller()
+    try:
+        if not poller.supports_edge:
+            pytest.skip(f"the poller {poller.name} has no edges")
+    finally:
+        poller.close()

@@ -228,7 +228,9 @@ def test_the_idle_timeout_applies(client, silent):
 
 
 @pytest.mark.parametrize("edge", [False, True])
-def test_pause_and_resume(client, silent, edge):
+def test_pause_and_resume(client, silent, request, edge):
+    if edge:
+        request.getfixturevalue("edges")
     sock, address = silent
     handler = RecordingHandler(on_open=lambda conn: conn.pause_reading())
     conn = client(handler, edge_triggered=edge).dial(address)

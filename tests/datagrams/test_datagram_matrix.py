@@ -7,7 +7,6 @@ import threading
 
 import pytest
 
-from netcore.poll import open_poller
 from netcore.testing import RecordingHandler
 
 _ROUNDS, _PEERS = 8, 6
@@ -48,13 +47,9 @@ MODES = {
 @pytest.mark.parametrize("loops", [1, 3])
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("mode", MODES)
-def test_every_datagram_comes_back_to_its_sender(serve, peer, mode, write, loops):
-    poller = open_poller()
-    try:
-        if mode.startswith("edge") and not poller.supports_edge:
-            pytest.skip(f"the poller {poller.name} has no edges")
-    finally:
-        poller.close()
+def test_every_datagram_comes_back_to_its_sender(serve, peer, request, mode, write, loops):
+    if mode.startswith("edge"):
+        request.getfixturevalue("edges")
     handler = RecordingHandler(on_traffic=lambda conn: WRITES[write](conn, conn.read()))
     engine = serve(handler, "udp://127.0.0.1:0", num_event_loops=loops, **MODES[mode])
     peers = [peer(engine) for _ in range(_PEERS)]

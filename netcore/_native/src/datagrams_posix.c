@@ -8,15 +8,17 @@
  * little when only one datagram has come. */
 enum { DATAGRAMS_VECTOR = 32 };
 
-#ifndef NC_HAVE_MMSG
-struct mmsghdr {
+#ifdef NC_HAVE_MMSG
+typedef struct mmsghdr datagrams__message;
+#else
+typedef struct {
     struct msghdr msg_hdr;
     unsigned int msg_len;
-};
+} datagrams__message;
 #endif
 
 /* Returns how many have come; *error is the errno that ended the batch, if one did. */
-static int datagrams__receive_batch(nc_socket socket, struct mmsghdr *messages, int count, int *error)
+static int datagrams__receive_batch(nc_socket socket, datagrams__message *messages, int count, int *error)
 {
     int received = 0;
     ssize_t n;
@@ -36,7 +38,7 @@ static int datagrams__receive_batch(nc_socket socket, struct mmsghdr *messages, 
     return received;
 }
 
-static int datagrams__send_batch(nc_socket socket, struct mmsghdr *messages, int count)
+static int datagrams__send_batch(nc_socket socket, datagrams__message *messages, int count)
 {
     int n;
 
@@ -52,7 +54,7 @@ static int datagrams__send_batch(nc_socket socket, struct mmsghdr *messages, int
 }
 
 /* Puts a batch's headers over its slots, `first` being the number of the first. */
-static void datagrams__prepare(struct mmsghdr *messages, struct iovec *parts, struct sockaddr_storage *names,
+static void datagrams__prepare(datagrams__message *messages, struct iovec *parts, struct sockaddr_storage *names,
                                int first, int count, int capacity, char *arena, size_t cap)
 {
     size_t small = cap < NC_DATAGRAM_SLOT ? cap : NC_DATAGRAM_SLOT;
@@ -76,7 +78,7 @@ static void datagrams__prepare(struct mmsghdr *messages, struct iovec *parts, st
 int nc_receive_datagrams(nc_socket socket, int capacity, int limit, char *arena, size_t cap, intptr_t *lengths,
                          unsigned char *names, int *name_size, int *error)
 {
-    struct mmsghdr messages[DATAGRAMS_VECTOR];
+    datagrams__message messages[DATAGRAMS_VECTOR];
     struct iovec parts[2 * DATAGRAMS_VECTOR];
     struct sockaddr_storage senders[DATAGRAMS_VECTOR];
     int count = 0;
@@ -93,11 +95,12 @@ int nc_receive_datagrams(nc_socket socket, int capacity, int limit, char *arena,
             *error = -failed;
         for (int i = 0; i < n; i++, count++) {
             struct msghdr *header = &messages[i].msg_hdr;
-            unsigned char packed[NC_NAME_SIZE];
+            unsigned char packed[NC_NAME_SIZE] = {0};
             size_t length = messages[i].msg_len;
             sockets__pack_name(&senders[i], header->msg_namelen, packed);
-            *name_size = packed[0];
-            memcpy(names + (size_t)count * packed[0], packed + 1, packed[0]);
+            if (count == 0) /* all senders of a socket have a name of the same family, and so of one size */
+                *name_size = packed[0];
+            memcpy(names + (size_t)count * (size_t)*name_size, packed + 1, (size_t)*name_size);
             lengths[count] = header->msg_flags & MSG_TRUNC ? -EMSGSIZE : (intptr_t)length;
             if (length > NC_DATAGRAM_SLOT)
                 memcpy((char *)parts[2 * i + 1].iov_base - NC_DATAGRAM_SLOT, parts[2 * i].iov_base,
@@ -139,7 +142,7 @@ static size_t datagrams__unpack_name(const unsigned char *packed, struct sockadd
 int nc_send_datagrams(nc_socket socket, int count, const size_t *lengths, const char *joined,
                       const char *const *pointers, const unsigned char *names, intptr_t *unsent)
 {
-    struct mmsghdr messages[DATAGRAMS_VECTOR];
+    datagrams__message messages[DATAGRAMS_VECTOR];
     struct iovec parts[DATAGRAMS_VECTOR];
     struct sockaddr_storage receivers[DATAGRAMS_VECTOR];
     int troubled = 0;
