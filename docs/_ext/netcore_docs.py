@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import changes
 import command_line
 import docstrings
 import layers
@@ -30,6 +31,7 @@ def to_the_method(app: Sphinx, page: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for module in (
+        changes,
         command_line,
         docstrings,
         layers,

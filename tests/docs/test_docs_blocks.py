@@ -165,3 +165,24 @@ def test_units_are_well_formed(page: Path) -> None:
             parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters="=")
             parser.read_string(block.text)
             assert parser.sections(), f"{page}:{block.line}"
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("language", ["haproxy", "nginx"])
+def test_proxies_take_their_configuration(language: str, tmp_path: Path) -> None:
+    program = shutil.which(language) or shutil.which(language, path="/usr/sbin")
+    module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+    if program is None or (language == "nginx" and not module.exists()):
+        pytest.skip(f"{language} is not installed, or not all of it")
+    found = [block for page in PAGES for block in blocks(page) if block.language == language]
+    assert found
+    for number, block in enumerate(found):
+        path = tmp_path / f"{number}.conf"
+        if language == "haproxy":
+            path.write_text(block.text)
+            command = [program, "-c", "-f", str(path)]
+        else:
+            path.write_text(f"load_module {module};\npid {tmp_path}/pid;\nevents {{}}\n{block.text}")
+            command = [program, "-t", "-c", str(path), "-e", str(tmp_path / "log")]
+        checked = subprocess.run(command, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stderr
