@@ -15,6 +15,7 @@ _COUNTS: Final = (
     "accepted",
     "bytes_received",
     "bytes_sent",
+    "datagrams_dropped",
     "datagrams_received",
     "datagrams_sent",
     "dial_failures",
@@ -44,7 +45,7 @@ class Counters:
         self.refused = self.accept_failures = self.dial_failures = 0
         self.closed: dict[CloseReason, int] = dict.fromkeys(CloseReason, 0)
         self.bytes_received = self.bytes_sent = self.messages = 0
-        self.datagrams_received = self.datagrams_sent = 0
+        self.datagrams_received = self.datagrams_sent = self.datagrams_dropped = 0
         self.turns = self.events = self.tasks = self.timers = self.errors = 0
 
     def snapshot(self, **levels: int) -> Metrics:

@@ -133,14 +133,16 @@ class DatagramConn(DatagramInput):
     @property
     def closed(self) -> bool:
         """See ``Conn.closed``; the end of the server closes them all."""
-        return self._outbox is None or not self._outbox.open
+        outbox = self._outbox
+        return outbox is None or not outbox.open
 
     @property
     def close_reason(self) -> CloseReason | None:
         """See ``Conn.close_reason``."""
-        if self._outbox is None:
+        outbox = self._outbox
+        if outbox is None:
             return CloseReason.LOCAL
-        return None if self._outbox.open else CloseReason.SHUTDOWN
+        return None if outbox.open else CloseReason.SHUTDOWN
 
     # Writing.
 

@@ -43,7 +43,6 @@ class DatagramPort:
         local: Where it is bound, with network "udp".
         outbox: What has been written to it.
         conn_class: What its datagrams come with.
-        dropped: Datagrams that were written and not sent because too many were waiting.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class DatagramPort:
         self._owner = owner
         self.conn_class = conn_class
         self.outbox = DatagramOutbox(host, fd, self)
-        self.dropped = 0
 
     @property
     def receiving(self) -> bool:
@@ -104,7 +102,7 @@ class DatagramPort:
 
     def overflowed(self, waiting: int) -> None:
         """See ``DatagramOwner.overflowed``: drops the datagram, as the network would."""
-        self.dropped += 1
+        self.host.counters.datagrams_dropped += 1
         self._owner.report_drop(waiting)
 
     def watch_writable(self, on: bool) -> None:

@@ -39,6 +39,7 @@ class Metrics:
         messages: Times that a stream's bytes were received and handed to ``on_traffic``.
         datagrams_received: Datagrams received.
         datagrams_sent: Datagrams that the kernel has taken.
+        datagrams_dropped: Datagrams of servers that were written while ``Options.max_outbound`` was waiting.
         turns: Rounds of the loop: wait, receive, handle, send.
         events: Descriptors reported to be ready, over all turns.
         tasks: Calls of other threads that have been run.
@@ -67,6 +68,7 @@ class Metrics:
     messages: int = 0
     datagrams_received: int = 0
     datagrams_sent: int = 0
+    datagrams_dropped: int = 0
     turns: int = 0
     events: int = 0
     tasks: int = 0

@@ -350,3 +350,57 @@ def test_debug_checks_the_thread(serve, peer):
             call()
     conn.async_write(b"allowed")
     assert client.receive() == b"allowed"
+
+
+def test_every_thread_safe_method_under_load(serve, peer):
+    """Threads use connections that were kept, while the loop is busy with others."""
+    kept = []
+
+    def on_traffic(conn):
+        data = conn.read()
+        if data == b"keep":
+            kept.append(conn)
+        if data:  # else it was woken up
+            conn.write(data)
+
+    handler = RecordingHandler(on_traffic=on_traffic)
+    engine = serve(handler, UDP)
+    owner, busy = peer(engine), peer(engine)
+    owner.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    for _ in range(4):
+        assert owner.ask(b"keep") == b"keep"
+    told, ids, failures = [], set(), []
+    over = threading.Event()
+
+    def load():
+        while not over.is_set():
+            busy.ask(b"busy")
+
+    def use(conn):
+        try:
+            for _ in range(20):
+                conn.async_write(b"1", lambda c, error: told.append(error))
+                conn.async_writev([b"2", b"3"], lambda c, error: told.append(error))
+                conn.wake(lambda c, error: told.append(error))
+                os.close(conn.dup())
+                conn.set_read_buffer(1 << 18)
+                ids.add((conn.id, conn.fd, conn.closed, conn.local_address, conn.remote_address))
+            conn.close(lambda c, error: told.append(error))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=load), *(threading.Thread(target=use, args=(conn,)) for conn in kept)]
+    for thread in threads:
+        thread.start()
+    try:
+        answers = [owner.receive() for _ in range(4 * 40)]
+        for thread in threads[1:]:
+            thread.join()
+    finally:
+        over.set()
+        threads[0].join()
+    settled(kept[0])
+    assert (failures, told) == ([], [None] * 4 * 61)
+    assert sorted(answers) == [b"1"] * 80 + [b"23"] * 80
+    assert len(ids) == 4
+    assert all(conn.closed for conn in kept)

@@ -177,6 +177,7 @@ def test_a_server_drops_what_is_beyond_the_limit_and_says_so(world, caplog):
     made.sockets.unblock(FD)
     made.turns(2)
     assert 1 <= len(made.sent()) <= 3
+    assert made.loop.metrics().datagrams_dropped == 10 - len(made.sent())
     assert made.sent()[0] == b"000" * 100
 
 
