@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 from netcore import Address, Conn, Engine, EventHandler
 from netcore.connection import Limits
 from netcore.eventloop import Listener, Loop, Shared
-from netcore.poll import why_unavailable
+from netcore.poll import open_poller, why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
 
@@ -86,12 +87,21 @@ def world() -> Callable[..., FakeWorld]:
     return make
 
 
+def skip_without_edges(options: dict[str, object]) -> None:
+    """Skips the test if its options ask for edges, which the reference poller does not have."""
+    if options.get("edge_triggered") or options.get("edge_triggered_chunk"):
+        with contextlib.closing(open_poller()) as poller:
+            if not poller.supports_edge:
+                pytest.skip(f"the poller {poller.name} has no edges")
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Engine]]:
     """Starts engines on loopback and stops them after the test: ``serve(handler, *addresses, **options)``."""
     engines: list[Engine] = []
 
     def start(handler: EventHandler, *addresses: str, **options: object) -> Engine:
+        skip_without_edges(options)
         engine = Engine(handler, *(addresses or ("tcp://127.0.0.1:0",)), **options)
         engine.start()
         engines.append(engine)

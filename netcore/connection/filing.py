@@ -151,6 +151,8 @@ class FilingStream(OutboundStream):
 
 
 def _check(file: object, offset: int, count: int | None) -> None:
+    if not hasattr(file, "read"):
+        raise TypeError(f"sendfile needs a file object, not {file!r}")
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"sendfile needs a file opened in binary mode, not {file!r}")
     if offset < 0 or (count is not None and count < 0):

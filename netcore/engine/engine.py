@@ -40,6 +40,7 @@ class Engine:
         overrides: Fields of ``Options`` that replace those of ``options``.
 
     Raises:
+        TypeError: The handler is a class, or None.
         OptionsError: An option is unknown, has a bad value, or contradicts another one.
         PollerUnavailableError: The option ``poller`` names none.
         InvalidAddressError: An address is none, or there is no address.
@@ -65,6 +66,7 @@ class Engine:
         return engine
 
     def _prepare(self, handler: EventHandler, addresses: Sequence[str | Address], options: Options) -> None:
+        _check_handler(handler)
         self.options = options
         self._wanted = tuple(map(Address.parse, addresses))
         self._choices = Choices.from_options(self.options, self._wanted)
@@ -316,3 +318,8 @@ class Engine:
     def _close_log(self) -> None:
         if self._log_file is not None:
             self._log_file.close()
+
+
+def _check_handler(handler: object) -> None:
+    if handler is None or isinstance(handler, type):
+        raise TypeError(f"a handler must be an EventHandler object, not {handler!r}")

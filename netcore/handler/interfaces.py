@@ -305,7 +305,10 @@ class Conn(Protocol):
     # The socket. Any thread; ConnectionClosedError once it is closed, OSError if the system refuses.
 
     def dup(self) -> int:
-        """Duplicates the descriptor; the copy is the caller's to close, and not inherited. Any thread."""
+        """Duplicates the descriptor; the copy is the caller's to close, and not inherited. Any thread.
+
+        Both are one socket: it is non-blocking, and has to stay so.
+        """
 
     def set_read_buffer(self, size: int) -> None:
         """Sets SO_RCVBUF to so many bytes; see socket(7). Any thread."""

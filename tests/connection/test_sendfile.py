@@ -340,6 +340,8 @@ def test_mistakes(world, path, file, descriptors):
     conn = world().connect()
     with path.open("r") as text, pytest.raises(TypeError, match="binary"):
         conn.sendfile(text)
+    with pytest.raises(TypeError, match="a file object"):
+        conn.sendfile(str(path))
     with path.open("ab") as writing, pytest.raises(OSError, match="not readable"):
         conn.sendfile(writing)
     for numbers in ((-1,), (0, -1)):

@@ -334,6 +334,28 @@ def test_a_zone_in_an_ipv6_address(serve, receive):
         assert engine.dial(address).result(30).remote_address == address
 
 
+def test_what_is_duplicated_stays_non_blocking(serve, dial, receive, monkeypatch, tmp_path):
+    """O_NONBLOCK belongs to the socket, not to the descriptor: losing it would hold the loop in accept(2)."""
+    if not hasattr(os, "get_blocking"):
+        pytest.skip("this platform does not tell")
+    handler = RecordingHandler(on_traffic=echo)
+    engine = serve(handler, "tcp://127.0.0.1:0", f"unix://{tmp_path}/x.sock", "udp://127.0.0.1:0")
+    for address in engine.addresses:
+        copy = engine.dup_listener(address)
+        assert not os.get_blocking(copy) and not os.get_inheritable(copy)
+        os.close(copy)
+    for i in range(2):
+        for _ in range(2):  # the second accept(2) of the first turn finds nothing
+            sock = dial(engine, i)
+            sock.sendall(b"served")
+            assert receive(sock, 6) == b"served"
+    for event in list(handler.events):
+        if event.name == "on_open":
+            copy = event.conn.dup()
+            assert not os.get_blocking(copy) and not os.get_inheritable(copy)
+            os.close(copy)
+
+
 def test_a_duplicated_descriptor_outlives_the_connection(serve, dial, receive):
     handler = RecordingHandler()
     sock = dial(serve(handler))

@@ -229,6 +229,12 @@ def test_bad_arguments_are_refused_before_anything_is_opened(arguments, options,
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("handler", [None, EventHandler])
+def test_a_handler_that_is_no_object_is_refused(handler):
+    with pytest.raises(TypeError, match="must be an EventHandler object"):
+        Engine(handler, "tcp://127.0.0.1:0")
+
+
 def test_unix_socket_files(serve, tmp_path):
     path = tmp_path / "s.sock"
     engine = serve(EventHandler(), f"unix://{path}")
