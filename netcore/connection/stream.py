@@ -160,7 +160,8 @@ class StreamConnection(FilingStream):
         """Draws the consequences of a turn, after its output has been offered to the kernel."""
         if self.ending is not None and self.ending.over:
             return
-        self.send_files()
+        if self._backlog is not None:
+            self.send_files()
         self.tidy()
         if self.deadlines is not None:
             self.deadlines.flushed(self.backlogged, self._host.now())
