@@ -35,6 +35,7 @@ class Load:
         self.threads = [threading.Thread(target=self.ping, args=(i,)) for i in range(3)]
         for thread in self.threads:
             thread.start()
+        self.handler.wait_for("on_open", 4)
         self.handler.wait_for("on_traffic", 10)
 
     @staticmethod
