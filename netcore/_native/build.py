@@ -36,7 +36,7 @@ _LIBURING_TRIAL = """
 #include <liburing.h>
 int main(void)
 {
-    struct io_uring ring;
+    struct io_uring ring = {0};
     unsigned flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_RECV_MULTISHOT;
     return io_uring_register_buf_ring(&ring, 0, flags) + io_uring_submit_and_get_events(&ring);
 }
