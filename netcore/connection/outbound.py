@@ -82,8 +82,8 @@ class OutboundStream(InboundStream):
 
     @property
     def writable(self) -> bool:
-        """See ``Conn.writable``."""
-        return not self.congested
+        """See ``Conn.writable``; who writes while this holds would never end on a broken connection."""
+        return not self.congested and self.state.writes
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``."""

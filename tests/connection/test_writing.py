@@ -283,3 +283,23 @@ def test_the_action_of_a_wake_counts(world):
     conn.wake()
     w.turns()
     assert conn.closed
+
+
+def test_writing_while_writable_ends_on_a_broken_connection(world):
+    def on_traffic(conn):
+        conn.read()
+        while conn.writable:
+            assert len(written) < 1000, "it would never end"
+            written.append(conn.write(b"more"))
+
+    written = []
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    w.sockets.script_sends(conn.fd, -errno.EPIPE)
+    conn.write(b"fails")
+    conn.flush()
+    w.sockets.feed(conn.fd, b"sent before the reset")
+    w.turns(3)
+    assert written == []
+    assert conn.closed
+    assert not conn.writable
