@@ -196,8 +196,8 @@ class Conn(Protocol):
     def writable(self) -> bool:
         """False from ``Options.high_water`` unsent bytes on, until they fall to ``low_water``.
 
-        It is False, too, when nothing can be written any more. So ``while conn.writable: conn.write(...)`` ends, also on a connection that has broken, where what is
-        written vanishes.
+        It is False, too, when nothing can be written any more. So ``while conn.writable: conn.write(...)``
+        ends, also on a connection that has broken, where what is written vanishes.
         """
 
     def write(self, data: Buffer) -> int:
