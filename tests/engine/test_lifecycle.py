@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import socket
@@ -26,6 +27,7 @@ from netcore.testing import RecordingHandler
 
 
 def open_descriptors():
+    gc.collect()  # what an earlier test has left would be closed at any moment
     return set(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else set()
 
 
