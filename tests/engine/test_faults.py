@@ -181,3 +181,21 @@ def test_a_duplicate_leaves_the_original_as_it_is(serve, dial):
             os.close(fd)
     sock.sendall(b"x")
     handler.wait_for("on_traffic")
+
+
+def test_a_flood_of_connections_does_not_starve_those_served(serve, dial):
+    """The loop is held until the backlog is full and a request has come: it is answered among the first."""
+    handler = RecordingHandler()
+    engine = serve(handler)
+    sock = dial(engine)
+    handler.wait_for("on_open")
+    held, release = threading.Event(), threading.Event()
+    engine.loops[0].execute(lambda: (held.set(), release.wait(30)))
+    assert held.wait(30)
+    for _ in range(300):
+        dial(engine)
+    sock.sendall(b"x")
+    release.set()
+    handler.wait_for("on_open", 301)
+    names = handler.names()
+    assert names.index("on_traffic") <= 1 + 2 * 64
