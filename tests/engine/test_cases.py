@@ -193,7 +193,7 @@ def test_shutdown_from_the_rarer_callbacks(serve, dial, receive, name):
     def on_traffic(conn):
         conn.read()
         if name == "on_writable":
-            conn.write(bytes(8 << 20))
+            conn.write(bytes(32 << 20))  # more than the kernel's buffers of both ends take
         elif name == "on_timeout":
             conn.set_deadline(0.001)
         else:
@@ -203,7 +203,7 @@ def test_shutdown_from_the_rarer_callbacks(serve, dial, receive, name):
     engine = serve(handler)
     sock = dial(engine)
     sock.sendall(b"go")
-    receive(sock, 8 << 20)
+    receive(sock, 32 << 20)
     assert engine.join(30)
     assert handler.names()[-1] == "on_shutdown"
     assert handler.names().count("on_close") == 1
