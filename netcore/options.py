@@ -82,7 +82,9 @@ class Options:
         max_connections: Connections of the whole engine at once; 0 for no limit.
         max_connections_policy: ``"pause"`` leaves further ones in the backlog, ``"refuse"`` resets them.
         idle_timeout: The ``set_deadline`` that each connection begins with; 0 for none.
-        close_timeout: How long ``close`` waits for the peer to take what is buffered.
+        close_timeout: How long ``close`` waits for the peer to take what is buffered, and how long, after
+            ``on_close``, a peer that goes on sending may hold the descriptor: without that its unread input
+            would turn the end into a reset.
         shutdown_timeout: How long a stopping engine waits for its connections before it resets them.
         tcp_no_delay: Switch Nagle's algorithm off (TCP_NODELAY).
         tcp_keep_alive: Idle time before the first keep-alive probe; 0 leaves them off.
