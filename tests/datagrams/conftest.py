@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netcore import Address, Engine
+from netcore import Address, Client, Engine, EventHandler
+from netcore.connection import DatagramConnection, Limits
+from netcore.eventloop import Loop, Shared
 from netcore.poll import open_poller
+from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
+
+FD, DIALLED = 60, 61
+LOCAL = Address("udp", "192.0.2.1", 9000)
 
 TIMEOUT = 30
 
@@ -75,3 +81,83 @@ def edges() -> None:
             pytest.skip(f"the poller {poller.name} has no edges")
     finally:
         poller.close()
+
+
+@pytest.fixture
+def client():
+    """Starts clients and stops them after the test."""
+    clients = []
+
+    def start(handler, **options):
+        made = Client(handler, **options)
+        made.start()
+        clients.append(made)
+        return made
+
+    yield start
+    for made in clients:
+        assert made.stop(30)
+
+
+@pytest.fixture
+def silent():
+    """A bound socket that answers nothing, and its address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(30)
+        yield sock, f"udp://127.0.0.1:{sock.getsockname()[1]}"
+
+
+@pytest.fixture
+def nobody():
+    """An address where nobody listens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        address = f"udp://127.0.0.1:{sock.getsockname()[1]}"
+    return address
+
+
+class World:
+    """A loop with one datagram server, and one dialled connection if it is asked for."""
+
+    def __init__(self, handler: EventHandler, limits: Limits) -> None:
+        self.handler = handler
+        self.clock = ManualClock()
+        self.poller = FakePoller(self.clock)
+        self.sockets = FakeSockets(self.poller)
+        self.loop = Loop(0, Shared(handler, limits), self.poller, self.sockets, self.clock)
+        self.loop.claim()
+        self.listener = self.loop.listen_for_datagrams(FD, socket.AF_INET, LOCAL)
+        self.loop.start_accepting()
+
+    def dial(self) -> DatagramConnection:
+        """Puts a dialled connection onto the loop, as ``DatagramServing.join`` does with a socket."""
+        conn = DatagramConnection(self.loop, DIALLED, socket.AF_INET, Address("udp", "192.0.2.9", 53), LOCAL)
+        self.loop.take_in(conn, None)
+        return conn
+
+    def feed(self, *datagrams: bytes | None, fd: int = FD) -> None:
+        """Lets datagrams arrive and the loop handle them."""
+        for data in datagrams:
+            self.sockets.feed_datagram(fd, data)
+        self.loop.turn()
+
+    def turns(self, count: int = 1) -> None:
+        """Runs turns; a task keeps each from waiting."""
+        for _ in range(count):
+            self.loop.execute(int)
+            self.loop.turn()
+
+    def sent(self, fd: int = FD) -> list[bytes]:
+        """What a socket has sent."""
+        return [data for data, _ in self.sockets.datagrams[fd]]
+
+
+@pytest.fixture
+def world() -> Callable[..., World]:
+    """Makes a world: ``world(limits, on_traffic=...)``."""
+
+    def make(limits: Limits | None = None, **callbacks: object) -> World:
+        return World(RecordingHandler(**callbacks), limits or Limits())
+
+    return make
