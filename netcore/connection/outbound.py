@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from netcore.address import Address
 from netcore.buffer import LinkedListBuffer
 from netcore.connection.backlog import MixedBacklog
+from netcore.connection.callbacks import run
 from netcore.connection.inbound import InboundStream
 from netcore.connection.state import Event, State
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
@@ -96,7 +97,7 @@ class OutboundStream(InboundStream):
             if self.deadlines is not None:
                 self.deadlines.wrote(n, self._host.time)
             if outbox.size >= outbox.limit:
-                self._host.flush()
+                self._flush_early(n)
             return n
         if self._refuses_writes():
             return memoryview(data).nbytes
@@ -111,7 +112,7 @@ class OutboundStream(InboundStream):
                 self.deadlines.wrote(len(chunk), self._host.time)
             self._outbox.add(self.fd, chunk)
             if self._outbox.size >= self._outbox.limit:
-                self._host.flush()
+                self._flush_early(len(chunk))
         return len(chunk)
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
@@ -132,6 +133,22 @@ class OutboundStream(InboundStream):
     def flush(self) -> None:
         """See ``Conn.flush``."""
         self._host.flush()
+
+    def _flush_early(self, n: int) -> None:
+        """Sends a full outbox, the last chunk of which is ``n`` bytes of this connection."""
+        self._host.flush()
+        limits = self._host.limits
+        if n >= limits.high_water and not self.congested:
+            # The kernel took most of it, in the midst of the write. Who waits for on_writable after so large
+            # a write must not depend on how fast the peer happens to read.
+            if self.backlogged > limits.low_water:
+                self.congested = True
+            else:
+                self._host.post(self._tell_writable)
+
+    def _tell_writable(self) -> None:
+        if not self.congested and self.state.writes:
+            run(self._host, self, self._host.handler.on_writable)
 
     def _refuses_writes(self) -> bool:
         """Raises if writing is over; True if it has failed, which ``on_close`` is about to tell.

@@ -303,3 +303,38 @@ def test_writing_while_writable_ends_on_a_broken_connection(world):
     assert written == []
     assert conn.closed
     assert not conn.writable
+
+
+def test_a_write_above_the_mark_that_the_kernel_takes_whole_is_told_writable(world):
+    w = world(limits=Limits(high_water=1000, low_water=100))
+    conn = w.connect()
+    conn.write(b"x" * 1000)
+    assert conn.writable
+    w.turns(2)
+    assert w.handler.names(conn).count("on_writable") == 1
+    conn.write(b"x" * 999)
+    w.turns(2)
+    assert w.handler.names(conn).count("on_writable") == 1
+
+
+def test_a_write_above_the_mark_that_the_kernel_takes_in_part_waits_for_the_low_mark(world):
+    w = world(limits=Limits(high_water=1000, low_water=100))
+    conn = w.connect()
+    w.sockets.block(conn.fd, after=500)
+    conn.write(b"x" * 1000)
+    assert not conn.writable
+    w.turns(2)
+    assert "on_writable" not in w.handler.names(conn)
+    w.sockets.unblock(conn.fd)
+    w.turns(2)
+    assert conn.writable
+    assert w.handler.names(conn).count("on_writable") == 1
+
+
+def test_a_connection_closed_behind_a_large_write_is_not_told_writable(world):
+    w = world(limits=Limits(high_water=1000, low_water=100))
+    conn = w.connect()
+    conn.write(b"x" * 1000)
+    conn.close()
+    w.turns(3)
+    assert "on_writable" not in w.handler.names(conn)
