@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
@@ -213,3 +214,21 @@ def test_every_thread_safe_method_under_load(serve, peer):
     assert sorted(answers) == [b"1"] * 80 + [b"23"] * 80
     assert len(ids) == 4
     assert all(conn.closed for conn in kept)
+
+
+def test_what_is_too_long_either_way_reaches_on_error_and_the_server_goes_on(serve, peer):
+    def on_traffic(conn):
+        data = conn.read()
+        conn.write(b"x" * 65508 if data == b"too much" else data)
+
+    handler = RecordingHandler(
+        on_traffic=on_traffic, on_error=lambda conn, error: conn.write(b"sorry") and None
+    )
+    client = peer(serve(handler, UDP, read_buffer_cap=1024))
+    assert client.ask(b"y" * 1024) == b"y" * 1024
+    assert client.ask(b"y" * 1025) == b"sorry"
+    assert client.ask(b"too much") == b"sorry"
+    assert client.ask(b"fine") == b"fine"
+    assert [error.errno for error in handler.details("on_error")] == [errno.EMSGSIZE] * 2
+    conns = [event.conn for event in handler.events if event.name == "on_error"]
+    assert {conn.remote_address for conn in conns} == {client.address}
