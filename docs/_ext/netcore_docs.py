@@ -7,6 +7,7 @@ from typing import Any
 import changes
 import command_line
 import docstrings
+import example_table
 import layers
 import option_table
 import platform_table
@@ -34,6 +35,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         changes,
         command_line,
         docstrings,
+        example_table,
         layers,
         option_table,
         platform_table,

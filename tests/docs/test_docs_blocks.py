@@ -50,6 +50,20 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+def indented(page: Path) -> list[Block]:
+    """Finds the indented blocks of a page, which are commands to type."""
+    text = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), page.read_text())
+    return [
+        Block(text.count("\n", 0, match.start()) + 3, "sh", textwrap.dedent(match[1]))
+        for match in re.finditer(r"\n\n((?: {4}\S.*\n)+)", text)
+    ]
+
+
+def shell_blocks(page: Path) -> list[Block]:
+    """Finds the commands of a page, fenced or indented."""
+    return [*(block for block in blocks(page) if block.language == "sh"), *indented(page)]
+
+
 def pages_with(language: str) -> list[object]:
     """Makes a parameter of each page that has such blocks."""
     return [
@@ -119,15 +133,14 @@ def test_languages_are_known(page: Path) -> None:
         assert block.language in KNOWN, f"{page}:{block.line} is {block.language!r}"
 
 
-@pytest.mark.parametrize("page", pages_with("sh"))
+@pytest.mark.parametrize("page", [page for page in PAGES if shell_blocks(page)], ids=lambda page: page.name)
 def test_shell_is_right(page: Path) -> None:
-    for block in blocks(page):
-        if block.language == "sh":
-            if shutil.which("bash"):
-                checked = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True)
-                assert checked.returncode == 0, f"{page}:{block.line}: {checked.stderr}"
-            for command in commands(block.text):
-                check_command(command)
+    for block in shell_blocks(page):
+        if shutil.which("bash"):
+            checked = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True)
+            assert checked.returncode == 0, f"{page}:{block.line}: {checked.stderr}"
+        for command in commands(block.text):
+            check_command(command)
 
 
 def commands(text: str) -> list[list[str]]:
