@@ -299,5 +299,9 @@ class Hosting:
         self._turning_away = True
         for conn in list(self._by_fd.values()):
             conn.reset(CloseReason.SHUTDOWN, error)
+        self.end_lingering()
+
+    def end_lingering(self) -> None:
+        """Closes what lingers, whatever its peer does. The loop's thread."""
         for linger in list(self.lingering.values()):
             linger.end()

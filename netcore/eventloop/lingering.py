@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Linger"]
 
+_PARTING = 1.0
+"""Seconds for a peer that still sends when the loop stops, which should not take long."""
+
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
@@ -47,8 +50,7 @@ class Linger:
         self._idle = idle
         self._loop.sockets.shutdown_write(self._fd)
         self._loop.lingering[self._fd] = self
-        limits = self._loop.limits
-        self._timer = self._loop.schedule(limits.linger if idle else limits.close_timeout, self.end)
+        self._timer = self._loop.schedule(self._loop.limits.linger if idle else self._patience(), self.end)
         try:
             self._loop.attend(self._fd, self, Interest.READ)
         except OSError:
@@ -58,17 +60,24 @@ class Linger:
         """Throws away what has come; ends if that is all."""
         n = self._loop.receive_aside([self._fd])[0]
         if n > 0:
-            if self._idle and self._timer is not None:
+            if self._idle:
                 self._idle = False
-                self._timer.cancel()
-                self._timer = self._loop.schedule(self._loop.limits.close_timeout, self.end)
+                self._give(self._patience())
         elif n not in _WOULD_BLOCK:
             self.end()
 
     def hurry(self) -> None:
-        """Ends at once unless the peer has been seen sending: the loop stops."""
-        if self._idle:
-            self.end()
+        """Ends at once, or soon if the peer has been seen sending: the loop stops."""
+        self._give(0 if self._idle else self._patience())
+
+    def _give(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.schedule(seconds, self.end)
+
+    def _patience(self) -> float:
+        timeout = self._loop.limits.close_timeout
+        return min(timeout, _PARTING) if self._loop.stopping else timeout
 
     def end(self) -> None:
         """Closes the descriptor; what still comes is answered with RST."""

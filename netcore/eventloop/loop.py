@@ -327,6 +327,7 @@ class Loop(DatagramServing, EventLoop):
             for function, args in self._tasks.end():
                 self._guarded(function, args)
             self.settle()
+            self.end_lingering()
         except BaseException:
             self.logger.critical("loop %d could not end in order", self.index, exc_info=True)
         finally:

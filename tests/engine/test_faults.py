@@ -142,6 +142,7 @@ STARVED = """
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_NOFILE")
 def test_out_of_descriptors(tmp_path):
     """Those who are here are served, those who come are closed, the loop does not spin, and it passes."""
     program = tmp_path / "starved.py"

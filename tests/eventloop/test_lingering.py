@@ -164,12 +164,21 @@ def test_a_stop_does_not_wait_for_a_peer_that_is_silent(world):
     assert w.sockets.closed[-1] == conn.fd
 
 
+def test_a_stop_does_not_wait_long_for_a_peer_that_goes_on_sending(world):
+    w, conn = close_with_input(world, close_timeout=1000)
+    start = w.clock.now
+    w.loop.execute(w.loop.stop, 10)
+    w.loop.run()
+    assert w.clock.now - start == pytest.approx(1)
+    assert conn.fd in w.sockets.closed
+
+
 def test_shutdown_timeout_bounds_it(world):
     w, conn = close_with_input(world, close_timeout=1000)
     start = w.clock.now
-    w.loop.execute(w.loop.stop, 2)
+    w.loop.execute(w.loop.stop, 0.5)
     w.loop.run()
-    assert w.clock.now - start == pytest.approx(2)
+    assert w.clock.now - start == pytest.approx(0.5)
     assert conn.fd in w.sockets.closed
 
 
@@ -183,3 +192,15 @@ def test_a_poller_that_refuses_it_ends_it(world):
     w.loop.settle()
     assert w.sockets.closed == [conn.fd]
     assert w.handler.names(conn)[-1] == "on_close"
+
+
+def test_what_begins_to_linger_in_the_last_turn_is_closed_with_the_loop(world):
+    w = world(limits=Limits(linger=1))
+    conn = w.connect()
+    w.feed(conn, b"request")
+    conn.close()
+    w.sockets.feed(conn.fd, b"more")
+    w.loop.close()
+    assert conn.fd in w.sockets.closed + w.sockets.resets
+    assert not w.loop.lingering
+    assert not w.poller.interests
