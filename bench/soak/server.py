@@ -10,6 +10,7 @@ import os
 import sys
 from collections import Counter
 from typing import Any
+from unittest.mock import patch
 
 from netcore import Action, Conn, Engine, EventHandler, Options, UnsupportedProtocolError
 from netcore.codec import FrameHandler, LengthFieldCodec
@@ -89,11 +90,8 @@ class Faults:
 
         engine: Engine = engine_of(Options(poller=faulty_poller, **_OPTIONS))
         # There is no option for sockets: nobody but a test wants others than this machine's best.
-        assembly.open_sockets = faulty_sockets
-        try:
+        with patch.object(assembly, "open_sockets", faulty_sockets):
             engine.start()
-        finally:
-            assembly.open_sockets = open_sockets
         return engine
 
 

@@ -176,7 +176,7 @@ def converse(kind: str, mode: str, ports: dict[str, int], chance: random.Random,
             talk.check(bytes(talk.sent), whole=False)
     except (OSError, Wrong) as error:
         if mode != "harsh" or isinstance(error, Wrong | TimeoutError):
-            ledger.complain(f"{kind} with {mode} sockets: {error or type(error).__name__}")
+            ledger.complain(f"{kind} with {mode} sockets: {str(error) or type(error).__name__}")
     finally:
         if talk is not None:
             talk.sock.close()

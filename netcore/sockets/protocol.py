@@ -85,8 +85,10 @@ class Sockets(Transport, Protocol):
     """Everything an event loop does with sockets, in batches."""
 
     name: str
-    arena: Arena
-    """Where ``receive`` puts its bytes; the next ``receive`` overwrites them."""
+
+    @property
+    def arena(self) -> Arena:
+        """Where ``receive`` puts its bytes; the next ``receive`` overwrites them."""
 
     def attach(self, fd: int) -> None:
         """Takes over a non-blocking socket that came from ``accept`` or was detached elsewhere."""
