@@ -68,6 +68,8 @@ def run(program, *arguments, poller=None):
         capture_output=True,
         text=True,
         timeout=60,
+        # Not the source tree, where Python would find a netcore that may not be the one under test.
+        cwd=sys.prefix,
         env=environment,
         check=False,
     )
