@@ -9,6 +9,8 @@ import textwrap
 
 import pytest
 
+from netcore._native import MISSING
+
 HEAD = r"""
 import os, socket, sys, threading, time
 from netcore import Action, Client, Engine, EngineNotRunningError, EventHandler
@@ -75,9 +77,14 @@ def run(program, *arguments, poller=None):
     )
 
 
+def complaints(stderr):
+    """Drops what a netcore without its native part says of itself."""
+    return [line for line in stderr.splitlines() if not (MISSING and line.startswith(MISSING))]
+
+
 def output(program, *arguments, poller=None):
     done = run(program, *arguments, poller=poller)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert (done.returncode, complaints(done.stderr)) == (0, []), done.stderr
     return done.stdout.split()
 
 
@@ -248,7 +255,7 @@ def test_a_callback_that_never_returns_does_not_hang_the_end():
         time.sleep(0.05)
         """
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, [])
 
 
 def test_an_engine_that_was_stopped_or_never_started_is_left_alone():

@@ -44,7 +44,10 @@ def program():
 
     def start(size):
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(size)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", PROGRAM, str(size)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=sys.prefix,  # not the source tree, where another netcore than the one under test may lie
         )
         processes.append(process)
         return process, int(process.stdout.readline())
