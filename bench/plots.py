@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _COLOURS = {
     "c-epoll": "#8a8a8a",
     "netcore": "#e0562b",
+    "netcore-io_uring": "#d19a2a",
     "uvloop": "#3f88d6",
     "asyncio": "#6f9fd8",
     "gevent": "#3a9d5d",

@@ -18,6 +18,7 @@ _MESSAGE = b"m" * 64
 _FIRST_CLIENTS = 10
 _TIMEOUT = 30.0
 _INTERVAL = 0.02
+_REST = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,9 @@ class IdleMemory:
         del timing  # nothing here has a rate
         with process.serving(lambda port: peer.command(port=port), cpus.server) as server:
             # What a server loads or sets up on first use belongs to no connection.
-            at_rest = _descriptors(server)
             with _connected(server, _FIRST_CLIENTS) as clients:
                 _echo(clients)
-            # It may have opened some of its own by now, such as a reserve.
-            _await_descriptors(server, at_most=at_rest + _FIRST_CLIENTS // 2)
+            _descriptors_at_rest(server)
             before = _pss(server)
             with _connected(server, self.connections) as clients:
                 idle = _pss(server)
@@ -62,7 +61,7 @@ class IdleMemory:
 
 @contextmanager
 def _connected(server: Server, count: int) -> Iterator[list[socket.socket]]:
-    expected = _descriptors(server) + count
+    expected = _descriptors_at_rest(server) + count
     clients: list[socket.socket] = []
     try:
         while len(clients) < count:
@@ -83,12 +82,22 @@ def _echo(clients: list[socket.socket]) -> None:
             raise RunError("other bytes came back than were sent")
 
 
-def _await_descriptors(server: Server, at_least: int = 0, at_most: int = 1 << 30) -> None:
+def _await_descriptors(server: Server, at_least: int) -> None:
     give_up = time.monotonic() + _TIMEOUT
-    while not at_least <= (count := _descriptors(server)) <= at_most:
+    while (count := _descriptors(server)) < at_least:
         if time.monotonic() > give_up:
             raise RunError(f"the server has {count} descriptors after {_TIMEOUT:g} s")
         time.sleep(_INTERVAL)
+
+
+def _descriptors_at_rest(server: Server) -> int:
+    """Counts them once the number stays: what was closed is gone, what is opened on first use is there."""
+    count, since = _descriptors(server), time.monotonic()
+    while time.monotonic() < since + _REST:
+        time.sleep(_INTERVAL)
+        if (now := _descriptors(server)) != count:
+            count, since = now, time.monotonic()
+    return count
 
 
 def _descriptors(server: Server) -> int:
