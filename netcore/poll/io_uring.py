@@ -16,8 +16,6 @@ from netcore.poll.native import CLOSED, NativePoller
 
 __all__ = ["IoUringPoller"]
 
-_ADD, _MODIFY, _REMOVE = 1, 2, 3
-
 
 class IoUringPoller(NativePoller):
     """Readiness from io_uring(7), level- or edge-triggered; Linux 6.0 and later.
@@ -49,19 +47,7 @@ class IoUringPoller(NativePoller):
         if fd in self.ring.attached:
             check(self._lib.nc_io_uring_adopt(self._poller, fd, interest))
         else:
-            check(self._control(self._poller, _ADD, fd, interest))
-
-    def modify(self, fd: int, interest: int) -> None:
-        """See ``Poller.modify``."""
-        if self._closed:
-            raise ValueError(CLOSED)
-        check(self._control(self._poller, _MODIFY, fd, interest))
-
-    def unregister(self, fd: int) -> None:
-        """See ``Poller.unregister``; the ring holds nothing more of a descriptor that is not attached."""
-        if self._closed:
-            raise ValueError(CLOSED)
-        check(self._control(self._poller, _REMOVE, fd, 0))
+            super().register(fd, interest)
 
     def abandon(self) -> None:
         """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""

@@ -10,11 +10,9 @@ from __future__ import annotations
 import errno
 
 from netcore._native import check
-from netcore.poll.native import CLOSED, NativePoller
+from netcore.poll.native import ADD, CLOSED, MODIFY, REMOVE, NativePoller
 
 __all__ = ["KqueuePoller"]
-
-_ADD, _MODIFY, _REMOVE = 1, 2, 3
 
 
 class KqueuePoller(NativePoller):
@@ -44,21 +42,21 @@ class KqueuePoller(NativePoller):
             raise ValueError(CLOSED)
         if fd in self._interests:
             raise FileExistsError(errno.EEXIST, f"descriptor {fd} is registered already")
-        check(self._control(self._poller, _ADD, fd, interest))
+        check(self._control(self._poller, ADD, fd, interest))
         self._interests[fd] = interest
 
     def modify(self, fd: int, interest: int) -> None:
         """See ``Poller.modify``."""
         former = self._interest_of(fd)
         change = interest | former << self._former
-        check(self._control(self._poller, _MODIFY, fd, change))
+        check(self._control(self._poller, MODIFY, fd, change))
         self._interests[fd] = interest
 
     def unregister(self, fd: int) -> None:
         """See ``Poller.unregister``; the one change that does not wait: the descriptor may be closed."""
         former = self._interest_of(fd)
         del self._interests[fd]
-        check(self._control(self._poller, _REMOVE, fd, former << self._former))
+        check(self._control(self._poller, REMOVE, fd, former << self._former))
 
     def _interest_of(self, fd: int) -> int:
         if self._closed:

@@ -10,7 +10,10 @@ from netcore._native import check, native
 from netcore.poll.columns import Columns
 from netcore.poll.protocol import Readiness
 
-__all__ = ["CLOSED", "NativePoller"]
+__all__ = ["ADD", "CLOSED", "MODIFY", "REMOVE", "NativePoller"]
+
+ADD, MODIFY, REMOVE = 1, 2, 3
+"""The operations of ``nc_NAME_control``."""
 
 _BATCH = 256
 """Events taken in one wait: enough to amortize the call, few enough to keep replies prompt."""
@@ -21,7 +24,7 @@ CLOSED = "the poller is closed"
 
 
 class NativePoller:
-    """Waits, is woken and closes; register, modify and unregister are up to the backend.
+    """All that a poller does, for a backend whose kernel keeps the table of interests.
 
     Attributes:
         name: Of the poller, and of its functions in C: ``nc_NAME_open`` and so on.
@@ -53,6 +56,25 @@ class NativePoller:
 
     def _open(self) -> None:
         check(getattr(self._lib, f"nc_{self.name}_open")(self._poller))
+
+    def register(self, fd: int, interest: int) -> None:
+        """See ``Poller.register``."""
+        self._change(ADD, fd, interest)
+
+    def modify(self, fd: int, interest: int) -> None:
+        """See ``Poller.modify``."""
+        self._change(MODIFY, fd, interest)
+
+    def unregister(self, fd: int) -> None:
+        """See ``Poller.unregister``."""
+        self._change(REMOVE, fd, 0)
+
+    def _change(self, operation: int, fd: int, interest: int) -> None:
+        if self._closed:
+            raise ValueError(CLOSED)
+        result = self._control(self._poller, operation, fd, interest)
+        if result < 0:
+            check(result)
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``."""

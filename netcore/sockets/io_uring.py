@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 from netcore._native.ring import Ring
-from netcore.sockets.native import BATCH, NativeSockets
-
-if TYPE_CHECKING:
-    from netcore._native._netcore import Array
+from netcore.sockets.native import NativeSockets
 
 __all__ = ["IoUringSockets"]
 
@@ -34,6 +30,9 @@ class IoUringSockets(NativeSockets):
         super().__init__(receive_cap, arena_size)
         self._ring = ring
         self._handle = ring.handle
+        self._receive_one = partial(self._lib.nc_io_uring_receive_one, ring.handle)
+        self._receive_many = partial(self._lib.nc_io_uring_receive, ring.handle)
+        self._send_many = partial(self._lib.nc_io_uring_send, ring.handle)
 
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""
@@ -41,41 +40,6 @@ class IoUringSockets(NativeSockets):
 
     def _accept_batch(self, fd: int, limit: int) -> int:
         return self._lib.nc_io_uring_accept(self._handle, fd, limit, self._accepted, self._names, self._error)
-
-    def receive(self, fds: list[int]) -> list[int]:
-        """See ``Sockets.receive``; copies what the ring holds, else recv(2)."""
-        count = len(fds)
-        if count == 1:
-            return [self._lib.nc_io_uring_receive_one(self._handle, fds[0], self._memory, self._receive_cap)]
-        results = self._results
-        n = self._lib.nc_io_uring_receive(
-            self._handle,
-            count if count <= BATCH else BATCH,
-            self._pack("nc_socket[]", fds, count),
-            self._memory,
-            self._arena_size,
-            self._receive_cap,
-            results,
-        )
-        return self._unpack(results, n)
-
-    def _send_batch(
-        self,
-        fds: list[int],
-        lengths: list[int],
-        joined: bytes,
-        pointers: Sequence[Array[bytes]] | Array[bytes],
-    ) -> int:
-        count = len(fds)
-        return self._lib.nc_io_uring_send(
-            self._handle,
-            count,
-            self._pack("nc_socket[]", fds, count),
-            self._pack("size_t[]", lengths, count),
-            joined,
-            pointers,
-            self._unsent,
-        )
 
     def close(self, fds: list[int]) -> None:
         """See ``Transport.close``; what the ring does with them is ended before, or there would be no FIN."""

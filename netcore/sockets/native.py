@@ -45,6 +45,9 @@ class NativeSockets(NativeDatagrams):
         """
         super().__init__(receive_cap)
         self._ffi, self._lib = native()
+        self._receive_one: Callable[..., int] = self._lib.nc_receive_one
+        self._receive_many: Callable[..., int] = self._lib.nc_receive
+        self._send_many: Callable[..., int] = self._lib.nc_send
         self._unpack = self._ffi.unpack
         self._from_buffer = self._ffi.from_buffer
         self._null = self._ffi.NULL
@@ -87,9 +90,9 @@ class NativeSockets(NativeDatagrams):
         """See ``Sockets.receive``; recv(2)."""
         count = len(fds)
         if count == 1:
-            return [self._lib.nc_receive_one(fds[0], self._memory, self._receive_cap)]
+            return [self._receive_one(fds[0], self._memory, self._receive_cap)]
         results = self._results
-        n = self._lib.nc_receive(
+        n = self._receive_many(
             count if count <= BATCH else BATCH,
             self._pack("nc_socket[]", fds, count),
             self._memory,
@@ -144,7 +147,7 @@ class NativeSockets(NativeDatagrams):
         pointers: Sequence[Array[bytes]] | Array[bytes],
     ) -> int:
         count = len(fds)
-        return self._lib.nc_send(
+        return self._send_many(
             count,
             self._pack("nc_socket[]", fds, count),
             self._pack("size_t[]", lengths, count),
