@@ -27,6 +27,7 @@ class Load:
         self.faults = []
         self.turns = 0
         self.over = threading.Event()
+        self.stopping = False
         self.engine.start()
         address = self.engine.addresses[0]
         # The first connection is the one that is called, by which nobody's bytes are touched.
@@ -48,14 +49,23 @@ class Load:
         with socket.create_connection((address.host, address.port), timeout=30) as sock:
             while not self.over.is_set():
                 data = rng.randbytes(rng.randrange(1, 3000))
-                sock.sendall(data)
-                back = b""
-                while len(back) < len(data) and (piece := sock.recv(len(data) - len(back))):
-                    back += piece
+                back = self.exchange(sock, data)
                 if back != data:
-                    self.faults.append((seed, len(data), len(back)))
+                    # What a client sends while the engine stops may be answered by the end alone.
+                    if not (self.stopping and data.startswith(back)):
+                        self.faults.append((seed, len(data), len(back)))
                     return
                 self.turns += 1
+
+    @staticmethod
+    def exchange(sock, data):
+        """Returns what came back before the far end closed or reset the connection."""
+        back = b""
+        with suppress(ConnectionResetError, BrokenPipeError):
+            sock.sendall(data)
+            while len(back) < len(data) and (piece := sock.recv(len(data) - len(back))):
+                back += piece
+        return back
 
     def new_conn(self):
         """Another connection, and its far end."""
@@ -251,12 +261,13 @@ def stop_accepting_and_drain(load):
 
 def join_and_stop(load):
     assert not load.engine.join(0)
-    load.over.set()
+    load.stopping = True
     joined = threading.Thread(target=load.engine.join)
     joined.start()
     assert load.engine.stop(30) and load.engine.stop(0) and load.engine.join(0)
     joined.join(30)
     assert not joined.is_alive() and not load.engine.running
+    load.over.set()
 
 
 def submit(load):
