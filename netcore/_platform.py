@@ -27,7 +27,9 @@ __all__ = [
     "KEEP_ALIVE_OPTIONS",
     "KEEP_ALIVE_UNITS",
     "REUSE_PORT_OPTION",
+    "SELECT_LIMIT",
     "SENDFILE",
+    "SOCKETS_ARE_HANDLES",
     "SO_BINDTODEVICE",
     "SO_EXCLUSIVEADDRUSE",
     "SO_NOSIGPIPE",
@@ -76,6 +78,13 @@ macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one l
 
 KEEP_ALIVE_OPTIONS: tuple[int | None, ...] = tuple(map(_option, HERE.keep_alive)) or (None, None, None)
 """The options for idle time, interval and count of TCP keep-alive; None for what cannot be set."""
+
+
+SOCKETS_ARE_HANDLES: bool = _SYSTEM == "win32"
+"""Whether sockets are no descriptors of the C library, which then may use the same number for a file."""
+
+SELECT_LIMIT: int = HERE.select_limit
+"""How many sockets the standard library's ``select.select`` watches at most; 0 where nobody needs it."""
 
 
 def _keep_alive_units(release: str) -> tuple[int, int, int]:

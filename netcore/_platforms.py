@@ -32,6 +32,7 @@ class Platform:
         bind_to_device: The option that ties a socket to a network interface; empty where there is none.
         no_sigpipe: The option by which a send on a dead connection raises no SIGPIPE, where the flag
             MSG_NOSIGNAL is not to be relied on; else empty.
+        select_limit: How many sockets select(2) watches at most; 0 where poll(2) takes its place.
         numbers: Options that the standard library does not name in every version.
     """
 
@@ -46,6 +47,7 @@ class Platform:
     abstract_names: bool = False
     bind_to_device: str = ""
     no_sigpipe: str = ""
+    select_limit: int = 0
     numbers: tuple[tuple[str, int], ...] = ()
 
 
@@ -94,7 +96,7 @@ PLATFORMS: tuple[Platform, ...] = (
         reuse_port="SO_REUSEPORT",
         sendfile=True,
     ),
-    Platform("Windows", "win32", pollers=("select",), unix_sockets=False),
+    Platform("Windows", "win32", pollers=("iocp", "select"), unix_sockets=False, select_limit=512),
 )
 
 _OTHER = Platform("other", "", pollers=("select",))

@@ -8,12 +8,13 @@ raises.
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netcore._native._netcore import FFI, Lib
 
-__all__ = ["MISSING", "check", "error", "native"]
+__all__ = ["MISSING", "check", "error", "error_text", "native"]
 
 MISSING: str = ""
 """Why there is no native part; empty where there is one."""
@@ -40,9 +41,18 @@ def native() -> tuple[FFI, Lib]:
     return _loaded
 
 
+_WINSOCK_TEXTS: dict[int, str] = getattr(socket, "errorTab", {})
+"""What errors of Winsock mean, which the C library there does not know; empty elsewhere."""
+
+
+def error_text(number: int) -> str:
+    """Says what an errno value means; see strerror(3)."""
+    return _WINSOCK_TEXTS.get(number) or os.strerror(number)
+
+
 def error(code: int) -> OSError:
     """Makes the exception for a negative errno, the one error convention of the C functions."""
-    return OSError(-code, os.strerror(-code))
+    return OSError(-code, error_text(-code))
 
 
 def check(result: int) -> int:

@@ -88,6 +88,7 @@ def _liburing() -> tuple[list[str], list[str]] | None:
 
 
 _uring_compile, _uring_link = _liburing() or ([], [])
+_windows = sys.platform == "win32"
 
 ffibuilder = cffi.FFI()
 ffibuilder.cdef(declarations())
@@ -95,6 +96,9 @@ ffibuilder.set_source(
     "netcore._native._netcore",
     '#include "platform.c"',
     include_dirs=[str(SOURCES)],
-    extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-fvisibility=hidden", *_uring_compile],
+    libraries=["ws2_32", "ntdll"] if sys.platform == "win32" else [],
+    extra_compile_args=["/std:c11"]
+    if sys.platform == "win32"
+    else ["-O2", "-fvisibility=hidden", *_uring_compile],
     extra_link_args=[*LIBRARIES, *_uring_link],
 )

@@ -16,7 +16,7 @@ from netcore._platform import (
 from netcore.address import Address
 from netcore.engine.binding import endpoint_of, socket_options
 from netcore.options import Options
-from netcore.sockets import Endpoint, address_of, naming
+from netcore.sockets import Endpoint, address_of, naming, survive_unreachable
 
 __all__ = ["BoundDatagrams", "bind_datagrams", "group_of", "probe_free"]
 
@@ -73,6 +73,7 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
         elif SO_EXCLUSIVEADDRUSE is not None:
             sock.setsockopt(socket.SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        survive_unreachable(sock)
         socket_options(options).apply(sock)
         if group is None:
             _bind(sock, address, endpoint)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from netcore._native import error as system_error
+from netcore._native import error_text
 from netcore.address import Address
 from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
@@ -101,7 +102,7 @@ class Acceptor:
         """Duplicates the listener's descriptor. Any thread; OSError once it is closed."""
         with self._loop.descriptor_lock:
             if self._closed:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                raise system_error(-errno.EBADF)
             with self._loop.sockets.borrow(self.listener.fd) as sock:
                 return duplicate(sock)
 
@@ -150,7 +151,7 @@ class Acceptor:
             self._loop.logger.error(
                 "cannot accept on %s: %s (%d times, %d just turned away); trying again every %g s",
                 self.listener.address,
-                os.strerror(code),
+                error_text(code),
                 times,
                 turned_away,
                 _RETRY,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection import (
     CheckedDatagramConn,
@@ -259,7 +259,7 @@ class DatagramListener:
         """Duplicates the descriptor. Any thread; OSError once it is closed."""
         with self._loop.descriptor_lock:
             if self._closed:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                raise system_error(-errno.EBADF)
             with self._loop.sockets.borrow(self._port.fd) as sock:
                 return duplicate(sock)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.handler import Conn, Timer
 from netcore.poll import Interest
@@ -54,7 +54,7 @@ class Dial:
         self._sock: socket.socket | None = None
         self._timer: Timer | None = None
         self._retry: Timer | None = None
-        self._error: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        self._error: OSError = system_error(-errno.EADDRNOTAVAIL)
 
     def start(self, timeout: float | None) -> None:
         """Begins; names are looked up on a thread of their own, since getaddrinfo(3) blocks.
@@ -78,7 +78,7 @@ class Dial:
         if code == 0:
             self._guarded(self._connected)
         else:
-            self._next(OSError(code, os.strerror(code)))
+            self._next(system_error(-code))
 
     def fail(self, error: Exception) -> None:
         """Gives up."""
@@ -148,7 +148,7 @@ class Dial:
         elif code in _IN_PROGRESS:
             self._loop.attend(sock.fileno(), self, Interest.WRITE)
         else:
-            raise OSError(code, os.strerror(code))
+            raise system_error(-code)
 
     def _connected(self) -> None:
         sock = self._sock
@@ -172,7 +172,7 @@ class Dial:
             self._future.set_exception(error)
 
     def _time_out(self) -> None:
-        self.fail(naming(TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)), self._address))
+        self.fail(naming(system_error(-errno.ETIMEDOUT), self._address))
 
     def _drop_socket(self) -> None:
         sock, self._sock = self._sock, None

@@ -3,6 +3,7 @@
 from netcore.poll.columns import ColumnPoller, Columns, columns_of
 from netcore.poll.epoll import EpollPoller
 from netcore.poll.io_uring import IoUringPoller
+from netcore.poll.iocp import IocpPoller
 from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Interest, Poller, Readiness
 from netcore.poll.registry import (
@@ -21,6 +22,7 @@ __all__ = [
     "EpollPoller",
     "Interest",
     "IoUringPoller",
+    "IocpPoller",
     "KqueuePoller",
     "Poller",
     "Readiness",

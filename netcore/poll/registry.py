@@ -8,6 +8,7 @@ from collections.abc import Callable
 from netcore.errors import PollerUnavailableError
 from netcore.poll.epoll import EpollPoller
 from netcore.poll.io_uring import IoUringPoller
+from netcore.poll.iocp import IocpPoller
 from netcore.poll.kqueue import KqueuePoller
 from netcore.poll.protocol import Poller
 from netcore.poll.select import SelectPoller
@@ -25,6 +26,7 @@ __all__ = [
 _factories: dict[str, Callable[[], Poller]] = {
     "epoll": EpollPoller,
     "kqueue": KqueuePoller,
+    "iocp": IocpPoller,
     "io_uring": IoUringPoller,
     "select": SelectPoller,
 }

@@ -2,7 +2,7 @@
 
 It is the reference for the others and the fallback without native code. Both system calls scan every
 descriptor on every wait, so it is for small numbers of them. poll(2) is taken where it exists, because
-select(2) cannot watch descriptors from 1024 on (on Windows: more than 512 sockets).
+select(2) cannot watch descriptors from 1024 on (on Windows: more than 512 sockets, that of the waker included).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from netcore._platform import SELECT_LIMIT, SOCKETS_ARE_HANDLES
 from netcore.poll.protocol import Interest, Readiness
 
 __all__ = ["SelectPoller"]
@@ -90,9 +91,14 @@ class _SelectScan:
         self._writers.discard(fd)
 
     def scan(self, timeout: float | None) -> list[tuple[int, int]]:
-        readable, writable, failed = select.select(
-            self._readers, self._writers, self._writers, None if timeout is None else min(timeout, _LONGEST)
-        )
+        bounded = None if timeout is None else min(timeout, _LONGEST)
+        try:
+            readable, writable, failed = select.select(self._readers, self._writers, self._writers, bounded)
+        except OSError:
+            closed = [fd for fd in self._readers | self._writers if not _is_open(fd)]
+            if not closed:
+                raise
+            return [(fd, 0) for fd in closed]  # as poll(2) tells it
         found: dict[int, int] = dict.fromkeys(readable, _READABLE)
         for fd in writable:
             found[fd] = found.get(fd, 0) | _WRITABLE
@@ -130,6 +136,9 @@ class SelectPoller:
         if fd in self._interests:
             raise FileExistsError(errno.EEXIST, f"descriptor {fd} is registered already")
         _check_descriptor(fd)
+        if SELECT_LIMIT and len(self._interests) + 1 >= SELECT_LIMIT:
+            text = f"select watches {SELECT_LIMIT} sockets at most here, of which one is the poller's own"
+            raise OSError(errno.EMFILE, text)
         self._interests[fd] = interest
         self._scan.watch(fd, interest)
 
@@ -210,13 +219,21 @@ class SelectPoller:
             pass
 
 
+def _is_open(fd: int) -> bool:
+    try:
+        _check_descriptor(fd)
+    except OSError:
+        return False
+    return True
+
+
 def _check_descriptor(fd: int) -> None:
     """Raises EBADF as the kernel's own registries would; poll(2) would only complain on every wait."""
-    try:
+    if fd < 0 or not SOCKETS_ARE_HANDLES:
         os.fstat(fd)
-    except OSError:
-        if fd < 0:
-            raise
-        # fstat knows C descriptors, not the socket handles of Windows: ask the socket layer.
-        probe = socket.socket(fileno=fd)
+        return
+    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)  # asked for nothing but what follows
+    try:
+        probe.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
+    finally:
         probe.detach()

@@ -4,7 +4,7 @@ from netcore.sockets.choice import HasRing, open_sockets
 from netcore.sockets.io_uring import IoUringSockets
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
 from netcore.sockets.native import NativeSockets
-from netcore.sockets.options import SocketOptions, duplicate, set_keep_alive
+from netcore.sockets.options import SocketOptions, duplicate, set_keep_alive, survive_unreachable
 from netcore.sockets.outbox import Outbox
 from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
 from netcore.sockets.pure import PureSockets
@@ -32,5 +32,6 @@ __all__ = [
     "pack_receiver",
     "resolve",
     "set_keep_alive",
+    "survive_unreachable",
     "unpack_name",
 ]

@@ -6,10 +6,11 @@ import os
 import socket
 from dataclasses import dataclass
 
+from netcore._native import MISSING, native
 from netcore._platform import KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SO_BINDTODEVICE, SO_NOSIGPIPE
 from netcore.errors import UnsupportedOperationError
 
-__all__ = ["SocketOptions", "duplicate", "set_keep_alive"]
+__all__ = ["SocketOptions", "duplicate", "set_keep_alive", "survive_unreachable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,17 @@ def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: fl
         for option, unit, value in zip(KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, values, strict=True):
             if option is not None:
                 sock.setsockopt(socket.IPPROTO_TCP, option, int(value * unit))
+
+
+def survive_unreachable(sock: socket.socket) -> None:
+    """Lets a datagram socket that is not connected go on where somebody it sent to was not there.
+
+    Elsewhere it does so anyway. On Windows such news, which do not say whom they are about, would be errors
+    of its next receives, unless SIO_UDP_CONNRESET is switched off; which is left to do without netcore's
+    native part, whose business alone it can be.
+    """
+    if not MISSING:
+        native()[1].nc_datagram_resets(sock.fileno(), 0)
 
 
 def duplicate(sock: socket.socket) -> int:

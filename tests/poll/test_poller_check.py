@@ -14,14 +14,19 @@ from typing import Any
 
 import pytest
 
-from netcore.poll import EpollPoller, KqueuePoller, Poller, SelectPoller, why_unavailable
+from netcore.poll import EpollPoller, IocpPoller, KqueuePoller, Poller, SelectPoller, why_unavailable
 from netcore.testing import FakePoller
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.check_poller import check_poller
 
-NO_EPOLL, NO_KQUEUE = why_unavailable("epoll"), why_unavailable("kqueue")
-needs_epoll = [pytest.mark.native, pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")]
-needs_kqueue = [pytest.mark.native, pytest.mark.skipif(bool(NO_KQUEUE), reason=NO_KQUEUE or "-")]
+
+def where_it_runs(poller: type[Poller]) -> object:
+    reason = why_unavailable(poller.name)
+    return pytest.param(
+        poller, marks=[pytest.mark.native, pytest.mark.skipif(bool(reason), reason=reason or "-")]
+    )
+
+
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -112,8 +117,9 @@ class SelectorsPoller:
 @pytest.mark.parametrize(
     "factory",
     [
-        pytest.param(EpollPoller, marks=needs_epoll),
-        pytest.param(KqueuePoller, marks=needs_kqueue),
+        where_it_runs(EpollPoller),
+        where_it_runs(KqueuePoller),
+        where_it_runs(IocpPoller),
         SelectPoller,
         SelectorsPoller,
         FakePoller,

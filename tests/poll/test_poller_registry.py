@@ -9,6 +9,7 @@ import pytest
 from netcore.errors import PollerUnavailableError
 from netcore.poll import (
     EpollPoller,
+    IocpPoller,
     KqueuePoller,
     Poller,
     SelectPoller,
@@ -20,7 +21,7 @@ from netcore.poll import (
     why_unavailable,
 )
 
-BUILTIN = ("epoll", "kqueue", "select")
+BUILTIN = ("epoll", "kqueue", "iocp", "select")
 
 
 class Mine(SelectPoller):
@@ -97,7 +98,7 @@ def test_an_unavailable_poller_says_why(
         open_poller("epoll")
 
 
-@pytest.mark.parametrize("poller", [EpollPoller, KqueuePoller])
+@pytest.mark.parametrize("poller", [EpollPoller, KqueuePoller, IocpPoller])
 def test_without_native_part_it_is_unavailable(
     poller: Callable[[], Poller], monkeypatch: pytest.MonkeyPatch
 ) -> None:

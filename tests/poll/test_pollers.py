@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 from netcore.poll import (
     EpollPoller,
     Interest,
+    IocpPoller,
     IoUringPoller,
     KqueuePoller,
     Poller,
@@ -19,18 +21,20 @@ from netcore.poll import (
     why_unavailable,
 )
 
-NO_EPOLL, NO_KQUEUE = why_unavailable("epoll"), why_unavailable("kqueue")
-needs_epoll = [pytest.mark.native, pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")]
-NO_URING = why_unavailable("io_uring")
-needs_uring = [pytest.mark.native, pytest.mark.skipif(bool(NO_URING), reason=NO_URING or "-")]
-needs_kqueue = [pytest.mark.native, pytest.mark.skipif(bool(NO_KQUEUE), reason=NO_KQUEUE or "-")]
-POLLERS = [
-    pytest.param(EpollPoller, marks=needs_epoll, id="epoll"),
-    pytest.param(KqueuePoller, marks=needs_kqueue, id="kqueue"),
-    pytest.param(EpollPoller, marks=needs_epoll, id="epoll"),
-    pytest.param(IoUringPoller, marks=needs_uring, id="io_uring"),
-    pytest.param(SelectPoller, id="select"),
-]
+NO_EPOLL = why_unavailable("epoll")
+
+
+def where_it_runs(poller: type[Poller]) -> object:
+    reason = why_unavailable(poller.name)
+    marks = [pytest.mark.skipif(bool(reason), reason=reason or "-")]
+    return pytest.param(
+        poller, marks=marks + [pytest.mark.native] * (poller is not SelectPoller), id=poller.name
+    )
+
+
+BUILTIN: tuple[type[Poller], ...] = (EpollPoller, KqueuePoller, IoUringPoller, IocpPoller, SelectPoller)
+POLLERS = [where_it_runs(poller) for poller in BUILTIN]
+LEVEL_ONLY = [where_it_runs(poller) for poller in (IocpPoller, SelectPoller)]
 
 
 @pytest.fixture(params=POLLERS)
@@ -52,6 +56,7 @@ def test_names_and_abilities() -> None:
     assert (EpollPoller.name, EpollPoller.supports_edge) == ("epoll", True)
     assert (KqueuePoller.name, KqueuePoller.supports_edge) == ("kqueue", True)
     assert (IoUringPoller.name, IoUringPoller.supports_edge) == ("io_uring", True)
+    assert (IocpPoller.name, IocpPoller.supports_edge) == ("iocp", False)
     assert (SelectPoller.name, SelectPoller.supports_edge) == ("select", False)
 
 
@@ -123,14 +128,33 @@ def test_two_pollers_may_watch_one_descriptor(
         other.close()
 
 
-def test_select_refuses_edge_triggering(pair: tuple[socket.socket, socket.socket]) -> None:
-    poller = SelectPoller()
+@pytest.mark.parametrize("level_only", LEVEL_ONLY)
+def test_edge_triggering_is_refused_by_those_without(
+    level_only: Callable[[], Poller], pair: tuple[socket.socket, socket.socket]
+) -> None:
+    poller = level_only()
     with pytest.raises(ValueError, match="level-triggered only"):
         poller.register(pair[0].fileno(), Interest.READ | Interest.EDGE)
     poller.register(pair[0].fileno(), Interest.READ)
     with pytest.raises(ValueError, match="level-triggered only"):
         poller.modify(pair[0].fileno(), Interest.READ | Interest.EDGE)
     poller.close()
+
+
+def test_select_says_how_many_sockets_it_can_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netcore.poll.select.SELECT_LIMIT", 4)
+    poller = SelectPoller()
+    socks = [socket.socket() for _ in range(4)]
+    for sock in socks[:3]:
+        poller.register(sock.fileno(), 0)
+    with pytest.raises(OSError, match="select watches 4 sockets at most") as refused:
+        poller.register(socks[3].fileno(), 0)
+    assert refused.value.errno == errno.EMFILE
+    poller.unregister(socks[0].fileno())
+    poller.register(socks[3].fileno(), 0)
+    poller.close()
+    for sock in socks:
+        sock.close()
 
 
 @pytest.mark.native

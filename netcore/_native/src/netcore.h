@@ -6,7 +6,7 @@
  * Rules of every function:
  *   - a result below zero is the negative of an errno value; nothing else reports an error;
  *   - none blocks, except nc_*_wait;
- *   - none keeps a pointer after it returns, and none but those of io_uring allocates;
+ *   - none keeps a pointer after it returns, and none but those of io_uring and iocp allocates;
  *   - interrupted system calls are repeated, except in nc_*_wait, which then reports no events.
  */
 #ifndef NETCORE_H
@@ -61,6 +61,13 @@ int nc_kqueue_wait(nc_poller *poller, double timeout, int capacity, nc_socket *s
 int nc_kqueue_wake(nc_poller *poller);
 void nc_kqueue_close(nc_poller *poller);
 
+/* iocp is for sockets only. A closed one that was not unregistered is forgotten by the next wait. */
+int nc_iocp_open(nc_poller *poller);
+int nc_iocp_control(nc_poller *poller, int operation, nc_socket socket, int interest);
+int nc_iocp_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
+int nc_iocp_wake(nc_poller *poller);
+void nc_iocp_close(nc_poller *poller);
+
 /* io_uring, beside a poller's five functions: built says whether there was a liburing at build time; open_as
  * leaves out the first `mode` of the ways to set up a ring, each asking less of the kernel than the one
  * before; descriptor is the ring's, which only the process that opened it is told: in a forked child nothing
@@ -114,6 +121,10 @@ enum { NC_DATAGRAM_SLOT = 2112 }; /* an Ethernet frame and more; no power of two
 
 /* Whether one system call moves several datagrams here. */
 int nc_datagram_batches(void);
+
+/* Whether receiving from an unconnected socket is to fail because something that was sent before found nobody
+ * there. Only Windows does so, by default; elsewhere it is -ENOSYS. */
+int nc_datagram_resets(nc_socket socket, int wanted);
 
 /* Receives up to `limit` datagrams, which is at most `capacity`, and returns how many: fewer if there are no
  * more. lengths[i] is the length, or -EMSGSIZE if it was longer than `cap` and is lost; *name_size is the

@@ -7,12 +7,20 @@
 #define NC_HAVE_EPOLL 1
 #endif
 
+#if defined(_WIN32)
+#include <winsock2.h> /* before windows.h, which would bring in an older one */
+
+#include <mswsock.h>
+#include <windows.h>
+#include <ws2tcpip.h>
+#define NC_HAVE_WINSOCK 1
+#endif
+
 #include <errno.h>
 
 #include "netcore.h"
 
 #if !defined(_WIN32)
-#define NC_HAVE_POSIX_SOCKETS 1
 /* Where the header is: macOS, the BSDs, and a system that a library brings kqueue to (see build.py). */
 #if defined(__has_include)
 #if __has_include(<sys/event.h>)
@@ -65,10 +73,20 @@ NC_ABSENT_POLLER(epoll)
 NC_ABSENT_POLLER(kqueue)
 #endif
 
-#ifdef NC_HAVE_POSIX_SOCKETS
+/* Chunks gathered into one call; IOV_MAX is at least 16 and usually 1024. */
+enum { SOCKETS_VECTOR = 64 };
+
+#ifdef NC_HAVE_WINSOCK
+#include "iocp.c"
+#include "sockets_windows.c"
+#include "datagrams_windows.c"
+#else
+NC_ABSENT_POLLER(iocp)
 #include "sockets_posix.c"
 #include "datagrams_posix.c"
 #endif
+#include "sockets.c"
+#include "datagrams.c"
 
 #if defined(__linux__) && defined(NC_WITH_LIBURING)
 #include "io_uring_ring.c"
