@@ -2,7 +2,7 @@
 
 It is the reference for the others and the fallback without native code. Both system calls scan every
 descriptor on every wait, so it is for small numbers of them. poll(2) is taken where it exists, because
-select(2) cannot watch descriptors from 1024 on (on Windows: more than 512 sockets, that of the waker included).
+select(2) cannot watch descriptors from 1024 on (on Windows: more than 512 sockets, its waker included).
 """
 
 from __future__ import annotations
