@@ -16,7 +16,10 @@ from netcore.options import Options
 
 __all__ = ["run"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
+)
+"""Ctrl+C, a request to end, and on Windows Ctrl+Break."""
 
 _NAP = 1.0
 """Seconds between two looks for signals where the system does not interrupt a waiting lock (Windows)."""
@@ -30,9 +33,10 @@ def run(
 ) -> None:
     """Binds, serves, and blocks until the engine has ended. Any thread.
 
-    It ends through ``Action.SHUTDOWN``, ``engine.stop()``, SIGINT or SIGTERM. The first such signal stops
-    gracefully, the second resets what is left; the former handlers are back when this returns. On
-    another thread than the main one signals are left alone, since only the main one may handle them.
+    It ends through ``Action.SHUTDOWN``, ``engine.stop()``, SIGINT or SIGTERM, on Windows also Ctrl+Break.
+    The first such signal stops gracefully, the second resets what is left; the former handlers are back
+    when this returns. On another thread than the main one signals are left alone, since only the main one
+    may handle them.
 
     Args:
         handler: The application.

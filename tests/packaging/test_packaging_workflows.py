@@ -82,7 +82,7 @@ def test_backends_that_are_not_the_default_are_forced_somewhere() -> None:
         assert f"NETCORE_POLLER = {poller}" in tox[f"testenv:{poller}"]["set_env"]
     ci = jobs("ci.yml")
     assert ci["macos"]["strategy"]["matrix"]["poller"] == ["kqueue", "select"]
-    assert ci["windows"]["strategy"]["matrix"]["poller"] == ["select"]
+    assert ci["windows"]["strategy"]["matrix"]["poller"] == ["iocp", "select"]
     assert "for poller in kqueue select" in scripts(ci["freebsd"])
 
 
