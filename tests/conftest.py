@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,8 +18,32 @@ from netcore.poll import open_poller, why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
 
+def on_wine() -> bool:
+    """Whether this is Windows only so far as Wine makes it."""
+    windll = getattr(ctypes, "windll", None)
+    return windll is not None and hasattr(windll.ntdll, "wine_get_version")
+
+
+SKIPPED = {
+    "posix": "of POSIX systems only" if sys.platform == "win32" else "",
+    "unix_sockets": "" if hasattr(socket, "AF_UNIX") else "needs Unix sockets",
+}
+"""Marks, and why what has them is skipped here; empty where it is not."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips everything where io_uring is forced and the system refuses it, as containers do by default."""
+    """Applies the marks that depend on the system.
+
+    Everything is skipped where io_uring is forced and the system refuses it, as containers do by default.
+    """
+    wine = on_wine()
+    for item in items:
+        for name, reason in SKIPPED.items():
+            if reason and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
+        difference = item.get_closest_marker("wine")
+        if wine and difference:
+            item.add_marker(pytest.mark.xfail(reason=f"Wine: {difference.args[0]}"))
     forced = os.environ.get("NETCORE_POLLER")
     reason = why_unavailable(forced) if forced == "io_uring" else ""
     if reason:
