@@ -10,12 +10,19 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from netcore import Address, Conn, Engine, EventHandler
 from netcore.connection import Limits
 from netcore.eventloop import Listener, Loop, Shared
 from netcore.poll import open_poller, why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
+
+# How long an example takes says how busy the machine is, and nothing of netcore.
+settings.register_profile(
+    "netcore", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("netcore")
 
 
 def on_wine() -> bool:
