@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from netcore.cli.loading import load_handler, load_object
+from netcore.poll import registry
 from netcore.testing import check_load_balancer, check_poller
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,7 +35,10 @@ def test_the_balancer_keeps_the_contract() -> None:
     check_load_balancer(TwoChoices)
 
 
-def test_the_poller_keeps_the_contract() -> None:
+def test_the_poller_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The import registers the poller: no other test of this process is to know it.
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    monkeypatch.delitem(sys.modules, "examples.custom_poller", raising=False)
     from examples.custom_poller import SelectorsPoller
 
     check_poller(SelectorsPoller)
