@@ -102,7 +102,7 @@ class Hammer:
             "cancel": lambda: loop.schedule(60, int).cancel(),
             "get": lambda: engine.get(conn.id),
             "dup_listener": lambda: os.close(engine.dup_listener()),
-            "dial": lambda: engine.dial(engine.addresses[0], timeout=30).result(30).close(),
+            "dial": self.dial,
             "enroll": self.enroll,
             "looks": lambda: (
                 engine.connection_count,
@@ -120,6 +120,11 @@ class Hammer:
             "Nowhere", (), {"loop": type("Loop", (), {"in_loop": staticmethod(lambda: True)})}
         )
         callback(callback_conn, None)
+
+    def dial(self):
+        # Another hammer may abort the accepted end before this one has seen that it is connected.
+        with suppress(ConnectionResetError):
+            self.engine.dial(self.engine.addresses[0], timeout=30).result(30).close()
 
     def enroll(self):
         ours, theirs = socket.socketpair()
