@@ -98,7 +98,7 @@ def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], path: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(path) == 0:
