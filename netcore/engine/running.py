@@ -16,9 +16,7 @@ from netcore.options import Options
 
 __all__ = ["run"]
 
-_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
-)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
 """Ctrl+C, a request to end, and on Windows Ctrl+Break."""
 
 _NAP = 1.0

@@ -40,6 +40,8 @@ class PureDatagrams:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
+                if error.errno == errno.ECONNRESET:  # Windows; "port unreachable" has this name elsewhere
+                    return received, -errno.ECONNREFUSED
                 if error.errno not in _TOO_LONG:
                     return received, -(error.errno or errno.EIO)
                 received.append((None, pack_name(sock.family, None)))

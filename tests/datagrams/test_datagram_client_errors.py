@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 
+import pytest
+
 from netcore import (
     Action,
     CloseReason,
@@ -13,6 +15,7 @@ from netcore import (
 from netcore.testing import RecordingHandler
 
 UDP = "udp://127.0.0.1:0"
+NO_ICMP = pytest.mark.wine("a datagram socket is not told of ICMP errors", run=False)
 
 
 class Echo(EventHandler):
@@ -20,6 +23,7 @@ class Echo(EventHandler):
         conn.write(conn.read())
 
 
+@NO_ICMP
 def test_a_refusal_reaches_on_error_and_the_connection_goes_on(client, nobody):
     handler = RecordingHandler(on_error=lambda conn, error: Action.NONE)
     conn = client(handler).dial(nobody)
@@ -37,6 +41,7 @@ def test_a_refusal_reaches_on_error_and_the_connection_goes_on(client, nobody):
     assert handler.received() == b"yes"
 
 
+@NO_ICMP
 def test_a_refusal_ends_the_connection_unless_the_handler_says_otherwise(client, nobody):
     handler = RecordingHandler()
     conn = client(handler).dial(nobody)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import threading
 
@@ -192,7 +191,7 @@ def test_every_thread_safe_method_under_load(serve, peer):
                 conn.async_write(b"1", lambda c, error: told.append(error))
                 conn.async_writev([b"2", b"3"], lambda c, error: told.append(error))
                 conn.wake(lambda c, error: told.append(error))
-                os.close(conn.dup())
+                socket.close(conn.dup())
                 conn.set_read_buffer(1 << 18)
                 ids.add((conn.id, conn.fd, conn.closed, conn.local_address, conn.remote_address))
             conn.close(lambda c, error: told.append(error))

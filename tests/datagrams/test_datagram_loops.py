@@ -66,7 +66,13 @@ def test_an_address_in_use(serve, loops):
     assert not second.running
 
 
-@pytest.mark.parametrize("address", ["udp://192.0.2.1:0", "udp://name.invalid:0"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("udp://192.0.2.1:0", marks=pytest.mark.wine("it binds to addresses of other machines")),
+        "udp://name.invalid:0",
+    ],
+)
 def test_an_address_that_cannot_be_bound(address):
     with pytest.raises(OSError, match=address.removeprefix("udp://")):
         Engine(Echo(), address).start()
@@ -85,7 +91,7 @@ def test_dup_listener(serve, peer):
     engine = serve(Echo(), "tcp://127.0.0.1:0", UDP)
     copy = engine.dup_listener(engine.addresses[1])
     with socket.socket(fileno=copy) as same:
-        assert not os.get_inheritable(copy)
+        assert not same.get_inheritable()
         assert same.type == socket.SOCK_DGRAM
         assert same.getsockname()[1] == engine.addresses[1].port
     assert peer(engine, 1).ask(b"goes on") == b"goes on"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
-import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from netcore import Address, Options, OptionsError
+from netcore._platform import BINDS_TO_GROUPS, pack_group, pack_interface
 from netcore.testing import RecordingHandler
 
 GROUP = "239.255.77.1"
@@ -23,16 +25,17 @@ def loopback() -> int:
     pytest.skip("this machine has no interface called lo")
 
 
-def sender(family: int, index: int) -> socket.socket:
+@contextmanager
+def sender(family: int, index: int) -> Iterator[socket.socket]:
     """A socket whose datagrams to groups go to an interface."""
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    sock.settimeout(30)
-    if family == socket.AF_INET:
-        sock.bind(("127.0.0.1", 0))
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", b"", b"", index))
-    else:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-    return sock
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(30)
+        if family == socket.AF_INET:
+            sock.bind(("127.0.0.1", 0))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, pack_interface(index))
+        else:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        yield sock
 
 
 def try_group(family: int, index: int, group: str) -> None:
@@ -40,15 +43,15 @@ def try_group(family: int, index: int, group: str) -> None:
     packed = socket.inet_pton(family, group)
     if family == socket.AF_INET:
         level, option = socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP
-        value = packed + struct.pack("4si", b"", index)
+        name = (group if BINDS_TO_GROUPS else "", 0)
     else:
         level, option = socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP
-        value = packed + struct.pack("I", index)
+        name = (group if BINDS_TO_GROUPS else "::", 0, 0, index)
     try:
         with sender(family, index) as sock, socket.socket(family, socket.SOCK_DGRAM) as receiver:
-            receiver.bind((group, 0) if family == socket.AF_INET else (group, 0, 0, index))
+            receiver.bind(name)
             receiver.settimeout(5)
-            receiver.setsockopt(level, option, value)
+            receiver.setsockopt(level, option, pack_group(packed, index))
             sock.sendto(b"probe", (group, receiver.getsockname()[1]))
             receiver.recv(10)
     except OSError as error:

@@ -39,6 +39,7 @@ def test_a_reset_is_noticed_after_the_peers_fin(serve, dial):
     assert isinstance(handler.wait_for("on_close").detail, OSError)
 
 
+@pytest.mark.unix_sockets
 def test_a_unix_peer_that_closes_in_a_pause_does_not_spin_the_loop(serve, dial, tmp_path):
     handler = RecordingHandler(on_open=lambda conn: conn.pause_reading())
     engine = serve(handler, f"unix://{tmp_path}/x.sock")
@@ -60,7 +61,7 @@ def test_a_unix_peer_that_closes_in_a_pause_does_not_spin_the_loop(serve, dial, 
     assert handler.received() == b"last words"
 
 
-@pytest.mark.parametrize("network", ["tcp", "unix"])
+@pytest.mark.parametrize("network", ["tcp", pytest.param("unix", marks=pytest.mark.unix_sockets)])
 def test_the_last_response_arrives_though_the_request_was_not_read(serve, dial, receive, tmp_path, network):
     """Without lingering the client's send or receive fails with ECONNRESET, and the response is lost."""
     response = b"413 Content Too Large" * 5000
@@ -153,6 +154,7 @@ def test_out_of_descriptors(tmp_path):
     assert done.stderr.count("cannot accept") <= 2, done.stderr
 
 
+@pytest.mark.unix_sockets
 def test_a_failed_listen_leaves_no_socket_file(tmp_path, monkeypatch):
     from netcore import Engine, EventHandler
 
@@ -167,6 +169,7 @@ def test_a_failed_listen_leaves_no_socket_file(tmp_path, monkeypatch):
     assert not list(Path(tmp_path).iterdir())
 
 
+@pytest.mark.posix  # Windows does not tell
 def test_a_duplicate_leaves_the_original_as_it_is(serve, dial):
     """O_NONBLOCK belongs to what both descriptors stand for: a copy that blocks makes the listener block."""
     handler = RecordingHandler()

@@ -99,12 +99,10 @@ def test_a_poller_that_fails_to_close_does_not_keep_the_engine():
 
 
 def test_a_cpu_that_cannot_be_had_does_not_keep_the_engine(monkeypatch):
-    import os
-
     def refuse(pid, mask):
         raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    monkeypatch.setattr("os.sched_setaffinity", refuse, raising=False)
     engine = Engine(RecordingHandler(), "tcp://127.0.0.1:0", cpu_affinity=True)
     engine.start()
     assert engine.stop(5)

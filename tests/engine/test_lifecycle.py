@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import stat
+import sys
 import threading
 
 import pytest
@@ -28,7 +29,7 @@ from netcore.testing import RecordingHandler
 
 def open_descriptors():
     gc.collect()  # what an earlier test has left would be closed at any moment
-    return set(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else set()
+    return set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
 
 
 def test_boot_and_shutdown_frame_everything(serve, dial):
@@ -197,9 +198,8 @@ def test_address_in_use_leaves_nothing_open(serve, dial, tmp_path):
     handler.wait_for("on_open")  # by now it has opened all that it keeps open
     before = open_descriptors()
     taken = str(engine.addresses[0])
-    second = Engine(
-        EventHandler(), f"unix://{tmp_path}/x.sock", "tcp://127.0.0.1:0", taken, num_event_loops=2
-    )
+    others = [f"unix://{tmp_path}/x.sock"] * hasattr(socket, "AF_UNIX") + ["tcp://127.0.0.1:0"]
+    second = Engine(EventHandler(), *others, taken, num_event_loops=2)
     with pytest.raises(OSError, match=r"127\.0\.0\.1") as caught:
         second.start()
     assert caught.value.errno == errno.EADDRINUSE
@@ -237,6 +237,7 @@ def test_a_handler_that_is_no_object_is_refused(handler):
         Engine(handler, "tcp://127.0.0.1:0")
 
 
+@pytest.mark.unix_sockets
 def test_unix_socket_files(serve, tmp_path):
     path = tmp_path / "s.sock"
     engine = serve(EventHandler(), f"unix://{path}")
@@ -248,6 +249,7 @@ def test_unix_socket_files(serve, tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.unix_sockets
 def test_a_dead_socket_file_is_replaced(serve, tmp_path):
     path = tmp_path / "s.sock"
     with socket.socket(socket.AF_UNIX) as dead:
@@ -256,6 +258,7 @@ def test_a_dead_socket_file_is_replaced(serve, tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.unix_sockets
 def test_what_is_no_socket_is_never_unlinked(tmp_path):
     path = tmp_path / "precious"
     path.write_text("data")
@@ -265,6 +268,7 @@ def test_what_is_no_socket_is_never_unlinked(tmp_path):
     assert path.read_text() == "data"
 
 
+@pytest.mark.unix_sockets
 def test_a_successors_socket_file_stays(serve, tmp_path):
     path = tmp_path / "s.sock"
     engine = serve(EventHandler(), f"unix://{path}")

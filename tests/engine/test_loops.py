@@ -146,6 +146,7 @@ def test_two_engines_may_share_a_port(serve):
     assert second.addresses == first.addresses
 
 
+@pytest.mark.unix_sockets
 def test_reuse_port_without_balancing_says_so(serve, dial, tmp_path, caplog):
     handler = RecordingHandler()
     engine = serve(handler, f"unix://{tmp_path}/x.sock", num_event_loops=2, reuse_port=True)
@@ -245,6 +246,7 @@ def test_max_connections(serve, dial, receive):
     assert receive(third, 2) == b"in"
 
 
+@pytest.mark.wine("a reset is read as the end of the stream")
 def test_max_connections_refused(serve, dial, receive):
     handler = RecordingHandler(on_open=lambda conn: conn.write(b"in") and None)
     engine = serve(handler, max_connections=1, max_connections_policy="refuse")

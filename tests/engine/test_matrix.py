@@ -39,7 +39,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+@pytest.mark.parametrize("scheme", ["tcp", pytest.param("unix", marks=pytest.mark.unix_sockets)])
 @pytest.mark.parametrize("loops", LOOPS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("way", WAYS)

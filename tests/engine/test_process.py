@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -209,9 +210,10 @@ def test_a_fork_on_the_loops_own_thread(where):
 )
 def test_the_end_of_the_interpreter_stops_engines_in_order(tmp_path, end):
     path = tmp_path / "x.sock"
+    addresses = ["tcp://127.0.0.1:0"] + [f"unix://{path}"] * hasattr(socket, "AF_UNIX")
     words = output(
         f"""
-        engine = Engine(Echo(), "tcp://127.0.0.1:0", "unix://{path}", num_event_loops=3)
+        engine = Engine(Echo(), *{addresses}, num_event_loops=3)
         engine.start()
         socks = [dial(engine) for _ in range(3)]
         client = Client(EventHandler())

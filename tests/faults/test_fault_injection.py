@@ -46,6 +46,7 @@ def bench():
     return Bench()
 
 
+@pytest.mark.usefixtures("known_to_wine")
 @pytest.mark.parametrize("backend", [PureSockets, pytest.param(NativeSockets, marks=NATIVE)])
 def test_without_faults_they_are_sockets_like_others(backend):
     check_sockets(lambda: FaultySockets(backend(), FaultPlan()))

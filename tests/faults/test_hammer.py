@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 import threading
@@ -20,9 +19,22 @@ from netcore import (
     WrongThreadError,
 )
 from netcore.connection.debug import CheckedStreamConnection
+from netcore.sockets import set_keep_alive
 
 THREADS = 8
 CALLS_EACH = 80
+
+
+def keep_alive_can_be_set():
+    with socket.socket() as sock:
+        try:
+            set_keep_alive(sock, True, 10, 10, 3)
+        except OSError:  # Wine
+            return False
+    return True
+
+
+KEEP_ALIVE = keep_alive_can_be_set()
 
 
 class Busy(EventHandler):
@@ -82,12 +94,12 @@ class Hammer:
             "abort": lambda: self.chance.random() < 0.1 and conn.abort(),
             "pause_reading": lambda: conn.pause_reading(),
             "resume_reading": lambda: conn.resume_reading(),
-            "dup": lambda: os.close(conn.dup()),
+            "dup": lambda: socket.close(conn.dup()),
             "set_read_buffer": lambda: conn.set_read_buffer(65536),
             "set_write_buffer": lambda: conn.set_write_buffer(65536),
             "set_linger": lambda: conn.set_linger(-1),
             "set_no_delay": lambda: conn.set_no_delay(True),
-            "set_keep_alive": lambda: conn.set_keep_alive(True, 10, 10, 3),
+            "set_keep_alive": lambda: KEEP_ALIVE and conn.set_keep_alive(True, 10, 10, 3),
             "looks": lambda: (
                 (conn.id, conn.fd, conn.network, conn.closed, conn.close_reason),
                 (str(conn.local_address), str(conn.remote_address), repr(conn)),
@@ -101,7 +113,7 @@ class Hammer:
             "schedule": lambda: loop.schedule(0, self.task, self.owe()),
             "cancel": lambda: loop.schedule(60, int).cancel(),
             "get": lambda: engine.get(conn.id),
-            "dup_listener": lambda: os.close(engine.dup_listener()),
+            "dup_listener": lambda: socket.close(engine.dup_listener()),
             "dial": self.dial,
             "enroll": self.enroll,
             "looks": lambda: (

@@ -60,6 +60,7 @@ class SelectorsPoller:
             raise FileExistsError(fd)
         if fd < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        socket.socket(fileno=fd).detach()  # complains of what is closed, as not every selector does
         if interest & 3:
             self.selector.register(fd, interest & 3)
         self.interests[fd] = interest
@@ -310,7 +311,8 @@ class ClosesEverything(SelectorsPoller):
     def close(self) -> None:
         if not self.closed:
             for fd in self.interests:
-                with socket.socket(fileno=os.dup(fd)) as sock:  # not close, which would hit others' numbers
+                # Not close, which would hit others' numbers.
+                with socket.socket(fileno=socket.dup(fd)) as sock:
                     sock.shutdown(socket.SHUT_RDWR)
         super().close()
 
@@ -367,7 +369,11 @@ class OneEdgeOnly(ReportsOnce):
         (ReportsNothing, r"wait\(\) returns None instead of a sequence."),
         (ReportsStrangeFlags, "the readiness 1024, which is no combination of flags."),
         (WatchesFew, "236 of 300 ready descriptors are never reported."),
-        (RoundsDown, r"waits of 0.4 ms return early: it takes \d+ turns to wait 20 times."),
+        pytest.param(
+            RoundsDown,
+            r"waits of 0.4 ms return early: it takes \d+ turns to wait 20 times.",
+            marks=pytest.mark.wine("a look takes so long that few fit into the time", run=False),
+        ),
         (HasSecondsOnly, "return early"),
         (Restless, r"wait\(None\) returns though nothing is ready and nobody has called wake\(\)."),
         (Deaf, r"wake\(\) from another thread does not end wait\(None\)."),

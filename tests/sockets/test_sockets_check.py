@@ -31,6 +31,7 @@ needs_native = [pytest.mark.native, pytest.mark.skipif(bool(MISSING), reason=MIS
         pytest.param(lambda: PureSockets(1 << 20, 1), id="one-at-a-time"),
     ],
 )
+@pytest.mark.usefixtures("known_to_wine")
 def test_passes_on(factory: Callable[[], Sockets]) -> None:
     check_sockets(factory)
 

@@ -20,6 +20,7 @@ def refuse(code):
     return sendfile
 
 
+@pytest.mark.usefixtures("known_to_wine")
 @pytest.mark.parametrize("system_call", [None, refuse(errno.EINVAL), refuse(errno.ENOSYS)])
 def test_files_are_read_where_they_cannot_be_sent(monkeypatch, system_call):
     monkeypatch.setattr(files, "SENDFILE", system_call)

@@ -23,6 +23,8 @@ static int datagrams__receive_batch(nc_socket socket, datagrams__message *messag
         if (!failed)
             continue;
         *error = sockets__error();
+        if (*error == WSAECONNRESET) /* ICMP's "port unreachable", which has this name elsewhere */
+            *error = WSAECONNREFUSED;
         if (*error != WSAEMSGSIZE)
             return i;
         *error = 0; /* longer than the room for it: what has come of it is of no use */
