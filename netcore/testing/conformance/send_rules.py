@@ -6,7 +6,6 @@ import errno
 import random
 import selectors
 import socket
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -14,7 +13,7 @@ from netcore.sockets import Chunk
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.send_drain import Drain, Writer
 from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
-from netcore.testing.conformance.wires import PATIENCE, wait_ready
+from netcore.testing.conformance.wires import wait_ready
 
 __all__ = ["DEAD", "SEND_RULES"]
 
@@ -155,17 +154,10 @@ def _reports_a_full_socket(bench: SocketsBench) -> None:
     _expect_all(bench, [(fd, b"room again")], {fd: peer}, "a chunk to a socket that has room again")
 
 
-def _await_the_end(bench: SocketsBench, fd: int) -> None:
-    """Sends until that fails: over TCP, of which Windows makes its pairs, the first send still succeeds."""
-    deadline = time.monotonic() + PATIENCE
-    while not bench.send([(fd, b"?")]) and time.monotonic() < deadline:
-        pass
-
-
 def _reports_errors(bench: SocketsBench) -> None:
     (dead, peer), (fine, fine_peer), (shut, _) = bench.pair(), bench.pair(), bench.pair()
     peer.close()
-    _await_the_end(bench, dead)
+    bench.until_dead(dead)
     bench.sockets.shutdown_write(shut)
     batch: list[tuple[int, Chunk]] = [
         (fine, b"a"),

@@ -13,7 +13,6 @@ from typing import Final
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.send_rules import DEAD
 from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
-from netcore.testing.conformance.wires import wait_ready
 
 __all__ = ["SENDFILE_RULES"]
 
@@ -74,7 +73,7 @@ def _tells_that_the_kernel_is_full(bench: SocketsBench) -> None:
 def _reports_errors_of_files(bench: SocketsBench) -> None:
     fd, peer = bench.pair()
     peer.close()
-    wait_ready(fd)
+    bench.until_dead(fd)
     with _file() as (file, _):
         n = bench.sockets.sendfile(fd, file, 0, 10)
         require(n in DEAD, f"sendfile() to a dead connection gives {n} instead of a negative errno.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+import time
 from collections.abc import Sequence
 
 from netcore.sockets import Chunk, Sockets
@@ -68,6 +68,12 @@ class SocketsBench:
         finally:
             for peer in self._peers:
                 peer.close()
+
+    def until_dead(self, fd: int) -> None:
+        """Sends to a peer that has gone until that fails; over TCP the first send still succeeds."""
+        deadline = time.monotonic() + wires.PATIENCE
+        while not self.send([(fd, b"?")]) and time.monotonic() < deadline:
+            pass
 
     def arrival(self, fd: int) -> None:
         """Requires that the kernel has something for a descriptor, so that receiving shows it."""
@@ -141,9 +147,9 @@ def receive_all(peer: socket.socket, sentence: str) -> bytes:
 
 
 def is_open(fd: int) -> bool:
-    """Tells whether a descriptor is open. Handles of Windows are taken to be closed."""
+    """Tells whether a descriptor is an open socket."""
     try:
-        os.fstat(fd)
+        socket.socket(fileno=fd).detach()
     except OSError:
         return False
     return True
