@@ -48,6 +48,7 @@ class RecordingHandler(EventHandler):
         if unknown:
             raise TypeError(f"EventHandler has no callback {unknown[0]!r}")
         self.events: list[Recorded] = []
+        self._under_way: list[Recorded] = []
         self._callbacks = callbacks
         self._changed = threading.Condition()
 
@@ -64,78 +65,109 @@ class RecordingHandler(EventHandler):
         return b"".join(detail for detail in self.details("on_traffic") if isinstance(detail, bytes))
 
     def wait_for(self, name: str, count: int = 1, timeout: float = 30) -> Recorded:
-        """Waits until a callback has come so many times; returns the last of these.
+        """Waits until a callback has come and returned so many times; returns the last of these.
+
+        What the callback does is done by then. What follows from its result, such as the close that it asks
+        for, comes after it.
 
         Raises:
             AssertionError: It did not within ``timeout`` seconds.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self.names().count(name) >= count, timeout):
+            if not self._changed.wait_for(lambda: self._has_come(name, count), timeout):
                 raise AssertionError(
                     f"{name} came {self.names().count(name)} times, not {count}, in {timeout} s"
+                    f"{' and has not returned' * any(event.name == name for event in self._under_way)}"
                 )
             return [event for event in self.events if event.name == name][count - 1]
 
-    def _record(self, name: str, conn: Conn | None, detail: object = None) -> None:
-        with self._changed:
-            self.events.append(Recorded(name, conn, detail))
-            self._changed.notify_all()
+    def _has_come(self, name: str, count: int) -> bool:
+        came = [event for event in self.events if event.name == name][:count]
+        return len(came) == count and not any(event is other for event in self._under_way for other in came)
 
-    def _respond(self, name: str, default: _Result, *args: object) -> _Result:
-        callback = self._callbacks.get(name)
-        result: _Result = default if callback is None else callback(*args)
-        return result
+    def _record(
+        self, default: _Result, args: tuple[object, ...], name: str, conn: Conn | None, detail: object = None
+    ) -> _Result:
+        """Records a callback and does what the test gave it to do; it is under way until that has ended."""
+        event = Recorded(name, conn, detail)
+        with self._changed:
+            self.events.append(event)
+            self._under_way.append(event)
+        try:
+            callback = self._callbacks.get(name)
+            result: _Result = default if callback is None else callback(*args)
+            return result
+        finally:
+            with self._changed:
+                self._under_way = [other for other in self._under_way if other is not event]
+                self._changed.notify_all()
 
     def on_boot(self, engine: Engine) -> Action | None:
         """Recorded."""
-        self._record("on_boot", None)
-        return self._respond("on_boot", Action.NONE, engine)
+        return self._record(Action.NONE, (engine,), "on_boot", None)
 
     def on_shutdown(self, engine: Engine) -> None:
         """Recorded."""
-        self._record("on_shutdown", None)
-        self._respond("on_shutdown", None, engine)
+        self._record(None, (engine,), "on_shutdown", None)
 
     def on_open(self, conn: Conn) -> Action | None:
         """Recorded."""
-        self._record("on_open", conn)
-        return self._respond("on_open", Action.NONE, conn)
+        return self._record(Action.NONE, (conn,), "on_open", conn)
 
     def on_traffic(self, conn: Conn) -> Action | None:
         """Recorded, with what was read."""
         if "on_traffic" not in self._callbacks:
-            self._record("on_traffic", conn, conn.read())
-            return None
-        self._record("on_traffic", conn)
-        return self._respond("on_traffic", Action.NONE, conn)
+            return self._record(None, (conn,), "on_traffic", conn, conn.read())
+        return self._record(Action.NONE, (conn,), "on_traffic", conn)
 
     def on_eof(self, conn: Conn) -> Action | None:
         """Recorded."""
-        self._record("on_eof", conn)
-        return self._respond("on_eof", Action.CLOSE, conn)
+        return self._record(Action.CLOSE, (conn,), "on_eof", conn)
 
     def on_writable(self, conn: Conn) -> Action | None:
         """Recorded."""
-        self._record("on_writable", conn)
-        return self._respond("on_writable", Action.NONE, conn)
+        return self._record(Action.NONE, (conn,), "on_writable", conn)
 
     def on_timeout(self, conn: Conn, timeout: Timeout) -> Action | None:
         """Recorded, with the kind of deadline."""
-        self._record("on_timeout", conn, timeout)
-        return self._respond("on_timeout", Action.CLOSE, conn, timeout)
+        return self._record(
+            Action.CLOSE,
+            (
+                conn,
+                timeout,
+            ),
+            "on_timeout",
+            conn,
+            timeout,
+        )
 
     def on_error(self, conn: Conn, error: Exception) -> Action | None:
         """Recorded, with the error."""
-        self._record("on_error", conn, error)
-        return self._respond("on_error", Action.CLOSE, conn, error)
+        return self._record(
+            Action.CLOSE,
+            (
+                conn,
+                error,
+            ),
+            "on_error",
+            conn,
+            error,
+        )
 
     def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
         """Recorded, with the error."""
-        self._record("on_close", conn, error)
-        return self._respond("on_close", Action.NONE, conn, error)
+        return self._record(
+            Action.NONE,
+            (
+                conn,
+                error,
+            ),
+            "on_close",
+            conn,
+            error,
+        )
 
     def on_tick(self, engine: Engine) -> float | None:
         """Recorded."""
-        self._record("on_tick", None)
         no_more: float | None = None
-        return self._respond("on_tick", no_more, engine)
+        return self._record(no_more, (engine,), "on_tick", None)
