@@ -6,7 +6,6 @@ import errno
 import logging
 import socket
 import threading
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
@@ -77,7 +76,7 @@ class Hosting:
         self._connection_class = CheckedStreamConnection if shared.debug else StreamConnection
         self._by_fd: dict[int, StreamConnection] = {}
         self._by_id: dict[int, Connection] = {}
-        self._arriving: deque[None] = deque()  # a counter that any thread may change
+        self._arriving: dict[int, None] = {}  # descriptors on their way here; any thread may add one
         self._unsettled: dict[Settling, None] = {}
         self._again: dict[Connection, None] = {}
         self._retired: list[Connection] = []
@@ -235,12 +234,17 @@ class Hosting:
         Raises:
             OSError: The poller refuses it, or the loop takes no more connections.
         """
-        self.sockets.attach(fd)
+        try:
+            self.sockets.attach(fd)
+        except OSError:
+            self._arriving.pop(fd, None)
+            raise
         try:
             if self._turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
             self.poller.register(fd, self._first_interest)
         except OSError:
+            self._arriving.pop(fd, None)  # first, since the number may be another's after the reset
             self.sockets.reset(fd)
             if self.shared.gate is not None:
                 self.shared.gate.give_back(1)
@@ -249,6 +253,7 @@ class Hosting:
         conn.context = context
         conn.interest = self._first_interest
         self._by_fd[fd] = conn
+        self._arriving.pop(fd, None)  # second, so that nobody sees the connection neither here nor there
         self._by_id[conn.id] = conn
         if self.limits.idle_timeout:
             conn.set_deadline(self.limits.idle_timeout)

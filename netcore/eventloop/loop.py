@@ -127,8 +127,9 @@ class Loop(DatagramServing, EventLoop):
         if self.in_loop():
             self._adopt_accepted(fd, name, listener)
         else:
-            self._arriving.append(None)  # counted at once, for the balancer
-            self.post(self._adopt_arrival, fd, name, listener)
+            self._arriving[fd] = None  # counted at once, for the balancer
+            # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
+            self.post(self._adopt_accepted, fd, name, listener)
 
     def shutdown(self) -> None:
         """See ``Host.shutdown``."""
@@ -163,13 +164,6 @@ class Loop(DatagramServing, EventLoop):
                 self.logger.error(
                     "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
                 )
-
-    def _adopt_arrival(self, fd: int, name: bytes, listener: Listener) -> None:
-        # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
-        try:
-            self._adopt_accepted(fd, name, listener)
-        finally:
-            self._arriving.popleft()
 
     # The turn.
 

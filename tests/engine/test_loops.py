@@ -43,6 +43,17 @@ def test_balancers(serve, dial, balancer, expected):
     assert sum(loop.connection_count for loop in engine.loops) == 6
 
 
+def test_a_connection_from_another_loop_counts_once_while_it_opens(serve, dial):
+    """A balancer may look in this very moment."""
+    counts = []
+    handler = RecordingHandler(on_open=lambda conn: counts.append(conn.loop.connection_count))
+    engine = serve(handler, num_event_loops=2, load_balancer=Second())
+    for i in range(3):
+        dial(engine)
+        handler.wait_for("on_open", i + 1)
+    assert counts == [1, 2, 3]
+
+
 def test_least_connections_counts_those_on_their_way(serve, dial):
     """The second loop is held up, so that what it is given stays on its way."""
     handler = RecordingHandler()
