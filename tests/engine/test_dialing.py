@@ -94,12 +94,12 @@ def test_dial_inside_a_callback(serve, dial, receive):
 
 
 def test_refused(client):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     handler = RecordingHandler()
     made = client(handler)
-    with pytest.raises(ConnectionRefusedError, match="tcp://127"):
-        made.dial(f"tcp://127.0.0.1:{port}")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening, so that nobody else may take the port
+        with pytest.raises(ConnectionRefusedError, match="tcp://127"):
+            made.dial(f"tcp://127.0.0.1:{nobody.getsockname()[1]}")
     assert handler.names() == ["on_boot"]
 
 

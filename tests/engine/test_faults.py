@@ -51,11 +51,11 @@ def test_a_unix_peer_that_closes_in_a_pause_does_not_spin_the_loop(serve, dial, 
     loop = engine.loops[0]
     turn = loop.turn
     loop.execute(setattr, loop, "turn", lambda: (turns.append(1), turn()))
-    for _ in range(20):  # wakes the loop, so that it has its chance to be told again and again
+    for _ in range(21):  # wakes the loop, so that it has its chance to be told again and again
         done = threading.Event()
         loop.execute(done.set)
         assert done.wait(30)
-    assert 20 <= len(turns) < 100
+    assert 20 <= len(turns) < 100  # the first may have been run by the turn before those that are counted
     conn.resume_reading()
     handler.wait_for("on_close")
     assert handler.received() == b"last words"

@@ -19,12 +19,12 @@ def test_dialling_a_name_that_cannot_be_encoded_fails(host):
         except ValueError:
             return
         with pytest.raises(OSError):
-            future.result(5)
+            future.result(30)
 
 
 def test_dialling_with_a_timeout_that_is_no_number_fails():
     with Client(EventHandler()) as client, pytest.raises((TypeError, ValueError)):
-        client.engine.dial("tcp://127.0.0.1:1", timeout="5").result(5)
+        client.engine.dial("tcp://127.0.0.1:1", timeout="5").result(30)
 
 
 def test_dialling_when_no_thread_is_left_fails(monkeypatch):
@@ -38,7 +38,7 @@ def test_dialling_when_no_thread_is_left_fails(monkeypatch):
 
         monkeypatch.setattr(threading.Thread, "start", no_thread)
         with pytest.raises(RuntimeError):
-            client.engine.dial("tcp://localhost:1").result(5)
+            client.engine.dial("tcp://localhost:1").result(30)
 
 
 def test_an_exit_in_on_open_of_a_dialled_connection_reaches_the_future(serve):
@@ -49,14 +49,14 @@ def test_an_exit_in_on_open_of_a_dialled_connection_reaches_the_future(serve):
     engine = serve(RecordingHandler())
     with Client(Leaving()) as client:
         future = client.engine.dial(engine.addresses[0])
-        future.exception(5)  # or the connection; but not for ever
+        future.exception(30)  # or the connection; but not for ever
 
 
 def test_stop_while_the_engine_starts():
     stopped = []
 
     def factory():
-        thread = threading.Thread(target=lambda: stopped.append(engine.stop(10)))
+        thread = threading.Thread(target=lambda: stopped.append(engine.stop(30)))
         thread.start()
         threads.append(thread)
         thread.join(0.2)
@@ -66,18 +66,18 @@ def test_stop_while_the_engine_starts():
     engine = Engine(RecordingHandler(), "tcp://127.0.0.1:0", poller=factory)
     try:
         engine.start()
-        threads[0].join(5)
+        threads[0].join(30)
         assert stopped == [True]
         assert not engine.running
     finally:
-        engine.stop(5)
+        engine.stop(30)
 
 
 def test_no_tick_after_a_stop_in_on_boot():
     handler = RecordingHandler(on_boot=lambda engine: engine.stop() and None)
     engine = Engine(handler, "tcp://127.0.0.1:0", ticker=True)
     engine.start()
-    assert engine.join(5)
+    assert engine.join(30)
     assert handler.names() == ["on_boot", "on_shutdown"]
 
 
@@ -95,7 +95,7 @@ def test_a_poller_that_fails_to_close_does_not_keep_the_engine():
 
     engine = Engine(RecordingHandler(), "tcp://127.0.0.1:0", poller=factory)
     engine.start()
-    assert engine.stop(5)
+    assert engine.stop(30)
 
 
 def test_a_cpu_that_cannot_be_had_does_not_keep_the_engine(monkeypatch):
@@ -105,4 +105,4 @@ def test_a_cpu_that_cannot_be_had_does_not_keep_the_engine(monkeypatch):
     monkeypatch.setattr("os.sched_setaffinity", refuse, raising=False)
     engine = Engine(RecordingHandler(), "tcp://127.0.0.1:0", cpu_affinity=True)
     engine.start()
-    assert engine.stop(5)
+    assert engine.stop(30)

@@ -132,11 +132,15 @@ def test_stop_sends_what_is_buffered(serve, dial, receive):
 
 
 def test_stop_does_not_wait_for_a_stuck_peer_for_ever(serve, dial):
-    handler = RecordingHandler(on_open=lambda conn: conn.write(b"s" * (32 << 20)) and None)
+    asked = threading.Event()
+    handler = RecordingHandler(
+        on_open=lambda conn: conn.write(b"s" * (32 << 20)) and None, on_shutdown=lambda engine: asked.wait(30)
+    )
     engine = serve(handler, shutdown_timeout=0.2)
     dial(engine)
     handler.wait_for("on_open")
     assert engine.stop(0) is False
+    asked.set()  # not before, or the engine might have ended by the time that it was asked
     assert engine.stop(30) is True
     assert isinstance(handler.wait_for("on_close").detail, TimeoutError)
 

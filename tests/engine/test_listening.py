@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -23,12 +24,21 @@ def has_ipv6():
     return True
 
 
+def port_of_both_families():
+    """A port that nobody has, neither of IPv4 nor of IPv6: the system picks it for one of them alone."""
+    while True:
+        with socket.socket() as four, socket.socket(socket.AF_INET6) as six:
+            four.bind(("", 0))
+            six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            with suppress(OSError):
+                six.bind(("::", four.getsockname()[1]))
+                return four.getsockname()[1]
+
+
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_both_families_listed_share_a_port(serve, receive):
     """Each is told apart by its own listener, since that of IPv6 leaves IPv4 alone (IPV6_V6ONLY)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port_of_both_families()
     handler = RecordingHandler(on_open=lambda conn: conn.write(str(conn.local_address).encode()) and None)
     engine = serve(handler, f"tcp4://127.0.0.1:{port}", f"tcp6://[::1]:{port}")
     assert [str(address) for address in engine.addresses] == [
@@ -42,8 +52,8 @@ def test_both_families_listed_share_a_port(serve, receive):
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_every_interface_of_both_families_may_be_listed_too(serve):
-    first = serve(EventHandler(), "tcp4://:0")
-    port = first.addresses[0].port
+    port = port_of_both_families()
+    serve(EventHandler(), f"tcp4://:{port}")
     serve(EventHandler(), f"tcp6://:{port}")
     with pytest.raises(OSError, match=str(port)):
         Engine(EventHandler(), f"tcp://:{port}", reuse_addr=False).start()
