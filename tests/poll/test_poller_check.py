@@ -243,6 +243,8 @@ class WatchesFew(SelectorsPoller):
 
 class RoundsDown(SelectorsPoller):
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        if timeout is not None and 0 < timeout < 1e-3:
+            return []  # without a look, so that it spins fast enough to be noticed on a slow machine too
         return super().wait(None if timeout is None else math.floor(timeout * 1e3) / 1e3)
 
 
@@ -346,6 +348,13 @@ class OneEdgeOnly(ReportsOnce):
         return new
 
 
+WAITED_FOR = (
+    *(Blocks, ReportsOnce, IgnoresNewInterest, Deaf, LosesEarlyWakes, HidesEventsBehindWakes),
+    *(DeafToSignals, OneEdgeOnly),
+)
+"""These take as long as the checks are patient; on the way to the others' faults patience costs nothing."""
+
+
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
@@ -375,7 +384,8 @@ class OneEdgeOnly(ReportsOnce):
             marks=pytest.mark.wine("a look takes so long that few fit into the time", run=False),
         ),
         (HasSecondsOnly, "return early"),
-        (Restless, r"wait\(None\) returns though nothing is ready and nobody has called wake\(\)."),
+        # By the rule for signals, should the machine be too busy for the rule for wakes.
+        (Restless, r"wait\(None\) returns though nothing is ready and (nobody has|no signal has)"),
         (Deaf, r"wake\(\) from another thread does not end wait\(None\)."),
         (LosesEarlyWakes, r"wake\(\) before wait\(\) is lost: the wait does not end."),
         (HidesEventsBehindWakes, "a wake.. hides that a descriptor is readable."),
@@ -400,7 +410,8 @@ class OneEdgeOnly(ReportsOnce):
 def test_says_what_is_wrong(
     broken: Callable[[], Any], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wires, "PATIENCE", 0.5)
+    if broken in WAITED_FOR:
+        monkeypatch.setattr(wires, "PATIENCE", 1.0)
     with pytest.raises(AssertionError, match=sentence) as caught:
         check_poller(broken)
     assert str(caught.value).endswith(".")
