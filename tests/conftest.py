@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -32,9 +33,14 @@ def on_wine() -> bool:
     return windll is not None and hasattr(windll.ntdll, "wine_get_version")
 
 
+def _is_blind(forced: str | None) -> bool:
+    return forced == "select" and not hasattr(select, "poll")
+
+
 SKIPPED = {
     "posix": "of POSIX systems only" if sys.platform == "win32" else "",
     "unix_sockets": "" if hasattr(socket, "AF_UNIX") else "needs Unix sockets",
+    "unasked": "select(2) tells nothing unasked" if _is_blind(os.environ.get("NETCORE_POLLER")) else "",
 }
 """Marks, and why what has them is skipped here; empty where it is not."""
 

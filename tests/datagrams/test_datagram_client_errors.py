@@ -51,6 +51,7 @@ def test_a_refusal_ends_the_connection_unless_the_handler_says_otherwise(client,
     assert conn.close_reason is CloseReason.LOCAL
 
 
+@pytest.mark.unasked
 def test_a_refusal_in_a_pause_does_not_spin_the_loop(client, nobody):
     handler = RecordingHandler(
         on_error=lambda conn, error: Action.NONE, on_open=lambda conn: conn.pause_reading()

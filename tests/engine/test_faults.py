@@ -22,6 +22,7 @@ def reset(sock):
     sock.close()
 
 
+@pytest.mark.unasked
 def test_a_reset_is_noticed_in_a_pause(serve, dial):
     handler = RecordingHandler(on_open=lambda conn: conn.pause_reading())
     sock = dial(serve(handler))
@@ -30,6 +31,7 @@ def test_a_reset_is_noticed_in_a_pause(serve, dial):
     assert isinstance(handler.wait_for("on_close").detail, ConnectionResetError)
 
 
+@pytest.mark.unasked
 def test_a_reset_is_noticed_after_the_peers_fin(serve, dial):
     handler = RecordingHandler(on_eof=lambda conn: Action.NONE)
     sock = dial(serve(handler))

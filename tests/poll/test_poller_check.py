@@ -355,6 +355,9 @@ WAITED_FOR = (
 """These take as long as the checks are patient; on the way to the others' faults patience costs nothing."""
 
 
+SLOW_LOOKS = pytest.mark.wine("a look takes so long that few fit into the time", run=False)
+
+
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
@@ -381,11 +384,15 @@ WAITED_FOR = (
         pytest.param(
             RoundsDown,
             r"waits of 0.4 ms return early: it takes \d+ turns to wait 20 times.",
-            marks=pytest.mark.wine("a look takes so long that few fit into the time", run=False),
+            marks=SLOW_LOOKS,
         ),
         (HasSecondsOnly, "return early"),
         # By the rule for signals, should the machine be too busy for the rule for wakes.
-        (Restless, r"wait\(None\) returns though nothing is ready and (nobody has|no signal has)"),
+        pytest.param(
+            Restless,
+            r"wait\(None\) returns though nothing is ready and (nobody has|no signal has)",
+            marks=SLOW_LOOKS,
+        ),
         (Deaf, r"wake\(\) from another thread does not end wait\(None\)."),
         (LosesEarlyWakes, r"wake\(\) before wait\(\) is lost: the wait does not end."),
         (HidesEventsBehindWakes, "a wake.. hides that a descriptor is readable."),
