@@ -41,7 +41,7 @@ def run_bench() -> Bench:
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             check=False,
         )
 

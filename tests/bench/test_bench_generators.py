@@ -87,7 +87,7 @@ def run(
     program: str, port: int, *arguments: object, options: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], str]:
     command = [program, *options, "127.0.0.1", str(port), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     return json.loads(done.stdout), done.stderr
 
 
@@ -143,11 +143,12 @@ def test_frames_are_framed(generator: Callable[[str], str]) -> None:
 
 @pytest.mark.parametrize("server", ["echo_epoll", "frames_epoll"])
 def test_messages_larger_than_socket_buffers_with_several_under_way(
-    generator: Callable[[str], str], server: str
+    generator: Callable[[str], str], importable: None, server: str
 ) -> None:
+    from bench.process import free_port
+
     frames = server == "frames_epoll"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with subprocess.Popen([generator(server), str(port)]) as process:
         try:
             wait_for(port)
@@ -165,7 +166,7 @@ def test_messages_larger_than_socket_buffers_with_several_under_way(
 def wait_for(port: int) -> None:
     for _ in range(1000):
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=30).close()
             return
         except ConnectionRefusedError:
             threading.Event().wait(0.01)

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+# It starts servers by the dozen, which takes a busy machine its time.
+pytestmark = pytest.mark.timeout(330)
+
 SHORT = ("--seconds", "0.25", "--warmup", "0.05", "--seed", "7", "--profile", "full")
 
 
