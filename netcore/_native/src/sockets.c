@@ -150,3 +150,18 @@ intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length)
         return sockets__would_block((int)-n) ? (intptr_t)length : n;
     return (intptr_t)(length - (size_t)n);
 }
+
+void nc_close(int count, const nc_socket *sockets)
+{
+    for (int i = 0; i < count; i++)
+        sockets__close(sockets[i]);
+}
+
+int nc_reset(nc_socket socket)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    int error = sockets__set_option(socket, SO_LINGER, &linger, sizeof linger);
+
+    sockets__close(socket);
+    return error;
+}

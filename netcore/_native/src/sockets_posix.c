@@ -91,20 +91,12 @@ int nc_shutdown_write(nc_socket socket)
     return shutdown((int)socket, SHUT_WR) < 0 ? -errno : 0;
 }
 
-void nc_close(int count, const nc_socket *sockets)
+static int sockets__set_option(nc_socket socket, int name, const void *value, size_t size)
 {
-    /* Never repeated after EINTR: on Linux the descriptor is gone then, and its number may be reused. */
-    for (int i = 0; i < count; i++)
-        close((int)sockets[i]);
+    return setsockopt((int)socket, SOL_SOCKET, name, value, (socklen_t)size) < 0 ? -errno : 0;
 }
 
-int nc_reset(nc_socket socket)
+static void sockets__close(nc_socket socket)
 {
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    int error = 0;
-
-    if (setsockopt((int)socket, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0)
-        error = -errno;
-    close((int)socket);
-    return error;
+    close((int)socket); /* never repeated after EINTR: on Linux the number is free then, and may be in use again */
 }

@@ -116,19 +116,12 @@ int nc_shutdown_write(nc_socket socket)
     return shutdown((SOCKET)socket, SD_SEND) != 0 ? -sockets__error() : 0;
 }
 
-void nc_close(int count, const nc_socket *sockets)
+static int sockets__set_option(nc_socket socket, int name, const void *value, size_t size)
 {
-    for (int i = 0; i < count; i++)
-        closesocket((SOCKET)sockets[i]);
+    return setsockopt((SOCKET)socket, SOL_SOCKET, name, value, (int)size) != 0 ? -sockets__error() : 0;
 }
 
-int nc_reset(nc_socket socket)
+static void sockets__close(nc_socket socket)
 {
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    int error = 0;
-
-    if (setsockopt((SOCKET)socket, SOL_SOCKET, SO_LINGER, (const char *)&linger, sizeof linger) != 0)
-        error = -sockets__error();
     closesocket((SOCKET)socket);
-    return error;
 }
