@@ -36,7 +36,7 @@ class Pair:
 
     def _dial(self) -> socket.socket:
         real = socket.socket(socket.AF_UNIX)
-        real.settimeout(10)
+        real.settimeout(30)
         real.connect(self._path)
         return real
 
