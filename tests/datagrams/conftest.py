@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -110,11 +111,18 @@ def silent():
 
 @pytest.fixture
 def nobody():
-    """An address where nobody listens."""
+    """A socket that keeps a port to itself, and its address: whatever is sent there is refused.
+
+    It is connected to itself, and gets nothing from others. A port that nobody keeps may be anybody's soon.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         address = f"udp://127.0.0.1:{sock.getsockname()[1]}"
-    return address
+        if sys.platform == "win32":  # where the datagrams of others are dropped, and not refused
+            sock.close()
+        else:
+            sock.connect(sock.getsockname())
+        yield sock, address
 
 
 class World:

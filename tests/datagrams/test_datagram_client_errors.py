@@ -26,10 +26,12 @@ class Echo(EventHandler):
 @NO_ICMP
 def test_a_refusal_reaches_on_error_and_the_connection_goes_on(client, nobody):
     handler = RecordingHandler(on_error=lambda conn, error: Action.NONE)
-    conn = client(handler).dial(nobody)
+    port, address = nobody
+    conn = client(handler).dial(address)
     conn.async_write(b"anybody?")
     assert isinstance(handler.wait_for("on_error").detail, ConnectionRefusedError)
     assert not conn.closed
+    port.close()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as late:
         late.bind(("127.0.0.1", conn.remote_address.port))
         late.settimeout(30)
@@ -44,7 +46,7 @@ def test_a_refusal_reaches_on_error_and_the_connection_goes_on(client, nobody):
 @NO_ICMP
 def test_a_refusal_ends_the_connection_unless_the_handler_says_otherwise(client, nobody):
     handler = RecordingHandler()
-    conn = client(handler).dial(nobody)
+    conn = client(handler).dial(nobody[1])
     conn.async_write(b"anybody?")
     handler.wait_for("on_close")
     assert handler.names(conn) == ["on_open", "on_error", "on_close"]
@@ -57,7 +59,7 @@ def test_a_refusal_in_a_pause_does_not_spin_the_loop(client, nobody):
         on_error=lambda conn, error: Action.NONE, on_open=lambda conn: conn.pause_reading()
     )
     made = client(handler)
-    conn = made.dial(nobody)
+    conn = made.dial(nobody[1])
     conn.async_write(b"anybody?")
     assert isinstance(handler.wait_for("on_error").detail, ConnectionRefusedError)
     assert handler.names().count("on_error") == 1
