@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from typing import Any
 from unittest.mock import patch
@@ -126,11 +127,21 @@ def main() -> None:
         datagrams.start()
         engines.append(datagrams)
         ports["datagrams plain"] = datagrams.addresses[0].port
+    for engine in engines:
+        _await_loops(engine)
     print(json.dumps(ports), flush=True)
     for _ in sys.stdin:
         print(json.dumps(_figures(engines, faults)), flush=True)
     for engine in engines:
         engine.stop()
+
+
+def _await_loops(engine: Engine) -> None:
+    """Waits until the loops accept: before that they have not opened all that they keep open."""
+    for loop in engine.loops:
+        turned = threading.Event()
+        loop.execute(turned.set)
+        turned.wait()
 
 
 def _figures(engines: list[Engine], faults: Faults) -> dict[str, Any]:
