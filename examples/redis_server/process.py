@@ -28,6 +28,8 @@ def cpu_seconds() -> tuple[float, float]:
 
 def resident_memory() -> int:
     """Bytes of physical memory in use; where only the maximum so far is known, that; else 0."""
+    if sys.platform == "win32":
+        return _working_set()
     try:
         with open(_PAGES, encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -39,3 +41,15 @@ def resident_memory() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _working_set() -> int:
+    """The same on Windows: GetProcessMemoryInfo's WorkingSetSize; 0 if it will not tell."""
+    import ctypes
+
+    # PROCESS_MEMORY_COUNTERS is two 32-bit numbers, its own size first, and eight of pointer size.
+    counters = (ctypes.c_size_t * (8 + 8 // ctypes.sizeof(ctypes.c_size_t)))()
+    size = ctypes.sizeof(counters)
+    ask = ctypes.WinDLL("kernel32").K32GetProcessMemoryInfo
+    known = ask(ctypes.c_void_p(-1), ctypes.byref(counters), ctypes.c_uint32(size))  # -1: this process
+    return counters[-7] if known else 0
