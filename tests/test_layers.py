@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("importlinter")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

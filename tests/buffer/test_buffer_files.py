@@ -91,6 +91,7 @@ def test_a_failing_file_has_what_it_took_and_the_buffer_the_rest(make: Make) -> 
     assert buffer.read() == TEXT[300:]
 
 
+@pytest.mark.posix  # a pipe that is full takes a part
 def test_a_full_buffered_writer_keeps_what_it_took(make: Make) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from netcore import Address
+from netcore.cli import main
 
 COMMAND = (sys.executable, "-m", "netcore")
 
@@ -84,6 +89,52 @@ def netcore_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess
         )
 
     return run
+
+
+@pytest.fixture
+def netcore_main(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same within this process, which saves most of the time; the application's module is ``app``."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        level = logging.root.level
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            patch.setattr(sys, "path", sys.path.copy())
+            patch.setattr(logging.root, "handlers", [])  # with those of pytest the command would add none
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            try:
+                status = main(arguments)
+            except SystemExit as end:
+                status = int(end.code or 0)
+            finally:
+                logging.root.setLevel(level)
+                for name in ("app", "balancing"):
+                    sys.modules.pop(name, None)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def installed() -> str:
+    """The version of netcore that is installed."""
+    try:
+        return metadata.version("netcore")
+    except metadata.PackageNotFoundError:
+        pytest.skip("netcore is not installed, only on the path")
+
+
+@pytest.fixture
+def script(installed: str) -> str:
+    """The path of the installed command."""
+    path = shutil.which("netcore", path=sysconfig.get_path("scripts"))
+    assert path is not None
+    return path
 
 
 @contextmanager

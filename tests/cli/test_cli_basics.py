@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sysconfig
 from collections.abc import Callable
-from importlib import metadata
 
 import pytest
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_the_version_is_the_installed_one(netcore_command: Command) -> None:
+def test_the_version_is_the_installed_one(netcore_command: Command, installed: str) -> None:
     done = netcore_command("--version")
-    assert (done.returncode, done.stdout) == (0, f"netcore {metadata.version('netcore')}\n")
+    assert (done.returncode, done.stdout) == (0, f"netcore {installed}\n")
 
 
-def test_the_script_is_the_same(netcore_command: Command) -> None:
-    script = shutil.which("netcore", path=sysconfig.get_path("scripts"))
-    assert script is not None
+def test_the_script_is_the_same(netcore_command: Command, script: str) -> None:
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == netcore_command("--help").stdout
 

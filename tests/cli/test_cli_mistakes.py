@@ -69,9 +69,9 @@ def assert_one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None
         ("app:make_nothing", "app:make_nothing returned None"),
     ],
 )
-def test_handler(netcore_command: Command, tmp_path: Path, handler: str, complaint: str) -> None:
+def test_handler(netcore_main: Command, tmp_path: Path, handler: str, complaint: str) -> None:
     (tmp_path / "app.py").write_text(APP)
-    assert_one_line(netcore_command("run", handler, ANY_PORT), complaint)
+    assert_one_line(netcore_main("run", handler, ANY_PORT), complaint)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,11 @@ def test_handler(netcore_command: Command, tmp_path: Path, handler: str, complai
         (["http://localhost:9000"], "unknown scheme 'http'"),
         (["tcp://localhost"], "no valid host and port"),
         (["tcp://192.0.2.1:0"], "(tcp://192.0.2.1:0)"),
-        (["unix://absent/socket"], "No such file or directory (unix://absent/socket)"),
+        pytest.param(
+            ["unix://absent/socket"],
+            "No such file or directory (unix://absent/socket)",
+            marks=pytest.mark.unix_sockets,
+        ),
         ([], "ADDRESS"),
         ([ANY_PORT, "--loops", "0"], "--loops"),
         ([ANY_PORT, "--loops", "two"], "--loops"),
@@ -98,10 +102,10 @@ def test_handler(netcore_command: Command, tmp_path: Path, handler: str, complai
     ],
 )
 def test_addresses_and_options(
-    netcore_command: Command, tmp_path: Path, arguments: list[str], complaint: str
+    netcore_main: Command, tmp_path: Path, arguments: list[str], complaint: str
 ) -> None:
     (tmp_path / "app.py").write_text(APP)
-    assert_one_line(netcore_command("run", "app:Echo", *arguments), complaint)
+    assert_one_line(netcore_main("run", "app:Echo", *arguments), complaint)
 
 
 @pytest.mark.parametrize("arguments", [[], ["nosuch"], ["doctor", "extra"], ["--nosuch"]])
@@ -109,9 +113,9 @@ def test_commands(netcore_command: Command, arguments: list[str]) -> None:
     assert_one_line(netcore_command(*arguments))
 
 
-def test_the_environment(netcore_command: Command, tmp_path: Path) -> None:
+def test_the_environment(netcore_main: Command, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
-    done = netcore_command("run", "app:Echo", ANY_PORT, NETCORE_POLLER="nosuch")
+    done = netcore_main("run", "app:Echo", ANY_PORT, NETCORE_POLLER="nosuch")
     assert_one_line(done, "there is no poller 'nosuch'")
 
 
@@ -143,10 +147,10 @@ def test_a_refused_permission(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     ],
 )
 def test_a_module_that_fails_shows_its_traceback(
-    netcore_command: Command, tmp_path: Path, source: str, fault: str
+    netcore_main: Command, tmp_path: Path, source: str, fault: str
 ) -> None:
     (tmp_path / "app.py").write_text(source)
-    done = netcore_command("run", "app:Echo", ANY_PORT)
+    done = netcore_main("run", "app:Echo", ANY_PORT)
     assert done.returncode == 2
     *shown, last = done.stderr.splitlines()
     assert fault in "\n".join(shown)
@@ -155,9 +159,9 @@ def test_a_module_that_fails_shows_its_traceback(
     assert last.startswith("netcore: importing app failed: ")
 
 
-def test_a_class_that_fails_shows_its_traceback(netcore_command: Command, tmp_path: Path) -> None:
+def test_a_class_that_fails_shows_its_traceback(netcore_main: Command, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
-    done = netcore_command("run", "app:Faulty", ANY_PORT)
+    done = netcore_main("run", "app:Faulty", ANY_PORT)
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert done.stderr.endswith("netcore: calling app:Faulty failed: KeyError: 'my own fault'\n")

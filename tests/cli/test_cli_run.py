@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
 import subprocess
-import sysconfig
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -85,9 +83,7 @@ def test_a_class_an_instance_and_a_function_are_served(served: Serve, name: str)
         assert echo(server.dial()) == b"hello"
 
 
-def test_the_example_is_found_from_the_repository(served: Serve) -> None:
-    script = shutil.which("netcore", path=sysconfig.get_path("scripts"))
-    assert script is not None
+def test_the_example_is_found_from_the_repository(served: Serve, script: str) -> None:
     with served("examples.echo:Echo", ANY_PORT, directory=REPOSITORY, command=(script,)) as server:
         assert echo(server.dial()) == b"hello"
 
@@ -98,7 +94,7 @@ def test_the_log_names_every_address_with_its_real_port(served: Serve) -> None:
         assert [echo(server.dial(index)) for index in (0, 1)] == [b"hello", b"hello"]
 
 
-@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets")
+@pytest.mark.unix_sockets
 def test_unix_sockets_are_served_and_removed(served: Serve, tmp_path: Path) -> None:
     with served("app:Once", "unix://socket", app=APP + ONCE) as server:
         sock = socket.socket(socket.AF_UNIX)
@@ -126,11 +122,11 @@ def test_unix_sockets_are_served_and_removed(served: Serve, tmp_path: Path) -> N
     ],
 )
 def test_options_reach_the_engine(
-    netcore_command: Command, tmp_path: Path, arguments: tuple[str, ...], expression: str, expected: str
+    netcore_main: Command, tmp_path: Path, arguments: tuple[str, ...], expression: str, expected: str
 ) -> None:
     (tmp_path / "app.py").write_text(REPORT.replace("EXPRESSION", expression))
     (tmp_path / "balancing.py").write_text(BALANCING)
-    done = netcore_command("run", "app:Report", ANY_PORT, *arguments)
+    done = netcore_main("run", "app:Report", ANY_PORT, *arguments)
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
 
 

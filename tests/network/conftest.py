@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import heapq
 import itertools
 import os
@@ -89,6 +88,8 @@ class TunnelLine(Line):
     device = "tun0"
 
     def __init__(self) -> None:
+        import fcntl  # not on Windows, where these tests are skipped
+
         super().__init__()
         self.delay, self.loss, self.down = 0.0, 0.0, False
         self._random = random.Random(7)
