@@ -386,7 +386,7 @@ SLOW_LOOKS = pytest.mark.wine("a look takes so long that few fit into the time",
             r"waits of 0.4 ms return early: it takes \d+ turns to wait 20 times.",
             marks=SLOW_LOOKS,
         ),
-        (HasSecondsOnly, "return early"),
+        pytest.param(HasSecondsOnly, "return early", marks=SLOW_LOOKS),
         # By the rule for signals, should the machine be too busy for the rule for wakes.
         pytest.param(
             Restless,

@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX
+from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX, SOCKETS_ARE_HANDLES
 from netcore.address import Address
 from netcore.sockets import pack_name, unpack_name
 from netcore.testing.conformance.rules import require
-from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_exactly
+from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
 from netcore.testing.conformance.wires import descriptors_left, has_ipv6
 
 __all__ = ["ACCEPT_RULES"]
@@ -93,10 +93,11 @@ def _accepted_sockets_work_and_do_not_block(bench: SocketsBench) -> None:
     batch, error = bench.sockets.accept(listener, 1)
     require(len(batch) == 1 and not error, f"accept() is {(batch, error)!r} with a connection waiting.")
     fd = batch[0][0]
-    if is_open(fd):  # on Windows a socket is no descriptor, and tells nobody whether it blocks
-        get_blocking: Callable[[int], bool] = getattr(os, "get_blocking", lambda _: False)
+    if not SOCKETS_ARE_HANDLES:  # which tell nobody whether they block
+        get_blocking: Callable[[int], bool] = getattr(os, "get_blocking")  # noqa: B009
         require(not get_blocking(fd), "accept() returns a socket that blocks.")
-        require(not os.get_inheritable(fd), "accept() returns a socket that is not close-on-exec.")
+    is_inheritable: Callable[[int], bool] = getattr(os, "get_handle_inheritable", os.get_inheritable)
+    require(not is_inheritable(fd), "accept() returns a socket that is not close-on-exec.")
     bench.attach(fd)
     client.sendall(b"ping")
     bench.arrival(fd)
