@@ -20,11 +20,18 @@ from netcore.eventloop import Listener, Loop, Shared
 from netcore.poll import open_poller, why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
-# How long an example takes says how busy the machine is, and nothing of netcore.
-settings.register_profile(
-    "netcore", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("netcore")
+# How long an example takes says how busy the machine is, and nothing of netcore. One environment of tox takes
+# more of them than the others: pytest --hypothesis-profile=thorough.
+for name, examples in (("thorough", 150), ("quick", 40)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("quick")
 
 
 def on_wine() -> bool:

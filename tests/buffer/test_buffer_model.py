@@ -236,10 +236,7 @@ class ElasticMachine(Machine):
 
 
 LIMITS = settings(
-    max_examples=100,
     stateful_step_count=50,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

@@ -15,9 +15,7 @@ from netcore.errors import CorruptedFrameError, FrameError, TooLongFrameError
 
 Result = bytes | type[FrameError]
 
-quick = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+quick = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 cuts = st.lists(st.integers(1, 40), max_size=60)
 some_bytes = st.binary(max_size=300)

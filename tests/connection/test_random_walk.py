@@ -431,10 +431,6 @@ def test_a_random_walk(machine, tmp_path, monkeypatch):
 
 
 SETTINGS = settings(
-    max_examples=80,
     stateful_step_count=40,
-    deadline=None,
-    database=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )

@@ -390,10 +390,6 @@ def test_random_histories(machine):
 
 
 SETTINGS = settings(
-    max_examples=90,
     stateful_step_count=40,
-    deadline=None,
-    database=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
