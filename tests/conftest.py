@@ -6,7 +6,9 @@ import contextlib
 import ctypes
 import os
 import select
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -199,6 +201,23 @@ def receive_exactly(sock: socket.socket, size: int) -> bytes:
         pieces.append(piece)
         size -= len(piece)
     return b"".join(pieces)
+
+
+@pytest.fixture(scope="session")
+def ask_to_stop() -> Callable[[subprocess.Popen[str]], bool]:
+    """Asks a process to stop, as its user would; returns whether it could be asked.
+
+    On Windows that is Ctrl+Break, which reaches a process group: it has to be started as one, by its
+    ``creationflags``. Wine has no console that it could come from.
+    """
+
+    def ask(process: subprocess.Popen[str]) -> bool:
+        if on_wine():
+            return False
+        process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
+        return True
+
+    return ask
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -62,7 +61,7 @@ class Served:
         self.log.append(self._stderr.readline())
         return self.log[-1]
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         """Sends a signal."""
         self._process.send_signal(number)
 
@@ -146,6 +145,7 @@ def _served(directory: Path, arguments: tuple[str, ...], command: tuple[str, ...
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     ) as process:
         try:
             yield Served(process)

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent these signals")
+pytestmark = pytest.mark.wine("no Ctrl+Break without a console")
+
+# On Windows the one that a process can be sent by another.
+NUMBERS = [signal.CTRL_BREAK_EVENT] if sys.platform == "win32" else [signal.SIGINT, signal.SIGTERM]
 
 ANY_PORT = "tcp://127.0.0.1:0"
 
@@ -32,7 +35,7 @@ class Flood(netcore.EventHandler):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_the_first_signal_stops_an_idle_server(served: Serve, number: signal.Signals) -> None:
     with served("app:Echo", ANY_PORT) as server:
         server.signal(number)
@@ -40,7 +43,7 @@ def test_the_first_signal_stops_an_idle_server(served: Serve, number: signal.Sig
         assert "Traceback" not in "".join(server.log)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_connections_are_closed_orderly(served: Serve, receive: Receive, number: signal.Signals) -> None:
     with served("app:Echo", ANY_PORT) as server, server.dial() as sock:
         sock.sendall(b"hello")
@@ -54,7 +57,7 @@ def test_the_second_signal_does_not_wait_for_a_peer_that_does_not_read(served: S
     with served("app:Flood", ANY_PORT, app=FLOOD) as server, server.dial():
         while "flooded" not in server.read_log():
             pass
-        server.signal(signal.SIGTERM)
-        server.signal(signal.SIGINT)
+        server.signal(NUMBERS[-1])
+        server.signal(NUMBERS[0])
         assert server.wait() == 0
         assert any("shut down" in line for line in server.log)

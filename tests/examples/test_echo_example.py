@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from netcore import Address
 
+Ask = Callable[["subprocess.Popen[str]"], bool]
+
 PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "echo.py"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent SIGTERM")
+@pytest.mark.wine("no Ctrl+Break without a console")
 @pytest.mark.parametrize("options", [(), ("--loops", "2")])
-def test_it_echoes_until_it_is_stopped(options: tuple[str, ...]) -> None:
+def test_it_echoes_until_it_is_stopped(options: tuple[str, ...], ask_to_stop: Ask) -> None:
     command = [sys.executable, str(PROGRAM), "tcp://127.0.0.1:0", "tcp://127.0.0.1:0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -29,7 +37,7 @@ def test_it_echoes_until_it_is_stopped(options: tuple[str, ...]) -> None:
                     sock.sendall(b"hello")
                     sock.shutdown(socket.SHUT_WR)
                     assert sock.makefile("rb").read() == b"hello"
-            process.send_signal(signal.SIGTERM)
+            assert ask_to_stop(process)
             assert process.wait(30) == 0
         finally:
             process.kill()

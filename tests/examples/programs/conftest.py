@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,16 +18,24 @@ if str(ROOT) not in sys.path:
 
 TIMEOUT = 30
 
+Ask = Callable[["subprocess.Popen[str]"], bool]
+
 
 class Program:
     """A running example, once it has said where it listens."""
 
-    def __init__(self, name: str, arguments: tuple[str, ...], log: Path) -> None:
+    def __init__(self, name: str, arguments: tuple[str, ...], log: Path, ask_to_stop: Ask) -> None:
         self.log = log
+        self._ask_to_stop = ask_to_stop
         command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *arguments]
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=log.parent
+                command,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=log.parent,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -48,8 +55,8 @@ class Program:
     def stop(self) -> None:
         """Stops the program as its user would, and looks at how that went."""
         try:
-            self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(TIMEOUT) == 0, self.log.read_text()
+            if self._ask_to_stop(self.process):
+                assert self.process.wait(TIMEOUT) == 0, self.log.read_text()
         finally:
             self.process.kill()
             self.process.wait()
@@ -118,30 +125,41 @@ def client() -> Callable[[str], str]:
     return find
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Starts examples and stops them after the test: ``start("chat", "--loops", "2", address=...)``."""
+def starting(directory: Path, ask_to_stop: Ask) -> Iterator[Callable[..., Program]]:
     programs: list[Program] = []
 
     def run(name: str, *arguments: str, address: str = "tcp://127.0.0.1:0") -> Program:
-        log = tmp_path / f"{name.replace('/', '-')}-{len(programs)}.log"
-        programs.append(Program(name, (address, *arguments), log))
+        log = directory / f"{name.replace('/', '-')}-{len(programs)}.log"
+        programs.append(Program(name, (address, *arguments), log, ask_to_stop))
         return programs[-1]
 
-    if sys.platform == "win32":
-        pytest.skip("a process cannot be sent SIGTERM")
     yield run
     for program in reversed(programs):
         program.stop()
 
 
 @pytest.fixture
+def start(tmp_path: Path, ask_to_stop: Ask) -> Iterator[Callable[..., Program]]:
+    """Starts examples and stops them after the test: ``start("chat", "--loops", "2", address=...)``."""
+    yield from starting(tmp_path, ask_to_stop)
+
+
+@pytest.fixture(scope="module")
+def start_for_all(
+    tmp_path_factory: pytest.TempPathFactory, ask_to_stop: Ask
+) -> Iterator[Callable[..., Program]]:
+    """The same for all tests of a module, which must not mind each other."""
+    yield from starting(tmp_path_factory.mktemp("programs"), ask_to_stop)
+
+
+@pytest.fixture
 def talk(client: Callable[[str], str]) -> Iterator[Callable[[Program], Talk]]:
     """Connects nc to a program and ends it after the test."""
     talks: list[Talk] = []
+    path = client("nc")
 
     def connect(program: Program, *options: str) -> Talk:
-        talks.append(Talk(client("nc"), *options, *program.host_and_port))
+        talks.append(Talk(path, *options, *program.host_and_port))
         return talks[-1]
 
     yield connect

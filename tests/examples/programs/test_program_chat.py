@@ -19,7 +19,7 @@ def join(talk, program, name: str):
 
 
 @pytest.mark.parametrize("loops", ["1", "2"])
-def test_what_one_says_the_others_hear_whatever_their_loop(start, talk, loops: str) -> None:
+def test_what_one_says_the_others_hear_whatever_their_loop(talk, start, loops: str) -> None:
     chat = start("chat", "--loops", loops)
     anna = join(talk, chat, "anna")
     ben = join(talk, chat, "ben")
@@ -40,7 +40,7 @@ def test_what_one_says_the_others_hear_whatever_their_loop(start, talk, loops: s
         assert member.hear() == "* carla has left"
 
 
-def test_names_are_short_plain_and_unique(start, talk) -> None:
+def test_names_are_short_plain_and_unique(talk, start) -> None:
     chat = start("chat")
     anna = join(talk, chat, "anna")
     ben = join(talk, chat, "ben")
@@ -59,7 +59,7 @@ def test_names_are_short_plain_and_unique(start, talk) -> None:
     assert ben.hear() == "* you are anna"
 
 
-def test_a_line_has_a_limit(start, talk) -> None:
+def test_a_line_has_a_limit(talk, start) -> None:
     chat = start("chat")
     anna = join(talk, chat, "anna")
     ben = join(talk, chat, "ben")
@@ -71,7 +71,7 @@ def test_a_line_has_a_limit(start, talk) -> None:
     assert anna.hear() == "* ben has left"
 
 
-def test_a_member_who_does_not_read_is_dropped_and_the_others_are_not_held_up(start, talk) -> None:
+def test_a_member_who_does_not_read_is_dropped_and_the_others_are_not_held_up(talk, start) -> None:
     chat = start("chat", "--loops", "2")
     anna = join(talk, chat, "anna")
     ben = join(talk, chat, "ben")

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.clients
-def test_two_choices_out_of_two_loops_are_even(start, talk) -> None:
+def test_two_choices_out_of_two_loops_are_even(talk, start) -> None:
     where = start("custom_load_balancer", "--loops", "2")
     talks, loops = [], Counter()
     for _ in range(6):  # one after the other: each is counted before the next is placed

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.clients
-def test_everybody_gets_every_tick(start, talk) -> None:
+def test_everybody_gets_every_tick(talk, start) -> None:
     ticker = start("ticker", "--interval", "0.02", "--loops", "2")
     first = talk(ticker)
     ticks = [re.fullmatch(r"tick (\d+), 1 listening", first.hear()) for _ in range(5)]

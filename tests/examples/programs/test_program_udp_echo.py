@@ -21,7 +21,7 @@ def test_socat_gets_its_datagram_back(start, client, options) -> None:
 
 
 @pytest.mark.clients
-def test_nc_talks_line_by_line(start, talk) -> None:
+def test_nc_talks_line_by_line(talk, start) -> None:
     program = start("udp_echo", address="udp://127.0.0.1:0")
     first, second = talk(program, "-u"), talk(program, "-u")
     for number in range(3):

@@ -66,6 +66,11 @@ class Visitor:
             return file.read()
 
 
+@pytest.fixture(scope="module")
+def empty_room(start_for_all: Callable[..., Any]) -> Any:
+    return start_for_all("websocket_chat", "--loops", "2").addresses[0]
+
+
 @pytest.fixture
 def connect(start: Callable[..., Any]) -> Iterator[Connect]:
     program = start("websocket_chat", "--loops", "2")
@@ -200,8 +205,10 @@ def test_the_page_and_several_requests_on_one_connection(connect: Connect) -> No
     ],
     ids=lambda value: value if isinstance(value, int) else "",
 )
-def test_bad_requests_are_refused(connect: Connect, request_: bytes, status: int) -> None:
-    answer = connect().ask(request_)
+def test_bad_requests_are_refused(empty_room: Any, request_: bytes, status: int) -> None:
+    visitor = Visitor(empty_room)
+    with visitor.sock:
+        answer = visitor.ask(request_)
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
     assert answer.count(b"HTTP/1.1") == 1
 
