@@ -101,13 +101,14 @@ class Commands(FrameHandler):
 def main() -> None:
     """Serves until the first SIGINT or SIGTERM, and then as long as answers are under way."""
     asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM)):  # Ctrl+Break of Windows
         signal.signal(number, lambda *_: asked.set())
     handler = Commands()
     addresses = sys.argv[1:] or ["tcp://127.0.0.1:9000"]
     with netcore.Engine(handler, *addresses, high_water=65536, low_water=16384) as engine:
         print("commands on", *engine.addresses, flush=True)
-        asked.wait()
+        while not asked.wait(timeout=1):
+            pass  # on Windows a signal is handled only between two waits
         engine.stop_accepting()
         handler.wind_up()
         complete = engine.drain(timeout=20)
