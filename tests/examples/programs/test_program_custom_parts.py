@@ -47,9 +47,10 @@ def test_the_poller_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.clients
 @pytest.mark.parametrize("loops", ["1", "2"])
 def test_a_server_runs_on_the_poller(start, client, loops: str) -> None:
+    socat = client("socat")
     echo = start("custom_poller", "--loops", loops)
     data = os.urandom(1 << 20)
-    command = [client("socat"), "-t30", "-", "TCP:{}:{}".format(*echo.host_and_port)]
+    command = [socat, "-t30", "-", "TCP:{}:{}".format(*echo.host_and_port)]
     for _ in range(2):
         done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=True)
         assert done.stdout == data

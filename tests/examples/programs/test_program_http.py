@@ -34,9 +34,20 @@ def http(start, root: Path):
     return start("http_server", "--root", str(root), "--loops", "2", "--max-body", "1000000")
 
 
+# The clients come before the server in the tests' arguments: without the one the other need not start.
 @pytest.fixture
 def curl_path(client) -> str:
     return client("curl")
+
+
+@pytest.fixture
+def nc_path(client) -> str:
+    return client("nc")
+
+
+@pytest.fixture
+def wrk_path(client) -> str:
+    return client("wrk")
 
 
 @pytest.fixture
@@ -90,8 +101,8 @@ def test_a_body_comes_back(curl: Curl, size: int, framing: str) -> None:
     assert curl(*options, "--data-binary", "@-", "/echo", data=body) == body
 
 
-def test_a_client_that_waits_for_leave_to_send_gets_it(client, http) -> None:
-    command = [client("curl"), "--verbose", "--silent", "--expect100-timeout", "60", "--max-time", "30"]
+def test_a_client_that_waits_for_leave_to_send_gets_it(curl_path, http) -> None:
+    command = [curl_path, "--verbose", "--silent", "--expect100-timeout", "60", "--max-time", "30"]
     done = subprocess.run(
         [*command, "-HExpect: 100-continue", "--data-binary", "x" * 2000, f"{http.url}/echo"],
         capture_output=True,
@@ -158,15 +169,15 @@ def test_an_upgrade_is_not_taken_up(curl: Curl) -> None:
     assert curl("--http2", "/hello") == b"hello\n"
 
 
-def ask(client, http, request: bytes) -> bytes:
+def ask(nc_path, http, request: bytes) -> bytes:
     """Sends bytes as they are and returns the whole answer."""
-    command = [client("nc"), "-N", *http.host_and_port]
+    command = [nc_path, "-N", *http.host_and_port]
     return subprocess.run(command, input=request, capture_output=True, timeout=60, check=True).stdout
 
 
-def test_requests_sent_at_once_are_answered_in_their_order(client, http, root: Path) -> None:
+def test_requests_sent_at_once_are_answered_in_their_order(nc_path, http, root: Path) -> None:
     answer = ask(
-        client,
+        nc_path,
         http,
         b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
         b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -182,8 +193,8 @@ def test_requests_sent_at_once_are_answered_in_their_order(client, http, root: P
 @pytest.mark.parametrize(
     "garbage", [b"\x16\x03\x01\x02\x00\x01", b"hello?\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"]
 )
-def test_garbage(client, http, garbage: bytes) -> None:
-    answer = ask(client, http, garbage)
+def test_garbage(nc_path, http, garbage: bytes) -> None:
+    answer = ask(nc_path, http, garbage)
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert answer.count(b"HTTP/1.1") == 1
 
@@ -210,15 +221,15 @@ def test_who_does_not_read_is_not_read_from_either(http, root: Path) -> None:
         assert peak is not None and int(peak[1]) < 150_000
 
 
-def test_who_says_nothing_is_let_go(start, client) -> None:
+def test_who_says_nothing_is_let_go(start, nc_path) -> None:
     http = start("http_server", "--idle-timeout", "0.1")
-    command = [client("nc"), *http.host_and_port]
+    command = [nc_path, *http.host_and_port]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True)
     assert done.stdout == b""
 
 
-def test_wrk_finds_no_fault(client, http) -> None:
-    command = [client("wrk"), "-t1", "-c40", "-d1s", "--timeout", "30s", f"{http.url}/hello"]
+def test_wrk_finds_no_fault(wrk_path, http) -> None:
+    command = [wrk_path, "-t1", "-c40", "-d1s", "--timeout", "30s", f"{http.url}/hello"]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert "Socket errors" not in printed and "Non-2xx" not in printed, printed
     found = re.search(r"(\d+) requests in", printed)

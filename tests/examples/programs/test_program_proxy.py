@@ -26,10 +26,11 @@ def address_of(listener: socket.socket) -> str:
 
 @pytest.mark.parametrize("loops", ["1", "2"])
 def test_much_goes_there_and_back(start, client, loops: str) -> None:
+    socat = client("socat")
     echo = start("echo")
     proxy = start("proxy", "--to", str(echo.addresses[0]), "--loops", loops)
     data = os.urandom(8 << 20)
-    command = [client("socat"), "-t30", "-", "TCP:{}:{}".format(*proxy.host_and_port)]
+    command = [socat, "-t30", "-", "TCP:{}:{}".format(*proxy.host_and_port)]
     done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=True)
     assert done.stdout == data
 

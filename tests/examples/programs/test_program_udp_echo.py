@@ -12,10 +12,11 @@ TIMEOUT = 30
 @pytest.mark.clients
 @pytest.mark.parametrize("options", [(), ("--loops", "2")])
 def test_socat_gets_its_datagram_back(start, client, options) -> None:
+    socat = client("socat")
     program = start("udp_echo", *options, address="udp://127.0.0.1:0")
     host, port = program.host_and_port
     for data in (b"hello", b"x" * 4000):
-        command = [client("socat"), "-t", "25", "-b", "65536", "-", f"UDP4:{host}:{port},shut-null"]
+        command = [socat, "-t", "25", "-b", "65536", "-", f"UDP4:{host}:{port},shut-null"]
         done = subprocess.run(command, input=data, capture_output=True, timeout=TIMEOUT, check=True)
         assert done.stdout == data
 
