@@ -59,7 +59,6 @@ class SelectorsPoller:
         if fd < 0:  # the selectors would call that a ValueError
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         socket.socket(fileno=fd).detach()  # OSError if it is closed: select(2) would say so only in the wait
-        socket.socket(fileno=fd).detach()  # complains of what is closed, as not every selector does
         self._change(fd, 0, interest)
         self._interests[fd] = interest
 

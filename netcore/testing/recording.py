@@ -130,42 +130,15 @@ class RecordingHandler(EventHandler):
 
     def on_timeout(self, conn: Conn, timeout: Timeout) -> Action | None:
         """Recorded, with the kind of deadline."""
-        return self._record(
-            Action.CLOSE,
-            (
-                conn,
-                timeout,
-            ),
-            "on_timeout",
-            conn,
-            timeout,
-        )
+        return self._record(Action.CLOSE, (conn, timeout), "on_timeout", conn, timeout)
 
     def on_error(self, conn: Conn, error: Exception) -> Action | None:
         """Recorded, with the error."""
-        return self._record(
-            Action.CLOSE,
-            (
-                conn,
-                error,
-            ),
-            "on_error",
-            conn,
-            error,
-        )
+        return self._record(Action.CLOSE, (conn, error), "on_error", conn, error)
 
     def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
         """Recorded, with the error."""
-        return self._record(
-            Action.NONE,
-            (
-                conn,
-                error,
-            ),
-            "on_close",
-            conn,
-            error,
-        )
+        return self._record(Action.NONE, (conn, error), "on_close", conn, error)
 
     def on_tick(self, engine: Engine) -> float | None:
         """Recorded."""
