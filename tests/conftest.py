@@ -42,6 +42,22 @@ def on_wine() -> bool:
     return windll is not None and hasattr(windll.ntdll, "wine_get_version")
 
 
+def _patient(socketpair: Callable[..., tuple[socket.socket, socket.socket]]) -> Callable[..., object]:
+    """Wraps what makes pairs under Wine, where the end that has connected may not know so yet."""
+
+    def make(*arguments: object) -> object:
+        for _ in range(10):
+            with contextlib.suppress(OSError):
+                return socketpair(*arguments)
+        return socketpair(*arguments)
+
+    return make
+
+
+if on_wine():
+    socket.socketpair = _patient(socket.socketpair)  # type: ignore[assignment]
+
+
 def _is_blind(forced: str | None) -> bool:
     return forced == "select" and not hasattr(select, "poll")
 
