@@ -45,11 +45,11 @@ def on_wine() -> bool:
 def _patient(socketpair: Callable[..., tuple[socket.socket, socket.socket]]) -> Callable[..., object]:
     """Wraps what makes pairs under Wine, where the end that has connected may not know so yet."""
 
-    def make(*arguments: object) -> object:
+    def make(*arguments: object, **named: object) -> object:
         for _ in range(10):
             with contextlib.suppress(OSError):
-                return socketpair(*arguments)
-        return socketpair(*arguments)
+                return socketpair(*arguments, **named)
+        return socketpair(*arguments, **named)
 
     return make
 
