@@ -3,9 +3,10 @@
 python examples/tutorial/step5_graceful_stop.py tcp://127.0.0.1:9000
 """
 
+import contextlib
+import queue
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 
 import netcore
@@ -100,15 +101,18 @@ class Commands(FrameHandler):
 
 def main() -> None:
     """Serves until the first SIGINT or SIGTERM, and then as long as answers are under way."""
-    asked = threading.Event()
+    # Where a signal handler may put something whatever it interrupts; threading.Event is no such place.
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM)):  # Ctrl+Break of Windows
-        signal.signal(number, lambda *_: asked.set())
+        signal.signal(number, lambda number, _: asked.put(number))
     handler = Commands()
     addresses = sys.argv[1:] or ["tcp://127.0.0.1:9000"]
     with netcore.Engine(handler, *addresses, high_water=65536, low_water=16384) as engine:
         print("commands on", *engine.addresses, flush=True)
-        while not asked.wait(timeout=1):
-            pass  # on Windows a signal is handled only between two waits
+        while True:
+            with contextlib.suppress(queue.Empty):
+                asked.get(timeout=1)  # a signal that does not interrupt the wait is handled after it
+                break
         engine.stop_accepting()
         handler.wind_up()
         complete = engine.drain(timeout=20)

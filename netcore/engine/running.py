@@ -20,7 +20,8 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBRE
 """Ctrl+C, a request to end, and on Windows Ctrl+Break."""
 
 _NAP = 1.0
-"""Seconds between two looks for signals where the system does not interrupt a waiting lock (Windows)."""
+"""Seconds between two looks for signals that do not interrupt the wait: all of them on Windows, elsewhere one
+that comes in the instant before it."""
 
 
 def run(
