@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from netcore import Address, Conn, Engine, EventHandler
+from netcore._native import MISSING
 from netcore.connection import Limits
 from netcore.eventloop import Listener, Loop, Shared
 from netcore.poll import open_poller, why_unavailable
@@ -63,11 +65,15 @@ def _is_blind(forced: str | None) -> bool:
 
 
 SKIPPED = {
+    "native": MISSING,
     "posix": "of POSIX systems only" if sys.platform == "win32" else "",
     "unix_sockets": "" if hasattr(socket, "AF_UNIX") else "needs Unix sockets",
     "unasked": "select(2) tells nothing unasked" if _is_blind(os.environ.get("NETCORE_POLLER")) else "",
 }
 """Marks, and why what has them is skipped here; empty where it is not."""
+
+
+why_no_poller = cache(why_unavailable)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -80,12 +86,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name, reason in SKIPPED.items():
             if reason and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        for marker in item.iter_markers("poller"):
+            if reason := why_no_poller(*marker.args):
+                item.add_marker(pytest.mark.skip(reason=f"no {marker.args[0]}: {reason}"))
         difference = item.get_closest_marker("wine")
         if wine and difference:
             run = difference.kwargs.get("run", True)
             item.add_marker(pytest.mark.xfail(reason=f"Wine: {difference.args[0]}", run=run))
     forced = os.environ.get("NETCORE_POLLER")
-    reason = why_unavailable(forced) if forced == "io_uring" else ""
+    reason = why_no_poller(forced) if forced == "io_uring" else ""
     if reason:
         for item in items:
             item.add_marker(pytest.mark.skip(reason=f"NETCORE_POLLER={forced}: {reason}"))

@@ -96,9 +96,7 @@ ffibuilder.set_source(
     "netcore._native._netcore",
     '#include "platform.c"',
     include_dirs=[str(SOURCES)],
-    libraries=["ws2_32", "ntdll"] if sys.platform == "win32" else [],
-    extra_compile_args=["/std:c11"]
-    if sys.platform == "win32"
-    else ["-O2", "-fvisibility=hidden", *_uring_compile],
+    libraries=["ws2_32", "ntdll"] if _windows else [],
+    extra_compile_args=["/std:c11"] if _windows else ["-O2", "-fvisibility=hidden", *_uring_compile],
     extra_link_args=[*LIBRARIES, *_uring_link],
 )

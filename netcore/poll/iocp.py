@@ -6,7 +6,7 @@ way of wepoll, libuv and mio, and knows no limit to the number of sockets, as se
 
 from __future__ import annotations
 
-from netcore.poll.native import ADD, MODIFY, NativePoller
+from netcore.poll.native import NativePoller
 from netcore.poll.protocol import Interest
 
 __all__ = ["IocpPoller"]
@@ -27,12 +27,12 @@ class IocpPoller(NativePoller):
     def register(self, fd: int, interest: int) -> None:
         """See ``Poller.register``; ``ValueError`` also for an edge-triggered interest."""
         _check_interest(interest)
-        self._change(ADD, fd, interest)
+        super().register(fd, interest)
 
     def modify(self, fd: int, interest: int) -> None:
         """See ``Poller.modify``."""
         _check_interest(interest)
-        self._change(MODIFY, fd, interest)
+        super().modify(fd, interest)
 
 
 def _check_interest(interest: int) -> None:

@@ -89,7 +89,7 @@ def survive_unreachable(sock: socket.socket) -> None:
     native part, whose business alone it can be.
     """
     if not MISSING:
-        native()[1].nc_datagram_resets(sock.fileno(), 0)
+        native()[1].nc_ignore_unreachable(sock.fileno())
 
 
 def duplicate(sock: socket.socket) -> int:

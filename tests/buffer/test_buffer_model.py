@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -235,10 +235,7 @@ class ElasticMachine(Machine):
         return ElasticBuffer(2000, BufferPool(debug=True))
 
 
-LIMITS = settings(
-    stateful_step_count=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+LIMITS = settings(stateful_step_count=50)
 
 TestRing = RingMachine.TestCase
 TestElasticRing = ElasticRingMachine.TestCase

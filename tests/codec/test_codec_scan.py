@@ -12,7 +12,6 @@ from netcore._native import MISSING
 from netcore.codec import Codec, Decoder, DelimiterCodec, LengthFieldCodec, LineCodec
 from netcore.codec.batch import WORTH_A_CALL
 
-needs_native = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 MAKERS: list[Callable[[], Codec]] = [
     lambda: LineCodec(5000),
     lambda: DelimiterCodec(5000, b"--", b";"),
@@ -79,7 +78,7 @@ def decode(decoder: Decoder, data: bytes) -> list[bytes]:
     return list(iter(decoder.next_frame, None))
 
 
-@needs_native
+@pytest.mark.native
 @pytest.mark.parametrize("make", MAKERS)
 def test_one_call_finds_all_frames_of_a_read(make: Callable[[], Codec], calls: list[int]) -> None:
     codec = make()
@@ -89,7 +88,7 @@ def test_one_call_finds_all_frames_of_a_read(make: Callable[[], Codec], calls: l
     assert calls == [len(data)] * 2
 
 
-@needs_native
+@pytest.mark.native
 @pytest.mark.parametrize("make", MAKERS)
 def test_small_reads_are_not_worth_a_call(make: Callable[[], Codec], calls: list[int]) -> None:
     codec = make()
@@ -102,14 +101,14 @@ def test_small_reads_are_not_worth_a_call(make: Callable[[], Codec], calls: list
     assert calls[0] >= WORTH_A_CALL
 
 
-@needs_native
+@pytest.mark.native
 def test_any_number_of_frames(calls: list[int]) -> None:
     assert decode(LineCodec(10).decoder(), b"\n" * 100_000) == [b""] * 100_000
     assert decode(LengthFieldCodec(10, 0, 1).decoder(), bytes(100_000)) == [b"\0"] * 100_000
     assert 2 < len(calls) < 20
 
 
-@needs_native
+@pytest.mark.native
 def test_pending_counts_what_was_found_and_not_taken() -> None:
     for codec, size in ((LineCodec(100), 11), (LengthFieldCodec(100, 1, 2, 0, 3), 13)):
         frame = b"0123456789\n" if size == 11 else b"x\x00\x0a0123456789"
@@ -122,7 +121,7 @@ def test_pending_counts_what_was_found_and_not_taken() -> None:
         assert decoder.pending == 7 + size
 
 
-@needs_native
+@pytest.mark.native
 def test_loops_share_codecs_but_no_results() -> None:
     codec = LineCodec(5000)
     failures: list[object] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import subprocess
 import sys
 import textwrap
@@ -15,11 +14,7 @@ import pytest
 
 from netcore import Action
 from netcore.testing import RecordingHandler
-
-
-def reset(sock):
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
+from netcore.testing.conformance import wires
 
 
 @pytest.mark.unasked
@@ -27,7 +22,7 @@ def test_a_reset_is_noticed_in_a_pause(serve, dial):
     handler = RecordingHandler(on_open=lambda conn: conn.pause_reading())
     sock = dial(serve(handler))
     handler.wait_for("on_open")
-    reset(sock)
+    wires.reset(sock)
     assert isinstance(handler.wait_for("on_close").detail, ConnectionResetError)
 
 
@@ -37,7 +32,7 @@ def test_a_reset_is_noticed_after_the_peers_fin(serve, dial):
     sock = dial(serve(handler))
     sock.shutdown(socket.SHUT_WR)
     handler.wait_for("on_eof")
-    reset(sock)
+    wires.reset(sock)
     assert isinstance(handler.wait_for("on_close").detail, OSError)
 
 

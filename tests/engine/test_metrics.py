@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from netcore import Action, CloseReason, Engine, EventHandler, Metrics
-from netcore._platform import pack_linger
 from netcore.testing import RecordingHandler
+from netcore.testing.conformance import wires
 
 
 def echo(conn):
@@ -98,8 +98,7 @@ def test_a_reset_is_counted_as_an_error(serve, dial):
     engine = serve(handler)
     sock = dial(engine)
     handler.wait_for("on_open")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(0))
-    sock.close()
+    wires.reset(sock)
     assert handler.wait_for("on_close").conn.close_reason is CloseReason.ERROR
     wait_until(lambda: engine.metrics().closed_error == 1)
     metrics = engine.metrics()

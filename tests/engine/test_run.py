@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -142,4 +144,6 @@ def test_descriptors_are_not_inherited(serve, dial):
         text=True,
         check=False,
     )
-    assert "OSError" in listing.stderr
+    assert re.search(r"\[(Errno 9|WinError 10038)\]", listing.stderr), listing.stderr
+    is_inheritable = getattr(os, "get_handle_inheritable", os.get_inheritable)
+    assert not is_inheritable(conn.fd)

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from netcore import Action, CloseReason, EventHandler
-from netcore._platform import pack_linger
 from netcore.testing import RecordingHandler
+from netcore.testing.conformance import wires
 
 
 class Echo(EventHandler):
@@ -118,8 +118,7 @@ def test_a_reset_by_the_peer(serve, dial):
     handler = RecordingHandler()
     sock = dial(serve(handler))
     handler.wait_for("on_open")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(0))
-    sock.close()
+    wires.reset(sock)
     event = handler.wait_for("on_close")
     assert isinstance(event.detail, ConnectionResetError)
     assert event.conn.close_reason is CloseReason.ERROR

@@ -6,7 +6,6 @@ import errno
 
 import pytest
 
-from netcore._native import MISSING
 from netcore.poll import Interest, Readiness, SelectPoller, open_poller
 from netcore.sockets import NativeSockets, PureSockets
 from netcore.testing import (
@@ -24,7 +23,6 @@ from netcore.testing import (
 
 READ, WRITE = Interest.READ, Interest.WRITE
 READABLE, WRITABLE = Readiness.READABLE, Readiness.WRITABLE
-NATIVE = pytest.mark.skipif(bool(MISSING), reason="needs the native part")
 
 
 class Bench:
@@ -47,7 +45,7 @@ def bench():
 
 
 @pytest.mark.usefixtures("known_to_wine")
-@pytest.mark.parametrize("backend", [PureSockets, pytest.param(NativeSockets, marks=NATIVE)])
+@pytest.mark.parametrize("backend", [PureSockets, pytest.param(NativeSockets, marks=pytest.mark.native)])
 def test_without_faults_they_are_sockets_like_others(backend):
     check_sockets(lambda: FaultySockets(backend(), FaultPlan()))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from netcore.poll import Interest, Poller, Readiness
 from netcore.testing import check_poller
+from netcore.testing.conformance import wires
 
 READ, WRITE, EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 READABLE, WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
@@ -137,8 +137,7 @@ def test_level_and_edge_can_be_changed_both_ways(poller: Poller, pair: Pair) -> 
 def test_a_reset_is_an_error_and_a_hangup(poller: Poller, tcp: Pair) -> None:
     near, far = tcp
     poller.register(near.fileno(), READ | WRITE)
-    far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    far.close()
+    wires.reset(far)
     until(poller, near.fileno(), READABLE | WRITABLE | HANGUP | ERROR)
     with pytest.raises(ConnectionResetError):
         near.recv(1)

@@ -14,18 +14,10 @@ from typing import Any
 
 import pytest
 
-from netcore.poll import EpollPoller, IocpPoller, KqueuePoller, Poller, SelectPoller, why_unavailable
+from netcore.poll import EpollPoller, IocpPoller, KqueuePoller, Poller, SelectPoller
 from netcore.testing import FakePoller
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.check_poller import check_poller
-
-
-def where_it_runs(poller: type[Poller]) -> object:
-    reason = why_unavailable(poller.name)
-    return pytest.param(
-        poller, marks=[pytest.mark.native, pytest.mark.skipif(bool(reason), reason=reason or "-")]
-    )
-
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -118,9 +110,9 @@ class SelectorsPoller:
 @pytest.mark.parametrize(
     "factory",
     [
-        where_it_runs(EpollPoller),
-        where_it_runs(KqueuePoller),
-        where_it_runs(IocpPoller),
+        pytest.param(EpollPoller, marks=pytest.mark.poller("epoll")),
+        pytest.param(KqueuePoller, marks=pytest.mark.poller("kqueue")),
+        pytest.param(IocpPoller, marks=pytest.mark.poller("iocp")),
         SelectPoller,
         SelectorsPoller,
         FakePoller,

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from netcore.poll import EpollPoller, Interest, Readiness, SelectPoller, columns_of, why_unavailable
+from netcore.poll import EpollPoller, Interest, Readiness, SelectPoller, columns_of
 from netcore.testing.conformance.check_poller import check_poller
 
 READABLE, WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
-NO_EPOLL = why_unavailable("epoll")
-pytestmark = [pytest.mark.native, pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")]
+pytestmark = pytest.mark.poller("epoll")
 
 
 @pytest.fixture

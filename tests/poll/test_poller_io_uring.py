@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from netcore._native import MISSING
 from netcore._native import ring as ring_module
 from netcore.errors import PollerUnavailableError
 from netcore.poll import (
@@ -27,10 +26,7 @@ from netcore.poll import (
 )
 from netcore.testing import check_poller
 
-NO_URING = why_unavailable("io_uring")
-needs_uring = pytest.mark.skipif(bool(NO_URING), reason=f"no io_uring: {NO_URING}")
-pytestmark = pytest.mark.native
-needs_native = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
+needs_uring = pytest.mark.poller("io_uring")
 
 MODES = range(4)
 
@@ -181,7 +177,7 @@ def test_in_a_forked_child_it_is_inert_and_the_parents_goes_on(
     poller.close()
 
 
-@needs_native
+@pytest.mark.native
 @pytest.mark.parametrize(
     ("code", "setting", "status", "reason"),
     [
@@ -226,7 +222,7 @@ class Library:
         return getattr(self._lib, name)
 
 
-@needs_native
+@pytest.mark.native
 def test_a_build_without_liburing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     class Without(Library):
         def nc_io_uring_built(self) -> int:

@@ -12,14 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from netcore.poll import why_unavailable
-
-NO_URING = why_unavailable("io_uring")
 REPOSITORY = Path(__file__).resolve().parents[2]
-pytestmark = [
-    pytest.mark.native,
-    pytest.mark.skipif(bool(NO_URING), reason=f"no io_uring to be refused: {NO_URING}"),
-]
+pytestmark = pytest.mark.poller("io_uring")  # without it there is none to be refused
 
 # Filters io_uring_setup(2) with seccomp(2), then becomes the command. The filter is a program for the machine
 # of bpf(2): load the number of the system call; if it is 425, as on every architecture, return the error.

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from netcore.poll import Interest, IocpPoller, Readiness, why_unavailable
+from netcore.poll import Interest, IocpPoller, Readiness
 
-REASON = why_unavailable("iocp")
-pytestmark = [pytest.mark.native, pytest.mark.skipif(bool(REASON), reason=REASON or "-")]
+pytestmark = pytest.mark.poller("iocp")
 
 READ, WRITE = Interest.READ, Interest.WRITE
 MANY = 100

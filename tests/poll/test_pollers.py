@@ -19,23 +19,15 @@ from netcore.poll import (
     Poller,
     Readiness,
     SelectPoller,
-    why_unavailable,
 )
 
-NO_EPOLL = why_unavailable("epoll")
+
+def where_it_runs(*pollers: type[Poller]) -> list[object]:
+    return [pytest.param(poller, marks=pytest.mark.poller(poller.name), id=poller.name) for poller in pollers]
 
 
-def where_it_runs(poller: type[Poller]) -> object:
-    reason = why_unavailable(poller.name)
-    marks = [pytest.mark.skipif(bool(reason), reason=reason or "-")]
-    return pytest.param(
-        poller, marks=marks + [pytest.mark.native] * (poller is not SelectPoller), id=poller.name
-    )
-
-
-BUILTIN: tuple[type[Poller], ...] = (EpollPoller, KqueuePoller, IoUringPoller, IocpPoller, SelectPoller)
-POLLERS = [where_it_runs(poller) for poller in BUILTIN]
-LEVEL_ONLY = [where_it_runs(poller) for poller in (IocpPoller, SelectPoller)]
+POLLERS = where_it_runs(EpollPoller, KqueuePoller, IoUringPoller, IocpPoller, SelectPoller)
+LEVEL_ONLY = where_it_runs(IocpPoller, SelectPoller)
 
 
 @pytest.fixture(params=POLLERS)
@@ -158,8 +150,7 @@ def test_select_says_how_many_sockets_it_can_watch(monkeypatch: pytest.MonkeyPat
         sock.close()
 
 
-@pytest.mark.native
-@pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")
+@pytest.mark.poller("epoll")
 def test_epoll_refuses_what_is_always_ready() -> None:
     poller = EpollPoller()
     with open(__file__, "rb") as file, pytest.raises(PermissionError):
@@ -167,8 +158,7 @@ def test_epoll_refuses_what_is_always_ready() -> None:
     poller.close()
 
 
-@pytest.mark.native
-@pytest.mark.skipif(bool(NO_EPOLL), reason=NO_EPOLL or "-")
+@pytest.mark.poller("epoll")
 def test_epoll_out_of_descriptors_leaves_nothing_open() -> None:
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

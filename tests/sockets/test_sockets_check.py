@@ -12,22 +12,19 @@ from typing import Any
 
 import pytest
 
-from netcore._native import MISSING
 from netcore.address import Address
 from netcore.sockets import Chunk, NativeSockets, PureSockets, Sockets
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.check_sockets import check_sockets
-
-needs_native = [pytest.mark.native, pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")]
 
 
 @pytest.mark.parametrize(
     "factory",
     [
         PureSockets,
-        pytest.param(NativeSockets, marks=needs_native),
+        pytest.param(NativeSockets, marks=pytest.mark.native),
         pytest.param(lambda: PureSockets(4096, 16384), id="small-pure"),
-        pytest.param(lambda: NativeSockets(4096, 16384), marks=needs_native, id="small-native"),
+        pytest.param(lambda: NativeSockets(4096, 16384), marks=pytest.mark.native, id="small-native"),
         pytest.param(lambda: PureSockets(1 << 20, 1), id="one-at-a-time"),
     ],
 )

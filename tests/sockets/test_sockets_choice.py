@@ -6,10 +6,7 @@ import socket
 
 import pytest
 
-from netcore._native import MISSING
 from netcore.sockets import NativeSockets, PureSockets, open_sockets, set_keep_alive
-
-needs_native = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +15,6 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.native
-@needs_native
 def test_native_where_it_was_built() -> None:
     assert type(open_sockets(65536)) is NativeSockets
 
@@ -40,9 +36,7 @@ def test_native_sockets_say_that_they_were_not_built(monkeypatch: pytest.MonkeyP
         NativeSockets()
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(NativeSockets, marks=[pytest.mark.native, needs_native]), PureSockets]
-)
+@pytest.mark.parametrize("kind", [pytest.param(NativeSockets, marks=pytest.mark.native), PureSockets])
 def test_names(kind: type[NativeSockets | PureSockets]) -> None:
     assert kind().name == ("native" if kind is NativeSockets else "pure")
 
@@ -52,18 +46,14 @@ def test_the_arena_has_room_for_several_sockets(receive_cap: int) -> None:
     assert len(open_sockets(receive_cap).arena) >= max(1 << 18, 4 * receive_cap)
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(NativeSockets, marks=[pytest.mark.native, needs_native]), PureSockets]
-)
+@pytest.mark.parametrize("kind", [pytest.param(NativeSockets, marks=pytest.mark.native), PureSockets])
 def test_the_arena_has_room_for_one_receive(kind: type[NativeSockets | PureSockets]) -> None:
     sockets = kind(receive_cap=10000, arena_size=100)
     assert len(sockets.arena) >= 10000
     assert sockets.arena[:4] == bytes(4)
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(NativeSockets, marks=[pytest.mark.native, needs_native]), PureSockets]
-)
+@pytest.mark.parametrize("kind", [pytest.param(NativeSockets, marks=pytest.mark.native), PureSockets])
 def test_one_receive_takes_no_more_than_its_cap(kind: type[NativeSockets | PureSockets]) -> None:
     sockets = kind(receive_cap=10, arena_size=25)
     pairs = [socket.socketpair() for _ in range(3)]

@@ -6,20 +6,16 @@ import errno
 import os
 import random
 import socket
-import struct
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from netcore.poll import Interest, IoUringPoller, Readiness, why_unavailable
+from netcore.poll import Interest, IoUringPoller, Readiness
 from netcore.sockets import IoUringSockets, NativeSockets, PureSockets, open_sockets, unpack_name
 from netcore.testing import check_sockets
+from netcore.testing.conformance import wires
 
-NO_URING = why_unavailable("io_uring")
-pytestmark = [
-    pytest.mark.native,
-    pytest.mark.skipif(bool(NO_URING), reason=f"no io_uring: {NO_URING}"),
-]
+pytestmark = pytest.mark.poller("io_uring")
 
 READ, WRITE, EDGE = Interest.READ, Interest.WRITE, Interest.EDGE
 MODES = range(4)
@@ -88,11 +84,6 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Callable[..., Rig]]:
     yield make
     for made in rigs:
         made.close()
-
-
-def reset(sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -164,7 +155,7 @@ def test_a_reset_is_told_once_and_then_the_end(rig: Callable[..., Rig]) -> None:
     made = rig()
     fd, peer = made.pair(tcp=True)
     assert made.quiet(fd)
-    reset(peer)
+    wires.reset(peer)
     made.until(fd)
     assert made.sockets.receive([fd]) == [-errno.ECONNRESET]
     assert made.sockets.receive([fd]) == [0]
@@ -175,7 +166,7 @@ def test_a_reset_is_told_although_nothing_is_asked_of_the_socket(rig: Callable[.
     fd, peer = made.pair(tcp=True)
     made.poller.modify(fd, 0)
     assert made.quiet(fd)
-    reset(peer)
+    wires.reset(peer)
     assert made.until(fd, Readiness.ERROR | Readiness.HANGUP)
     assert made.sockets.receive([fd]) == [-errno.ECONNRESET]
 
@@ -385,7 +376,7 @@ def test_a_peer_that_is_gone_before_it_is_accepted_has_no_name(rig: Callable[...
     listener, name = listen(made)
     client = socket.create_connection(name)
     made.until(listener)
-    reset(client)
+    wires.reset(client)
     ((_, packed),) = accept_all(made, listener, 1)
     assert unpack_name(packed).host == ""
 

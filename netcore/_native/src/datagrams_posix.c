@@ -46,8 +46,8 @@ static int datagrams__send_batch(nc_socket socket, datagrams__message *messages,
     return n < 0 ? -errno : n;
 }
 
-int nc_datagram_resets(nc_socket socket, int wanted)
+int nc_ignore_unreachable(nc_socket socket)
 {
-    (void)socket, (void)wanted;
+    (void)socket;
     return -ENOSYS;
 }

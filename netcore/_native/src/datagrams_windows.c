@@ -49,12 +49,12 @@ static int datagrams__send_batch(nc_socket socket, datagrams__message *messages,
     return 1;
 }
 
-int nc_datagram_resets(nc_socket socket, int wanted)
+int nc_ignore_unreachable(nc_socket socket)
 {
-    BOOL on = wanted != 0;
+    BOOL told = FALSE;
     DWORD length;
 
-    if (WSAIoctl((SOCKET)socket, SIO_UDP_CONNRESET, &on, sizeof on, NULL, 0, &length, NULL, NULL) != 0)
+    if (WSAIoctl((SOCKET)socket, SIO_UDP_CONNRESET, &told, sizeof told, NULL, 0, &length, NULL, NULL) != 0)
         return -sockets__error();
     return 0;
 }

@@ -68,12 +68,9 @@ int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int int
     return epoll_ctl((int)poller->handle, operations[operation], (int)socket, &event) < 0 ? -errno : 0;
 }
 
-/* epoll_wait with nanoseconds where the kernel has it (Linux 5.11), else milliseconds rounded up:
- * rounding down would turn a wait of 0.3 ms into a spin. */
+/* epoll_wait with nanoseconds where the kernel has it (Linux 5.11), else with milliseconds. */
 static int epoll__wait(int handle, struct epoll_event *events, int capacity, double timeout)
 {
-    int milliseconds = -1;
-
 #ifdef SYS_epoll_pwait2
     static int has_pwait2 = 1; /* threads may race to clear it; each would store the same value */
     if (has_pwait2 && timeout > 0) {
@@ -90,13 +87,7 @@ static int epoll__wait(int handle, struct epoll_event *events, int capacity, dou
         has_pwait2 = 0;
     }
 #endif
-    if (timeout >= 0) {
-        double exact = timeout < 2e6 ? timeout * 1e3 : 2e9;
-        milliseconds = (int)exact;
-        if (milliseconds < exact)
-            milliseconds++;
-    }
-    return epoll_wait(handle, events, capacity, milliseconds);
+    return epoll_wait(handle, events, capacity, platform__milliseconds(timeout));
 }
 
 int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness)

@@ -96,7 +96,7 @@ static int iocp__grow(iocp *io)
 }
 
 /* Finds a handle of AFD with room for one more socket, or opens one. */
-static int iocp__join(iocp *io, iocp_watch *watch)
+static int iocp__group_with_room(iocp *io, iocp_group **found)
 {
     iocp_group *group = io->groups;
     int error;
@@ -115,8 +115,7 @@ static int iocp__join(iocp *io, iocp_watch *watch)
         group->next = io->groups;
         io->groups = group;
     }
-    group->members++;
-    watch->group = group;
+    *found = group;
     return 0;
 }
 
@@ -227,7 +226,7 @@ static int iocp__complete(iocp *io, iocp_watch *watch)
 int nc_iocp_open(nc_poller *poller)
 {
     iocp *io = calloc(1, sizeof *io);
-    iocp_watch probe; /* whether AFD is there is told at once */
+    iocp_group *first;
     int error = -ENOMEM;
 
     poller->handle = 0;
@@ -237,7 +236,8 @@ int nc_iocp_open(nc_poller *poller)
     io->table = calloc(io->buckets, sizeof *io->table);
     if (io->table) {
         io->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
-        error = io->port ? iocp__join(io, &probe) : afd__error(GetLastError());
+        /* Whether AFD is there is told at once. */
+        error = io->port ? iocp__group_with_room(io, &first) : afd__error(GetLastError());
     }
     if (error) {
         if (io->port)
@@ -246,7 +246,6 @@ int nc_iocp_open(nc_poller *poller)
         free(io);
         return error;
     }
-    probe.group->members--;
     poller->handle = (nc_socket)io;
     return 0;
 }
@@ -263,11 +262,12 @@ static int iocp__add(iocp *io, nc_socket socket, int interest)
         return -ENOMEM;
     error = afd__base_of(socket, &watch->base);
     if (!error)
-        error = iocp__join(io, watch);
+        error = iocp__group_with_room(io, &watch->group);
     if (error) {
         free(watch);
         return error;
     }
+    watch->group->members++;
     watch->socket = socket;
     watch->interest = interest;
     *iocp__find(io, socket) = watch;
@@ -295,20 +295,6 @@ int nc_iocp_control(nc_poller *poller, int operation, nc_socket socket, int inte
     return 0;
 }
 
-/* Milliseconds, rounded up: rounding down would turn a wait of 0.3 ms into a spin. */
-static DWORD iocp__milliseconds(double timeout)
-{
-    double exact = timeout * 1e3;
-    DWORD whole;
-
-    if (timeout < 0)
-        return INFINITE;
-    if (exact >= 2e9)
-        return 2000000000;
-    whole = (DWORD)exact;
-    return whole < exact ? whole + 1 : whole;
-}
-
 int nc_iocp_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness)
 {
     iocp *io = iocp__of(poller);
@@ -321,7 +307,7 @@ int nc_iocp_wait(nc_poller *poller, double timeout, int capacity, nc_socket *soc
     if (error)
         return error;
     if (!GetQueuedCompletionStatusEx(io->port, entries, (ULONG)(capacity < IOCP_BATCH ? capacity : IOCP_BATCH), &n,
-                                     iocp__milliseconds(timeout), FALSE))
+                                     (DWORD)platform__milliseconds(timeout), FALSE))
         return GetLastError() == WAIT_TIMEOUT ? 0 : afd__error(GetLastError());
     for (ULONG i = 0; i < n; i++) {
         iocp_watch *watch = (iocp_watch *)entries[i].lpOverlapped;

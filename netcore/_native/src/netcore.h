@@ -122,9 +122,9 @@ enum { NC_DATAGRAM_SLOT = 2112 }; /* an Ethernet frame and more; no power of two
 /* Whether one system call moves several datagrams here. */
 int nc_datagram_batches(void);
 
-/* Whether receiving from an unconnected socket is to fail because something that was sent before found nobody
- * there. Only Windows does so, by default; elsewhere it is -ENOSYS. */
-int nc_datagram_resets(nc_socket socket, int wanted);
+/* Keeps receiving from an unconnected socket from failing because something that was sent before found nobody
+ * there. Only Windows has it fail, by default; elsewhere this is -ENOSYS. */
+int nc_ignore_unreachable(nc_socket socket);
 
 /* Receives up to `limit` datagrams, which is at most `capacity`, and returns how many: fewer if there are no
  * more. lengths[i] is the length, or -EMSGSIZE if it was longer than `cap` and is lost; *name_size is the

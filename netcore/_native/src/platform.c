@@ -61,6 +61,21 @@
         (void)poller;                                                                                      \
     }
 
+#if defined(NC_HAVE_EPOLL) || defined(NC_HAVE_WINSOCK)
+/* Seconds as milliseconds; -1, which is INFINITE on Windows, for a wait without end. Rounded up: rounding down
+ * would turn a wait of 0.3 ms into a spin. */
+static int platform__milliseconds(double timeout)
+{
+    double exact = timeout < 2e6 ? timeout * 1e3 : 2e9;
+    int whole;
+
+    if (timeout < 0)
+        return -1;
+    whole = (int)exact;
+    return whole < exact ? whole + 1 : whole;
+}
+#endif
+
 #ifdef NC_HAVE_EPOLL
 #include "epoll.c"
 #else

@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+from netcore.testing.conformance import wires
+
 pytestmark = pytest.mark.clients
 
 
@@ -103,7 +105,6 @@ def test_a_reset_is_passed_on(start, target) -> None:
         far, _ = target.accept()
         near.sendall(b"x")
         assert far.recv(1) == b"x"
-        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        far.close()
+        wires.reset(far)
         with pytest.raises(ConnectionResetError):
             near.recv(1)
