@@ -171,6 +171,20 @@ def test_a_reset_is_told_although_nothing_is_asked_of_the_socket(rig: Callable[.
     assert made.sockets.receive([fd]) == [-errno.ECONNRESET]
 
 
+def test_a_reset_that_a_receive_has_met_is_told_when_nothing_is_asked_any_more(
+    rig: Callable[..., Rig],
+) -> None:
+    made = rig()
+    fd, peer = made.pair(0, tcp=True)
+    wires.reset(peer)
+    assert wires.wait_ready(fd)
+    made.poller.modify(fd, READ)  # receives at once, and takes the error from the socket
+    made.poller.modify(fd, 0)
+    for _ in range(2):
+        assert made.until(fd, Readiness.ERROR)
+    assert made.sockets.receive([fd]) == [-errno.ECONNRESET]
+
+
 def test_a_pause_keeps_what_has_come_and_fetches_no_more(rig: Callable[..., Rig]) -> None:
     made = rig()
     fd, peer = made.pair()

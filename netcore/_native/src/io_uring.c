@@ -134,8 +134,7 @@ static int uring__add(uring *u, nc_socket socket, int interest, int role)
     w->interest = (uint8_t)interest;
     w->role = (uint8_t)role;
     w->ready = 0;
-    if (interest & NC_READ && (w->held || w->ended))
-        uring__report_later(u, w, (int32_t)socket, NC_READABLE);
+    uring__report_streamed(u, w, (int32_t)socket);
     return uring__update(u, w, (int32_t)socket);
 }
 
@@ -146,8 +145,7 @@ static int uring__modify(uring *u, uring_watch *w, int32_t fd, int interest)
         w->poll = URING_CANCELLED;
     w->interest = (uint8_t)interest;
     w->ready = 0;
-    if (interest & NC_READ && (w->held || w->ended))
-        uring__report_later(u, w, fd, NC_READABLE);
+    uring__report_streamed(u, w, fd);
     return uring__update(u, w, fd);
 }
 
@@ -193,8 +191,8 @@ static int uring__look_again(uring *u)
         int result;
         w->on_later = 0;
         if (w->registered) {
-            if (w->interest & NC_READ && !(w->interest & NC_EDGE) && (w->held || w->ended))
-                uring__report_later(u, w, fd, NC_READABLE);
+            if (!(w->interest & NC_EDGE))
+                uring__report_streamed(u, w, fd);
             result = uring__update(u, w, fd);
             if (result < 0)
                 return result;

@@ -69,10 +69,11 @@ static void uring__streamed(uring *u, uring_watch *w, int32_t fd, const struct i
         w->stream = URING_IDLE;
         u->under_way--;
     }
-    if (!w->registered || !(w->interest & NC_READ))
+    if (!w->registered)
         return;
-    if (w->held || w->ended)
-        uring__report_later(u, w, fd, NC_READABLE);
+    uring__report_streamed(u, w, fd);
+    if (!(w->interest & NC_READ))
+        return;
     if (w->stream == URING_IDLE || (w->role == URING_LISTENER && w->held >= URING_HELD_CONNECTIONS))
         uring__later(u, w, fd);
 }

@@ -152,6 +152,18 @@ static void uring__report_later(uring *u, uring_watch *w, int32_t fd, int readin
     u->ready.last = fd;
 }
 
+/* Reports what the multishot request has brought and nobody has asked for. Its error is one of the socket where
+ * reading is not wanted: the request has taken it from the socket, so that no poll will find it. */
+static void uring__report_streamed(uring *u, uring_watch *w, int32_t fd)
+{
+    if (w->interest & NC_READ) {
+        if (w->held || w->ended)
+            uring__report_later(u, w, fd, NC_READABLE);
+    } else if (w->role == URING_CONNECTION && w->ended && w->result < 0) {
+        uring__report_later(u, w, fd, NC_ERROR);
+    }
+}
+
 /* Held buffers and connections. */
 
 static void uring__hold(uring_held *nodes, uring_watch *w, int32_t node)
