@@ -116,11 +116,13 @@ class FakeWorld:
 
     LISTENER = 50
 
-    def __init__(self, handler: EventHandler, limits: Limits, **shared: object) -> None:
+    def __init__(
+        self, handler: EventHandler, limits: Limits, sockets: type[FakeSockets], **shared: object
+    ) -> None:
         self.handler = handler
         self.clock = ManualClock()
         self.poller = FakePoller(self.clock)
-        self.sockets = FakeSockets(self.poller)
+        self.sockets = sockets(self.poller)
         self.loop = Loop(0, Shared(handler, limits, **shared), self.poller, self.sockets, self.clock)
         self.loop.claim()
         self.cleanups = 0
@@ -166,9 +168,11 @@ def world() -> Callable[..., FakeWorld]:
         handler: EventHandler | None = None,
         limits: Limits | None = None,
         shared: dict[str, object] | None = None,
+        sockets: type[FakeSockets] = FakeSockets,
         **callbacks: object,
     ) -> FakeWorld:
-        return FakeWorld(handler or RecordingHandler(**callbacks), limits or Limits(), **(shared or {}))
+        handler = handler or RecordingHandler(**callbacks)
+        return FakeWorld(handler, limits or Limits(), sockets, **(shared or {}))
 
     return make
 

@@ -12,7 +12,7 @@ from netcore.connection.debug import (
     CheckedDatagramConnection,
     CheckedStreamConnection,
 )
-from netcore.connection.dispatch import deliver
+from netcore.connection.dispatch import deliver, deliver_one
 from netcore.connection.host import Host, Limits, Settling
 from netcore.connection.state import TRANSITIONS, Event, State
 from netcore.connection.stream import StreamConnection
@@ -37,6 +37,7 @@ __all__ = [
     "State",
     "StreamConnection",
     "deliver",
+    "deliver_one",
     "release_views",
     "run",
 ]

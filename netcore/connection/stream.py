@@ -81,7 +81,7 @@ class StreamConnection(FilingStream):
     def _pay_traffic(self) -> None:
         if self._owes_traffic:
             self._owes_traffic = False
-            if not self.closed and not self.paused:
+            if not self.closed and (not self.paused or self.state is State.FAILED):
                 run(self._host, self, self._host.handler.on_traffic)
 
     # What the loop reports.
@@ -93,7 +93,7 @@ class StreamConnection(FilingStream):
             result: 0 for the end of the stream, else a negative errno.
         """
         self._host.counters.received_nothing(result)
-        if self._owes_traffic and result not in _WOULD_BLOCK:
+        if self._owes_traffic and (result not in _WOULD_BLOCK or self.state is State.FAILED):
             self._pay_traffic()  # what came before the end is shown before the end
         if result == 0:
             if self.receiving:
@@ -117,7 +117,7 @@ class StreamConnection(FilingStream):
     def write_failed(self, code: int) -> None:
         """Handles a send that failed with a negative errno."""
         if Event.WRITE_ERROR in TRANSITIONS[self.state]:
-            self.end(Event.WRITE_ERROR, CloseReason.ERROR, system_error(code))
+            self._fail(system_error(code))
         elif self.state is State.FAILED and self.ending is not None and self.ending.error is None:
             self.ending.error = system_error(code)
 
@@ -131,10 +131,15 @@ class StreamConnection(FilingStream):
             return
         if readiness & Readiness.ERROR:
             if Event.WRITE_ERROR in TRANSITIONS[self.state]:
-                self.end(Event.WRITE_ERROR, CloseReason.ERROR, self._socket_error())
+                self._fail(self._socket_error())
         elif self.interest >= 0:  # both directions have ended in order: it is seen when reading resumes
             self._host.watch(self.fd, self.interest, UNWATCHED)
             self.interest = UNWATCHED
+
+    def _fail(self, error: OSError) -> None:
+        """Begins to drain the connection; what a pause has held back is shown before its end, too."""
+        self.end(Event.WRITE_ERROR, CloseReason.ERROR, error)
+        self._owes_traffic = self._owes_traffic or (self.paused and self.inbound_buffered > 0)
 
     @property
     def may_leave_input(self) -> bool:

@@ -28,7 +28,7 @@ from netcore.eventloop.lingering import Linger
 from netcore.eventloop.shared import Shared
 from netcore.handler import CloseReason, Conn, EventHandler
 from netcore.poll import Interest, Poller
-from netcore.sockets import Outbox, Sockets
+from netcore.sockets import Outbox, Sockets, receive_one_of, send_one_of
 
 if TYPE_CHECKING:
     from netcore.connection import Host
@@ -65,6 +65,8 @@ class Hosting:
         self.limits = shared.limits
         self.poller = poller
         self.sockets = sockets
+        self._receive_one = receive_one_of(sockets)
+        self._send_one = send_one_of(sockets)
         self.pool = BufferPool(debug=shared.debug)
         self.outbox = Outbox(min(_FLUSH_AT, shared.limits.high_water))
         self.counters = Counters()
@@ -114,9 +116,15 @@ class Hosting:
     def flush(self) -> None:
         """See ``Host.flush``."""
         outbox = self.outbox
-        if not outbox.fds:
+        fds = outbox.fds
+        exceptions: Sequence[tuple[int, int]]
+        if len(fds) == 1:
+            n = self._send_one(fds[0], outbox.chunks[0])
+            exceptions = ((0, n),) if n else ()
+        elif fds:
+            exceptions = self.sockets.send(fds, outbox.chunks)
+        else:
             return
-        exceptions = self.sockets.send(outbox.fds, outbox.chunks)
         self.counters.bytes_sent += outbox.size
         if exceptions:
             self._take_back(exceptions)

@@ -186,7 +186,9 @@ class Loop(DatagramServing, EventLoop):
             self._run_tasks()
         if self._planned:
             self._run_timers()
-        if self.outbox.fds or self._unsettled:
+        if self.outbox.fds:
+            self.flush()
+        if self._unsettled:
             self.settle()
 
     def _until_next_timer(self) -> float | None:

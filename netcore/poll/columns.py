@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from netcore.poll.protocol import Poller
+from netcore._overriding import stands_for
+from netcore.poll.protocol import Poller, Readiness
 
 __all__ = ["ColumnPoller", "Columns", "columns_of"]
+
+_ONLY_READABLE = {int(Readiness.READABLE)}
 
 Columns = tuple[list[int], list[int] | None]
 """Ready descriptors, and what each is ready for; None in place of these if all are READABLE and no more."""
@@ -26,7 +29,7 @@ class ColumnPoller(Poller, Protocol):
 
 def columns_of(poller: Poller) -> Callable[[float | None], Columns]:
     """Returns the poller's ``wait_columns``, or one made of its ``wait``."""
-    if _has_columns(poller):
+    if stands_for("wait_columns", "wait", type(poller)):
         return cast("ColumnPoller", poller).wait_columns
 
     def wait_columns(timeout: float | None) -> Columns:
@@ -34,16 +37,6 @@ def columns_of(poller: Poller) -> Callable[[float | None], Columns]:
         if not events:
             return [], None
         fds, readiness = zip(*events, strict=True)
-        return list(fds), list(readiness)
+        return list(fds), None if set(readiness) == _ONLY_READABLE else list(readiness)
 
     return wait_columns
-
-
-def _has_columns(poller: Poller) -> bool:
-    # Who inherits a poller, or wraps one, and brings a wait of its own wants that to be called.
-    for cls in type(poller).__mro__:
-        if "wait_columns" in vars(cls):
-            return True
-        if "wait" in vars(cls):
-            return False
-    return False

@@ -9,6 +9,7 @@ from netcore.sockets.outbox import Outbox
 from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
 from netcore.sockets.pure import PureSockets
 from netcore.sockets.resolving import Endpoint, naming, needs_lookup, resolve
+from netcore.sockets.single import SingleSockets, receive_one_of, send_one_of
 
 __all__ = [
     "CONNECTED",
@@ -20,6 +21,7 @@ __all__ = [
     "NativeSockets",
     "Outbox",
     "PureSockets",
+    "SingleSockets",
     "SocketOptions",
     "Sockets",
     "Transport",
@@ -30,7 +32,9 @@ __all__ = [
     "open_sockets",
     "pack_name",
     "pack_receiver",
+    "receive_one_of",
     "resolve",
+    "send_one_of",
     "set_keep_alive",
     "survive_unreachable",
     "unpack_name",

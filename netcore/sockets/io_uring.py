@@ -30,7 +30,7 @@ class IoUringSockets(NativeSockets):
         super().__init__(receive_cap, arena_size)
         self._ring = ring
         self._handle = ring.handle
-        self._receive_one = partial(self._lib.nc_io_uring_receive_one, ring.handle)
+        self._receive_from = partial(self._lib.nc_io_uring_receive_one, ring.handle)
         self._receive_many = partial(self._lib.nc_io_uring_receive, ring.handle)
         self._send_many = partial(self._lib.nc_io_uring_send, ring.handle)
 

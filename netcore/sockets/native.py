@@ -45,7 +45,8 @@ class NativeSockets(NativeDatagrams):
         """
         super().__init__(receive_cap)
         self._ffi, self._lib = native()
-        self._receive_one: Callable[..., int] = self._lib.nc_receive_one
+        self._receive_from: Callable[..., int] = self._lib.nc_receive_one
+        self._send_to: Callable[..., int] = self._lib.nc_send_one
         self._receive_many: Callable[..., int] = self._lib.nc_receive
         self._send_many: Callable[..., int] = self._lib.nc_send
         self._unpack = self._ffi.unpack
@@ -90,7 +91,7 @@ class NativeSockets(NativeDatagrams):
         """See ``Sockets.receive``; recv(2)."""
         count = len(fds)
         if count == 1:
-            return [self._receive_one(fds[0], self._memory, self._receive_cap)]
+            return [self.receive_one(fds[0])]
         results = self._results
         n = self._receive_many(
             count if count <= BATCH else BATCH,
@@ -102,11 +103,20 @@ class NativeSockets(NativeDatagrams):
         )
         return self._unpack(results, n)
 
+    def receive_one(self, fd: int) -> int:
+        """See ``SingleSockets.receive_one``."""
+        return self._receive_from(fd, self._memory, self._receive_cap)
+
+    def send_one(self, fd: int, chunk: Chunk) -> int:
+        """See ``SingleSockets.send_one``."""
+        return self._send_to(fd, chunk if type(chunk) is bytes else self._from_buffer(chunk), len(chunk))
+
     def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
         """See ``Transport.send``: one system call for each socket, gathering its chunks."""
         count = len(fds)
         if count <= 1:
-            return self._send_one(fds[0], chunks[0]) if count else ()
+            n = self.send_one(fds[0], chunks[0]) if count else 0
+            return ((0, n),) if n else ()
         if count > self._unsent_size:
             self._unsent_size = 2 * count
             self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)
@@ -127,11 +137,6 @@ class NativeSockets(NativeDatagrams):
             if count <= BATCH:
                 self._packers[count] = pack
         return self._from_buffer(ctype, pack(*values))
-
-    def _send_one(self, fd: int, chunk: Chunk) -> Sequence[tuple[int, int]]:
-        data = chunk if type(chunk) is bytes else self._ffi.from_buffer(chunk)
-        n = self._lib.nc_send_one(fd, data, len(chunk))
-        return ((0, n),) if n else ()
 
     def _send_by_pointer(self, fds: list[int], chunks: list[Chunk], lengths: list[int]) -> int:
         null, from_buffer = self._null, self._ffi.from_buffer

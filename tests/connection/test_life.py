@@ -180,10 +180,13 @@ def test_what_came_before_a_failed_write_is_delivered(world, end):
     assert w.loop.connection_count == 0
 
 
-def test_a_failed_write_is_noticed_while_reading_is_paused(world):
+@pytest.mark.parametrize("settled", [True, False], ids=["in-the-kernel", "already-received"])
+def test_a_failed_write_is_noticed_while_reading_is_paused(world, settled):
     w = world()
     conn = w.connect()
     conn.pause_reading()
+    if settled:
+        w.turns()
     w.sockets.feed(conn.fd, b"unread")
     w.sockets.script_sends(conn.fd, -errno.ECONNRESET)
     conn.write(b"x")

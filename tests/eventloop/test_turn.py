@@ -9,6 +9,7 @@ import pytest
 
 from netcore import Action, EngineNotRunningError
 from netcore.eventloop import Gate, TimerHeap
+from netcore.testing import FakeSockets
 
 
 class CountingSockets:
@@ -38,6 +39,49 @@ def test_a_turn_makes_one_call_of_each_kind_whatever_the_number_of_sockets(world
     assert len(waits) == 1
     assert counting.calls == ["receive", "send"]
     assert all(w.sent(conn) == b"ping" for conn in conns)
+
+
+def test_a_turn_with_one_event_is_one_of_single_sockets(world):
+    calls = []
+
+    class Single(FakeSockets):
+        def receive_one(self, fd):
+            calls.append(("receive", fd))
+            return super().receive([fd])[0]
+
+        def send_one(self, fd, chunk):
+            calls.append(("send", fd))
+            exceptions = super().send([fd], [chunk])
+            return exceptions[0][1] if exceptions else 0
+
+    w = world(on_traffic=lambda conn: conn.write(conn.read()), sockets=Single)
+    one, other = w.connect(), w.connect()
+    calls.clear()
+    w.feed(one, b"alone")
+    assert calls == [("receive", one.fd), ("send", one.fd)]
+    w.sockets.feed(one.fd, b", not")
+    w.feed(other, b"together")
+    assert len(calls) == 2
+    w.sockets.block(other.fd, after=3)
+    w.feed(other, b", briefly")
+    assert calls[2:] == [("receive", other.fd), ("send", other.fd)]
+    assert (w.sent(one), w.sent(other)) == (b"alone, not", b"together, b")
+    w.sockets.unblock(other.fd)
+    w.loop.turn()
+    assert w.sent(other) == b"together, briefly"
+
+
+def test_what_comes_alone_for_a_paused_connection_is_kept(world):
+    w = world()
+    conn = w.connect()
+    conn.pause_reading()
+    w.sockets.feed(conn.fd, b"early")
+    w.loop.serve([conn.fd], None)  # as of a poller that had looked before
+    assert conn.inbound_buffered == 5
+    assert not w.handler.details("on_traffic")
+    conn.resume_reading()
+    w.turns()
+    assert w.handler.received() == b"early"
 
 
 def test_tasks_run_first_in_first_out_and_failing_ones_are_logged(world, caplog):

@@ -37,7 +37,12 @@ def check_sockets(factory: Callable[[], Sockets]) -> None:
     """
 
     def run(rule: Callable[[SocketsBench], None]) -> None:
-        bench = SocketsBench(factory())
+        sockets = factory()
+        put_to_test(rule, SocketsBench(sockets))
+        if hasattr(sockets, "receive_one"):
+            put_to_test(rule, SocketsBench(factory(), singly=True))
+
+    def put_to_test(rule: Callable[[SocketsBench], None], bench: SocketsBench) -> None:
         try:
             rule(bench)
         except BaseException:

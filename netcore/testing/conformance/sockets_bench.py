@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 
-from netcore.sockets import Chunk, Sockets
+from netcore.sockets import Chunk, Sockets, receive_one_of, send_one_of
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.wires import tcp_pair, wait_ready
@@ -20,12 +20,19 @@ _BUFFER = 1 << 18
 class SocketsBench:
     """The sockets being checked, the descriptors they own, and the peers of these.
 
+    Args:
+        sockets: What is to be checked.
+        singly: Whether a batch of one goes through ``receive_one`` and ``send_one``, where there are these.
+
     Attributes:
         sockets: What is being checked.
     """
 
-    def __init__(self, sockets: Sockets) -> None:
+    def __init__(self, sockets: Sockets, singly: bool = False) -> None:
         self.sockets = sockets
+        self._singly = singly
+        self._receive_one = receive_one_of(sockets)
+        self._send_one = send_one_of(sockets)
         self._owned: set[int] = set()
         self._peers: list[socket.socket] = []
 
@@ -88,7 +95,8 @@ class SocketsBench:
         received: list[tuple[int, bytes]] = []
         while len(received) < len(fds):
             rest = fds[len(received) :]
-            results = self.sockets.receive(rest)
+            single = self._singly and len(rest) == 1
+            results = [self._receive_one(rest[0])] if single else self.sockets.receive(rest)
             require(
                 0 < len(results) <= len(rest),
                 f"receive() of {len(rest)} sockets gives {len(results)} results.",
@@ -110,7 +118,12 @@ class SocketsBench:
 
     def send(self, batch: Sequence[tuple[int, Chunk]]) -> dict[int, int]:
         """Sends a batch; returns the exceptions by index after checking their form."""
-        exceptions = self.sockets.send([fd for fd, _ in batch], [chunk for _, chunk in batch])
+        exceptions: Sequence[tuple[int, int]]
+        if self._singly and len(batch) == 1:
+            left = self._send_one(*batch[0])
+            exceptions = [(0, left)] if left else []
+        else:
+            exceptions = self.sockets.send([fd for fd, _ in batch], [chunk for _, chunk in batch])
         for i, n in exceptions:
             require(0 <= i < len(batch), f"send() of {len(batch)} chunks reports chunk {i}.")
             size = len(batch[i][1])
