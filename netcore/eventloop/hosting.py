@@ -28,7 +28,7 @@ from netcore.eventloop.lingering import Linger
 from netcore.eventloop.shared import Shared
 from netcore.handler import CloseReason, Conn, EventHandler
 from netcore.poll import Interest, Poller
-from netcore.sockets import Outbox, Sockets, receive_one_of, send_one_of
+from netcore.sockets import Outbox, Sockets, send_one_of
 
 if TYPE_CHECKING:
     from netcore.connection import Host
@@ -65,7 +65,6 @@ class Hosting:
         self.limits = shared.limits
         self.poller = poller
         self.sockets = sockets
-        self._receive_one = receive_one_of(sockets)
         self._send_one = send_one_of(sockets)
         self.pool = BufferPool(debug=shared.debug)
         self.outbox = Outbox(min(_FLUSH_AT, shared.limits.high_water))

@@ -13,7 +13,7 @@ from netcore.eventloop.hosting import Hosting
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.watcher import Watcher
 from netcore.poll import Poller, Readiness
-from netcore.sockets import Sockets
+from netcore.sockets import Sockets, receive_one_of
 
 if TYPE_CHECKING:
     from netcore.connection import StreamConnection
@@ -31,6 +31,7 @@ class Serving(Hosting):
 
     def __init__(self, shared: Shared, poller: Poller, sockets: Sockets) -> None:
         super().__init__(shared, poller, sockets)
+        self._receive_one = receive_one_of(sockets)
         self._watchers: dict[int, Watcher] = {}
 
     def attend(self, fd: int, watcher: Watcher, interest: int) -> None:

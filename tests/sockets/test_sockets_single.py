@@ -11,41 +11,29 @@ import pytest
 
 from netcore.sockets import Chunk, NativeSockets, PureSockets, receive_one_of, send_one_of
 from netcore.testing import check_sockets
+from netcore.testing.conformance.sockets_bench import SocketsBench
 
 KINDS = [pytest.param(NativeSockets, marks=pytest.mark.native), PureSockets]
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    near, far = socket.socketpair()
-    far.settimeout(30)
-    with near, far:
-        yield near, far
+def attach() -> Iterator[Callable[[Any], tuple[int, socket.socket]]]:
+    """Hands one end of a pair over to sockets; returns its descriptor and the other end."""
+    benches: list[SocketsBench] = []
 
-
-@pytest.fixture
-def attach(pair: Any) -> Iterator[Callable[[Any], int]]:
-    """Hands the near end over to sockets, as if accepted; they close it."""
-    owners = []
-
-    def hand_over(sockets: Any) -> int:
-        near, _ = pair
-        near.setblocking(False)
-        fd = near.detach()
-        sockets.attach(fd)
-        owners.append((sockets, fd))
-        return fd
+    def hand_over(sockets: Any) -> tuple[int, socket.socket]:
+        benches.append(SocketsBench(sockets))
+        return benches[-1].pair()
 
     yield hand_over
-    for sockets, fd in owners:
-        sockets.close([fd])
+    for bench in benches:
+        bench.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_received(kind: Callable[[], Any], attach: Any, pair: Any) -> None:
+def test_what_is_received(kind: Callable[[], Any], attach: Any) -> None:
     sockets = kind()
-    _, far = pair
-    fd = attach(sockets)
+    fd, far = attach(sockets)
     receive_one = receive_one_of(sockets)
     assert receive_one(fd) in (-errno.EAGAIN, -errno.EWOULDBLOCK)
     far.sendall(b"hello")
@@ -56,10 +44,9 @@ def test_what_is_received(kind: Callable[[], Any], attach: Any, pair: Any) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_received_into_the_arena_of_now(kind: Callable[[], Any], attach: Any, pair: Any) -> None:
+def test_it_is_received_into_the_arena_of_now(kind: Callable[[], Any], attach: Any) -> None:
     sockets = kind()
-    _, far = pair
-    fd = attach(sockets)
+    fd, far = attach(sockets)
     receive_one = receive_one_of(sockets)
     before = sockets.arena
     sockets.renew_arena()
@@ -70,12 +57,9 @@ def test_it_is_received_into_the_arena_of_now(kind: Callable[[], Any], attach: A
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", [bytes, memoryview])
-def test_what_is_left_unsent(
-    kind: Callable[[], Any], form: Callable[[bytes], Chunk], attach: Any, pair: Any
-) -> None:
+def test_what_is_left_unsent(kind: Callable[[], Any], form: Callable[[bytes], Chunk], attach: Any) -> None:
     sockets = kind()
-    _, far = pair
-    fd = attach(sockets)
+    fd, far = attach(sockets)
     send_one = send_one_of(sockets)
     data = bytes(range(256)) * 65536
     assert send_one(fd, form(b"first")) == 0
@@ -119,10 +103,9 @@ class Wrapping:
 
 @pytest.mark.native
 @pytest.mark.parametrize("factory", [Inheriting, Wrapping])
-def test_a_batch_of_ones_own_is_called(factory: Callable[[], Any], attach: Any, pair: Any) -> None:
+def test_a_batch_of_ones_own_is_called(factory: Callable[[], Any], attach: Any) -> None:
     sockets = factory()
-    _, far = pair
-    fd = attach(sockets)
+    fd, far = attach(sockets)
     assert send_one_of(sockets)(fd, b"there") == 0
     assert far.recv(10) == b"there"
     far.sendall(b"back")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from netcore.poll import Poller
 from netcore.testing.conformance.poller_bench import PollerBench
 from netcore.testing.conformance.readiness_rules import KERNEL_READINESS_RULES, READINESS_RULES
-from netcore.testing.conformance.rules import run_rules
+from netcore.testing.conformance.rules import put_to_test, run_rules
 from netcore.testing.conformance.waiting_rules import (
     KERNEL_WAITING_RULES,
     WAITING_RULES,
@@ -39,21 +38,17 @@ def check_poller(factory: Callable[[], Poller]) -> None:
     """
 
     def run(rule: Callable[[PollerBench], None]) -> None:
-        put_to_test(rule, PollerBench(factory()))
+        try_on(PollerBench(factory()), rule)
         poller = factory()
         if hasattr(poller, "wait_columns"):
-            put_to_test(rule, PollerBench(poller, by_columns=True))
+            try_on(PollerBench(poller, by_columns=True), rule)
         else:
             poller.close()
 
-    def put_to_test(rule: Callable[[PollerBench], None], bench: PollerBench) -> None:
-        try:
-            if bench.on_kernel or rule not in _KERNEL_RULES:
-                rule(bench)
-        except BaseException:
-            with suppress(Exception):  # what went wrong first is what is to be told
-                bench.close()
-            raise
-        bench.close()
+    def try_on(bench: PollerBench, rule: Callable[[PollerBench], None]) -> None:
+        if bench.on_kernel or rule not in _KERNEL_RULES:
+            put_to_test(rule, bench)
+        else:
+            bench.close()
 
     run_rules("poller", _RULES, run)

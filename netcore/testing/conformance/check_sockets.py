@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from netcore.sockets import Sockets
@@ -11,7 +10,7 @@ from netcore.testing.conformance.accept_rules import ACCEPT_RULES
 from netcore.testing.conformance.datagram_rules import DATAGRAM_RULES
 from netcore.testing.conformance.lifetime_rules import LIFETIME_RULES
 from netcore.testing.conformance.receive_rules import RECEIVE_RULES
-from netcore.testing.conformance.rules import run_rules
+from netcore.testing.conformance.rules import put_to_test, run_rules
 from netcore.testing.conformance.send_rules import SEND_RULES
 from netcore.testing.conformance.sendfile_rules import SENDFILE_RULES
 from netcore.testing.conformance.sockets_bench import SocketsBench
@@ -37,20 +36,14 @@ def check_sockets(factory: Callable[[], Sockets]) -> None:
     """
 
     def run(rule: Callable[[SocketsBench], None]) -> None:
-        sockets = factory()
-        put_to_test(rule, SocketsBench(sockets))
-        if hasattr(sockets, "receive_one"):
-            put_to_test(rule, SocketsBench(factory(), singly=True))
+        put_to_test(rule, SocketsBench(factory()))
 
-    def put_to_test(rule: Callable[[SocketsBench], None], bench: SocketsBench) -> None:
-        try:
-            rule(bench)
-        except BaseException:
-            with suppress(Exception):  # what went wrong first is what is to be told
-                bench.close()
-            raise
-        bench.close()
+    def run_singly(rule: Callable[[SocketsBench], None]) -> None:
+        put_to_test(rule, SocketsBench(factory(), singly=True))
 
+    abilities = factory()
     run_rules("sockets", _RULES, run)
-    if hasattr(factory(), "receive_datagrams"):
+    if hasattr(abilities, "receive_one"):
+        run_rules("sockets", _RULES, run_singly)
+    if hasattr(abilities, "receive_datagrams"):
         run_rules("sockets", DATAGRAM_RULES, run)

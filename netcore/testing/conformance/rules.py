@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Protocol, TypeVar
 
-__all__ = ["expect_raises", "require", "run_rules"]
+__all__ = ["expect_raises", "put_to_test", "require", "run_rules"]
 
 SubjectT = TypeVar("SubjectT")
+
+
+class Bench(Protocol):
+    """What a rule works on, with descriptors of its own."""
+
+    def close(self) -> None:
+        """Closes them."""
+
+
+BenchT = TypeVar("BenchT", bound=Bench)
 
 
 def require(holds: object, sentence: str) -> None:
@@ -31,6 +42,17 @@ def expect_raises(expected: type[Exception], call: Callable[[], object], action:
     except Exception as error:
         raise AssertionError(f"{action} raises {error!r} instead of {expected.__name__}.") from error
     raise AssertionError(f"{action} does not raise {expected.__name__}.")
+
+
+def put_to_test(rule: Callable[[BenchT], None], bench: BenchT) -> None:
+    """Applies a rule, and closes its bench whatever comes of that."""
+    try:
+        rule(bench)
+    except BaseException:
+        with suppress(Exception):  # what went wrong first is what is to be told
+            bench.close()
+        raise
+    bench.close()
 
 
 def run_rules(
