@@ -1,21 +1,21 @@
 """Connections: bytes in and out over the buffers, and an orderly life."""
 
-from netcore.connection.base import UNWATCHED, Connection, Ending
-from netcore.connection.callbacks import release_views, run
-from netcore.connection.counters import Counters
-from netcore.connection.datagram import DatagramConn
-from netcore.connection.datagram_connection import DatagramConnection
-from netcore.connection.datagram_port import DatagramPort
-from netcore.connection.deadlines import Deadlines
+from netcore.connection.core.callbacks import release_views, run
+from netcore.connection.core.counters import Counters
+from netcore.connection.core.deadlines import Deadlines
+from netcore.connection.core.host import Host, Limits, Settling
+from netcore.connection.core.identity import UNWATCHED, Connection, Ending
+from netcore.connection.core.state import TRANSITIONS, Event, State
+from netcore.connection.datagram.answer import DatagramConn
+from netcore.connection.datagram.connection import DatagramConnection
+from netcore.connection.datagram.port import DatagramPort
 from netcore.connection.debug import (
     CheckedDatagramConn,
     CheckedDatagramConnection,
     CheckedStreamConnection,
 )
-from netcore.connection.dispatch import deliver, deliver_one
-from netcore.connection.host import Host, Limits, Settling
-from netcore.connection.state import TRANSITIONS, Event, State
-from netcore.connection.stream import StreamConnection
+from netcore.connection.stream.connection import StreamConnection
+from netcore.connection.stream.dispatch import deliver, deliver_one
 
 __all__ = [
     "TRANSITIONS",

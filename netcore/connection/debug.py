@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from netcore.connection.datagram import DatagramConn
-from netcore.connection.datagram_connection import DatagramConnection
-from netcore.connection.stream import StreamConnection
+from netcore.connection.datagram.answer import DatagramConn
+from netcore.connection.datagram.connection import DatagramConnection
+from netcore.connection.stream.connection import StreamConnection
 from netcore.errors import WrongThreadError
 from netcore.handler import Conn
 

@@ -18,7 +18,7 @@ from netcore.connection import (
     DatagramPort,
     run,
 )
-from netcore.connection.datagram_outbox import DatagramOutbox
+from netcore.connection.datagram.outbox import DatagramOutbox
 from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.serving import Serving
 from netcore.eventloop.shared import Shared

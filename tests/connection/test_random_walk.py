@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from netcore import Action, Address, ConnectionClosedError, EventHandler, Timeout
-from netcore.connection import Limits, State, filing
+from netcore.connection import Limits, State
+from netcore.connection.stream import files
 from netcore.eventloop import Gate, Listener, Loop, Shared
 from netcore.poll import Readiness
 from netcore.testing import FakePoller, FakeSockets, ManualClock
@@ -409,7 +410,7 @@ def test_a_random_walk(machine, tmp_path, monkeypatch):
     class Case(machine.TestCase):
         settings = SETTINGS
 
-    class Part(filing.FilePart):
+    class Part(files.FilePart):
         """One that is counted, and sent from its file although it is small."""
 
         def __init__(self, *args):
@@ -421,8 +422,8 @@ def test_a_random_walk(machine, tmp_path, monkeypatch):
             closed.append(self)
 
     parts, closed = [], []
-    monkeypatch.setattr(filing, "_SMALL", 50)
-    monkeypatch.setattr(filing, "FilePart", Part)
+    monkeypatch.setattr(files, "_SMALL", 50)
+    monkeypatch.setattr(files, "FilePart", Part)
     (tmp_path / "file").write_bytes(bytes(i % 251 for i in range(10_000)))
     with (tmp_path / "file").open("rb") as machine.file:
         Case("runTest").runTest()

@@ -12,7 +12,8 @@ import tempfile
 import pytest
 
 from netcore import CloseReason, ConnectionClosedError
-from netcore.connection import Limits, filing
+from netcore.connection import Limits
+from netcore.connection.stream import files
 
 CONTENT = random.Random(1).randbytes(300_000)
 
@@ -46,8 +47,8 @@ def descriptors(monkeypatch):
             opened.remove(fd)
         close(fd)
 
-    monkeypatch.setattr("netcore.connection.filing.os.dup", counting_dup)
-    monkeypatch.setattr("netcore.connection.backlog.os.close", counting_close)
+    monkeypatch.setattr("netcore.connection.stream.files.os.dup", counting_dup)
+    monkeypatch.setattr("netcore.connection.stream.backlog.os.close", counting_close)
     yield opened
     assert not opened, "a descriptor was left open"
 
@@ -84,8 +85,8 @@ def test_a_file_leaves_in_order_with_the_writes(world, path, descriptors):
         (299_990, 100),
         (300_000, None),
         (400_000, 5),
-        (5, filing._SMALL),
-        (5, filing._SMALL + 1),
+        (5, files._SMALL),
+        (5, files._SMALL + 1),
     ],
 )
 def test_the_part_is_what_was_asked_for(world, file, offset, count, descriptors):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.callbacks import failed, react, release_views, run
-from netcore.connection.datagram_input import DatagramInput
-from netcore.connection.datagram_outbox import DatagramOutbox, owned
-from netcore.connection.datagram_port import too_long
-from netcore.connection.life import LivingConnection
-from netcore.connection.state import Event, State
+from netcore.connection.core.callbacks import failed, react, release_views, run
+from netcore.connection.core.life import LivingConnection
+from netcore.connection.core.state import Event, State
+from netcore.connection.datagram.outbox import DatagramOutbox, owned
+from netcore.connection.datagram.port import too_long
+from netcore.connection.datagram.reading import DatagramInput
 from netcore.errors import ConnectionClosedError
 from netcore.handler import CloseReason, Conn
 from netcore.poll import Interest
@@ -23,7 +23,7 @@ from netcore.sockets import CONNECTED, pack_receiver
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["DatagramConnection"]
 

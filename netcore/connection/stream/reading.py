@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore.address import Address
 from netcore.buffer import ElasticRingBuffer
-from netcore.connection.life import LivingConnection
-from netcore.connection.state import State
+from netcore.connection.core.life import LivingConnection
+from netcore.connection.core.state import State
 from netcore.errors import ShortBufferError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["InboundStream"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from netcore.connection.settings import SocketSettings
+from netcore.connection.core.settings import SocketSettings
 from netcore.errors import ShortBufferError, UnsupportedOperationError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["DatagramInput"]
 

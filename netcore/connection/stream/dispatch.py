@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netcore.connection.callbacks import failed, react, release_views
+from netcore.connection.core.callbacks import failed, react, release_views
 
 if TYPE_CHECKING:
-    from netcore.connection.host import Host
-    from netcore.connection.stream import StreamConnection
+    from netcore.connection.core.host import Host
+    from netcore.connection.stream.connection import StreamConnection
 
 __all__ = ["deliver", "deliver_one"]
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.callbacks import failed, react, release_views, run
-from netcore.connection.datagram import DatagramConn
-from netcore.connection.datagram_outbox import DatagramOutbox
+from netcore.connection.core.callbacks import failed, react, release_views, run
+from netcore.connection.datagram.answer import DatagramConn
+from netcore.connection.datagram.outbox import DatagramOutbox
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Conn
 from netcore.sockets import CONNECTED, pack_receiver
 
 if TYPE_CHECKING:
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["DatagramPort", "too_long"]
 

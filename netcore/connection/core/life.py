@@ -7,10 +7,10 @@ import errno
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from netcore.connection.base import Connection
-from netcore.connection.callbacks import notify, run
-from netcore.connection.deadlines import Deadlines
-from netcore.connection.state import Event, State
+from netcore.connection.core.callbacks import notify, run
+from netcore.connection.core.deadlines import Deadlines
+from netcore.connection.core.identity import Connection
+from netcore.connection.core.state import Event, State
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
 

@@ -13,10 +13,10 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from netcore.address import Address
-from netcore.connection.base import next_id
-from netcore.connection.callbacks import notify, run
-from netcore.connection.datagram_input import DatagramInput
-from netcore.connection.datagram_outbox import DatagramOutbox, owned
+from netcore.connection.core.callbacks import notify, run
+from netcore.connection.core.identity import next_id
+from netcore.connection.datagram.outbox import DatagramOutbox, owned
+from netcore.connection.datagram.reading import DatagramInput
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason
 from netcore.sockets import unpack_name
@@ -24,8 +24,8 @@ from netcore.sockets import unpack_name
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.datagram_port import DatagramPort
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
+    from netcore.connection.datagram.port import DatagramPort
 
 __all__ = ["DatagramConn"]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from netcore.buffer import BufferPool
-from netcore.connection.counters import Counters
-from netcore.connection.deadlines import Deadlines
+from netcore.connection.core.counters import Counters
+from netcore.connection.core.deadlines import Deadlines
 from netcore.handler import EventHandler, EventLoop, Timer
 from netcore.sockets import Arena, Outbox, Transport
 
 if TYPE_CHECKING:
-    from netcore.connection.base import Connection
+    from netcore.connection.core.identity import Connection
 
 __all__ = ["Host", "Limits", "Settling"]
 

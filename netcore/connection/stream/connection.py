@@ -9,17 +9,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netcore._native import error as system_error
-from netcore.connection.base import UNWATCHED
-from netcore.connection.callbacks import run
-from netcore.connection.filing import FilingStream
-from netcore.connection.state import TRANSITIONS, Event, State
+from netcore.connection.core.callbacks import run
+from netcore.connection.core.identity import UNWATCHED
+from netcore.connection.core.state import TRANSITIONS, Event, State
+from netcore.connection.stream.files import FilingStream
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
 from netcore.poll import Interest, Readiness
 
 if TYPE_CHECKING:
     from netcore.address import Address
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["StreamConnection"]
 

@@ -18,7 +18,7 @@ from netcore.sockets import Chunk
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["DatagramOutbox", "DatagramOwner", "owned"]
 

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from netcore.address import Address
-from netcore.connection.deadlines import Deadlines
-from netcore.connection.settings import SocketSettings
-from netcore.connection.state import TRANSITIONS, Event, State
+from netcore.connection.core.deadlines import Deadlines
+from netcore.connection.core.settings import SocketSettings
+from netcore.connection.core.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Callback, CloseReason, Timer
 from netcore.sockets import unpack_name
 
 if TYPE_CHECKING:
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["UNWATCHED", "Connection", "Ending", "next_id"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netcore.handler import Action, Callback, Conn
 
 if TYPE_CHECKING:
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["failed", "notify", "react", "release_views", "run"]
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore.address import Address
 from netcore.buffer import LinkedListBuffer
-from netcore.connection.backlog import MixedBacklog
-from netcore.connection.callbacks import run
-from netcore.connection.inbound import InboundStream
-from netcore.connection.state import Event, State
+from netcore.connection.core.callbacks import run
+from netcore.connection.core.state import Event, State
+from netcore.connection.stream.backlog import MixedBacklog
+from netcore.connection.stream.reading import InboundStream
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
 from netcore.sockets import Chunk
@@ -24,7 +24,7 @@ from netcore.sockets import Chunk
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.host import Host
+    from netcore.connection.core.host import Host
 
 __all__ = ["OutboundStream"]
 

@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 from netcore._native import error as system_error
 from netcore._platform import read_at
-from netcore.connection.backlog import FilePart, MixedBacklog
-from netcore.connection.outbound import OutboundStream
-from netcore.connection.state import TRANSITIONS, Event
+from netcore.connection.core.state import TRANSITIONS, Event
+from netcore.connection.stream.backlog import FilePart, MixedBacklog
+from netcore.connection.stream.writing import OutboundStream
 from netcore.handler import CloseReason
 
 __all__ = ["FilingStream"]
