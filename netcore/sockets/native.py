@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from netcore._native import native
 from netcore._platform import allocate_arena
 from netcore.address import Address
+from netcore.sockets.connecting import LONGEST_NAMES, begin_connect, connect_result
 from netcore.sockets.files import send_file
-from netcore.sockets.names import address_of
+from netcore.sockets.names import address_of, pack_name
 from netcore.sockets.native_datagrams import NativeDatagrams
+from netcore.sockets.options import SocketOptions
 from netcore.sockets.protocol import Arena, Chunk
+from netcore.sockets.resolving import Endpoint
 
 if TYPE_CHECKING:
     from netcore._native._netcore import Array
@@ -86,6 +89,24 @@ class NativeSockets(NativeDatagrams):
 
     def _accept_batch(self, fd: int, limit: int) -> int:
         return self._lib.nc_accept(fd, limit, self._accepted, self._names, self._error)
+
+    def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
+        """See ``Sockets.connect``."""
+        sock, code = begin_connect(endpoint, kind, options)
+        if sock is None:
+            return -1, code
+        fd = sock.detach()
+        self.attach(fd)
+        return fd, code
+
+    def connected(self, fd: int) -> int:
+        """See ``Sockets.connected``."""
+        # Without a family the object asks getsockname(2), which BSD refuses where connecting has failed.
+        sock = socket.socket(LONGEST_NAMES, socket.SOCK_STREAM, 0, fileno=fd)
+        try:
+            return connect_result(sock)
+        finally:
+            sock.detach()
 
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``; recv(2)."""
@@ -181,6 +202,11 @@ class NativeSockets(NativeDatagrams):
         """See ``Transport.local_address``."""
         with self.borrow(fd) as sock:
             return address_of(sock)
+
+    def remote_name(self, fd: int) -> bytes:
+        """See ``Transport.remote_name``."""
+        with self.borrow(fd) as sock:
+            return pack_name(sock.family, sock.getpeername())
 
     @contextmanager
     def borrow(self, fd: int) -> Iterator[socket.socket]:

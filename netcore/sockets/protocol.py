@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from netcore.address import Address
+from netcore.sockets.options import SocketOptions
+from netcore.sockets.resolving import Endpoint
 
 __all__ = ["Arena", "Chunk", "Sockets", "Transport"]
 
@@ -77,6 +79,13 @@ class Transport(Protocol):
     def local_address(self, fd: int) -> Address:
         """The socket's own end; OSError if the kernel no longer knows."""
 
+    def remote_name(self, fd: int) -> bytes:
+        """The peer's packed name (see ``netcore.sockets.names``), by getpeername(2).
+
+        Raises:
+            OSError: There is no peer yet, or the kernel no longer knows it.
+        """
+
     def borrow(self, fd: int) -> AbstractContextManager[socket.socket]:
         """Lends a standard socket object for the descriptor, for options; it must not be closed."""
 
@@ -100,6 +109,36 @@ class Sockets(Transport, Protocol):
             Pairs of a new descriptor, non-blocking, close-on-exec and not attached, and its peer's
             packed name (see ``netcore.sockets.names``); and the negative errno that ended the
             batch, 0 if none did.
+        """
+
+    def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
+        """Makes a socket and begins to connect it, without blocking.
+
+        See socket(2) and connect(2).
+
+        Args:
+            endpoint: Where to. A host in it must be an IP address: a name would be looked up, which blocks.
+            kind: SOCK_STREAM or SOCK_DGRAM.
+            options: Set on the socket before it is connected.
+
+        Returns:
+            The new descriptor, non-blocking, close-on-exec and attached, and 0 if it is connected already,
+            or -EINPROGRESS while that is under way: it becomes writable, then ``connected`` tells what came
+            of it. Otherwise -1 and the negative errno with which it has failed, nothing being left open.
+            -EAGAIN is a Unix listener whose backlog is full, to be tried again later.
+
+        Raises:
+            UnsupportedOperationError: See ``SocketOptions.apply``; nothing is left open.
+        """
+
+    def connected(self, fd: int) -> int:
+        """Asks whether a socket that ``connect`` has made is connected; SO_ERROR, then getpeername(2).
+
+        To be asked when it is reported writable or failed, which is a hint only.
+
+        Returns:
+            0 if it is, -EINPROGRESS if it is not yet, or the negative errno with which it has failed. That is
+            told once, and leaves the descriptor to be closed.
         """
 
     def receive(self, fds: list[int]) -> list[int]:

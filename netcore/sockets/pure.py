@@ -9,10 +9,13 @@ from contextlib import contextmanager, suppress
 
 from netcore._platform import allocate_arena, pack_linger
 from netcore.address import Address
+from netcore.sockets.connecting import begin_connect, connect_result
 from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of, pack_name
+from netcore.sockets.options import SocketOptions
 from netcore.sockets.protocol import Arena, Chunk
 from netcore.sockets.pure_datagrams import PureDatagrams
+from netcore.sockets.resolving import Endpoint
 
 __all__ = ["PureSockets"]
 
@@ -85,6 +88,19 @@ class PureSockets(PureDatagrams):
             accepted.append((sock.detach(), pack_name(listener.family, name)))
         return accepted, 0
 
+    def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
+        """See ``Sockets.connect``."""
+        sock, code = begin_connect(endpoint, kind, options)
+        if sock is None:
+            return -1, code
+        fd = sock.fileno()
+        self._sockets[fd] = sock
+        return fd, code
+
+    def connected(self, fd: int) -> int:
+        """See ``Sockets.connected``."""
+        return connect_result(self._sockets[fd])
+
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``."""
         results: list[int] = []
@@ -149,6 +165,11 @@ class PureSockets(PureDatagrams):
     def local_address(self, fd: int) -> Address:
         """See ``Transport.local_address``."""
         return address_of(self._sockets[fd])
+
+    def remote_name(self, fd: int) -> bytes:
+        """See ``Transport.remote_name``."""
+        sock = self._sockets[fd]
+        return pack_name(sock.family, sock.getpeername())
 
     @contextmanager
     def borrow(self, fd: int) -> Iterator[socket.socket]:
