@@ -9,7 +9,8 @@ from netcore.testing.conformance import (
     check_sockets,
 )
 from netcore.testing.fake_poller import FakePair, FakePoller
-from netcore.testing.fake_sockets import FakeSockets, FakeTransport
+from netcore.testing.fake_sockets import FakeDial, FakeSockets
+from netcore.testing.fake_transport import FakeTransport
 from netcore.testing.fault_plan import GENTLE_FAULTS, HARSH_FAULTS, Fault, FaultPlan, Short
 from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
@@ -18,6 +19,7 @@ from netcore.testing.recording import Recorded, RecordingHandler
 __all__ = [
     "GENTLE_FAULTS",
     "HARSH_FAULTS",
+    "FakeDial",
     "FakePair",
     "FakePoller",
     "FakeSockets",

@@ -6,124 +6,32 @@ import errno
 import itertools
 import socket
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, overload
 
-from netcore._platform import allocate_arena, read_at
-from netcore.address import Address
-from netcore.errors import UnsupportedOperationError
+from netcore._platform import allocate_arena
 from netcore.poll import Readiness
-from netcore.sockets import Arena, Chunk, pack_name
+from netcore.sockets import Arena, Endpoint, SocketOptions, pack_name
 from netcore.testing.fake_poller import FakePoller
+from netcore.testing.fake_transport import FakeTransport
 
-__all__ = ["FakeSockets", "FakeTransport"]
+__all__ = ["FakeDial", "FakeSockets"]
 
 _WOULD_BLOCK = -errno.EAGAIN
+_UNDER_WAY = -errno.EINPROGRESS
 
 
-class FakeTransport:
-    """Implements ``Transport``: takes everything that is sent, unless the script says otherwise.
+class FakeDial(NamedTuple):
+    """One call of ``FakeSockets.connect`` with an endpoint.
 
     Attributes:
-        sent: What each socket has been given, in order.
-        sends: How many times each socket was offered something.
-        closed: Descriptors closed with FIN.
-        resets: Descriptors closed with RST.
-        shut: Descriptors whose writing half was shut down.
-        datagrams: The datagrams that each socket has sent, with the packed names of the receivers.
+        endpoint: Where to.
+        kind: SOCK_STREAM or SOCK_DGRAM.
+        fd: The new descriptor; -1 if it has failed at once.
     """
 
-    def __init__(self) -> None:
-        self.sent: defaultdict[int, bytearray] = defaultdict(bytearray)
-        self.sends: defaultdict[int, int] = defaultdict(int)
-        self.closed: list[int] = []
-        self.resets: list[int] = []
-        self.shut: list[int] = []
-        self.datagrams: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
-        self._scripts: defaultdict[int, deque[int]] = defaultdict(deque)
-        self._limits: dict[int, int] = {}
-
-    def script_sends(self, fd: int, *results: int) -> None:
-        """Says what the next sends of a socket do.
-
-        Args:
-            fd: The socket.
-            results: For each send the bytes it takes at most, 0 to block, or a negative errno. A datagram
-                is taken as a whole by any number above 0.
-        """
-        self._scripts[fd].extend(results)
-
-    def block(self, fd: int, after: int = 0) -> None:
-        """Makes a socket's peer take no more than so many bytes, until ``unblock``."""
-        self._limits[fd] = after
-
-    def unblock(self, fd: int) -> None:
-        """Makes a socket's peer take everything again."""
-        self._limits.pop(fd, None)
-
-    def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
-        """See ``Transport.send``."""
-        left: list[tuple[int, int]] = []
-        troubled: set[int] = set()
-        for i, (fd, chunk) in enumerate(zip(fds, chunks, strict=True)):
-            if not chunk:
-                continue
-            n = 0 if fd in troubled else self._send(fd, chunk)
-            if n < len(chunk):
-                troubled.add(fd)
-                left.append((i, n if n < 0 else len(chunk) - n))
-        return left
-
-    def _send(self, fd: int, chunk: Chunk) -> int:
-        self.sends[fd] += 1
-        n = len(chunk)
-        if self._scripts[fd]:
-            n = min(n, self._scripts[fd].popleft())
-        if n > 0 and fd in self._limits:
-            n = min(n, self._limits[fd])
-            self._limits[fd] -= n
-        if n > 0:
-            self.sent[fd] += chunk[:n]
-        return n
-
-    def sendfile(self, fd: int, file: int, offset: int, count: int) -> int:
-        """See ``Transport.sendfile``; the file is a real one."""
-        data = read_at(file, count, offset)
-        return (self._send(fd, data) or _WOULD_BLOCK) if data else 0
-
-    def send_datagrams(self, fd: int, chunks: list[Chunk], names: list[bytes]) -> Sequence[tuple[int, int]]:
-        """See ``Transport.send_datagrams``."""
-        failures: list[tuple[int, int]] = []
-        for i, (chunk, name) in enumerate(zip(chunks, names, strict=True)):
-            self.sends[fd] += 1
-            scripted = self._scripts[fd].popleft() if self._scripts[fd] else 1
-            if scripted == 0 or fd in self._limits:
-                return failures + [(j, _WOULD_BLOCK) for j in range(i, len(chunks))]
-            if scripted < 0:
-                failures.append((i, scripted))
-            else:
-                self.datagrams[fd].append((bytes(chunk), name))
-        return failures
-
-    def shutdown_write(self, fd: int) -> None:
-        """See ``Transport.shutdown_write``."""
-        self.shut.append(fd)
-
-    def close(self, fds: list[int]) -> None:
-        """See ``Transport.close``."""
-        self.closed += fds
-
-    def reset(self, fd: int) -> None:
-        """See ``Transport.reset``."""
-        self.resets.append(fd)
-
-    def local_address(self, fd: int) -> Address:
-        """See ``Transport.local_address``."""
-        return Address("tcp", "192.0.2.1", 9000)
-
-    def borrow(self, fd: int) -> AbstractContextManager[socket.socket]:
-        """See ``Transport.borrow``; there is no socket to lend."""
-        raise UnsupportedOperationError("a fake transport has no socket to lend")
+    endpoint: Endpoint
+    kind: int
+    fd: int
 
 
 class FakeSockets(FakeTransport):
@@ -133,6 +41,9 @@ class FakeSockets(FakeTransport):
         poller: The poller of the same loop.
         receive_cap: Bytes taken from one socket in one receive.
         arena_size: Bytes of the arena.
+
+    Attributes:
+        dials: What was connected from this side, in order.
     """
 
     name = "fake"
@@ -146,18 +57,58 @@ class FakeSockets(FakeTransport):
         self._backlogs: defaultdict[int, deque[tuple[int, bytes] | int]] = defaultdict(deque)
         self._letters: defaultdict[int, deque[tuple[bytes | None, bytes] | int]] = defaultdict(deque)
         self._next_fd = itertools.count(100)
+        self.dials: list[FakeDial] = []
+        self._connect_script: deque[int] = deque()
+        self._outcomes: dict[int, int] = {}
+        self._peers: dict[int, bytes] = {}
         self.arena: Arena
         self.renew_arena()
 
     # What the test does.
 
-    def connect(self, listener: int, remote: str = "192.0.2.7", port: int = 40000) -> int:
-        """Lets a peer connect to a listener; returns the descriptor that ``accept`` will give."""
+    @overload
+    def connect(self, listener: int, remote: str = "192.0.2.7", port: int = 40000) -> int: ...
+
+    @overload
+    def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]: ...
+
+    def connect(self, *arguments: Any, **named: Any) -> int | tuple[int, int]:
+        """Lets a peer connect to a listener; returns the descriptor that ``accept`` will give.
+
+        With an endpoint it is the other way round, see ``Sockets.connect``: a datagram socket is connected at
+        once and a stream when ``finish_connect`` says so, unless ``script_connects`` says otherwise.
+        """
+        if "endpoint" in named or (arguments and isinstance(arguments[0], Endpoint)):
+            return self._dial(*arguments, **named)
+        return self._arrive_at(*arguments, **named)
+
+    def _arrive_at(self, listener: int, remote: str = "192.0.2.7", port: int = 40000) -> int:
         fd = next(self._next_fd)
         self._backlogs[listener].append((fd, pack_name(socket.AF_INET, (remote, port))))
         self._poller.set_ready(listener, Readiness.READABLE)
         self._poller.set_ready(fd, Readiness.WRITABLE)
         return fd
+
+    def script_connects(self, *codes: int) -> None:
+        """Says what the next calls of ``connect`` with an endpoint give at once.
+
+        Args:
+            codes: For each 0 if it is connected, EINPROGRESS if that is under way, or the errno with which it
+                fails, such as ECONNREFUSED.
+        """
+        self._connect_script.extend(codes)
+
+    def finish_connect(self, fd: int, code: int = 0) -> None:
+        """Ends what is under way: connected, or failed with an errno. The poller reports either.
+
+        Raises:
+            ValueError: The descriptor is not being connected.
+        """
+        if self._outcomes.get(fd) != _UNDER_WAY:
+            raise ValueError(f"descriptor {fd} is not being connected")
+        self._outcomes[fd] = -code
+        failed = Readiness.ERROR | Readiness.HANGUP if code else 0
+        self._poller.set_ready(fd, Readiness.WRITABLE | failed)
 
     def fail_accept(self, listener: int, code: int) -> None:
         """Makes the next accept fail with an errno."""
@@ -224,9 +175,37 @@ class FakeSockets(FakeTransport):
                 code = item
             else:
                 accepted.append(item)
+                self._peers[item[0]] = item[1]
         if not backlog:
             self._poller.clear_ready(fd, Readiness.READABLE)
         return accepted, code
+
+    def _dial(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
+        if self._connect_script:
+            code = -self._connect_script.popleft()
+        else:
+            code = 0 if kind == socket.SOCK_DGRAM else _UNDER_WAY
+        fd = next(self._next_fd) if code in (0, _UNDER_WAY) else -1
+        self.dials.append(FakeDial(endpoint, kind, fd))
+        if fd >= 0:
+            self._peers[fd] = pack_name(endpoint.family, endpoint.name)
+            self._outcomes[fd] = code
+        if code == 0:
+            self._poller.set_ready(fd, Readiness.WRITABLE)
+        return fd, code
+
+    def connected(self, fd: int) -> int:
+        """See ``Sockets.connected``."""
+        code = self._outcomes.get(fd, 0)
+        if code:
+            self._outcomes[fd] = _UNDER_WAY  # as SO_ERROR, which is told once
+        return code
+
+    def remote_name(self, fd: int) -> bytes:
+        """See ``Transport.remote_name``."""
+        if self._outcomes.get(fd, 0):
+            raise OSError(errno.ENOTCONN, f"descriptor {fd} is not connected")
+        return self._peers.get(fd) or super().remote_name(fd)
 
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``."""
@@ -276,9 +255,14 @@ class FakeSockets(FakeTransport):
         """See ``Transport.close``."""
         super().close(fds)
         for fd in fds:
-            self._poller.forget(fd)
+            self._forget(fd)
 
     def reset(self, fd: int) -> None:
         """See ``Transport.reset``."""
         super().reset(fd)
+        self._forget(fd)
+
+    def _forget(self, fd: int) -> None:
+        self._outcomes.pop(fd, None)
+        self._peers.pop(fd, None)
         self._poller.forget(fd)

@@ -29,6 +29,7 @@ GENTLE_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
     "receive": (errno.EAGAIN, errno.EINTR, Short(1), Short(7)),
     "send": (errno.EAGAIN, errno.EINTR, errno.ENOBUFS, Short(1), Short(7)),
     "accept": (errno.EAGAIN, errno.EINTR, Short(1)),
+    "connect": (errno.EINPROGRESS,),
     "wait": (errno.EAGAIN, errno.EINTR, Short(1)),
 }
 """What a correct program survives without a connection noticing: nothing is lost, it only takes longer."""
@@ -37,6 +38,7 @@ HARSH_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
     "receive": (*GENTLE_FAULTS["receive"], errno.ECONNRESET, errno.ETIMEDOUT),
     "send": (*GENTLE_FAULTS["send"], errno.ECONNRESET, errno.EPIPE),
     "accept": (*GENTLE_FAULTS["accept"], errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ECONNABORTED),
+    "connect": (*GENTLE_FAULTS["connect"], errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ENETUNREACH),
     "register": (errno.ENOSPC, errno.ENOMEM),
     "wait": GENTLE_FAULTS["wait"],
 }
@@ -46,8 +48,9 @@ HARSH_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
 class FaultPlan:
     """Decides for each operation of ``FaultySockets`` and ``FaultyPoller`` whether it goes wrong.
 
-    Operations are "receive", "send", "accept" (once for each socket or chunk of a batch), "register" and
-    "wait". What is scripted comes first; after that faults come at random. On one thread only.
+    Operations are "receive", "send", "accept" (once for each socket or chunk of a batch), "connect" (at the
+    call, and whenever ``connected`` asks), "register" and "wait". What is scripted comes first; after that
+    faults come at random. On one thread only.
 
     Args:
         rate: How often an operation goes wrong at random, from 0 to 1.

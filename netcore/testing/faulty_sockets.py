@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 from netcore.address import Address
 from netcore.poll import Readiness
-from netcore.sockets import Arena, Chunk, Sockets
+from netcore.sockets import Arena, Chunk, Endpoint, SocketOptions, Sockets
 from netcore.testing.fault_plan import FaultPlan, Short
 from netcore.testing.faulty_poller import FaultyPoller
 
@@ -24,8 +24,9 @@ class FaultySockets:
     """Implements ``Sockets`` over other ones, with the faults of a plan.
 
     "receive" and "send" fail with an errno or move few bytes (``Short``); "accept" fails, takes few, or loses
-    a connection before it is accepted (ECONNABORTED). After an error that is more than passing the socket is
-    dead for who uses it. No byte is lost or doubled before that; an error in sending costs one datagram.
+    a connection before it is accepted (ECONNABORTED); "connect" fails, or claims to be under way for longer
+    than it is (EINPROGRESS). After an error that is more than passing the socket is dead for who uses it. No
+    byte is lost or doubled before that; an error in sending costs one datagram.
 
     Args:
         sockets: What does the work.
@@ -78,6 +79,29 @@ class FaultySockets:
                 self._sockets.reset(stillborn)
             return [], code
         return [], 0 if fault in _PASSING else -fault
+
+    def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
+        """See ``Sockets.connect``."""
+        fault = self._plan.draw("connect")
+        if isinstance(fault, int) and fault != errno.EINPROGRESS:
+            return -1, -fault
+        fd, code = self._sockets.connect(endpoint, kind, options)
+        if fd >= 0:
+            self._forget(fd)
+            self.open.add(fd)
+            code = code if fault is None else -errno.EINPROGRESS  # it is reported writable all the same
+        return fd, code
+
+    def connected(self, fd: int) -> int:
+        """See ``Sockets.connected``."""
+        fault = self._plan.draw("connect")
+        if fault == errno.EINPROGRESS:
+            self._remind(fd, Readiness.WRITABLE)
+            return -fault
+        if isinstance(fault, int):
+            self.dead.add(fd)
+            return -fault
+        return self._sockets.connected(fd)
 
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``."""
@@ -215,6 +239,10 @@ class FaultySockets:
     def local_address(self, fd: int) -> Address:
         """See ``Transport.local_address``."""
         return self._sockets.local_address(fd)
+
+    def remote_name(self, fd: int) -> bytes:
+        """See ``Transport.remote_name``."""
+        return self._sockets.remote_name(fd)
 
     def borrow(self, fd: int) -> AbstractContextManager[socket.socket]:
         """See ``Transport.borrow``."""
