@@ -7,6 +7,7 @@ from typing import Final
 
 from netcore.sockets import Sockets
 from netcore.testing.conformance.accept_rules import ACCEPT_RULES
+from netcore.testing.conformance.connect_rules import CONNECT_RULES
 from netcore.testing.conformance.datagram_rules import DATAGRAM_RULES
 from netcore.testing.conformance.lifetime_rules import LIFETIME_RULES
 from netcore.testing.conformance.receive_rules import RECEIVE_RULES
@@ -26,7 +27,8 @@ def check_sockets(factory: Callable[[], Sockets]) -> None:
     It opens some hundred sockets, and for a moment lowers the process's limit of open descriptors, so
     nothing else should be opening files meanwhile.
 
-    A backend of streams alone, without ``receive_datagrams``, is not asked about datagrams.
+    A backend of streams alone, without ``receive_datagrams``, is not asked about datagrams, and one without
+    ``connect`` not about connecting.
 
     Args:
         factory: Called without arguments, any number of times; makes new sockets.
@@ -47,3 +49,5 @@ def check_sockets(factory: Callable[[], Sockets]) -> None:
         run_rules("sockets", _RULES, run_singly)
     if hasattr(abilities, "receive_datagrams"):
         run_rules("sockets", DATAGRAM_RULES, run)
+    if hasattr(abilities, "connect"):
+        run_rules("sockets", CONNECT_RULES, run)

@@ -46,6 +46,10 @@ class SocketsBench:
     def attach(self, fd: int) -> None:
         """Attaches a descriptor, which is closed at the end."""
         self.sockets.attach(fd)
+        self.own(fd)
+
+    def own(self, fd: int) -> None:
+        """Notes a descriptor that is attached already, which is closed at the end."""
         self._owned.add(fd)
 
     def keep(self, peer: socket.socket) -> socket.socket:
@@ -161,8 +165,8 @@ def receive_all(peer: socket.socket, sentence: str) -> bytes:
 
 def is_open(fd: int) -> bool:
     """Tells whether a descriptor is an open socket."""
-    try:
-        socket.socket(fileno=fd).detach()
+    try:  # with a family, or BSD would deny one whose connection has failed: getsockname(2) gives EINVAL
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd).detach()
     except OSError:
         return False
     return True

@@ -115,14 +115,14 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
-def wait_ready(fd: int, event: int = selectors.EVENT_READ) -> bool:
-    """Waits until the kernel has readied a descriptor; returns whether it did within ``PATIENCE``.
+def wait_ready(fd: int, event: int = selectors.EVENT_READ, patience: float | None = None) -> bool:
+    """Waits until the kernel has readied a descriptor; returns whether it did within ``PATIENCE`` or less.
 
     What one end of a loopback connection sends is at the other end at once on Linux, but not everywhere.
     """
     with selectors.DefaultSelector() as selector:
         selector.register(fd, event)
-        return bool(selector.select(PATIENCE))
+        return bool(selector.select(PATIENCE if patience is None else patience))
 
 
 @contextmanager
