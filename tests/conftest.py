@@ -139,7 +139,7 @@ class FakeWorld:
         """Connects a peer and lets the loop accept it."""
         fd = self.sockets.connect(self.LISTENER)
         self.loop.turn()
-        conn = self.loop._by_fd.get(fd)
+        conn = self.loop._hosted.streams.get(fd)
         if conn is None:  # closed in on_open
             conn = next(event.conn for event in reversed(self.handler.events) if event.name == "on_open")
         return conn

@@ -9,7 +9,7 @@ from generated import list_table, rst_directive
 from sphinx.application import Sphinx
 
 import netcore
-from netcore.connection import debug
+from netcore.connection.core import debug
 from netcore.worker import WorkerPool
 
 _ANY = re.compile(r"\bany thread\b", re.IGNORECASE)
@@ -27,7 +27,7 @@ def describe() -> str:
         ValueError: A method of `Conn` is for any thread and debug mode forbids it, or the reverse.
     """
     anywhere, loop_only = sorted_members()
-    checked = {*debug._LOOP_ONLY, *debug._LOOP_ONLY_PROPERTIES}
+    checked = {*debug.LOOP_ONLY, *debug.LOOP_ONLY_PROPERTIES}
     if odd := (checked & set(anywhere)) | (set(loop_only) - checked - _UNCHECKED):
         raise ValueError(f"docstrings of Conn and the checks of debug mode differ about {sorted(odd)}")
     rows = [("``Conn``", _listed("Conn", anywhere), _listed("Conn", loop_only))]

@@ -1,21 +1,37 @@
 """Connections: bytes in and out over the buffers, and an orderly life."""
 
-from netcore.connection.core.callbacks import release_views, run
-from netcore.connection.core.counters import Counters
-from netcore.connection.core.deadlines import Deadlines
-from netcore.connection.core.host import Host, Limits, Settling
-from netcore.connection.core.identity import UNWATCHED, Connection, Ending
-from netcore.connection.core.state import TRANSITIONS, Event, State
-from netcore.connection.datagram.answer import DatagramConn
-from netcore.connection.datagram.connection import DatagramConnection
-from netcore.connection.datagram.port import DatagramPort
-from netcore.connection.debug import (
+from netcore.connection.core import (
+    TRANSITIONS,
+    UNWATCHED,
+    Connection,
+    Counters,
+    Deadlines,
+    Ending,
+    Event,
+    Host,
+    Inbox,
+    Limits,
+    Retired,
+    Settling,
+    State,
+    run,
+)
+from netcore.connection.datagram import (
     CheckedDatagramConn,
     CheckedDatagramConnection,
-    CheckedStreamConnection,
+    DatagramConn,
+    DatagramConnection,
+    DatagramOutbox,
+    DatagramPort,
 )
-from netcore.connection.stream.connection import StreamConnection
-from netcore.connection.stream.dispatch import deliver, deliver_one
+from netcore.connection.stream import (
+    CheckedStreamConnection,
+    Filter,
+    Outbox,
+    StreamConnection,
+    deliver,
+    deliver_one,
+)
 
 __all__ = [
     "TRANSITIONS",
@@ -27,17 +43,21 @@ __all__ = [
     "Counters",
     "DatagramConn",
     "DatagramConnection",
+    "DatagramOutbox",
     "DatagramPort",
     "Deadlines",
     "Ending",
     "Event",
+    "Filter",
     "Host",
+    "Inbox",
     "Limits",
+    "Outbox",
+    "Retired",
     "Settling",
     "State",
     "StreamConnection",
     "deliver",
     "deliver_one",
-    "release_views",
     "run",
 ]

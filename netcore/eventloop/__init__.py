@@ -1,7 +1,8 @@
 """The event loop: one thread, its turn, timers and tasks."""
 
-from netcore.eventloop.acceptor import Acceptor, Listener
-from netcore.eventloop.datagrams import DatagramListener
+from netcore.eventloop.acceptor import Acceptor, Destination, Listener
+from netcore.eventloop.arrivals import Phase
+from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.gate import Gate
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.loop import Loop
@@ -12,10 +13,12 @@ from netcore.eventloop.timers import PlannedCall, TimerHeap
 __all__ = [
     "Acceptor",
     "DatagramListener",
+    "Destination",
     "Gate",
     "GuardedLogger",
     "Listener",
     "Loop",
+    "Phase",
     "PlannedCall",
     "Shared",
     "TaskQueue",

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from netcore._native import error as system_error
 from netcore._native import error_text
 from netcore.address import Address
+from netcore.eventloop.arrivals import Phase
 from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
+from netcore.eventloop.site import Site
 from netcore.poll import Interest
 from netcore.sockets import duplicate, unpack_name
 
-if TYPE_CHECKING:
-    from netcore.eventloop.loop import Loop
-
-__all__ = ["Acceptor", "Listener"]
+__all__ = ["Acceptor", "Destination", "Listener"]
 
 _PER_TURN = 64
 """Connections accepted in one turn, so that a flood of them does not starve those already served."""
@@ -37,6 +36,8 @@ class Listener:
         network: "tcp" or "unix".
         local: The local address of every connection; None where it differs between them.
         cleanup: To be called after the descriptor has been closed.
+        phases: Makes what has to pass before a connection of the peer with this packed name opens, in order;
+            None if nothing has to.
     """
 
     fd: int
@@ -44,24 +45,40 @@ class Listener:
     network: str
     local: Address | None
     cleanup: Callable[[], object]
+    phases: Callable[[bytes], Sequence[Phase]] | None = None
+
+
+class Destination(Protocol):
+    """Where accepted connections go: a loop."""
+
+    def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
+        """Gives it a descriptor just accepted, with its peer's packed name. Any thread."""
 
 
 class Acceptor:
     """Accepts from one listener, on the thread of one loop.
 
     Args:
-        loop: The loop that watches the listener.
+        site: The loop that watches the listener.
         listener: What to accept from.
+        here: The same loop, to which connections go unless ``pick`` says otherwise.
         pick: Chooses the loop for a peer; None if all connections stay on this one.
     """
 
-    def __init__(self, loop: Loop, listener: Listener, pick: Callable[[Address], Loop] | None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        listener: Listener,
+        here: Destination,
+        pick: Callable[[Address], Destination] | None,
+    ) -> None:
         self.listener = listener
-        self._loop = loop
+        self._site = site
+        self._here = here
         self._pick = pick
         self._watching = False
         self._closed = False
-        self._complaints = Complaints(loop.clock)
+        self._complaints = Complaints(site.clock)
         self._reserve = Reserve()
 
     def start(self) -> None:
@@ -70,7 +87,7 @@ class Acceptor:
             self._reserve.fill()
         if not self._closed and not self._watching:
             try:
-                self._loop.attend(self.listener.fd, self, Interest.READ)
+                self._site.watchers.attend(self.listener.fd, self, Interest.READ)
             except OSError as error:
                 self._failed(error.errno or errno.EIO)
             else:
@@ -82,8 +99,8 @@ class Acceptor:
             self._pause()
             self._closed = True
             self._reserve.spend()
-            with self._loop.descriptor_lock:
-                self._loop.sockets.close([self.listener.fd])
+            with self._site.descriptor_lock:
+                self._site.sockets.close([self.listener.fd])
             self.listener.cleanup()
 
     def abandon(self) -> int:
@@ -100,23 +117,23 @@ class Acceptor:
 
     def dup(self) -> int:
         """Duplicates the listener's descriptor. Any thread; OSError once it is closed."""
-        with self._loop.descriptor_lock:
+        with self._site.descriptor_lock:
             if self._closed:
                 raise system_error(-errno.EBADF)
-            with self._loop.sockets.borrow(self.listener.fd) as sock:
+            with self._site.sockets.borrow(self.listener.fd) as sock:
                 return duplicate(sock)
 
     def ready(self, readiness: int) -> None:
         """Takes what is waiting, within the limits of a turn and of the gate."""
         if self._closed:
             return
-        gate = self._loop.shared.gate
+        gate = self._site.shared.gate
         reserves = gate is not None and not gate.refuse
         places = gate.take(_PER_TURN, self._resume) if gate is not None and reserves else _PER_TURN
         if not places:
             self._pause()  # the gate calls _resume
             return
-        accepted, error = self._loop.sockets.accept(self.listener.fd, places)
+        accepted, error = self._site.sockets.accept(self.listener.fd, places)
         if gate is not None and reserves:
             gate.give_back(places - len(accepted))
         elif gate is not None and accepted:
@@ -130,12 +147,12 @@ class Acceptor:
             self._failed(-error)
 
     def _place(self, fd: int, name: bytes) -> None:
-        loop = self._loop if self._pick is None else self._pick(unpack_name(name))
-        loop.hand_over(fd, name, self.listener)
+        destination = self._here if self._pick is None else self._pick(unpack_name(name))
+        destination.hand_over(fd, name, self.listener)
 
     def _refuse(self, accepted: list[tuple[int, bytes]]) -> None:
-        sockets = self._loop.sockets
-        self._loop.counters.refused += len(accepted)
+        sockets = self._site.sockets
+        self._site.counters.refused += len(accepted)
         for fd, _ in accepted:
             sockets.attach(fd)
             sockets.reset(fd)
@@ -145,10 +162,10 @@ class Acceptor:
 
         Most often the process or the system is out of descriptors (EMFILE, ENFILE) or memory.
         """
-        self._loop.counters.accept_failures += 1
+        self._site.counters.accept_failures += 1
         turned_away = self._turn_away() if code in EXHAUSTED else 0
         if times := self._complaints.due():
-            self._loop.logger.error(
+            self._site.logger.error(
                 "cannot accept on %s: %s (%d times, %d just turned away); trying again every %g s",
                 self.listener.address,
                 error_text(code),
@@ -157,14 +174,14 @@ class Acceptor:
                 _RETRY,
             )
         self._pause()
-        self._loop.schedule(_RETRY, self.start)
+        self._site.schedule(_RETRY, self.start)
 
     def _turn_away(self) -> int:
         """Resets who waits for a descriptor, by means of the one in reserve; returns how many they were."""
         count = 0
         if self._reserve.spend():
             while count < _PER_TURN:
-                accepted, _ = self._loop.sockets.accept(self.listener.fd, 1)
+                accepted, _ = self._site.sockets.accept(self.listener.fd, 1)
                 if not accepted:
                     break
                 self._refuse(accepted)
@@ -175,7 +192,7 @@ class Acceptor:
     def _pause(self) -> None:
         if self._watching:
             self._watching = False
-            self._loop.neglect(self.listener.fd)
+            self._site.watchers.neglect(self.listener.fd)
 
     def _resume(self) -> None:
-        self._loop.post(self.start)
+        self._site.post(self.start)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
 
 from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.errors import EngineNotRunningError, UnsupportedOperationError, UnsupportedProtocolError
-from netcore.eventloop.dialing import Dial
+from netcore.eventloop.arrivals import Arrivals, Newcomer, Phase
+from netcore.eventloop.connections import Connections
+from netcore.eventloop.dialing import Dial, Dialled
+from netcore.eventloop.site import Site
 from netcore.handler import Conn
 from netcore.sockets import address_of, pack_name, unpack_name
-
-if TYPE_CHECKING:
-    from netcore.eventloop.loop import Loop
 
 __all__ = ["Dialer", "check_dialable"]
 
@@ -29,17 +29,39 @@ def check_dialable(address: Address) -> Address:
 
 
 class Dialer:
-    """Makes connections of one loop; keeps account of those that are not yet made."""
+    """Makes connections of one loop; keeps account of those that are not yet made.
 
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
+    Args:
+        site: The loop.
+        connections: What they become a part of.
+        arrivals: Where they go if something has to pass before they open.
+    """
+
+    def __init__(self, site: Site, connections: Connections, arrivals: Arrivals) -> None:
+        self._site = site
+        self._connections = connections
+        self._arrivals = arrivals
         self._under_way: dict[Dial, None] = {}
 
-    def dial(self, address: Address, context: object, timeout: float | None) -> Future[Conn]:
-        """See ``EventLoop.dial``. Any thread."""
+    def dial(
+        self, address: Address, context: object, timeout: float | None, phases: Sequence[Phase] = ()
+    ) -> Future[Conn]:
+        """See ``EventLoop.dial``. Any thread.
+
+        Args:
+            address: See there, as for the rest.
+            context: See there.
+            timeout: See there; the phases are within it.
+            phases: What has to pass before the connection opens.
+        """
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
-        self._loop.execute(self._start, Dial(self._loop, address, context, future, self._ended), timeout)
+
+        def connected(dialled: Dialled) -> None:
+            self._connected(dialled, context, phases, dial)
+
+        dial = Dial(self._site, address, future, connected, self._ended)
+        self._site.execute(self._start, dial, timeout)
         return future
 
     def enroll(self, sock: socket.socket, context: object) -> Future[Conn]:
@@ -54,7 +76,7 @@ class Dialer:
         ours = socket.socket(fileno=sock.detach())
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()
-        self._loop.post(self._join, ours, remote, local, context, future)
+        self._site.post(self._join, ours, remote, local, context, future)
         return future
 
     def fail_all(self, error: Exception) -> None:
@@ -62,39 +84,83 @@ class Dialer:
         for dial in list(self._under_way):
             dial.fail(error)
 
-    def abandon(self) -> None:
-        """Lets go of all dials without a word, in a forked child."""
-        for dial in self._under_way:
-            dial.abandon()
+    def abandon(self) -> list[int]:
+        """Lets go of all dials, in a forked child; returns their descriptors, which are left to close."""
+        fds = [dial.fd for dial in self._under_way if dial.fd >= 0]
         self._under_way.clear()
+        return fds
 
     def _start(self, dial: Dial, timeout: float | None) -> None:
         self._under_way[dial] = None
-        if self._loop.stopping:
-            dial.fail(_stopping(self._loop))
+        if self._site.stopping:
+            dial.fail(_stopping(self._site))
         else:
             dial.start(timeout)
 
     def _ended(self, dial: Dial) -> None:
         self._under_way.pop(dial, None)
 
+    def _connected(self, dialled: Dialled, context: object, phases: Sequence[Phase], dial: Dial) -> None:
+        """Makes the connection of a dial, or leads it on to what has to pass before."""
+        site = self._site
+        counters = site.counters
+        counters.dialled += 1
+        if site.shared.gate is not None:
+            site.shared.gate.add(1)
+
+        def failed(error: Exception) -> None:
+            counters.dialled -= 1
+            dial.fail(error)
+
+        if phases:
+            newcomer = Newcomer(
+                dialled.fd,
+                dialled.network,
+                dialled.remote,
+                dialled.local,
+                context,
+                opening=dial.finish,
+                opened=dial.succeed,
+                failed=failed,
+            )
+            dial.give_up_onward = self._arrivals.begin(newcomer, phases)
+            return
+        dial.finish()
+        try:
+            dial.succeed(self._make(dialled, context))
+        except Exception as error:
+            failed(error)
+
+    def _make(self, dialled: Dialled, context: object) -> Conn:
+        fd, network, remote, local = dialled.fd, dialled.network, dialled.remote, dialled.local
+        if network == "udp":
+            return self._connections.establish_datagrams(fd, dialled.family, remote, local, context)
+        return self._connections.establish(fd, network, remote, local, context)
+
     def _join(
         self, sock: socket.socket, remote: Address, local: Address, context: object, future: Future[Conn]
     ) -> None:
-        if self._loop.stopping:
+        site = self._site
+        if site.stopping:
             sock.close()
-            future.set_exception(_stopping(self._loop))
+            future.set_exception(_stopping(site))
             return
-        self._loop.counters.enrolled += 1
+        datagrams = sock.type == socket.SOCK_DGRAM
+        network = "udp" if datagrams else "unix" if sock.family == AF_UNIX else "tcp"
+        family, fd = sock.family, sock.detach()
+        site.counters.enrolled += 1
         try:
-            future.set_result(self._loop.join(sock, remote, local, context))
+            site.sockets.attach(fd)
+            if site.shared.gate is not None:
+                site.shared.gate.add(1)
+            future.set_result(self._make(Dialled(fd, family, network, remote, local), context))
         except Exception as error:
-            self._loop.counters.enrolled -= 1
+            site.counters.enrolled -= 1
             future.set_exception(error)
 
 
-def _stopping(loop: Loop) -> EngineNotRunningError:
-    return EngineNotRunningError(f"loop {loop.index} is stopping and takes no more connections")
+def _stopping(site: Site) -> EngineNotRunningError:
+    return EngineNotRunningError(f"loop {site.index} is stopping and takes no more connections")
 
 
 def _check_enrollable(sock: socket.socket) -> None:

@@ -7,51 +7,74 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from netcore._native import error as system_error
+from netcore._platform import AF_UNIX
 from netcore.address import Address
+from netcore.eventloop.site import Site
 from netcore.handler import Conn, Timer
 from netcore.poll import Interest
-from netcore.sockets import Endpoint, address_of, naming, needs_lookup, pack_name, resolve, unpack_name
+from netcore.sockets import Endpoint, naming, needs_lookup, resolve, unpack_name
 
-if TYPE_CHECKING:
-    from netcore.eventloop.loop import Loop
-
-__all__ = ["Dial"]
-
-_IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, getattr(errno, "WSAEWOULDBLOCK", 0))
+__all__ = ["Dial", "Dialled"]
 
 _RETRY = 0.01
 """Seconds until a Unix listener with a full backlog is tried again: there connect(2) gives EAGAIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A socket that is connected, attached and not registered.
+
+    Attributes:
+        fd: The descriptor.
+        family: Such as AF_INET.
+        network: "tcp", "udp" or "unix".
+        remote: The peer's address.
+        local: This side's address; None to ask the system when it is wanted.
+    """
+
+    fd: int
+    family: int
+    network: str
+    remote: Address
+    local: Address | None
 
 
 class Dial:
     """One call of ``dial``. On the loop's thread, but for the constructor.
 
     Args:
-        loop: Where the connection will live.
+        site: The loop where the connection will live.
         address: Where to.
-        context: What ``conn.context`` will be.
         future: What gets the connection, after its ``on_open``, or the error.
+        connected: Called with the socket once it is connected; makes a connection of it, and calls
+            ``succeed`` or ``fail``.
         ended: Called with this dial when either has come.
+
+    Attributes:
+        fd: The socket that is connecting; -1 for none.
+        give_up_onward: Fails what has to pass after the socket is connected; None while nothing has to.
     """
 
     def __init__(
         self,
-        loop: Loop,
+        site: Site,
         address: Address,
-        context: object,
         future: Future[Conn],
+        connected: Callable[[Dialled], object],
         ended: Callable[[Dial], object],
     ) -> None:
-        self._loop = loop
+        self.fd = -1
+        self.give_up_onward: Callable[[Exception], object] | None = None
+        self._site = site
         self._address = address
-        self._context = context
         self._future = future
+        self._hand_on = connected
         self._ended = ended
+        self._family = 0
         self._endpoints: list[Endpoint] = []
-        self._sock: socket.socket | None = None
         self._timer: Timer | None = None
         self._retry: Timer | None = None
         self._error: OSError = system_error(-errno.EADDRNOTAVAIL)
@@ -63,36 +86,43 @@ class Dial:
             timeout: Seconds until it fails with ``TimeoutError``; None for the system's patience.
         """
         if timeout is not None:
-            self._timer = self._loop.schedule(timeout, self._time_out)
+            self._timer = self._site.schedule(timeout, self._time_out)
         if needs_lookup(self._address):
             self._guarded(threading.Thread(target=self._look_up, name="netcore-resolve", daemon=True).start)
         else:
             self._guarded(self._resolve)
 
     def ready(self, readiness: int) -> None:
-        """The socket is writable or has failed: see which."""
-        sock = self._sock
-        if sock is None:
+        """The socket is said to be writable, which is a hint: it is asked whether it is connected."""
+        if self.fd < 0:
             return
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        code = self._site.sockets.connected(self.fd)
         if code == 0:
             self._guarded(self._connected)
-        else:
-            self._next(system_error(-code))
+        elif code != -errno.EINPROGRESS:
+            self._next(system_error(code))
+
+    def finish(self) -> None:
+        """The attempt is over, and cannot fail any more by itself."""
+        self._ended(self)
+        for timer in (self._timer, self._retry):
+            if timer is not None:
+                timer.cancel()
+
+    def succeed(self, conn: Conn) -> None:
+        """The connection is open."""
+        self._future.set_result(conn)
 
     def fail(self, error: Exception) -> None:
         """Gives up."""
+        onward, self.give_up_onward = self.give_up_onward, None
+        if onward is not None:
+            onward(error)
         self._drop_socket()
-        self._finish()
+        self.finish()
         if not self._future.done():
-            self._loop.counters.dial_failures += 1
+            self._site.counters.dial_failures += 1
             self._future.set_exception(error)
-
-    def abandon(self) -> None:
-        """Closes this process's copy of the socket, in a forked child; the parent's dial goes on."""
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
 
     def _guarded(self, step: Callable[[], object]) -> None:
         try:
@@ -107,7 +137,7 @@ class Dial:
             found: list[Endpoint] | Exception = resolve(self._address)
         except Exception as error:  # UnicodeError too, for a name that IDNA cannot encode
             found = error
-        self._loop.post(self._looked_up, found)
+        self._site.post(self._looked_up, found)
 
     def _looked_up(self, found: list[Endpoint] | Exception) -> None:
         if self._future.done():
@@ -136,52 +166,36 @@ class Dial:
     def _connect(self) -> None:
         endpoint = self._endpoints.pop(0)
         kind = socket.SOCK_DGRAM if self._address.is_datagram else socket.SOCK_STREAM
-        self._sock = sock = socket.socket(endpoint.family, kind)
-        sock.setblocking(False)
-        self._loop.shared.socket_options.apply(sock)
-        code = sock.connect_ex(endpoint.name)
+        fd, code = self._site.sockets.connect(endpoint, kind, self._site.shared.socket_options)
+        if code == -errno.EAGAIN and fd < 0:
+            self._endpoints.insert(0, endpoint)
+            self._retry = self._site.schedule(_RETRY, self._next, self._error)
+            return
+        if fd < 0:
+            raise system_error(code)
+        self.fd, self._family = fd, endpoint.family
         if code == 0:
             self._connected()
-        elif code == errno.EAGAIN and self._address.network == "unix":
-            self._endpoints.insert(0, endpoint)
-            self._retry = self._loop.schedule(_RETRY, self._next, self._error)
-        elif code in _IN_PROGRESS:
-            self._loop.attend(sock.fileno(), self, Interest.WRITE)
         else:
-            raise system_error(-code)
+            self._site.watchers.attend(fd, self, Interest.WRITE)
 
     def _connected(self) -> None:
-        sock = self._sock
-        assert sock is not None
-        self._loop.neglect(sock.fileno())
-        self._sock = None
-        self._finish()
+        fd, self.fd = self.fd, -1
+        self._site.watchers.neglect(fd)
+        network = "udp" if self._address.is_datagram else "unix" if self._family == AF_UNIX else "tcp"
+        sockets = self._site.sockets
+        local: Address | None
         try:
-            network = "udp" if self._address.is_datagram else "tcp"
-            remote = unpack_name(pack_name(sock.family, sock.getpeername()), network)
-            local = address_of(sock)
+            remote, local = unpack_name(sockets.remote_name(fd), network), sockets.local_address(fd)
         except OSError:  # reset in the very moment: the first receive will tell
             remote, local = self._address, None
-        counters = self._loop.counters
-        counters.dialled += 1
-        try:
-            self._future.set_result(self._loop.join(sock, remote, local, self._context))
-        except Exception as error:
-            counters.dialled -= 1
-            counters.dial_failures += 1
-            self._future.set_exception(error)
+        self._hand_on(Dialled(fd, self._family, network, remote, local))
 
     def _time_out(self) -> None:
         self.fail(naming(system_error(-errno.ETIMEDOUT), self._address))
 
     def _drop_socket(self) -> None:
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            self._loop.neglect(sock.fileno())
-            sock.close()
-
-    def _finish(self) -> None:
-        self._ended(self)
-        for timer in (self._timer, self._retry):
-            if timer is not None:
-                timer.cancel()
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            self._site.watchers.neglect(fd)
+            self._site.sockets.close([fd])

@@ -8,13 +8,11 @@ first, and what still comes is received and thrown away, until the peer has ende
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from netcore.eventloop.site import Site
+from netcore.handler import Timer
 from netcore.poll import Interest
-
-if TYPE_CHECKING:
-    from netcore.eventloop.loop import Loop
-    from netcore.handler import Timer
 
 __all__ = ["Linger"]
 
@@ -28,15 +26,17 @@ class Linger:
     """What is left of a connection after its ``on_close``: a descriptor, and a limit in time.
 
     Args:
-        loop: The loop of the connection, whose thread does all of this.
+        site: The loop of the connection, whose thread does all of this.
         fd: The descriptor, attached and not registered.
+        over: Called with this before the descriptor is closed.
     """
 
-    __slots__ = ("_fd", "_idle", "_loop", "_timer")
+    __slots__ = ("_idle", "_over", "_site", "_timer", "fd")
 
-    def __init__(self, loop: Loop, fd: int) -> None:
-        self._loop = loop
-        self._fd = fd
+    def __init__(self, site: Site, fd: int, over: Callable[[Linger], object]) -> None:
+        self._site = site
+        self.fd = fd
+        self._over: Callable[[Linger], object] | None = over
         self._idle = True
         self._timer: Timer | None = None
 
@@ -48,17 +48,17 @@ class Linger:
                 seconds, one that goes on sending ``Limits.close_timeout``.
         """
         self._idle = idle
-        self._loop.sockets.shutdown_write(self._fd)
-        self._loop.lingering[self._fd] = self
-        self._timer = self._loop.schedule(self._loop.limits.linger if idle else self._patience(), self.end)
+        site = self._site
+        site.sockets.shutdown_write(self.fd)
+        self._timer = site.schedule(site.limits.linger if idle else self._patience(), self.end)
         try:
-            self._loop.attend(self._fd, self, Interest.READ)
+            site.watchers.attend(self.fd, self, Interest.READ)
         except OSError:
             self.end()
 
     def ready(self, readiness: int) -> None:
         """Throws away what has come; ends if that is all."""
-        n = self._loop.receive_aside([self._fd])[0]
+        n = self._site.receive_aside([self.fd])[0]
         if n > 0:
             if self._idle:
                 self._idle = False
@@ -73,19 +73,21 @@ class Linger:
     def _give(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.schedule(seconds, self.end)
+        self._timer = self._site.schedule(seconds, self.end)
 
     def _patience(self) -> float:
-        timeout = self._loop.limits.close_timeout
-        return min(timeout, _PARTING) if self._loop.stopping else timeout
+        timeout = self._site.limits.close_timeout
+        return min(timeout, _PARTING) if self._site.stopping else timeout
 
     def end(self) -> None:
         """Closes the descriptor; what still comes is answered with RST."""
-        loop = self._loop
-        if loop.lingering.pop(self._fd, None) is None:
+        over, self._over = self._over, None
+        if over is None:
             return
+        over(self)
         if self._timer is not None:
             self._timer.cancel()
-        loop.neglect(self._fd)
-        with loop.descriptor_lock:
-            loop.sockets.close([self._fd])
+        site = self._site
+        site.watchers.neglect(self.fd)
+        with site.descriptor_lock:
+            site.sockets.close([self.fd])

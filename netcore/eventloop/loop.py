@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -11,28 +12,39 @@ from contextlib import suppress
 
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
-from netcore.connection import Deadlines, release_views
-from netcore.errors import EngineNotRunningError
-from netcore.eventloop.acceptor import Acceptor, Listener
+from netcore.buffer import BufferPool
+from netcore.connection import UNWATCHED, Counters, Deadlines, Inbox, Outbox, Retired, Settling
+from netcore.errors import EngineNotRunningError, UnsupportedOperationError
+from netcore.eventloop.acceptor import Acceptor, Destination, Listener
+from netcore.eventloop.aftermath import Aftermath
+from netcore.eventloop.agenda import Agenda
+from netcore.eventloop.arrivals import Arrivals, Newcomer
 from netcore.eventloop.complaints import Complaints
-from netcore.eventloop.datagrams import DatagramListener, DatagramServing
+from netcore.eventloop.connections import Connections
+from netcore.eventloop.datagram_listener import DatagramListener
+from netcore.eventloop.debug import TimedHandler
+from netcore.eventloop.departures import Departures
 from netcore.eventloop.dialer import Dialer, check_dialable
+from netcore.eventloop.guarded_log import GuardedLogger
+from netcore.eventloop.intake import Intake
 from netcore.eventloop.shared import Shared
-from netcore.eventloop.tasks import TaskQueue
-from netcore.eventloop.timers import TimerHeap
-from netcore.eventloop.wheel import TimingWheel
-from netcore.handler import Conn, EventLoop, Metrics, Timer
-from netcore.poll import Poller, columns_of
+from netcore.eventloop.site import Site
+from netcore.eventloop.turn import Turn
+from netcore.eventloop.watchers import Watchers
+from netcore.handler import Conn, EventHandler, Metrics, Timer
+from netcore.poll import Poller
 from netcore.sockets import Sockets
 
 __all__ = ["Loop"]
 
-_TASKS_PER_TURN = 1024
-"""Tasks run in one turn, so that a flood of them does not starve the connections."""
+_FLUSH_AT = 262144
+"""Bytes in the outbox from which a writer sends it first: replies do not wait for a slow neighbour."""
 
 
-class Loop(DatagramServing, EventLoop):
-    """Serves connections on a thread of its own, or turn by turn under a test.
+class Loop(Site):
+    """Serves connections on a thread of its own, or turn by turn under a test or another loop.
+
+    It puts the parts together, and is to each of them, and to the connections, what they know of a loop.
 
     Args:
         index: Its position among the loops of its engine.
@@ -50,23 +62,36 @@ class Loop(DatagramServing, EventLoop):
         sockets: Sockets,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(shared, poller, sockets)
         keep_freed_memory()
         self.index = index
+        self.shared = shared
+        self.limits = shared.limits
+        self.logger: logging.Logger = GuardedLogger(shared.logger)
+        self.handler: EventHandler = (
+            TimedHandler(shared.handler, self.logger) if shared.debug else shared.handler
+        )
+        self.poller = poller
+        self._sockets = sockets
         self.clock = clock
         self.time = clock()
-        self._wait = columns_of(poller)
         self.stopping = False
-        self._acceptors: list[Acceptor | DatagramListener] = []
-        self._dialer = Dialer(self)
-        self._tasks = TaskQueue()
-        self._timers = TimerHeap()
-        self._wheel = TimingWheel(self._timers, clock)
-        self._pending = self._tasks.pending
-        self._planned = self._timers.entries
+        self.counters = Counters()
+        self.pool = BufferPool(debug=shared.debug)
+        self.inbox = Inbox(sockets)
+        self.outbox = Outbox(sockets, self.counters, min(_FLUSH_AT, shared.limits.high_water))
+        self.descriptor_lock = threading.Lock()
+        self.watchers = Watchers(poller)
+        self._agenda = Agenda(index, clock, self.counters, self.inbox, self.logger, shared.shutdown)
+        self._hosted = Connections(self)
+        self._departures = Departures(self, self._hosted)
+        self._arrivals = Arrivals(self, self._hosted)
+        self._dialer = Dialer(self, self._hosted, self._arrivals)
+        self._aftermath = Aftermath(self.outbox, self._departures)
+        self._intake = Intake(self, self._hosted.streams)
+        self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
+        self._listeners: list[Acceptor | DatagramListener] = []
         self._complaints = Complaints(clock)
         self._thread_id: int | None = None
-        self._sleeping = False
         self._forked = False
 
     def __repr__(self) -> str:
@@ -84,21 +109,16 @@ class Loop(DatagramServing, EventLoop):
             fate = "runs in another process, of which this one is a fork" if self._forked else "has ended"
             raise EngineNotRunningError(f"loop {self.index} {fate}: it can execute nothing more here")
 
-    def post(self, function: Callable[..., object], *args: object) -> None:
-        """See ``Host.post``."""
-        if not self._put(function, args):
-            function(*args)
-
     def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
         """See ``EventLoop.schedule``."""
         if delay != delay:  # not a number: no time is before or after it, and it would upset the heap
             raise ValueError("a delay must be a number of seconds, not nan")
-        timers = self._timers
-        call = timers.plan(self.clock() + delay if delay > 0 else self.clock(), function, args)
+        agenda = self._agenda
+        call = agenda.call_at(self.clock() + delay if delay > 0 else self.clock(), function, args)
         if threading.get_ident() == self._thread_id:
-            timers.add(call)
+            agenda.add(call)
         else:
-            self.execute(timers.add, call)
+            self.execute(agenda.add, call)
         return call
 
     def dial(
@@ -113,50 +133,59 @@ class Loop(DatagramServing, EventLoop):
         """See ``EventLoop.enroll``."""
         return self._dialer.enroll(sock, context)
 
-    def now(self) -> float:
-        """See ``Host.now``."""
-        self.time = self.clock()
-        return self.time
-
-    def plan(self, deadlines: Deadlines) -> None:
-        """See ``Host.plan``."""
-        self._wheel.plan(deadlines)
-
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
-        """Gives the loop a descriptor just accepted, with its peer's packed name. Any thread."""
+        """See ``Destination.hand_over``."""
         if self.in_loop():
-            self._adopt_accepted(fd, name, listener)
+            self._accepted(fd, name, listener)
         else:
-            self._arriving[fd] = None  # counted at once, for the balancer
+            self._hosted.arriving[fd] = None  # counted at once, for the balancer
             # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
-            self.post(self._adopt_accepted, fd, name, listener)
+            self.post(self._accepted, fd, name, listener)
 
-    def shutdown(self) -> None:
-        """See ``Host.shutdown``."""
-        self.shared.shutdown()
+    @property
+    def connection_count(self) -> int:
+        """See ``EventLoop.connection_count``."""
+        return self._hosted.count + self._arrivals.count
+
+    @property
+    def parting(self) -> int:
+        """Connections that are gone, but whose ``on_close`` has not returned yet. Any thread."""
+        return self._departures.parting
+
+    def connections(self) -> list[Conn]:
+        """See ``EventLoop.connections``."""
+        return self._hosted.all()
+
+    def find(self, conn_id: int) -> Conn | None:
+        """Returns the open connection with this id. Any thread."""
+        return self._hosted.find(conn_id)
 
     def metrics(self) -> Metrics:
         """See ``EventLoop.metrics``."""
-        waiting = sum(listener.outbound_buffered for listener in list(self._acceptors))
+        waiting = sum(listener.outbound_buffered for listener in list(self._listeners))
         return self.counters.snapshot(
             connections=self.connection_count,
-            outbound_buffered=self.outbound_buffered + waiting,
-            tasks_pending=len(self._pending),
-            timers_armed=self._timers.armed,
+            outbound_buffered=self.outbox.size + self._hosted.outbound_buffered + waiting,
+            tasks_pending=len(self._agenda.pending),
+            timers_armed=self._agenda.armed,
         )
 
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
-        accepted = self._tasks.put(function, args)
-        # The loop says that it sleeps before its last look at the tasks, so one of the two sees the other.
-        if accepted and self._sleeping and not self.in_loop():
+        accepted = self._agenda.put(function, args)
+        if accepted and self._turn.sleeping and not self.in_loop():
             with suppress(ValueError):  # it has run the task and ended in the meantime
                 self.poller.wake()
         return accepted
 
-    def _adopt_accepted(self, fd: int, name: bytes, listener: Listener) -> None:
+    def _accepted(self, fd: int, name: bytes, listener: Listener) -> None:
+        """Makes a connection of a descriptor just accepted, or leads it on to what has to pass before."""
         self.counters.accepted += 1
         try:
-            self.adopt(fd, listener.network, name, listener.local)
+            if listener.phases is not None and (phases := listener.phases(name)):
+                self.sockets.attach(fd)
+                self._arrivals.begin(Newcomer(fd, listener.network, name, listener.local), phases)
+            else:
+                self._hosted.adopt(fd, listener.network, name, listener.local)
         except OSError as error:
             self.counters.accepted -= 1
             # While it stops they are meant to be turned away.
@@ -165,90 +194,126 @@ class Loop(DatagramServing, EventLoop):
                     "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
                 )
 
-    # The turn.
+    # What the parts and the connections ask; see ``Host`` and ``Site``.
 
-    def turn(self) -> None:
-        """Waits for what is next and deals with all of it."""
-        self._sleeping = True
-        if self._pending or self._again or self._unsettled:
-            timeout: float | None = 0.0
-        else:
-            timeout = self._until_next_timer() if self._planned else None
-        fds, readiness = self._wait(timeout)
-        self._sleeping = False
-        if self._planned:
-            self.time = self.clock()
-        self.counters.turns += 1
-        if fds or self._again:
-            self.counters.events += len(fds)
-            self.serve(fds, readiness)
-        if self._pending:
-            self._run_tasks()
-        if self._planned:
-            self._run_timers()
-        if self.outbox.fds:
-            self.flush()
-        if self._unsettled:
-            self.settle()
+    @property
+    def sockets(self) -> Sockets:
+        """See ``Site.sockets``."""
+        return self._sockets
 
-    def _until_next_timer(self) -> float | None:
-        when = self._timers.next_time()
-        return None if when is None else max(when - self.clock(), 0.0)
-
-    def _run_tasks(self) -> None:
-        tasks = self._tasks.take(_TASKS_PER_TURN)
-        self.counters.tasks += len(tasks)
-        for function, args in tasks:
-            self._guarded(function, args)
-
-    def _run_timers(self) -> None:
-        for call in self._timers.pop_due(self.clock()):
-            planned = call.take()
-            if planned is not None:
-                self.counters.timers += 1
-                self._guarded(*planned)
-
-    def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
-        try:
+    def post(self, function: Callable[..., object], *args: object) -> None:
+        """See ``Host.post``."""
+        if not self._put(function, args):
             function(*args)
-        except Exception:
-            self.counters.errors += 1
-            self.logger.exception("%r failed on loop %d", function, self.index)
-        except BaseException:
-            self.counters.errors += 1
-            self.logger.critical("%r ends the engine of loop %d", function, self.index, exc_info=True)
-            self.shared.shutdown()
-        if self.views:
-            release_views(self)
 
-    # Life.
+    def now(self) -> float:
+        """See ``Host.now``."""
+        self.time = self.clock()
+        return self.time
 
-    def listen(self, listener: Listener, pick: Callable[..., Loop] | None) -> Acceptor:
-        """Takes over a listener, without accepting yet. Before the loop runs."""
-        acceptor = Acceptor(self, listener, pick)
-        self._acceptors.append(acceptor)
+    def plan(self, deadlines: Deadlines) -> None:
+        """See ``Host.plan``."""
+        self._agenda.watch(deadlines)
+
+    def watch(self, fd: int, before: int, interest: int) -> None:
+        """See ``Host.watch``."""
+        if before == UNWATCHED:
+            self.poller.register(fd, interest)
+        elif interest == UNWATCHED:
+            self.poller.unregister(fd)
+        else:
+            self.poller.modify(fd, interest)
+
+    def settle_later(self, what: Settling) -> None:
+        """See ``Host.settle_later``."""
+        self._aftermath.later(what)
+
+    def receive_again(self, conn: Conn) -> None:
+        """See ``Host.receive_again``."""
+        self._intake.again[conn] = None
+
+    def receive_aside(self, fds: list[int]) -> list[int]:
+        """See ``Site.receive_aside``."""
+        self.outbox.flush()  # it may hold views of the arena
+        self.inbox.renew()
+        return self._sockets.receive(fds)
+
+    def retire(self, conn: Retired) -> None:
+        """See ``Host.retire``."""
+        self._intake.again.pop(conn, None)
+        self._departures.retire(conn)
+
+    def shutdown(self) -> None:
+        """See ``Host.shutdown``."""
+        self.shared.shutdown()
+
+    # Listeners. Before the loop runs, or on its thread.
+
+    def listen(self, listener: Listener, pick: Callable[[Address], Destination] | None) -> Acceptor:
+        """Takes over a listener, without accepting yet."""
+        acceptor = Acceptor(self, listener, self, pick)
+        self._listeners.append(acceptor)
         return acceptor
 
     def listen_for_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
-        """Takes over a bound datagram socket, without receiving yet. Before the loop runs."""
+        """Takes over a bound datagram socket, without receiving yet."""
         listener = DatagramListener(self, fd, family, address)
-        self._acceptors.append(listener)
+        self._listeners.append(listener)
         return listener
 
     def start_accepting(self) -> None:
-        """Accepts from all listeners. The loop's thread."""
-        for acceptor in self._acceptors:
-            acceptor.start()
+        """Accepts from all listeners."""
+        for listener in self._listeners:
+            listener.start()
 
     def stop_accepting(self) -> None:
-        """Closes all listeners. The loop's thread."""
-        for acceptor in self._acceptors:
-            acceptor.close()
-        self._acceptors.clear()
+        """Closes all listeners."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    # The thread, and the turns on it.
 
     def claim(self) -> None:
         """Makes the calling thread the loop's own; for who calls ``turn`` without ``run``."""
         self._thread_id = threading.get_ident()
+
+    def turn(self, timeout: float | None = None) -> None:
+        """Waits for what is next, and deals with all of it. The loop's thread: see ``claim``.
+
+        Args:
+            timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.
+        """
+        self._turn.run(timeout)
+
+    def next_deadline(self) -> float | None:
+        """Returns when a turn is due even if nothing becomes ready until then. The loop's thread.
+
+        For another loop that hosts this one: it watches ``fileno()``, and calls ``turn(0)`` when that is
+        readable or this time has come, and then asks anew. Tasks of other threads make it readable from this
+        call on.
+
+        Returns:
+            Seconds of the loop's clock, by default that of ``time.monotonic``, past ones for at once; None if
+            nothing is planned.
+        """
+        return self._turn.next_due()
+
+    def fileno(self) -> int:
+        """Returns a descriptor that is readable when a turn is due; see ``Poller``. The loop's thread.
+
+        Raises:
+            UnsupportedOperationError: The poller has none.
+        """
+        fileno: Callable[[], int] | None = getattr(self.poller, "fileno", None)
+        if fileno is None:
+            raise UnsupportedOperationError(f"the poller {self.poller.name!r} has no descriptor of its own")
+        return fileno()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the loop was stopped and its last connection is gone, so that only ``close`` is left."""
+        return self.stopping and not self.connection_count and not self._departures.lingering
 
     def run(self, cpu: int | None = None) -> None:
         """Runs turns until the loop is stopped and its last connection gone; the body of its thread.
@@ -260,13 +325,13 @@ class Loop(DatagramServing, EventLoop):
         if cpu is not None and not pin_thread(cpu):
             self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
         try:
-            while not (self.stopping and not self.connection_count and not self.lingering):
-                self.turn()
+            while not (self.stopping and self.finished):
+                self._turn.run()
         except BaseException:
             self.logger.critical("loop %d failed and ends; its engine stops", self.index, exc_info=True)
             self.shared.shutdown()
         finally:
-            self._end()
+            self.close()
 
     def stop(self, timeout: float) -> None:
         """Closes listeners and connections gracefully and then ends the loop. The loop's thread.
@@ -277,8 +342,9 @@ class Loop(DatagramServing, EventLoop):
         if not self.stopping:
             self.stopping = True
             self.stop_accepting()
-            self._dialer.fail_all(EngineNotRunningError(f"loop {self.index} is stopping"))
-            self.turn_away()
+            self._turn_away(f"loop {self.index} is stopping")
+            self._hosted.turn_away()
+            self._departures.hurry()
             self.schedule(timeout, self.stop_now, TimeoutError("the engine's shutdown_timeout has passed"))
 
     def stop_now(self, error: Exception | None = None) -> None:
@@ -289,12 +355,14 @@ class Loop(DatagramServing, EventLoop):
         """
         self.stopping = True
         self.stop_accepting()
-        self._dialer.fail_all(EngineNotRunningError(f"loop {self.index} has stopped"))
-        self.reset_all(error)
+        self._turn_away(f"loop {self.index} has stopped")
+        self._hosted.reset_all(error)
+        self._departures.end_lingering()
 
-    def close(self) -> None:
-        """Releases what a loop that never ran holds."""
-        self._end()
+    def _turn_away(self, why: str) -> None:
+        """Ends what is no connection yet."""
+        self._dialer.fail_all(EngineNotRunningError(why))
+        self._arrivals.end_all(EngineNotRunningError(why))
 
     def abandon(self) -> None:
         """Makes the loop inert, in a forked child, without touching what it shares with the parent.
@@ -304,30 +372,34 @@ class Loop(DatagramServing, EventLoop):
         """
         self._forked = self.stopping = True
         self._thread_id = None
-        self._tasks.abandon()
-        self._timers.clear()
-        self._dialer.abandon()
-        fds = [acceptor.abandon() for acceptor in self._acceptors] + self.abandon_connections()
-        self._acceptors.clear()
-        self._watchers.clear()
+        self.descriptor_lock = threading.Lock()  # a thread that held it does not exist here
+        self._agenda.abandon()
+        fds = [listener.abandon() for listener in self._listeners]
+        fds += self._dialer.abandon() + self._arrivals.abandon()
+        fds += self._hosted.abandon() + self._departures.abandon()
+        self.outbox.clear()
+        self._aftermath.clear()
+        self._intake.again.clear()
+        self._listeners.clear()
+        self.watchers.clear()
         self.sockets.close(fds)
         close_copy = getattr(self.poller, "abandon", None)  # not every poller has something to close
         if close_copy is not None:
             close_copy()
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """Ends the loop, and releases all that it holds; its own thread, or any if it never ran."""
         self.claim()
         try:
             self.stop_now()
-            self.settle()
-            for function, args in self._tasks.end():
-                self._guarded(function, args)
-            self.settle()
-            self.end_lingering()
+            self._aftermath.settle()
+            self._agenda.end()
+            self._aftermath.settle()
+            self._departures.end_lingering()
         except BaseException:
             self.logger.critical("loop %d could not end in order", self.index, exc_info=True)
         finally:
-            self._tasks.end()
+            self._agenda.end()
             self._thread_id = None
             try:
                 if not self._forked:

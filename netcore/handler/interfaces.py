@@ -114,8 +114,10 @@ class Conn(Protocol):
 
     context: Any
     """Yours; None at first."""
-    paused: bool
-    """Whether ``pause_reading`` has taken effect, and ``resume_reading`` not yet. Any thread."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether ``pause_reading`` has taken effect, and ``resume_reading`` not yet. Any thread."""
 
     @property
     def id(self) -> int:

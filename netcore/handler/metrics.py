@@ -26,6 +26,8 @@ class Metrics:
         dialled: Connections that ``dial`` has made.
         dial_failures: Calls of ``dial`` that ended in an error.
         enrolled: Connections that ``enroll`` has taken over.
+        unopened: Sockets that were accepted or dialled and ended before their ``on_open``: what has to pass
+            before it was wrong, or took too long.
         refused: Peers reset unheard: beyond ``Options.max_connections``, or for want of descriptors.
         accept_failures: Times that accept(2) failed, as with EMFILE.
         closed_local: Connections whose ``close_reason`` was ``LOCAL``.
@@ -55,6 +57,7 @@ class Metrics:
     dialled: int = 0
     dial_failures: int = 0
     enrolled: int = 0
+    unopened: int = 0
     refused: int = 0
     accept_failures: int = 0
     closed_local: int = 0

@@ -5,7 +5,6 @@ from netcore.sockets.io_uring import IoUringSockets
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
 from netcore.sockets.native import NativeSockets
 from netcore.sockets.options import SocketOptions, duplicate, set_keep_alive, survive_unreachable
-from netcore.sockets.outbox import Outbox
 from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
 from netcore.sockets.pure import PureSockets
 from netcore.sockets.resolving import Endpoint, naming, needs_lookup, resolve
@@ -19,7 +18,6 @@ __all__ = [
     "HasRing",
     "IoUringSockets",
     "NativeSockets",
-    "Outbox",
     "PureSockets",
     "SingleSockets",
     "SocketOptions",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from netcore._overriding import stands_for
-from netcore.sockets.protocol import Chunk, Sockets
+from netcore.sockets.protocol import Chunk, Sockets, Transport
 
 __all__ = ["SingleSockets", "receive_one_of", "send_one_of"]
 
@@ -32,7 +32,7 @@ def receive_one_of(sockets: Sockets) -> Callable[[int], int]:
     return lambda fd: sockets.receive([fd])[0]
 
 
-def send_one_of(sockets: Sockets) -> Callable[[int, Chunk], int]:
+def send_one_of(sockets: Transport) -> Callable[[int, Chunk], int]:
     """Returns the sockets' ``send_one``, or one made of their ``send``."""
     if stands_for("send_one", "send", type(sockets)):
         return cast("SingleSockets", sockets).send_one

@@ -185,7 +185,7 @@ def test_many_deadlines_need_few_timers(world):
         for conn in conns[::10]:
             w.sockets.feed(conn.fd, b"x")
         w.turns()
-    assert len(w.loop._timers.entries) < 10
+    assert len(w.loop._agenda._timers.entries) < 10
 
 
 def test_progress_is_stamped_without_settling(world):

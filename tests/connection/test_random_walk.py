@@ -341,7 +341,7 @@ class Walk(RuleBasedStateMachine):
                 assert peer.written.startswith(sent), "sent bytes lost or out of order"
             for fd in (peer.conn.fd,):
                 closings = self.sockets.closed.count(fd) + self.sockets.resets.count(fd)
-                lingering = fd in self.loop.lingering
+                lingering = fd in self.loop._departures.lingering
                 assert closings + lingering == peer.calls["on_close"]
                 if closings:
                     assert fd not in self.poller.interests
@@ -382,7 +382,7 @@ class Walk(RuleBasedStateMachine):
                 assert not peer.ended or peer.calls["on_eof"], "the end of the stream was not noticed"
             if not peer.broken and conn.close_reason not in (None,) and conn.ending.error is None:
                 assert self.sockets.sent[conn.fd] == peer.written, "bytes lost in an orderly end"
-        assert not self.loop._again and not self.loop._unsettled, "the loop spins"
+        assert not self.loop._intake.again and not self.loop._aftermath.unsettled, "the loop spins"
         waits = []
         wait = self.poller.wait
         self.poller.wait = lambda timeout: (waits.append(timeout), wait(0))[1]

@@ -139,10 +139,9 @@ class World:
         self.loop.start_accepting()
 
     def dial(self) -> DatagramConnection:
-        """Puts a dialled connection onto the loop, as ``DatagramServing.join`` does with a socket."""
-        conn = DatagramConnection(self.loop, DIALLED, socket.AF_INET, Address("udp", "192.0.2.9", 53), LOCAL)
-        self.loop.take_in(conn, None)
-        return conn
+        """Puts a dialled connection onto the loop."""
+        remote = Address("udp", "192.0.2.9", 53)
+        return self.loop._hosted.establish_datagrams(DIALLED, socket.AF_INET, remote, LOCAL, None)
 
     def feed(self, *datagrams: bytes | None, fd: int = FD) -> None:
         """Lets datagrams arrive and the loop handle them."""

@@ -6,7 +6,7 @@ import errno
 
 from netcore import CloseReason
 from netcore.connection import Limits
-from netcore.eventloop.datagrams import _Reader
+from netcore.eventloop.datagram_reader import DatagramReader
 from netcore.sockets import CONNECTED
 
 FD, DIALLED = 60, 61
@@ -110,7 +110,7 @@ def test_write_deadline(world):
 def test_a_reader_does_nothing_after_the_end(world):
     made = world()
     conn = made.dial()
-    reader = _Reader(made.loop, made.loop, conn)
+    reader = DatagramReader(made.loop, conn)
     conn.abort()
     made.turns()
     made.sockets.feed_datagram(DIALLED, b"late")

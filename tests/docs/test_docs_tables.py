@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import netcore
-from netcore.connection import debug
+from netcore.connection.core import debug
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,5 +23,5 @@ def test_every_option_has_a_meaning_and_a_cost() -> None:
 
 
 def test_what_debug_mode_checks_is_not_for_any_thread() -> None:
-    for name in (*debug._LOOP_ONLY, *debug._LOOP_ONLY_PROPERTIES):
+    for name in (*debug.LOOP_ONLY, *debug.LOOP_ONLY_PROPERTIES):
         assert "any thread" not in (inspect.getdoc(getattr(netcore.Conn, name)) or "").lower(), name

@@ -46,8 +46,8 @@ def test_a_unix_peer_that_closes_in_a_pause_does_not_spin_the_loop(serve, dial, 
     sock.close()
     turns = []
     loop = engine.loops[0]
-    turn = loop.turn
-    loop.execute(setattr, loop, "turn", lambda: (turns.append(1), turn()))
+    run = loop._turn.run
+    loop.execute(setattr, loop._turn, "run", lambda: (turns.append(1), run()))
     for _ in range(21):  # wakes the loop, so that it has its chance to be told again and again
         done = threading.Event()
         loop.execute(done.set)
@@ -98,11 +98,11 @@ STARVED = """
     clients = [socket.socket() for _ in range(20)]
     turns = 0
     for loop in engine.loops:
-        def counted(turn=loop.turn):
+        def counted(run=loop._turn.run):
             global turns
             turns += 1
-            turn()
-        loop.turn = counted
+            run()
+        loop._turn.run = counted
         loop.execute(int)
     taken = []
     try:

@@ -300,7 +300,7 @@ CALLS = {
     abort: "Conn.abort",
     pause_and_resume: "Conn.pause_reading Conn.resume_reading",
     facts_of_a_connection: "Conn.id Conn.fd Conn.network Conn.loop "
-    "Conn.local_address Conn.remote_address Conn.closed Conn.close_reason",
+    "Conn.local_address Conn.remote_address Conn.closed Conn.close_reason Conn.paused",
     dup: "Conn.dup",
     socket_options: "Conn.set_read_buffer Conn.set_write_buffer Conn.set_linger Conn.set_no_delay "
     "Conn.set_keep_alive",

@@ -19,7 +19,7 @@ def close_with_input(world, data=b"more of the request", shared=None, **limits):
     conn.write(b"response")
     conn.close()
     w.sockets.feed(conn.fd, data)
-    w.loop.settle()
+    w.loop._aftermath.settle()
     return w, conn
 
 
@@ -132,7 +132,7 @@ def test_no_lingering_where_nothing_can_be_lost(world, how):
     else:
         w.sockets.feed_eof(conn.fd)
     w.turns(3)
-    assert not w.loop.lingering
+    assert not w.loop._departures.lingering
     assert (w.sockets.resets if how == "abort" else w.sockets.closed) == [conn.fd]
 
 
@@ -141,7 +141,7 @@ def test_a_lingering_peer_takes_nobodys_place(world):
     w, conn = close_with_input(world, shared={"gate": gate})
     waiting = w.sockets.connect(w.LISTENER)
     w.turns(3)
-    assert waiting in w.loop._by_fd
+    assert waiting in w.loop._hosted.streams
     w.sockets.feed_eof(conn.fd)
     w.turns(3)
     assert gate._free == 0
@@ -189,7 +189,7 @@ def test_a_poller_that_refuses_it_ends_it(world):
     conn.close()
     w.sockets.feed(conn.fd, b"more")
     w.poller.register = lambda fd, interest: (_ for _ in ()).throw(OSError(errno.ENOSPC, "no"))
-    w.loop.settle()
+    w.loop._aftermath.settle()
     assert w.sockets.closed == [conn.fd]
     assert w.handler.names(conn)[-1] == "on_close"
 
@@ -202,5 +202,5 @@ def test_what_begins_to_linger_in_the_last_turn_is_closed_with_the_loop(world):
     w.sockets.feed(conn.fd, b"more")
     w.loop.close()
     assert conn.fd in w.sockets.closed + w.sockets.resets
-    assert not w.loop.lingering
+    assert not w.loop._departures.lingering
     assert not w.poller.interests

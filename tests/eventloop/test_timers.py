@@ -18,19 +18,19 @@ def test_a_hundred_thousand_armed_and_mostly_cancelled_do_not_grow(world):
     loop = world().loop
     rng = random.Random(1)
     standing = [loop.schedule(60 + rng.random(), int) for _ in range(100_000)]
-    most = len(loop._timers.entries)
+    most = len(loop._agenda._timers.entries)
     for _ in range(2):
         for i, timer in enumerate(standing):
             timer.cancel()
             standing[i] = loop.schedule(60 + rng.random(), int)
             if not i % 100:
-                most = max(most, len(loop._timers.entries))
+                most = max(most, len(loop._agenda._timers.entries))
     assert most <= 200_002
     assert loop.metrics().timers_armed == pytest.approx(100_000, abs=100)
     for timer in standing:
         timer.cancel()
     loop.schedule(1, int)
-    assert len(loop._timers.entries) == 1
+    assert len(loop._agenda._timers.entries) == 1
     assert loop.metrics().timers_armed == 1
 
 

@@ -112,7 +112,7 @@ def test_a_timer_cancelled_between_being_due_and_being_run(world, caplog):
     class Racing(PlannedCall):
         def __getitem__(self, index):
             found = super().__getitem__(index)
-            if callable(found) and not raced and not w.loop._timers.entries:  # taken out, not yet run
+            if callable(found) and not raced and not w.loop._agenda._timers.entries:  # taken out, not yet run
                 raced.append(found)
                 self.cancel()
             return found
@@ -120,7 +120,7 @@ def test_a_timer_cancelled_between_being_due_and_being_run(world, caplog):
     raced = []
     calls = []
     w = world()
-    timers = w.loop._timers
+    timers = w.loop._agenda._timers
     timers.add(Racing(timers.plan(w.clock() + 1, calls.append, ("ran",))))
     w.loop.turn()
     assert raced
@@ -145,7 +145,7 @@ def test_a_timer_that_has_run_is_not_counted_as_cancelled(world):
     timer = w.loop.schedule(1, int)
     w.loop.turn()
     timer.cancel()
-    assert w.loop._timers.cancelled == 0
+    assert w.loop._agenda._timers.cancelled == 0
 
 
 @pytest.mark.parametrize("name", ["on_open", "on_traffic", "on_close"])

@@ -18,7 +18,7 @@ from netcore import (
     UnsupportedOperationError,
     WrongThreadError,
 )
-from netcore.connection.debug import CheckedStreamConnection
+from netcore.connection import CheckedStreamConnection
 from netcore.sockets import set_keep_alive
 
 THREADS = 8
@@ -101,7 +101,7 @@ class Hammer:
             "set_no_delay": lambda: conn.set_no_delay(True),
             "set_keep_alive": lambda: KEEP_ALIVE and conn.set_keep_alive(True, 10, 10, 3),
             "looks": lambda: (
-                (conn.id, conn.fd, conn.network, conn.closed, conn.close_reason),
+                (conn.id, conn.fd, conn.network, conn.closed, conn.close_reason, conn.paused),
                 (str(conn.local_address), str(conn.remote_address), repr(conn)),
             ),
         }

@@ -325,7 +325,7 @@ class History(RuleBasedStateMachine):
         assert all(len(runs) <= 1 for runs in self.callbacks), "a callback ran twice"
         assert not self.sockets.closed_twice
         here = {peer.conn.fd for peer in self.order if not peer.calls["on_close"]}
-        assert self.sockets.open - {LISTENER} == here | set(self.loop.lingering)
+        assert self.sockets.open - {LISTENER} == here | set(self.loop._departures.lingering)
         if self.gate is not None:
             assert self.gate._free == self.limit - self.loop.connection_count
 
@@ -354,7 +354,7 @@ class History(RuleBasedStateMachine):
                 assert not peer.ended, "the end was not noticed"
             elif not peer.broken and peer.error is None:
                 assert peer.sent == peer.written, "an orderly end, and bytes are missing"
-        assert not self.loop._again and not self.loop._unsettled, "the loop spins"
+        assert not self.loop._intake.again and not self.loop._aftermath.unsettled, "the loop spins"
         self.loop.execute(self.loop.stop, 3)
         self.loop.run()
         self.everything_is_in_order()

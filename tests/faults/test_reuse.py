@@ -24,7 +24,7 @@ def renew(w, conn):
     w.poller.set_ready(conn.fd, Readiness.WRITABLE)
     w.poller.set_ready(w.LISTENER, Readiness.READABLE)
     w.turns(2)
-    successor = w.loop._by_fd[conn.fd]
+    successor = w.loop._hosted.streams[conn.fd]
     assert successor is not conn
     return successor
 

@@ -1,0 +1,36 @@
+"""What every connection has, whatever it carries: identity, life, deadlines, and the loop as it sees it."""
+
+from netcore.connection.core.callbacks import failed, notify, react, run
+from netcore.connection.core.counters import Counters
+from netcore.connection.core.deadlines import Deadlines
+from netcore.connection.core.debug import checking
+from netcore.connection.core.ending import Ending
+from netcore.connection.core.host import UNWATCHED, Host, Limits, Retired, Settling
+from netcore.connection.core.identity import next_id
+from netcore.connection.core.inbox import Inbox
+from netcore.connection.core.life import Connection
+from netcore.connection.core.settings import SocketSettings
+from netcore.connection.core.state import TRANSITIONS, Event, State
+
+__all__ = [
+    "TRANSITIONS",
+    "UNWATCHED",
+    "Connection",
+    "Counters",
+    "Deadlines",
+    "Ending",
+    "Event",
+    "Host",
+    "Inbox",
+    "Limits",
+    "Retired",
+    "Settling",
+    "SocketSettings",
+    "State",
+    "checking",
+    "failed",
+    "next_id",
+    "notify",
+    "react",
+    "run",
+]

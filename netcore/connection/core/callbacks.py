@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from netcore.connection.core.host import Host
 from netcore.handler import Action, Callback, Conn
 
-if TYPE_CHECKING:
-    from netcore.connection.core.host import Host
-
-__all__ = ["failed", "notify", "react", "release_views", "run"]
+__all__ = ["failed", "notify", "react", "run"]
 
 
 def run(host: Host, conn: Conn, callback: Callable[..., object], *args: object) -> None:
@@ -19,8 +16,9 @@ def run(host: Host, conn: Conn, callback: Callable[..., object], *args: object) 
         action = callback(conn, *args)
     except BaseException as error:
         action = failed(host, conn, error)
-    if host.views:
-        release_views(host)
+    inbox = host.inbox
+    if inbox.views:
+        inbox.release_views()
     if action is not None:
         react(host, conn, action)
 
@@ -65,17 +63,3 @@ def react(host: Host, conn: Conn, action: object) -> None:
         host.shutdown()
     elif action is not None and action is not Action.NONE:
         host.logger.error("a callback of connection %d returned %r, which is no Action", conn.id, action)
-
-
-def release_views(host: Host) -> None:
-    """Ends the life of the views that a callback was given.
-
-    A view that somebody exports further, such as an array made of it, cannot be released. Then the memory
-    is left to it, so that what it shows stays as it is.
-    """
-    for view in host.views:
-        try:
-            view.release()
-        except BufferError:
-            host.renew_arena()
-    host.views.clear()

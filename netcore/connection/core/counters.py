@@ -28,6 +28,7 @@ _COUNTS: Final = (
     "tasks",
     "timers",
     "turns",
+    "unopened",
 )
 
 
@@ -46,6 +47,7 @@ class Counters:
         self.closed: dict[CloseReason, int] = dict.fromkeys(CloseReason, 0)
         self.bytes_received = self.bytes_sent = self.messages = 0
         self.datagrams_received = self.datagrams_sent = self.datagrams_dropped = 0
+        self.unopened = 0
         self.turns = self.events = self.tasks = self.timers = self.errors = 0
 
     def snapshot(self, **levels: int) -> Metrics:

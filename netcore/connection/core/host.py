@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from netcore.buffer import BufferPool
 from netcore.connection.core.counters import Counters
 from netcore.connection.core.deadlines import Deadlines
-from netcore.handler import EventHandler, EventLoop, Timer
-from netcore.sockets import Arena, Outbox, Transport
+from netcore.connection.core.ending import Ending
+from netcore.connection.core.inbox import Inbox
+from netcore.handler import Conn, EventHandler, EventLoop
+from netcore.sockets import Transport
 
-if TYPE_CHECKING:
-    from netcore.connection.core.identity import Connection
+__all__ = ["UNWATCHED", "Host", "Limits", "Retired", "Settling"]
 
-__all__ = ["Host", "Limits", "Settling"]
+UNWATCHED = -1
+"""The interest of a connection that the poller does not know; 0 asks for errors and hang-ups alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +53,39 @@ class Settling(Protocol):
         """Does it; what is written meanwhile has this called again."""
 
 
+class Retired(Conn, Protocol):
+    """A connection whose life is over, and whose descriptor is still to be closed."""
+
+    interest: int
+    """What the poller watches it for, or ``UNWATCHED``."""
+    ending: Ending | None
+    """Why and how it ends."""
+
+    @property
+    def may_leave_input(self) -> bool:
+        """Whether the kernel may hold bytes of a peer that nobody will read: a close would reset then."""
+
+    @property
+    def leaves_input(self) -> bool:
+        """Whether the peer may be in the midst of sending such bytes."""
+
+    def remember_local_address(self) -> None:
+        """Asks the system for this side's address while it can still tell; needs the descriptor lock."""
+
+    def ended(self) -> None:
+        """The descriptor has been closed: tells the handler."""
+
+
 class Host(EventLoop, Protocol):
     """The loop as its connections see it. On its own thread only, unless "Any thread" is said."""
 
     handler: EventHandler
-    outbox: Outbox
     counters: Counters
     pool: BufferPool
     limits: Limits
+    inbox: Inbox
     time: float
     """When this turn began, in seconds of the loop's clock; kept up to date while there are deadlines."""
-    views: list[memoryview]
-    """The views that the current callback was given."""
     descriptor_lock: threading.Lock
     """Held while a descriptor is closed, and while another thread works on one. Any thread."""
 
@@ -70,19 +93,8 @@ class Host(EventLoop, Protocol):
     def sockets(self) -> Transport:
         """The sockets below the connections."""
 
-    @property
-    def arena(self) -> Arena:
-        """Where the bytes of the current batch lie."""
-
-    @property
-    def arena_view(self) -> memoryview:
-        """The same memory as a read-only view."""
-
     def post(self, function: Callable[..., object], *args: object) -> None:
         """Like ``execute``, but never refused: after the loop's end the function runs at once. Any thread."""
-
-    def flush(self) -> None:
-        """Sends the outbox; connections learn through ``unsent`` of what the kernel did not take."""
 
     def watch(self, fd: int, before: int, interest: int) -> None:
         """Changes what the poller watches a descriptor for; ``UNWATCHED`` takes it out."""
@@ -90,10 +102,10 @@ class Host(EventLoop, Protocol):
     def settle_later(self, what: Settling) -> None:
         """Has ``what.settle()`` called at the end of the turn, after the flush."""
 
-    def receive_again(self, conn: Connection) -> None:
+    def receive_again(self, conn: Conn) -> None:
         """Receives in the next turn without waiting for readiness."""
 
-    def retire(self, conn: Connection) -> None:
+    def retire(self, conn: Retired) -> None:
         """Lets go of a connection in the state CLOSED, closes its descriptor, and calls ``ended``."""
 
     def now(self) -> float:
@@ -102,11 +114,5 @@ class Host(EventLoop, Protocol):
     def plan(self, deadlines: Deadlines) -> None:
         """Has ``deadlines.check`` called when the first of them is due."""
 
-    def renew_arena(self) -> None:
-        """Leaves the arena to a view that could not be released."""
-
     def shutdown(self) -> None:
         """Begins to stop the engine. Any thread."""
-
-    def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
-        """See ``EventLoop.schedule``. Any thread."""

@@ -1,29 +1,57 @@
-"""What a connection has that lives: asynchronous calls, deadlines and an end, whatever it carries."""
+"""The life of a connection, whatever it carries: asynchronous calls, deadlines and an end."""
 
 from __future__ import annotations
 
 import abc
 import errno
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from netcore.address import Address
 from netcore.connection.core.callbacks import notify, run
 from netcore.connection.core.deadlines import Deadlines
-from netcore.connection.core.identity import Connection
-from netcore.connection.core.state import Event, State
+from netcore.connection.core.ending import Ending
+from netcore.connection.core.host import UNWATCHED, Host
+from netcore.connection.core.identity import Identity
+from netcore.connection.core.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["LivingConnection"]
+__all__ = ["Connection"]
 
 
-class LivingConnection(Connection):
-    """A connection that opens, may be called from any thread, and ends once."""
+class Connection(Identity):
+    """A connection that opens, may be called from any thread, and ends once.
 
-    __slots__ = ()
+    Attributes:
+        state: Where in its life it is.
+        interest: What the poller watches it for at present, or ``UNWATCHED``.
+        deadlines: Those that were set; None if none ever was.
+        ending: Why and how it ends, once it does.
+    """
+
+    __slots__ = ("_posted", "deadlines", "ending", "interest", "state")
+
+    def __init__(
+        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
+    ) -> None:
+        super().__init__(host, fd, network, remote, local)
+        self.state = State.OPEN
+        self.interest = UNWATCHED
+        self.ending: Ending | None = None
+        self.deadlines: Deadlines | None = None
+        # Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them.
+        self._posted = 0
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.network} {self.state.label}>"
+
+    # What each kind of connection does in its own way.
 
     @abc.abstractmethod
     def put(self, chunks: Iterable[bytes]) -> None:
@@ -36,6 +64,46 @@ class LivingConnection(Connection):
     @abc.abstractmethod
     def forget_input(self) -> None:
         """Drops everything unread."""
+
+    @abc.abstractmethod
+    def settle(self) -> None:
+        """Draws the consequences of a turn; see ``Host.settle_later``."""
+
+    @abc.abstractmethod
+    def entered(self, state: State) -> None:
+        """Called after each change of state; each part of a connection draws its own consequences."""
+
+    @property
+    def may_leave_input(self) -> bool:
+        """See ``Retired.may_leave_input``."""
+        return False
+
+    @property
+    def leaves_input(self) -> bool:
+        """See ``Retired.leaves_input``."""
+        return False
+
+    # Facts.
+
+    @property
+    def closed(self) -> bool:
+        """See ``Conn.closed``."""
+        return self.state is State.CLOSING or self.state is State.CLOSED
+
+    @property
+    def close_reason(self) -> CloseReason | None:
+        """See ``Conn.close_reason``."""
+        ending = self.ending
+        return None if ending is None else ending.reason
+
+    @contextmanager
+    def borrowed(self) -> Iterator[socket.socket]:
+        """See ``SocketSettings.borrowed``; the lock keeps the loop from closing the descriptor."""
+        with self._host.descriptor_lock:
+            if self.state is State.CLOSED:
+                raise ConnectionClosedError(f"connection {self.id} is closed")
+            with self._host.sockets.borrow(self.fd) as sock:
+                yield sock
 
     # What the application asks for, on any thread.
 
@@ -148,6 +216,31 @@ class LivingConnection(Connection):
 
     # How it ends.
 
+    def advance(self, event: Event) -> None:
+        """Moves on in ``TRANSITIONS`` and has the connection looked at again at the end of the turn."""
+        state = TRANSITIONS[self.state][event]
+        if state is not self.state:
+            self.state = state
+            self.entered(state)
+        self._host.settle_later(self)
+
+    def end(self, event: Event, reason: CloseReason, error: Exception | None = None) -> Ending:
+        """Begins, or hastens, the end of the connection. The first reason and the first error stay."""
+        ending = self.ending
+        if ending is None:
+            ending = self.ending = Ending(reason)
+        if ending.error is None:
+            ending.error = error
+        self.advance(event)
+        return ending
+
+    def abandon(self) -> None:
+        """Closes this process's side of it, in a forked child, and tells nobody."""
+        self.state = State.CLOSED
+        self.entered(State.CLOSED)
+        self.ending = Ending(CloseReason.SHUTDOWN)
+        self.ending.over = True
+
     def reset(self, reason: CloseReason, error: Exception | None = None) -> None:
         """Closes with RST at the end of the turn."""
         self.end(Event.ABORT, reason, error).reset = True
@@ -160,9 +253,10 @@ class LivingConnection(Connection):
         """Has the peer given up on when it does not take what is buffered in time."""
         ending = self.ending
         if ending is not None and ending.timer is None:
-            ending.timer = self._host.schedule(self._host.limits.close_timeout, self._give_up)
+            ending.timer = self._host.schedule(self._host.limits.close_timeout, self.give_up)
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Resets a connection that is closing still."""
         if self.state is State.CLOSING:
             self.reset(CloseReason.LOCAL, TimeoutError("the peer did not take the buffered output in time"))
 

@@ -10,24 +10,45 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from netcore.address import Address
-from netcore.connection.core.callbacks import notify, run
-from netcore.connection.core.identity import next_id
+from netcore.connection.core import Host, checking, next_id, notify, run
 from netcore.connection.datagram.outbox import DatagramOutbox, owned
-from netcore.connection.datagram.reading import DatagramInput
+from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
-from netcore.handler import Callback, CloseReason
+from netcore.handler import Callback, CloseReason, Conn
 from netcore.sockets import unpack_name
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.core.host import Host
-    from netcore.connection.datagram.port import DatagramPort
+__all__ = ["CheckedDatagramConn", "DatagramConn", "Port"]
 
-__all__ = ["DatagramConn"]
+
+class Port(Protocol):
+    """What a datagram of a server needs of the socket that it came to.
+
+    Attributes:
+        host: The loop that serves it.
+        fd: The descriptor.
+        local: Where it is bound.
+        outbox: What has been written to it.
+    """
+
+    host: Host
+    fd: int
+    local: Address
+    outbox: DatagramOutbox
+
+    def pack(self, address: Address | str) -> bytes:
+        """Packs where a datagram is to go; see ``pack_receiver``."""
+
+    def conn_to(self, name: bytes) -> Conn:
+        """Makes a connection that brings nothing, to a packed name."""
+
+    def borrowed(self) -> AbstractContextManager[socket.socket]:
+        """See ``SocketSettings.borrowed``."""
 
 
 _making = threading.Lock()
@@ -47,7 +68,7 @@ class _Rare:
         self.remote: Address | None = None
 
 
-class DatagramConn(DatagramInput):
+class DatagramConn(DatagramReading):
     """One datagram of a server and the way back. It can be kept, to answer later from any thread.
 
     Attributes:
@@ -60,7 +81,7 @@ class DatagramConn(DatagramInput):
 
     __slots__ = ("_name", "_outbox", "_port", "_rare", "data")
 
-    def __init__(self, port: DatagramPort, data: bytes, name: bytes) -> None:
+    def __init__(self, port: Port, data: bytes, name: bytes) -> None:
         """Is made for each datagram.
 
         Args:
@@ -159,11 +180,9 @@ class DatagramConn(DatagramInput):
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram to the sender, even if it is empty."""
         outbox = self._outbox
-        if type(data) is bytes and outbox is not None and outbox.open and outbox.chunks:
+        if type(data) is bytes and outbox is not None and outbox.open and outbox.entries:
             n = len(data)
-            outbox.chunks.append(data)
-            outbox.names.append(self._name)
-            outbox.senders.append(self)
+            outbox.entries.append((data, self._name, self))
             outbox.size += n
             if outbox.size >= outbox.limit:
                 outbox.flush()
@@ -190,7 +209,7 @@ class DatagramConn(DatagramInput):
         outbox = self._open_outbox()
         chunk = owned(data)
         name = self._port.pack(address)
-        outbox.add(chunk, name, self if name == self._name else self._port.conn_class(self._port, b"", name))
+        outbox.add(chunk, name, self if name == self._name else self._port.conn_to(name))
         return len(chunk)
 
     def flush(self) -> None:
@@ -286,3 +305,10 @@ class DatagramConn(DatagramInput):
         raise UnsupportedOperationError(
             f"{method} needs a stream or a dialled datagram connection, and this is one datagram of a server"
         )
+
+
+@checking
+class CheckedDatagramConn(DatagramConn):
+    """Raises ``WrongThreadError`` where a method of the loop's thread is called on another one."""
+
+    __slots__ = ()

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core.callbacks import failed, react, release_views, run
-from netcore.connection.core.life import LivingConnection
-from netcore.connection.core.state import Event, State
+from netcore.connection.core import Connection, Event, Host, State, checking, failed, react, run
 from netcore.connection.datagram.outbox import DatagramOutbox, owned
 from netcore.connection.datagram.port import too_long
-from netcore.connection.datagram.reading import DatagramInput
+from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError
 from netcore.handler import CloseReason, Conn
 from netcore.poll import Interest
@@ -23,26 +21,23 @@ from netcore.sockets import CONNECTED, pack_receiver
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.core.host import Host
-
-__all__ = ["DatagramConnection"]
+__all__ = ["CheckedDatagramConnection", "DatagramConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 
 
-class DatagramConnection(DatagramInput, LivingConnection):
+class DatagramConnection(DatagramReading, Connection):
     """Datagrams to and from one peer. An error that the network reports does not end it by itself.
 
     Attributes:
         data: What is left to read of the present datagram.
         outbox: What has been written.
-        paused: Whether ``pause_reading`` was called last.
         receiving: Whether datagrams are wanted.
     """
 
     data: bytes | memoryview
 
-    __slots__ = ("_family", "_held", "_wants_write", "data", "outbox", "paused", "receiving")
+    __slots__ = ("_family", "_held", "_paused", "_wants_write", "data", "outbox", "receiving")
 
     def __init__(self, host: Host, fd: int, family: int, remote: Address, local: Address | None) -> None:
         """Takes over an attached, connected descriptor.
@@ -60,13 +55,18 @@ class DatagramConnection(DatagramInput, LivingConnection):
         self._wants_write = False
         self.data: bytes | memoryview = b""
         self.outbox = DatagramOutbox(host, fd, self)
-        self.paused = False
+        self._paused = False
         self.receiving = True
 
     @property
     def loop(self) -> Host:
         """See ``Conn.loop``."""
         return self._host
+
+    @property
+    def paused(self) -> bool:
+        """See ``Conn.paused``."""
+        return self._paused
 
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
@@ -109,7 +109,7 @@ class DatagramConnection(DatagramInput, LivingConnection):
         self.outbox.flush()
 
     def put(self, chunks: Iterable[bytes]) -> None:
-        """See ``LivingConnection.put``."""
+        """See ``Connection.put``."""
         DatagramConnection.writev(self, chunks)
 
     def _send(self, chunk: bytes, name: bytes) -> int:
@@ -158,14 +158,14 @@ class DatagramConnection(DatagramInput, LivingConnection):
         self._on_loop(self._set_paused, False)
 
     def _set_paused(self, paused: bool) -> None:
-        self.paused = paused
+        self._paused = paused
         self._decide_receiving()
         self._host.settle_later(self)
         if self._held and self.receiving:
             self._host.post(self._deliver_held)
 
     def _decide_receiving(self) -> None:
-        self.receiving = self.state.receives and not self.paused
+        self.receiving = self.state.receives and not self._paused
 
     def _deliver_held(self) -> None:
         held, self._held = self._held, deque()
@@ -190,8 +190,8 @@ class DatagramConnection(DatagramInput, LivingConnection):
             except BaseException as error:
                 action = failed(host, self, error)
             self.data = b""
-            if host.views:
-                release_views(host)
+            if host.inbox.views:
+                host.inbox.release_views()
             if action is not None:
                 react(host, self, action)
 
@@ -201,7 +201,7 @@ class DatagramConnection(DatagramInput, LivingConnection):
             run(self._host, self, self._host.handler.on_error, system_error(code))
 
     def forget_input(self) -> None:
-        """See ``LivingConnection.forget_input``."""
+        """See ``Connection.forget_input``."""
         self.data = b""
         self._held.clear()
 
@@ -235,3 +235,10 @@ class DatagramConnection(DatagramInput, LivingConnection):
                 self.reset(CloseReason.ERROR, error)
             else:
                 self.interest = wanted
+
+
+@checking
+class CheckedDatagramConnection(DatagramConnection):
+    """Raises ``WrongThreadError`` where a method of the loop's thread is called on another one."""
+
+    __slots__ = ()

@@ -2,6 +2,8 @@
 
 Everything that a turn has written leaves at its end in one batch. Datagrams that the kernel does not take,
 because its buffer is full, wait in order, and count for the water marks as the bytes of a stream do.
+
+A datagram, its receiver and its sender are one entry, which gets here by one append: see ``stream.outbox``.
 """
 
 from __future__ import annotations
@@ -9,16 +11,15 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netcore._native import error as system_error
+from netcore.connection.core import Host
 from netcore.handler import Conn
 from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-    from netcore.connection.core.host import Host
 
 __all__ = ["DatagramOutbox", "DatagramOwner", "owned"]
 
@@ -52,22 +53,18 @@ class DatagramOwner(Protocol):
         """Has ``refill`` called when the kernel takes more, or no longer."""
 
 
-class _Waiting(NamedTuple):
-    chunk: Chunk
-    name: bytes
-    sender: Conn
+_Entry = tuple[Chunk, bytes, Conn]
+"""A datagram, to whom it goes (packed), and what is told of a failure."""
 
 
 class DatagramOutbox:
-    """Three parallel lists of what this turn has written, and a backlog of what the kernel has refused.
+    """What this turn has written, and a backlog of what the kernel has refused.
 
-    As in ``Outbox`` a hot writer appends to the lists itself.
+    As in ``Outbox`` a hot writer appends entries itself.
 
     Attributes:
-        chunks: The datagrams.
-        names: To whom, packed.
-        senders: What is told of a failure.
-        size: Bytes in all chunks.
+        entries: What this turn has written.
+        size: Bytes of it.
         limit: The size from which on a writer must ``flush`` before it goes on.
         open: Whether anything can be written.
         congested: Whether waiting bytes have reached the high-water mark, and not yet fallen to the low one.
@@ -80,20 +77,16 @@ class DatagramOutbox:
         "_fd",
         "_host",
         "_owner",
-        "chunks",
         "congested",
+        "entries",
         "limit",
-        "names",
         "open",
-        "senders",
         "size",
         "waiting",
     )
 
     def __init__(self, host: Host, fd: int, owner: DatagramOwner) -> None:
-        self.chunks: list[Chunk] = []
-        self.names: list[bytes] = []
-        self.senders: list[Conn] = []
+        self.entries: list[_Entry] = []
         self.size = 0
         self.limit = min(_LIMIT, host.limits.high_water)
         self.open = True
@@ -102,16 +95,14 @@ class DatagramOutbox:
         self._host = host
         self._fd = fd
         self._owner = owner
-        self._backlog: deque[_Waiting] = deque()
+        self._backlog: deque[_Entry] = deque()
         self._failures: list[tuple[Conn, int]] = []
 
     def add(self, chunk: Chunk, name: bytes, sender: Conn) -> None:
         """Notes a datagram down."""
-        if not self.chunks:
+        if not self.entries:
             self._host.settle_later(self)
-        self.chunks.append(chunk)
-        self.names.append(name)
-        self.senders.append(sender)
+        self.entries.append((chunk, name, sender))
         self.size += len(chunk)
         if self.size >= self.limit:
             self.flush()
@@ -129,7 +120,7 @@ class DatagramOutbox:
     @property
     def is_empty(self) -> bool:
         """Whether everything has been sent."""
-        return not self.chunks and not self._backlog
+        return not self.entries and not self._backlog
 
     def settle(self) -> None:
         """See ``Settling``: sends what the turn has written, and tells the owner what came of it."""
@@ -143,23 +134,18 @@ class DatagramOutbox:
 
     def flush(self) -> None:
         """Sends what has been written, or puts it behind what is waiting already."""
-        chunks = self.chunks
-        if not chunks:
+        entries = self.entries
+        count = len(entries)
+        if not count:
             return
-        names, senders = self.names, self.senders
-        self.chunks, self.names, self.senders, self.size = [], [], [], 0
+        # A copy: what another thread adds in the meantime, wrongly, belongs to the next batch.
+        batch = entries[:count]
+        del entries[:count]
+        self.size = 0
         if self._backlog:
-            self._queue(map(_Waiting, chunks, names, senders))
-            return
-        failures = self._host.sockets.send_datagrams(self._fd, chunks, names)
-        counters = self._host.counters
-        counters.sent_datagrams(chunks)
-        for i, code in failures:
-            counters.sent_datagrams(chunks[i:] if code in _FULL else chunks[i : i + 1], -1)
-            if code in _FULL:
-                self._queue(map(_Waiting, chunks[i:], names[i:], senders[i:]))
-                return
-            self._fail(senders[i], code)
+            self._queue(batch)
+        elif refused := self._send(batch):
+            self._queue(batch[-refused:])
 
     def refill(self) -> None:
         """Sends a part of the backlog, since the kernel takes more."""
@@ -168,47 +154,54 @@ class DatagramOutbox:
         if not batch:
             return
         self._host.settle_later(self)
-        chunks, names, senders = map(list, zip(*batch, strict=True))
-        failures = self._host.sockets.send_datagrams(self._fd, chunks, names)
+        if refused := self._send(batch):
+            backlog.extendleft(reversed(batch[-refused:]))
+            del batch[-refused:]
+        self.waiting -= sum([len(chunk) for chunk, _, _ in batch])
+        if not backlog:
+            self._owner.watch_writable(False)
+
+    def _send(self, batch: list[_Entry]) -> int:
+        """Offers a batch to the kernel; returns how many at its end were refused because it is full."""
+        if not self.open:  # written by a thread that must not: the descriptor may be another's by now
+            return 0
+        chunks = [chunk for chunk, _, _ in batch]
+        failures = self._host.sockets.send_datagrams(self._fd, chunks, [name for _, name, _ in batch])
         counters = self._host.counters
         counters.sent_datagrams(chunks)
         for i, code in failures:
-            counters.sent_datagrams(chunks[i:] if code in _FULL else chunks[i : i + 1], -1)
             if code in _FULL:
-                backlog.extendleft(reversed(batch[i:]))
-                del batch[i:]
-                break
-            self._fail(senders[i], code)
-        self.waiting -= sum(len(each.chunk) for each in batch)
-        if not backlog:
-            self._owner.watch_writable(False)
+                counters.sent_datagrams(chunks[i:], -1)
+                return len(batch) - i
+            counters.sent_datagrams(chunks[i : i + 1], -1)
+            self._fail(batch[i][2], code)
+        return 0
 
     def close(self) -> None:
         """Ends writing, and drops what waits."""
         self.open = False
         self._backlog.clear()
-        self.chunks.clear()
-        self.names.clear()
-        self.senders.clear()
+        self.entries.clear()
         self.size = self.waiting = 0
 
     def _fail(self, sender: Conn, code: int) -> None:
         self._failures.append((sender, code))
         self._host.settle_later(self)
 
-    def _queue(self, datagrams: Iterable[_Waiting]) -> None:
+    def _queue(self, datagrams: Iterable[_Entry]) -> None:
         limits = self._host.limits
         backlog = self._backlog
         if not backlog:
             self._owner.watch_writable(True)
         for each in datagrams:
-            if self.waiting + len(each.chunk) + _OVERHEAD * len(backlog) > limits.max_outbound:
+            size = len(each[0])
+            if self.waiting + size + _OVERHEAD * len(backlog) > limits.max_outbound:
                 self._owner.overflowed(self.waiting)
                 if not self.open:
                     return
             else:
                 backlog.append(each)
-                self.waiting += len(each.chunk)
+                self.waiting += size
         if self.waiting >= limits.high_water:
             self.congested = True
         self._host.settle_later(self)

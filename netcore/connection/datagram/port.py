@@ -6,19 +6,16 @@ import errno
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core.callbacks import failed, react, release_views, run
+from netcore.connection.core import Host, failed, react, run
 from netcore.connection.datagram.answer import DatagramConn
 from netcore.connection.datagram.outbox import DatagramOutbox
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Conn
 from netcore.sockets import CONNECTED, pack_receiver
-
-if TYPE_CHECKING:
-    from netcore.connection.core.host import Host
 
 __all__ = ["DatagramPort", "too_long"]
 
@@ -70,15 +67,16 @@ class DatagramPort:
     def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
         """Calls ``on_traffic`` once for each datagram.
 
-        As in ``dispatch.deliver`` each step is paid once per message, and spelled out.
+        As in ``stream.dispatch`` each step is paid once per message, and spelled out.
         """
         host = self.host
         on_traffic = host.handler.on_traffic
-        views = host.views
+        inbox = host.inbox
+        views = inbox.views
         conn_class = self.conn_class
         for data, name in datagrams:
             if data is None:
-                run(host, conn_class(self, b"", name), host.handler.on_error, too_long())
+                run(host, self.conn_to(name), host.handler.on_error, too_long())
                 continue
             conn = conn_class(self, data, name)
             try:
@@ -87,14 +85,13 @@ class DatagramPort:
                 action = failed(host, conn, error)  # type: ignore[assignment]
             conn.data = b""
             if views:
-                release_views(host)
+                inbox.release_views()
             if action is not None:
                 react(host, conn, action)
 
     def receive_failed(self, code: int) -> None:
         """Reports a negative errno of receiving, of which nobody knows whose datagram it was about."""
-        conn = self.conn_class(self, b"", CONNECTED)
-        run(self.host, conn, self.host.handler.on_error, system_error(code))
+        run(self.host, self.conn_to(CONNECTED), self.host.handler.on_error, system_error(code))
 
     def send_failed(self, sender: Conn, error: OSError) -> None:
         """See ``DatagramOwner.send_failed``."""
@@ -112,8 +109,12 @@ class DatagramPort:
     def drained(self) -> None:
         """See ``DatagramOwner.drained``; no connection lives long enough to be told."""
 
+    def conn_to(self, name: bytes) -> DatagramConn:
+        """See ``Port.conn_to``."""
+        return self.conn_class(self, b"", name)
+
     def pack(self, address: Address | str) -> bytes:
-        """Packs where a datagram is to go; see ``pack_receiver``."""
+        """See ``Port.pack``."""
         return pack_receiver(Address.parse(address), self.family)
 
     @contextmanager

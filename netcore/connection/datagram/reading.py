@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, BinaryIO
 
-from netcore.connection.core.settings import SocketSettings
+from netcore.connection.core import Host, SocketSettings
 from netcore.errors import ShortBufferError, UnsupportedOperationError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.core.host import Host
-
-__all__ = ["DatagramInput"]
+__all__ = ["DatagramReading"]
 
 
-class DatagramInput(SocketSettings):
+class DatagramReading(SocketSettings):
     """Reads from ``data``: bytes at first, and a view of what is left once some of it has been read."""
 
     __slots__ = ()
 
     @property
+    @abc.abstractmethod
     def data(self) -> bytes | memoryview:
         """What is left to read; a slot of each class."""
-        raise NotImplementedError
 
     @data.setter
-    def data(self, left: bytes | memoryview) -> None:
-        raise NotImplementedError
+    def data(self, left: bytes | memoryview) -> None: ...
 
     @property
+    @abc.abstractmethod
     def loop(self) -> Host:
         """See ``Conn.loop``."""
-        raise NotImplementedError
 
     @property
     def inbound_buffered(self) -> int:
@@ -65,7 +63,7 @@ class DatagramInput(SocketSettings):
         if n > here:
             raise ShortBufferError(f"{n} bytes were asked for, {here} are here")
         view = memoryview(self.data)[: n if n >= 0 else here]
-        self.loop.views.append(view)
+        self.loop.inbox.views.append(view)
         return view
 
     def next(self, n: int = -1) -> memoryview:

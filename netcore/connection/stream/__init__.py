@@ -1,0 +1,15 @@
+"""Streams, TCP and Unix: two halves, what waits between them and the kernel, and a filter if there is one."""
+
+from netcore.connection.stream.connection import CheckedStreamConnection, StreamConnection
+from netcore.connection.stream.dispatch import deliver, deliver_one
+from netcore.connection.stream.filters import Filter
+from netcore.connection.stream.outbox import Outbox
+
+__all__ = [
+    "CheckedStreamConnection",
+    "Filter",
+    "Outbox",
+    "StreamConnection",
+    "deliver",
+    "deliver_one",
+]

@@ -1,4 +1,4 @@
-"""Output of which some is in memory and some still in files."""
+"""Output that waits for the kernel: bytes in memory, and parts of files between them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from netcore.buffer import LinkedListBuffer
+from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["FilePart", "MixedBacklog"]
+__all__ = ["Backlog", "FilePart"]
 
 
 class FilePart:
@@ -35,29 +36,27 @@ class FilePart:
         os.close(self.fd)
 
 
-class MixedBacklog:
-    """A queue of bytes and file parts: what a connection uses of ``LinkedListBuffer``, and files between.
-
-    Args:
-        first: What is waiting already.
+class Backlog:
+    """A queue of bytes and parts of files, in the order of writing.
 
     Attributes:
+        blocked: Whether the kernel has refused some of it, so that it will report when it takes more.
         in_memory: Bytes held here.
         in_files: Bytes that are still in files.
         allowance: Bytes of files that may be offered to the kernel before the socket is next reported
             to be writable, so that a long file leaves room for the neighbours.
     """
 
-    __slots__ = ("_parts", "allowance", "in_files", "in_memory")
+    __slots__ = ("_behind", "_front", "allowance", "blocked", "in_files", "in_memory")
 
-    def __init__(self, first: LinkedListBuffer | None) -> None:
-        self._parts: deque[LinkedListBuffer | FilePart] = deque()
+    def __init__(self, allowance: int = 0) -> None:
+        self.blocked = False
         self.in_memory = 0
         self.in_files = 0
-        self.allowance = 0
-        if first is not None and not first.is_empty:
-            self._parts.append(first)
-            self.in_memory = first.buffered
+        self.allowance = allowance
+        self._front = LinkedListBuffer()
+        # A file, and what comes after it; there is seldom one.
+        self._behind: deque[LinkedListBuffer | FilePart] | None = None
 
     @property
     def buffered(self) -> int:
@@ -67,69 +66,73 @@ class MixedBacklog:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._parts
+        return not self.in_memory and self._behind is None
 
     @property
     def file(self) -> FilePart | None:
         """The file part that is next; None if bytes are, or nothing."""
-        head = self._parts[0] if self._parts else None
-        return head if isinstance(head, FilePart) else None
+        if self._behind is None or not self._front.is_empty:
+            return None
+        head = self._behind[0]
+        assert isinstance(head, FilePart)
+        return head
 
     def write(self, data: Buffer) -> int:
         """Appends bytes; see ``LinkedListBuffer.write``."""
-        tail = self._parts[-1] if self._parts else None
-        if not isinstance(tail, LinkedListBuffer):
-            tail = LinkedListBuffer()
-            self._parts.append(tail)
-        n = tail.write(data)
-        if tail.is_empty:
-            self._parts.pop()
+        last = self._front
+        if self._behind is not None:
+            tail = self._behind[-1]
+            if isinstance(tail, LinkedListBuffer):
+                last = tail
+            else:
+                last = LinkedListBuffer()
+                self._behind.append(last)
+        n = last.write(data)
         self.in_memory += n
         return n
 
     def add_file(self, part: FilePart) -> None:
         """Appends a part of a file, and takes its descriptor over."""
-        self._parts.append(part)
+        if self._behind is None:
+            self._behind = deque()
+        self._behind.append(part)
         self.in_files += part.left
 
-    def prepend(self, chunk: bytes | memoryview) -> None:
+    def prepend(self, chunk: Chunk) -> None:
         """Puts a chunk back in front of all; see ``LinkedListBuffer.prepend``."""
-        if not chunk:
-            return
-        head = self._parts[0] if self._parts else None
-        if not isinstance(head, LinkedListBuffer):
-            head = LinkedListBuffer()
-            self._parts.appendleft(head)
-        head.prepend(chunk)
+        self._front.prepend(chunk)
         self.in_memory += len(chunk)
 
-    def pop_chunks(self, limit: int) -> list[bytes | memoryview]:
+    def pop_chunks(self, limit: int) -> list[Chunk]:
         """Removes chunks from the front, none if a file is next; see ``LinkedListBuffer.pop_chunks``."""
-        head = self._parts[0] if self._parts else None
-        if not isinstance(head, LinkedListBuffer):
-            return []
-        chunks = head.pop_chunks(limit)
-        if head.is_empty:
-            self._parts.popleft()
-        self.in_memory -= sum(map(len, chunks))
+        held = self._front.buffered
+        chunks = self._front.pop_chunks(limit)
+        self.in_memory -= held - self._front.buffered
         return chunks
 
     def file_sent(self, n: int) -> None:
         """Takes so many bytes off the file that is next, and closes it if these were the last."""
         part = self.file
-        assert part is not None
+        assert part is not None and self._behind is not None
         part.offset += n
         part.left -= n
         self.in_files -= n
         self.allowance -= n
-        if not part.left:
-            self._parts.popleft()
-            part.close()
+        if part.left:
+            return
+        self._behind.popleft()
+        if self._behind and isinstance(self._behind[0], LinkedListBuffer):
+            self._front = self._behind[0]
+            self._behind.popleft()
+        if not self._behind:
+            self._behind = None
+        part.close()
 
     def release(self) -> None:
         """Drops everything and closes the files."""
-        parts, self._parts = self._parts, deque()
+        behind, self._behind = self._behind, None
+        self._front.release()
         self.in_memory = self.in_files = 0
-        for part in parts:
+        for part in behind or ():
             if isinstance(part, FilePart):
                 part.close()

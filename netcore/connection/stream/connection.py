@@ -6,45 +6,31 @@ import errno
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from netcore._native import error as system_error
-from netcore.connection.core.callbacks import run
-from netcore.connection.core.identity import UNWATCHED
-from netcore.connection.core.state import TRANSITIONS, Event, State
-from netcore.connection.stream.files import FilingStream
+from netcore.connection.core import TRANSITIONS, UNWATCHED, Event, State, checking, run
+from netcore.connection.stream.filtering import FilteredHalves
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
 from netcore.poll import Interest, Readiness
 
-if TYPE_CHECKING:
-    from netcore.address import Address
-    from netcore.connection.core.host import Host
-
-__all__ = ["StreamConnection"]
+__all__ = ["CheckedStreamConnection", "StreamConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 _NOTHING_FOLLOWS = (CloseReason.EOF, CloseReason.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
-class StreamConnection(FilingStream):
+class StreamConnection(FilteredHalves):
     """Joins the two halves: what events do to the connection, and how it ends."""
 
-    __slots__ = ("_owes_traffic",)
-
-    def __init__(
-        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
-    ) -> None:
-        super().__init__(host, fd, network, remote, local)
-        # Whether bytes that a pause has held back are still to be shown.
-        self._owes_traffic = False
+    __slots__ = ()
 
     # What the application asks for, on any thread.
 
     def pause_reading(self) -> None:
         """See ``Conn.pause_reading``."""
-        self._on_loop(self._pause)
+        self._on_loop(self.set_paused, True)
 
     def resume_reading(self) -> None:
         """See ``Conn.resume_reading``."""
@@ -60,13 +46,10 @@ class StreamConnection(FilingStream):
             self.advance(Event.SHUTDOWN_WRITE)
 
     def put(self, chunks: Iterable[bytes]) -> None:
-        """See ``LivingConnection.put``."""
+        """See ``Connection.put``."""
         for chunk in chunks:
             # Not that of a class that checks the thread: after the loop's end this runs on any.
             StreamConnection.write(self, chunk)
-
-    def _pause(self) -> None:
-        self.set_paused(True)
 
     def _resume(self) -> None:
         if not self.paused or self.closed:
@@ -75,12 +58,12 @@ class StreamConnection(FilingStream):
         if self._host.limits.edge_chunk:
             self._host.receive_again(self)  # the edge may have gone by in the turn of the pause
         if self.inbound_buffered:
-            self._owes_traffic = True
+            self.owe_traffic(True)
             self._host.post(self._pay_traffic)
 
     def _pay_traffic(self) -> None:
-        if self._owes_traffic:
-            self._owes_traffic = False
+        if self.owes_traffic:
+            self.owe_traffic(False)
             if not self.closed and (not self.paused or self.state is State.FAILED):
                 run(self._host, self, self._host.handler.on_traffic)
 
@@ -93,16 +76,27 @@ class StreamConnection(FilingStream):
             result: 0 for the end of the stream, else a negative errno.
         """
         self._host.counters.received_nothing(result)
-        if self._owes_traffic and (result not in _WOULD_BLOCK or self.state is State.FAILED):
+        if self.owes_traffic and (result not in _WOULD_BLOCK or self.state is State.FAILED):
             self._pay_traffic()  # what came before the end is shown before the end
         if result == 0:
             if self.receiving:
-                self._peer_closed()
+                self._stream_ended()
         elif result not in _WOULD_BLOCK:
             if Event.READ_ERROR in TRANSITIONS[self.state]:
                 self.end(Event.READ_ERROR, CloseReason.ERROR, system_error(result))
+            elif self.receiving:  # for the sake of a filter
+                self.end(Event.WRITE_ERROR, CloseReason.ERROR, system_error(result))
         elif self.state is State.FAILED:  # drained; there is no end of the stream to wait for
             self.end(Event.READ_ERROR, CloseReason.ERROR)
+
+    def _stream_ended(self) -> None:
+        error = self.end_of_stream()
+        if self.state is State.CLOSING:  # received for a filter, what it holds cannot leave
+            self.end(Event.WRITE_ERROR, CloseReason.ERROR, error or system_error(-errno.ECONNRESET))
+        elif error is not None and Event.READ_ERROR in TRANSITIONS[self.state]:
+            self.end(Event.READ_ERROR, CloseReason.ERROR, error)
+        else:
+            self._peer_closed()
 
     def _peer_closed(self) -> None:
         if self.state is State.FAILED:
@@ -139,17 +133,18 @@ class StreamConnection(FilingStream):
     def _fail(self, error: OSError) -> None:
         """Begins to drain the connection; what a pause has held back is shown before its end, too."""
         self.end(Event.WRITE_ERROR, CloseReason.ERROR, error)
-        self._owes_traffic = self._owes_traffic or (self.paused and self.inbound_buffered > 0)
+        if self.paused and self.inbound_buffered:
+            self.owe_traffic(True)
 
     @property
     def may_leave_input(self) -> bool:
-        """See ``Connection.may_leave_input``; past the peer's FIN, or an error, nothing comes."""
+        """See ``Retired.may_leave_input``; past the peer's FIN, or an error, nothing comes."""
         ending = self.ending
         return ending is not None and not ending.reset and ending.reason not in _NOTHING_FOLLOWS
 
     @property
     def leaves_input(self) -> bool:
-        """See ``Connection.leaves_input``; a stop closes idle connections too, and assumes no such thing."""
+        """See ``Retired.leaves_input``; a stop closes idle connections too, and assumes no such thing."""
         if not self._host.limits.linger or not self.may_leave_input:
             return False
         return self.ending is not None and self.ending.reason is not CloseReason.SHUTDOWN
@@ -165,15 +160,19 @@ class StreamConnection(FilingStream):
         """Draws the consequences of a turn, after its output has been offered to the kernel."""
         if self.ending is not None and self.ending.over:
             return
+        if self.find_filters_end():
+            self._pay_traffic()
+            self._peer_closed()
         if self._backlog is not None:
             self.send_files()
         self.tidy()
         if self.deadlines is not None:
             self.deadlines.flushed(self.backlogged, self._host.now())
             self._host.plan(self.deadlines)
-        if self._backlog is None:
+        if self.all_sent():
             self._flushed()
         if self.state is State.CLOSED:
+            self.wire = -1
             self._host.retire(self)
             return
         if self.state is State.CLOSING:
@@ -198,14 +197,15 @@ class StreamConnection(FilingStream):
         if self.state is State.FAILED:
             wanted = UNWATCHED
         else:
-            wanted = (_READ if self.receiving else 0) | (_WRITE if self._backlog is not None else 0)
+            wanted = (_READ if self.receiving else 0) | (_WRITE if self.awaits_room else 0)
             if not wanted and self.interest == UNWATCHED:  # hung up: it would be reported for ever
                 return
         if wanted != UNWATCHED and self._host.limits.edge_chunk:
             wanted |= _EDGE
             # An edge is reported once. If the kernel took all it was offered there will be no other,
             # unless it is asked anew.
-            if self._backlog is not None and not self._blocked and wanted == self.interest:
+            blocked = self._backlog is not None and self._backlog.blocked
+            if wanted & _WRITE and not blocked and wanted == self.interest:
                 self.interest = _EDGE
         if wanted != self.interest:
             try:
@@ -214,3 +214,10 @@ class StreamConnection(FilingStream):
                 self.reset(CloseReason.ERROR, error)
             else:
                 self.interest = wanted
+
+
+@checking
+class CheckedStreamConnection(StreamConnection):
+    """Raises ``WrongThreadError`` where a method of the loop's thread is called on another one."""
+
+    __slots__ = ()

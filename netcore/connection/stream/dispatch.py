@@ -1,15 +1,15 @@
-"""The hot loop: from the bytes of a batch to the handler."""
+"""The hot loop: from the bytes of a batch to the handler.
+
+This is the one place that sets the window of a connection from outside, and asks for what is kept of it.
+Calls instead, of ``show`` and ``keep``, would cost 0.1 of the 0.4 µs of Python that a message takes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from netcore.connection.core.callbacks import failed, react, release_views
-
-if TYPE_CHECKING:
-    from netcore.connection.core.host import Host
-    from netcore.connection.stream.connection import StreamConnection
+from netcore.connection.core import Host, failed, react
+from netcore.connection.stream.connection import StreamConnection
 
 __all__ = ["deliver", "deliver_one"]
 
@@ -24,27 +24,30 @@ def deliver_one(host: Host, conn: StreamConnection, n: int) -> None:
     """
     if n <= 0:
         conn.received_nothing(n)
-    elif conn.receiving:
-        if conn._kept is None:
-            conn._lo = 0
-            conn._hi = n
-        else:
+        return
+    if not conn.receiving:
+        if conn.paused:
             conn.show(0, n)
-        if conn.deadlines is not None:
-            conn.deadlines.last_in = host.time
-        try:
-            action = host.handler.on_traffic(conn)
-        except BaseException as error:
-            action = failed(host, conn, error)  # type: ignore[assignment]
-        if conn._lo != conn._hi:
             conn.keep()
-        if host.views:
-            release_views(host)
-        if action is not None:
-            react(host, conn, action)
-    elif conn.paused:
-        conn.show(0, n)
+        return
+    if conn._kept is None:
+        conn._lo = 0
+        conn._hi = n
+    elif not conn.show(0, n):
+        return
+    if conn.deadlines is not None:
+        conn.deadlines.last_in = host.time
+    try:
+        action = host.handler.on_traffic(conn)
+    except BaseException as error:
+        action = failed(host, conn, error)  # type: ignore[assignment]
+    if conn._lo != conn._hi:
         conn.keep()
+    inbox = host.inbox
+    if inbox.views:
+        inbox.release_views()
+    if action is not None:
+        react(host, conn, action)
 
 
 def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int]) -> None:
@@ -59,32 +62,36 @@ def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int
         results: What ``Sockets.receive`` returned.
     """
     on_traffic = host.handler.on_traffic
-    views = host.views
+    inbox = host.inbox
+    views = inbox.views
     lo = 0
     for conn, n in zip(conns, results, strict=False):
         if n <= 0:
             conn.received_nothing(n)
             continue
         hi = lo + n
-        if conn.receiving:
-            if conn._kept is None:
-                conn._lo = lo
-                conn._hi = hi
-            else:
+        if not conn.receiving:
+            if conn.paused:  # by a neighbour's callback, earlier in this batch
                 conn.show(lo, hi)
-            if conn.deadlines is not None:
-                conn.deadlines.last_in = host.time
-            try:
-                action = on_traffic(conn)
-            except BaseException as error:
-                action = failed(host, conn, error)  # type: ignore[assignment]
-            if conn._lo != conn._hi:
                 conn.keep()
-            if views:
-                release_views(host)
-            if action is not None:
-                react(host, conn, action)
-        elif conn.paused:  # by a neighbour's callback, earlier in this batch
-            conn.show(lo, hi)
-            conn.keep()
+            lo = hi
+            continue
+        if conn._kept is None:
+            conn._lo = lo
+            conn._hi = hi
+        elif not conn.show(lo, hi):
+            lo = hi
+            continue
         lo = hi
+        if conn.deadlines is not None:
+            conn.deadlines.last_in = host.time
+        try:
+            action = on_traffic(conn)
+        except BaseException as error:
+            action = failed(host, conn, error)  # type: ignore[assignment]
+        if conn._lo != conn._hi:
+            conn.keep()
+        if views:
+            inbox.release_views()
+        if action is not None:
+            react(host, conn, action)

@@ -7,26 +7,26 @@ socket is writable again and the backlog has been sent.
 
 from __future__ import annotations
 
+import abc
 import errno
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, BinaryIO
 
+from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.buffer import LinkedListBuffer
-from netcore.connection.core.callbacks import run
-from netcore.connection.core.state import Event, State
-from netcore.connection.stream.backlog import MixedBacklog
-from netcore.connection.stream.reading import InboundStream
-from netcore.errors import ConnectionClosedError, UnsupportedOperationError
+from netcore.connection.core import TRANSITIONS, Event, Host, State, run
+from netcore.connection.stream import files
+from netcore.connection.stream.backlog import Backlog, FilePart
+from netcore.connection.stream.outbox import Outbox
+from netcore.connection.stream.reading import ReadingHalf
+from netcore.errors import ConnectionClosedError, UnsupportedOperationError, WrongThreadError
 from netcore.handler import CloseReason
 from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netcore.connection.core.host import Host
-
-__all__ = ["OutboundStream"]
+__all__ = ["WritingHalf"]
 
 _FILE_PIECE = 65536
 """Bytes read from a file at once."""
@@ -35,27 +35,33 @@ _VIEW_WORTH_KEEPING = 8192
 """From this size on a view of the arena goes to the kernel as it is; copying less costs less."""
 
 _CROWDED = 64
-"""Beyond so many chunks in the outbox it is cheaper to send them than to count one connection's."""
+"""Beyond so many entries in the outbox it is cheaper to send them than to count one connection's."""
 
 
-class OutboundStream(InboundStream):
+class WritingHalf(ReadingHalf):
     """Notes writes down for the turn's batch; keeps a backlog for a peer that is slow.
 
     Attributes:
         congested: Whether unsent output has reached the high-water mark and not yet fallen to the low one.
+        wire: See ``Writer.wire``.
     """
 
-    __slots__ = ("_backlog", "_blocked", "_direct", "_outbox", "congested")
+    __slots__ = ("_backlog", "_direct", "_outbox", "congested", "wire")
 
     def __init__(
-        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
+        self,
+        host: Host,
+        outbox: Outbox,
+        fd: int,
+        network: str,
+        remote: bytes | Address,
+        local: Address | None,
     ) -> None:
         super().__init__(host, fd, network, remote, local)
+        self.wire = fd
         self.congested = False
-        self._outbox = host.outbox
-        self._backlog: LinkedListBuffer | MixedBacklog | None = None
-        # Whether the kernel refused some of it, so that it will report when it takes more.
-        self._blocked = False
+        self._outbox = outbox
+        self._backlog: Backlog | None = None
         # Whether a write may go straight to the outbox: open, and nothing waits in front.
         self._direct = True
 
@@ -64,16 +70,23 @@ class OutboundStream(InboundStream):
         super().entered(state)
         if not state.writes:
             self._direct = False
-            if state.drops_output and self._backlog is not None:
-                self._backlog.release()
-                self._backlog = None
+            if state.drops_output:
+                self.drop_output()
+
+    def drop_output(self) -> None:
+        """Forgets what waits, since nobody will take it."""
+        if self._backlog is not None:
+            self._backlog.release()
+            self._backlog = None
+
+    # What the application asks for.
 
     @property
     def outbound_buffered(self) -> int:
         """See ``Conn.outbound_buffered``."""
-        if len(self._outbox.fds) > _CROWDED:
-            self._host.flush()
-        return self._outbox.bytes_for(self.fd) + self.backlogged
+        if len(self._outbox.entries) > _CROWDED and self._host.in_loop():
+            self._outbox.flush()
+        return self._outbox.bytes_of(self) + self.backlogged
 
     @property
     def backlogged(self) -> int:
@@ -90,8 +103,7 @@ class OutboundStream(InboundStream):
         """See ``Conn.write``."""
         if type(data) is bytes and self._direct:
             outbox = self._outbox
-            outbox.fds.append(self.fd)
-            outbox.chunks.append(data)
+            outbox.entries.append((self, data))
             n = len(data)
             outbox.size += n
             if self.deadlines is not None:
@@ -102,17 +114,9 @@ class OutboundStream(InboundStream):
         if self._refuses_writes():
             return memoryview(data).nbytes
         chunk = self._owned(data)
-        if self._backlog is not None:
-            if self.deadlines is not None:
-                self.deadlines.queued(len(chunk))
-            self._backlog.write(chunk)
-            self._check_water()
-        else:
-            if self.deadlines is not None:
-                self.deadlines.wrote(len(chunk), self._host.time)
-            self._outbox.add(self.fd, chunk)
-            if self._outbox.size >= self._outbox.limit:
-                self._flush_early(len(chunk))
+        self.accept(chunk)
+        if self._outbox.size >= self._outbox.limit:
+            self._flush_early(len(chunk))
         return len(chunk)
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
@@ -126,29 +130,36 @@ class OutboundStream(InboundStream):
             total += self.write(piece)
         return total
 
+    def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
+        """See ``Conn.sendfile``."""
+        files.check(file, offset, count)
+        failed = self._refuses_writes()
+        part = files.extract(file, offset, count)
+        if part is None:
+            return files.copy(file, offset, count, self.write)
+        if isinstance(part, bytes):
+            return self.write(part) if part else 0
+        n = part.left
+        if failed:
+            part.close()
+        else:
+            if self.deadlines is not None:
+                self.deadlines.queued(n)
+            self.accept_file(part)
+            self._check_water()
+            self._host.settle_later(self)  # which sends it after what the outbox has
+        return n
+
     def send_to(self, data: Buffer, address: Address) -> int:
         """See ``Conn.send_to``."""
         raise UnsupportedOperationError("send_to needs a datagram connection, and this one is a stream")
 
     def flush(self) -> None:
         """See ``Conn.flush``."""
-        self._host.flush()
-
-    def _flush_early(self, n: int) -> None:
-        """Sends a full outbox, the last chunk of which is ``n`` bytes of this connection."""
-        self._host.flush()
-        limits = self._host.limits
-        if n >= limits.high_water and not self.congested:
-            # The kernel took most of it, in the midst of the write. Who waits for on_writable after so large
-            # a write must not depend on how fast the peer happens to read.
-            if self.backlogged > limits.low_water:
-                self.congested = True
-            else:
-                self._host.post(self._tell_writable)
-
-    def _tell_writable(self) -> None:
-        if not self.congested and self.state.writes:
-            run(self._host, self, self._host.handler.on_writable)
+        if not self._host.in_loop():
+            raise WrongThreadError(f"flush of connection {self.id} is for the thread of its loop")
+        self._outbox.flush()
+        self.send_files()
 
     def _refuses_writes(self) -> bool:
         """Raises if writing is over; True if it has failed, which ``on_close`` is about to tell.
@@ -168,36 +179,137 @@ class OutboundStream(InboundStream):
             return data
         view = memoryview(data)
         whole = view.format == "B" and view.contiguous
-        if whole and view.obj is self._host.arena and view.nbytes >= _VIEW_WORTH_KEEPING:
+        if whole and view.obj is self._host.inbox.arena and view.nbytes >= _VIEW_WORTH_KEEPING:
             return view[:]  # a view of our own: the handler's is released after the callback
         return bytes(view)
 
+    def _flush_early(self, n: int) -> None:
+        """Sends a full outbox, the last chunk of which is ``n`` bytes of this connection."""
+        if not self._host.in_loop():  # a mistake, and two batches at once would make a worse one of it
+            return
+        self._outbox.flush()
+        limits = self._host.limits
+        if n >= limits.high_water and not self.congested:
+            # The kernel took most of it, in the midst of the write. Who waits for on_writable after so large
+            # a write must not depend on how fast the peer happens to read.
+            if self.backlogged > limits.low_water:
+                self.congested = True
+            else:
+                self._host.post(self._tell_writable)
+
+    def _tell_writable(self) -> None:
+        if not self.congested and self.state.writes:
+            run(self._host, self, self._host.handler.on_writable)
+
+    # How it leaves.
+
+    @abc.abstractmethod
+    def write_failed(self, code: int) -> None:
+        """See ``Writer.write_failed``."""
+
+    def accept(self, chunk: Chunk) -> None:
+        """Takes output of the application that cannot go the short way."""
+        self.send_off(chunk)
+
+    def accept_file(self, part: FilePart) -> None:
+        """Takes a part of a file, behind all that has been written."""
+        if self._backlog is None:
+            self._backlog = Backlog(self._host.limits.write_cap)
+            self._direct = False
+        elif not self._backlog.in_files:
+            self._backlog.allowance = self._host.limits.write_cap
+        self._backlog.add_file(part)
+
+    def send_off(self, chunk: Chunk) -> None:
+        """Has a chunk leave at the end of the turn, behind what waits if anything does."""
+        if self._backlog is not None:
+            if self.deadlines is not None:
+                self.deadlines.queued(len(chunk))
+            self._backlog.write(chunk)
+            self._check_water()
+        else:
+            if self.deadlines is not None:
+                self.deadlines.wrote(len(chunk), self._host.time)
+            self._outbox.add(self, chunk)
+
     def unsent(self, chunk: Chunk, n: int) -> None:
-        """Takes back the end of a chunk that the kernel did not take.
-
-        The host calls this for the chunks of a batch in reverse order.
-
-        Args:
-            chunk: What was to be sent.
-            n: How many bytes of it, counted from its end, were not.
-        """
+        """See ``Writer.unsent``."""
         if self.state.drops_output:
             return
         if self._backlog is None:
-            self._backlog = LinkedListBuffer()
+            self._backlog = Backlog()
         self._direct = False
-        self._blocked = True
+        self._backlog.blocked = True
         self._backlog.prepend(chunk if n == len(chunk) else memoryview(chunk)[-n:])
         self._host.settle_later(self)
         self._check_water()
 
     def refill(self) -> None:
         """Puts the next part of the backlog into the outbox, since the socket is writable again."""
-        if self._backlog is not None:
-            self._blocked = False
-            for chunk in self._backlog.pop_chunks(self._host.limits.write_cap):
-                self._outbox.add(self.fd, chunk)
+        backlog = self._backlog
+        if backlog is not None:
+            backlog.blocked = False
+            backlog.allowance = self._host.limits.write_cap
+            self._offer_bytes(backlog)
             self._host.settle_later(self)
+
+    def _offer_bytes(self, backlog: Backlog) -> None:
+        for chunk in backlog.pop_chunks(self._host.limits.write_cap):
+            self._outbox.add(self, chunk)
+
+    def send_files(self) -> None:
+        """Offers the kernel the files that are next. The outbox has been sent: it has nothing of ours."""
+        backlog = self._backlog
+        if backlog is None or not backlog.in_files:
+            return
+        while not backlog.blocked and not backlog.is_empty:
+            part = backlog.file
+            if part is None:
+                self._offer_bytes(backlog)
+                self._outbox.flush()  # before the file behind it, and before a FIN
+            elif backlog.allowance <= 0:
+                return  # until the socket is reported to be writable
+            else:
+                self._send_part(backlog, part)
+
+    def _send_part(self, backlog: Backlog, part: FilePart) -> None:
+        count = min(part.left, backlog.allowance)
+        n = self._host.sockets.sendfile(self.fd, part.fd, part.offset, count)
+        if n > 0:
+            self._host.counters.bytes_sent += n
+            backlog.file_sent(n)
+        elif n == -errno.EAGAIN:
+            backlog.blocked = True
+        elif n == 0:
+            self.file_ended(part)
+        elif Event.WRITE_ERROR in TRANSITIONS[self.state]:
+            self.end(Event.WRITE_ERROR, CloseReason.ERROR, system_error(n)).reset = True
+
+    def file_ended(self, part: FilePart) -> None:
+        """Ends the connection with RST, lest the peer take what it has got of a file for all there is."""
+        error = OSError(errno.EIO, f"a file being sent ended {part.left} bytes too early")
+        self.end(Event.ABORT, CloseReason.ERROR, error).reset = True
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of files that have not been sent."""
+        return 0 if self._backlog is None else self._backlog.in_files
+
+    def await_flush(self) -> None:
+        """See ``Connection.await_flush``; a file may take as long as it goes on."""
+        ending = self.ending
+        if ending is not None and ending.timer is None and self.file_bytes:
+            timeout = self._host.limits.close_timeout
+            ending.timer = self._host.schedule(timeout, self._look_after_files, self.file_bytes)
+        else:
+            super().await_flush()
+
+    def _look_after_files(self, before: int) -> None:
+        if self.ending is not None and self.file_bytes < before:
+            self.ending.timer = None
+            self.await_flush()
+        else:
+            self.give_up()
 
     def tidy(self) -> None:
         """Lets go of an empty backlog; writes then go straight to the outbox again."""
@@ -207,9 +319,8 @@ class OutboundStream(InboundStream):
 
     def _check_water(self) -> None:
         limits = self._host.limits
-        backlog = self._backlog
         waiting = self.backlogged
-        held = backlog.in_memory if isinstance(backlog, MixedBacklog) else waiting
+        held = waiting - self.file_bytes
         if held > limits.max_outbound:
             error = OSError(errno.ENOBUFS, f"{held} bytes wait for the peer, {limits.max_outbound} may")
             self.end(Event.ABORT, CloseReason.OVERFLOW, error).reset = True

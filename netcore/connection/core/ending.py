@@ -1,0 +1,30 @@
+"""Why and how a connection ends."""
+
+from __future__ import annotations
+
+from netcore.handler import Callback, CloseReason, Timer
+
+__all__ = ["Ending"]
+
+
+class Ending:
+    """The end of a connection, once it has begun.
+
+    Attributes:
+        reason: What began it; later causes do not change that.
+        error: What ``on_close`` will be told.
+        reset: Whether to close with RST.
+        timer: What gives up on the peer.
+        callbacks: Of ``close``, to be called after ``on_close``.
+        over: Whether ``on_close`` has been called.
+    """
+
+    __slots__ = ("callbacks", "error", "over", "reason", "reset", "timer")
+
+    def __init__(self, reason: CloseReason) -> None:
+        self.reason = reason
+        self.error: Exception | None = None
+        self.reset = False
+        self.over = False
+        self.timer: Timer | None = None
+        self.callbacks: list[Callback] = []

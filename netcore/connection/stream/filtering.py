@@ -1,0 +1,310 @@
+"""A filter at work in a stream connection: between its two halves and the sockets.
+
+It comes in only where a connection leaves the short way anyway: input that is kept rather than shown in
+place, and output that cannot go straight to the outbox. So a connection without one is never asked whether it
+has one in receiving and writing.
+"""
+
+from __future__ import annotations
+
+from netcore._platform import read_at
+from netcore.address import Address
+from netcore.buffer import ElasticRingBuffer
+from netcore.connection.core import Event, Host, State
+from netcore.connection.stream.backlog import Backlog, FilePart
+from netcore.connection.stream.filters import Filter
+from netcore.connection.stream.outbox import Outbox
+from netcore.connection.stream.writing import WritingHalf
+from netcore.errors import UnsupportedOperationError
+from netcore.handler import CloseReason
+from netcore.sockets import Chunk
+
+__all__ = ["FilteredHalves"]
+
+_PIECE = 65536
+"""Bytes of a file brought to memory at once, since a filter cannot take it from where it is."""
+
+
+_DEAF = (State.PEER_CLOSED, State.FAILED, State.CLOSED)
+"""Where nothing comes any more that could set free what a filter holds."""
+
+
+class _ShortFileError(Exception):
+    """A file being sent has become shorter.
+
+    Attributes:
+        part: What was still to be sent of it.
+    """
+
+    def __init__(self, part: FilePart) -> None:
+        super().__init__()
+        self.part = part
+
+
+def _is_over(its: Filter) -> bool:
+    """Whether nothing more is to be fed."""
+    return its.ended or its.failure is not None
+
+
+class Filtering:
+    """The state of a filter's connection beyond what every connection has.
+
+    Attributes:
+        filter: What turns bytes into bytes.
+        waiting: Plain output in front of the filter: what this turn has written, or a file and what is
+            behind.
+        fresh: Bytes of it that were written in this turn, and count in the outbox.
+        finished: Whether nothing more may be wrapped: the filter was told so, or it has failed.
+        told: Whether the end, or the failure, that the filter has found was passed on.
+    """
+
+    __slots__ = ("filter", "finished", "fresh", "told", "waiting")
+
+    def __init__(self, filter_: Filter) -> None:
+        self.filter = filter_
+        self.waiting = Backlog()
+        self.fresh = 0
+        self.finished = False
+        self.told = False
+
+    @property
+    def buffered(self) -> int:
+        """Plain bytes that are in no output yet."""
+        return self.waiting.buffered + self.filter.held
+
+    def write(self, chunk: Chunk) -> None:
+        """Takes what the application has written."""
+        self.waiting.write(chunk)
+        self.fresh += len(chunk)
+
+    def produce(self) -> bytes:
+        """Brings what waits through the filter, files as far as they are allowed to; returns the raw output.
+
+        Raises:
+            _ShortFileError: A file has fewer bytes than are to be sent of it.
+            OSError: It cannot be read.
+        """
+        self.fresh = 0
+        waiting = self.waiting
+        while not self.finished and not waiting.is_empty:
+            part = waiting.file
+            if part is None:
+                self.filter.wrap(waiting.pop_chunks(-1))
+            elif waiting.allowance <= 0:
+                break
+            else:
+                self._wrap_piece(waiting, part)
+        return self.filter.output()
+
+    def _wrap_piece(self, waiting: Backlog, part: FilePart) -> None:
+        data = read_at(part.fd, min(part.left, waiting.allowance, _PIECE), part.offset)
+        if not data:
+            raise _ShortFileError(part)
+        self.filter.wrap((data,))
+        waiting.file_sent(len(data))
+
+    def finish(self) -> None:
+        """Has the filter end this side's direction."""
+        self.finished = True
+        self.filter.finish()
+
+    def give_up(self) -> None:
+        """Drops what waits: the filter has failed, or nobody takes anything any more."""
+        self.finished = True
+        self.waiting.release()
+
+
+class FilteredHalves(WritingHalf):
+    """Both halves of a stream, with room for a filter between them and the sockets."""
+
+    __slots__ = ("_filtering",)
+
+    def __init__(
+        self,
+        host: Host,
+        outbox: Outbox,
+        fd: int,
+        network: str,
+        remote: bytes | Address,
+        local: Address | None,
+    ) -> None:
+        super().__init__(host, outbox, fd, network, remote, local)
+        self._filtering: Filtering | None = None
+
+    def put_on(self, filter_: Filter) -> None:
+        """Puts a filter on, for what comes and what is written from now on. The loop's thread.
+
+        What has been written before leaves without it, and what is unread stays as it is.
+
+        Raises:
+            UnsupportedOperationError: There is one already.
+        """
+        if self._filtering is not None:
+            raise UnsupportedOperationError(f"connection {self.id} has a filter already")
+        self.keep()
+        if self._kept is None:
+            self._kept = ElasticRingBuffer(self._host.pool)
+        self._filtering = Filtering(filter_)
+        self._direct = False
+        self._produce_soon()
+
+    def _produce_soon(self) -> None:
+        self._outbox.producers[self] = None
+        self._host.settle_later(self)
+
+    def entered(self, state: State) -> None:
+        """See ``Connection.entered``."""
+        super().entered(state)
+        if self._filtering is not None and state is not State.OPEN:
+            self._produce_soon()
+
+    def drop_output(self) -> None:
+        """See ``WritingHalf.drop_output``."""
+        super().drop_output()
+        if self._filtering is not None:
+            self._filtering.give_up()
+
+    # What comes in.
+
+    def _decide_receiving(self) -> None:
+        super()._decide_receiving()
+        filtering = self._filtering
+        if filtering is not None and filtering.filter.held and self.state not in _DEAF:
+            self.receiving = True  # for the filter's sake alone
+
+    def take_in(self, received: memoryview) -> bool:
+        """See ``ReadingHalf.take_in``."""
+        filtering = self._filtering
+        if filtering is None:
+            return super().take_in(received)
+        its = filtering.filter
+        if self._is_deaf(its):
+            return False
+        held = its.held
+        plain = its.feed(received)
+        self._outbox.producers[self] = None  # an answer, or what it has held
+        if held or _is_over(its):
+            self._decide_receiving()
+            self._host.settle_later(self)
+        if not plain or not self.state.receives:
+            return False
+        self.store(plain)
+        return not self.paused
+
+    @staticmethod
+    def _is_deaf(its: Filter) -> bool:
+        return its.ended or its.failure is not None
+
+    def _drop_if_empty(self) -> None:
+        if self._filtering is None:
+            super()._drop_if_empty()
+
+    # What goes out.
+
+    @property
+    def backlogged(self) -> int:
+        """See ``WritingHalf.backlogged``; what waits in front of the filter, too."""
+        filtering = self._filtering
+        return super().backlogged + (0 if filtering is None else filtering.buffered)
+
+    @property
+    def file_bytes(self) -> int:
+        """See ``WritingHalf.file_bytes``."""
+        filtering = self._filtering
+        return super().file_bytes + (0 if filtering is None else filtering.waiting.in_files)
+
+    def accept(self, chunk: Chunk) -> None:
+        """See ``WritingHalf.accept``."""
+        if self._filtering is None:
+            super().accept(chunk)
+        else:
+            self._filtering.write(chunk)
+            self._outbox.size += len(chunk)
+            self._outbox.producers[self] = None
+
+    def accept_file(self, part: FilePart) -> None:
+        """See ``WritingHalf.accept_file``; a filter gets it piece by piece."""
+        if self._filtering is None:
+            super().accept_file(part)
+        else:
+            self._filtering.waiting.allowance = self._host.limits.write_cap
+            self._filtering.waiting.add_file(part)
+            self._outbox.producers[self] = None
+
+    def produce(self) -> None:
+        """See ``Producer.produce``."""
+        filtering = self._filtering
+        if filtering is None:
+            return
+        self._outbox.size -= filtering.fresh
+        try:
+            raw = filtering.produce()
+        except _ShortFileError as short:
+            self.file_ended(short.part)
+        except Exception as error:  # the filter's, or of reading a file
+            self.reset(CloseReason.ERROR, error)
+        else:
+            if raw and not self.state.drops_output:
+                self.send_off(raw)
+            if filtering.buffered:
+                self._check_water()
+
+    def refill(self) -> None:
+        """See ``WritingHalf.refill``."""
+        super().refill()
+        filtering = self._filtering
+        if filtering is None or filtering.waiting.is_empty:
+            return
+        if self._backlog is None or self._backlog.is_empty:
+            filtering.waiting.allowance = self._host.limits.write_cap
+            self._produce_soon()
+
+    def tidy(self) -> None:
+        """See ``WritingHalf.tidy``."""
+        super().tidy()
+        if self._filtering is not None:
+            self._direct = False
+
+    @property
+    def awaits_room(self) -> bool:
+        """Whether there is output for the next time that the socket is writable."""
+        filtering = self._filtering
+        return self._backlog is not None or (filtering is not None and not filtering.waiting.is_empty)
+
+    def all_sent(self) -> bool:
+        """Whether a FIN may follow, since nothing is owed to the peer; has the filter say its last before."""
+        if self._backlog is not None:
+            return False
+        filtering = self._filtering
+        if filtering is None:
+            return True
+        if filtering.buffered:
+            return False
+        if not filtering.finished and self.state in (State.CLOSING, State.SHUTTING):
+            filtering.finish()
+            self._produce_soon()
+            return False
+        return True
+
+    # How it ends.
+
+    def end_of_stream(self) -> Exception | None:
+        """What the filter, if there is one, has to say of an end of the network's stream."""
+        filtering = self._filtering
+        return None if filtering is None else filtering.filter.end_of_stream()
+
+    def find_filters_end(self) -> bool:
+        """Ends the connection if its filter has failed; otherwise tells whether the peer has ended, once."""
+        filtering = self._filtering
+        if filtering is None or filtering.told:
+            return False
+        its = filtering.filter
+        if its.failure is not None:
+            filtering.told = True
+            filtering.give_up()
+            self.end(Event.CLOSE, CloseReason.ERROR, its.failure)
+            return False
+        if its.ended and self.state.receives and not self.paused:
+            filtering.told = True
+            return True
+        return False

@@ -1,0 +1,47 @@
+"""The end of a turn: what was written leaves, and everything draws the consequences."""
+
+from __future__ import annotations
+
+from netcore.connection import Outbox, Settling
+from netcore.eventloop.departures import Departures
+
+__all__ = ["Aftermath"]
+
+
+class Aftermath:
+    """What has something to do at the end of the turn. On the loop's thread.
+
+    Args:
+        outbox: What is sent first.
+        departures: Those that are closed last.
+
+    Attributes:
+        unsettled: What ``later`` was told of, in that order.
+    """
+
+    def __init__(self, outbox: Outbox, departures: Departures) -> None:
+        self._outbox = outbox
+        self._departures = departures
+        self.unsettled: dict[Settling, None] = {}
+
+    def later(self, what: Settling) -> None:
+        """See ``Host.settle_later``."""
+        self.unsettled[what] = None
+
+    def settle(self) -> None:
+        """Sends what was written, draws the consequences, and repeats while these write more."""
+        outbox = self._outbox
+        outbox.flush()
+        while self.unsettled:
+            unsettled, self.unsettled = self.unsettled, {}
+            for each in unsettled:
+                # What on_writable of the one before has written must not come after a FIN.
+                if outbox.entries or outbox.producers:
+                    outbox.flush()
+                each.settle()
+            self._departures.bury()
+            outbox.flush()
+
+    def clear(self) -> None:
+        """Forgets everything, in a forked child."""
+        self.unsettled.clear()

@@ -1,0 +1,295 @@
+"""What has to pass between the peers before a connection opens.
+
+A socket in such a phase is no connection yet, so the handler cannot hear of it, whatever happens. It has its
+place under ``Options.max_connections``, counts as a connection of its loop, and has a time limit for each
+phase. When the last has passed, a connection is made of it, with what has come behind.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from netcore._native import error as system_error
+from netcore.address import Address
+from netcore.connection import UNWATCHED, StreamConnection
+from netcore.eventloop.complaints import Complaints
+from netcore.eventloop.connections import Connections
+from netcore.eventloop.site import Site
+from netcore.handler import Timer
+from netcore.poll import Interest, Readiness
+
+__all__ = ["Arrivals", "Newcomer", "Phase"]
+
+_READ, _WRITE = int(Interest.READ), int(Interest.WRITE)
+_WRITABLE = int(Readiness.WRITABLE)
+_WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
+
+
+def _nothing(*args: object) -> None:
+    """Stands in for who does not want to know."""
+
+
+class Phase(Protocol):
+    """One thing that has to pass before a connection opens, such as a header or a handshake; sans-I/O.
+
+    It bounds for itself how much it takes. It belongs to one connection, and is called on its loop's thread
+    only.
+
+    Attributes:
+        timeout: Seconds that it may take.
+        done: Whether it has passed. One that has from the start only says something, by its ``output``.
+    """
+
+    timeout: float
+    done: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes what has come, split as the network has split it.
+
+        Returns:
+            Once it is done, the bytes behind what it has taken, which are the next one's; else ``b""``.
+
+        Raises:
+            Exception: It cannot pass. What output there is by then is offered to the kernel once, and the
+                socket closed.
+        """
+
+    def output(self) -> bytes:
+        """Takes out the bytes that are to be sent by now; ``b""`` for none. Asked at the start, too."""
+
+    def prepare(self, conn: StreamConnection) -> None:
+        """Does to the connection, before its ``on_open``, what follows from this: puts a filter on, say."""
+
+
+@dataclass(slots=True)
+class Newcomer:
+    """A connected socket that is to become a connection.
+
+    Attributes:
+        fd: The non-blocking descriptor, attached and not registered.
+        network: "tcp" or "unix".
+        remote: The peer's address, or its packed name.
+        local: This side's address; None to ask the system when it is wanted.
+        context: What ``conn.context`` will be.
+        opening: Called before its ``on_open``.
+        opened: Called with the connection after its ``on_open``.
+        failed: Called with the error if there will be none.
+    """
+
+    fd: int
+    network: str
+    remote: bytes | Address
+    local: Address | None
+    context: object = None
+    opening: Callable[[], object] = _nothing
+    opened: Callable[[StreamConnection], object] = _nothing
+    failed: Callable[[Exception], object] = _nothing
+
+
+class Arrivals:
+    """The sockets in a phase before ``on_open``. On the loop's thread.
+
+    Args:
+        site: The loop.
+        connections: What they become a part of.
+    """
+
+    def __init__(self, site: Site, connections: Connections) -> None:
+        self._site = site
+        self._connections = connections
+        self._complaints = Complaints(site.clock)
+        self._under_way: dict[int, _Arrival] = {}
+
+    @property
+    def count(self) -> int:
+        """How many there are. Any thread."""
+        return len(self._under_way)
+
+    def begin(self, newcomer: Newcomer, phases: Sequence[Phase]) -> Callable[[Exception], object]:
+        """Leads a newcomer through its phases.
+
+        Returns:
+            What fails it, with an error, unless it has come through.
+        """
+        arrival = _Arrival(self._site, newcomer, phases, self._pass, self._fail)
+        self._under_way[newcomer.fd] = arrival
+        self._connections.arriving.pop(newcomer.fd, None)  # second, so that it is always counted
+        arrival.start()
+        return arrival.fail
+
+    def _pass(self, arrival: _Arrival) -> None:
+        newcomer = arrival.newcomer
+        newcomer.opening()
+        try:
+            conn = self._connections.establish(
+                newcomer.fd,
+                newcomer.network,
+                newcomer.remote,
+                newcomer.local,
+                newcomer.context,
+                arrival.interest,
+                arrival.prepare,
+            )
+        except Exception as error:
+            newcomer.failed(error)
+        else:
+            newcomer.opened(conn)
+        finally:
+            self._under_way.pop(newcomer.fd, None)
+
+    def _fail(self, arrival: _Arrival, error: Exception) -> None:
+        site = self._site
+        newcomer = arrival.newcomer
+        self._under_way.pop(newcomer.fd, None)
+        with site.descriptor_lock:
+            site.sockets.close([newcomer.fd])
+        if site.shared.gate is not None:
+            site.shared.gate.give_back(1)
+        site.counters.unopened += 1
+        if not site.stopping and (times := self._complaints.due()):
+            site.logger.warning("a connection could not be opened: %s (%d times)", error, times)
+        newcomer.failed(error)
+
+    def end_all(self, error: Exception) -> None:
+        """Closes all of them, since the loop stops."""
+        for arrival in list(self._under_way.values()):
+            arrival.fail(error)
+
+    def abandon(self) -> list[int]:
+        """Forgets all of them, in a forked child; returns their descriptors, which are left to close."""
+        fds = list(self._under_way)
+        self._under_way.clear()
+        return fds
+
+
+class _Arrival:
+    """One socket on its way through its phases; a ``Watcher``.
+
+    Attributes:
+        newcomer: What it is.
+        interest: What the poller watches it for, or ``UNWATCHED``.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        newcomer: Newcomer,
+        phases: Sequence[Phase],
+        passed: Callable[[_Arrival], object],
+        failed: Callable[[_Arrival, Exception], object],
+    ) -> None:
+        self.newcomer = newcomer
+        self.interest = UNWATCHED
+        self._site = site
+        self._ahead = deque(phases)
+        self._behind: list[Phase] = []
+        self._passed = passed
+        self._failed = failed
+        self._unsent = b""
+        self._rest = b""
+        self._timer: Timer | None = None
+        self._over = False
+
+    def start(self) -> None:
+        """Begins with the first phase."""
+        self._guarded(self._go_on)
+
+    def ready(self, readiness: int) -> None:
+        """See ``Watcher.ready``."""
+        if not self._over:
+            self._guarded(lambda: self._take(readiness))
+
+    def _guarded(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except Exception as error:
+            self.fail(error)
+
+    def _take(self, readiness: int) -> None:
+        if self._unsent:
+            self._send(b"")
+        if not readiness & ~_WRITABLE:
+            self._watch()
+            return
+        n = self._site.receive_aside([self.newcomer.fd])[0]
+        if n > 0:
+            self._rest += self._site.inbox.arena[:n]
+            self._site.counters.bytes_received += n
+            self._go_on()
+        elif n == 0:
+            raise ConnectionResetError(errno.ECONNRESET, "the peer left before the connection was open")
+        elif n not in _WOULD_BLOCK:
+            raise system_error(n)
+
+    def _go_on(self) -> None:
+        """Goes as far as what has come allows."""
+        while self._ahead and not self._over:
+            phase = self._ahead[0]
+            if self._timer is None:
+                self._timer = self._site.schedule(phase.timeout, self._too_late)
+            if self._rest and not phase.done:
+                data, self._rest = self._rest, b""
+                try:
+                    self._rest = phase.feed(data)
+                finally:
+                    self._send(phase.output())
+            else:
+                self._send(phase.output())
+            if not phase.done:
+                self._watch()
+                return
+            self._timer.cancel()
+            self._timer = None
+            self._behind.append(self._ahead.popleft())
+        if not self._over:
+            self._over = True
+            self._site.watchers.release(self.newcomer.fd)
+            self._passed(self)
+
+    def prepare(self, conn: StreamConnection) -> None:
+        """Brings the new connection to where the phases have come."""
+        for phase in self._behind:
+            phase.prepare(conn)
+        if self._unsent:
+            conn.unsent(self._unsent, len(self._unsent))
+        if self._rest:
+            with memoryview(self._rest) as rest:
+                conn.take_in(rest)
+
+    def _send(self, data: bytes) -> None:
+        self._unsent += data
+        if not self._unsent:
+            return
+        sent = self._unsent
+        exceptions = self._site.sockets.send([self.newcomer.fd], [sent])
+        left = exceptions[0][1] if exceptions else 0
+        if left < 0:
+            self._unsent = b""
+            raise system_error(left)
+        self._unsent = sent[len(sent) - left :]
+        self._site.counters.bytes_sent += len(sent) - left
+
+    def _watch(self) -> None:
+        wanted = _READ | (_WRITE if self._unsent else 0)
+        if self.interest == UNWATCHED:
+            self._site.watchers.attend(self.newcomer.fd, self, wanted)
+        elif wanted != self.interest:
+            self._site.watchers.change(self.newcomer.fd, wanted)
+        self.interest = wanted
+
+    def _too_late(self) -> None:
+        self.fail(TimeoutError(errno.ETIMEDOUT, "what has to pass before the connection opens took too long"))
+
+    def fail(self, error: Exception) -> None:
+        """Ends it without a connection."""
+        if self._over:
+            return
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._site.watchers.neglect(self.newcomer.fd)
+        self._failed(self, error)

@@ -1,0 +1,197 @@
+"""The connections that a loop hosts."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from contextlib import suppress
+
+from netcore.address import Address
+from netcore.connection import (
+    UNWATCHED,
+    CheckedDatagramConnection,
+    CheckedStreamConnection,
+    Connection,
+    DatagramConnection,
+    Retired,
+    StreamConnection,
+    run,
+)
+from netcore.eventloop.datagram_reader import DatagramReader
+from netcore.eventloop.site import Site
+from netcore.handler import CloseReason, Conn
+from netcore.poll import Interest
+
+__all__ = ["Connections"]
+
+
+class Connections:
+    """Those that are open, from before their ``on_open`` until they are retired. On the loop's thread.
+
+    Args:
+        site: The loop.
+
+    Attributes:
+        streams: The streams by their descriptor.
+        arriving: Descriptors that other threads have accepted for this loop. Any thread may add one.
+        turning_away: Whether newcomers are refused.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._first_interest = int(Interest.READ) | (int(Interest.EDGE) if site.limits.edge_chunk else 0)
+        debug = site.shared.debug
+        self._stream_class = CheckedStreamConnection if debug else StreamConnection
+        self._datagram_class = CheckedDatagramConnection if debug else DatagramConnection
+        self.streams: dict[int, StreamConnection] = {}
+        self._dialled: dict[int, DatagramConnection] = {}
+        self._by_id: dict[int, Connection] = {}
+        self.arriving: dict[int, None] = {}
+        self.turning_away = False
+
+    @property
+    def count(self) -> int:
+        """How many there are, those arriving included; a server's datagrams do not count. Any thread."""
+        return len(self.streams) + len(self.arriving) + len(self._dialled)
+
+    @property
+    def outbound_buffered(self) -> int:
+        """Bytes that the kernel has not taken when they were offered, and datagrams. Any thread."""
+        streams = sum(conn.backlogged for conn in list(self.streams.values()))
+        return streams + sum(conn.outbox.buffered for conn in list(self._dialled.values()))
+
+    def find(self, conn_id: int) -> Conn | None:
+        """Returns the open connection with this id. Any thread."""
+        return self._by_id.get(conn_id)
+
+    def all(self) -> list[Conn]:
+        """Returns those that are open. Any thread."""
+        return list(self._by_id.values())
+
+    def adopt(
+        self, fd: int, network: str, remote: bytes | Address, local: Address | None, context: object = None
+    ) -> StreamConnection:
+        """Makes a connection of a non-blocking descriptor that is not attached yet; see ``establish``."""
+        try:
+            self._site.sockets.attach(fd)
+        except OSError:
+            self.arriving.pop(fd, None)
+            raise
+        return self.establish(fd, network, remote, local, context)
+
+    def establish(
+        self,
+        fd: int,
+        network: str,
+        remote: bytes | Address,
+        local: Address | None,
+        context: object = None,
+        interest: int = UNWATCHED,
+        prepare: Callable[[StreamConnection], object] | None = None,
+    ) -> StreamConnection:
+        """Makes a stream connection of an attached descriptor, and opens it.
+
+        Args:
+            fd: It is reset if this fails.
+            network: "tcp" or "unix".
+            remote: The peer's address, or its packed name.
+            local: This side's address; None to ask the system when it is wanted.
+            context: What ``conn.context`` is from the start.
+            interest: What the poller watches it for already.
+            prepare: Called with the connection before its ``on_open``. What it leaves there to be read is
+                shown right after.
+
+        Raises:
+            OSError: The poller refuses it, or the loop takes no more connections.
+        """
+        site = self._site
+        try:
+            if self.turning_away:
+                raise OSError(errno.ECONNABORTED, "the loop is stopping")
+            if interest != self._first_interest:
+                site.watch(fd, interest, self._first_interest)
+        except OSError:
+            self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
+            if interest != UNWATCHED:
+                with suppress(OSError):
+                    site.poller.unregister(fd)
+            site.sockets.reset(fd)
+            if site.shared.gate is not None:
+                site.shared.gate.give_back(1)
+            raise
+        conn = self._stream_class(site, site.outbox, fd, network, remote, local)
+        conn.context = context
+        conn.interest = self._first_interest
+        self.streams[fd] = conn
+        self.arriving.pop(fd, None)  # second, so that nobody sees the connection neither here nor there
+        self._by_id[conn.id] = conn
+        if prepare is not None:
+            prepare(conn)
+        if site.limits.idle_timeout:
+            conn.set_deadline(site.limits.idle_timeout)
+        run(site, conn, site.handler.on_open)
+        if prepare is not None and conn.inbound_buffered and conn.receiving:
+            run(site, conn, site.handler.on_traffic)
+        return conn
+
+    def establish_datagrams(
+        self, fd: int, family: int, remote: Address, local: Address | None, context: object
+    ) -> DatagramConnection:
+        """Makes a connection of an attached, connected datagram socket, and opens it.
+
+        Raises:
+            OSError: The poller refuses it, or the loop takes no more connections; the socket is closed then.
+        """
+        site = self._site
+        conn = self._datagram_class(site, fd, family, remote, local)
+        try:
+            if self.turning_away:
+                raise OSError(errno.ECONNABORTED, "the loop is stopping")
+            site.watchers.attend(fd, DatagramReader(site, conn), self._first_interest)
+        except OSError:
+            site.sockets.close([fd])
+            if site.shared.gate is not None:
+                site.shared.gate.give_back(1)
+            raise
+        conn.context = context
+        conn.interest = self._first_interest
+        self._dialled[fd] = conn
+        self._by_id[conn.id] = conn
+        if site.limits.idle_timeout:
+            conn.set_deadline(site.limits.idle_timeout)
+        run(site, conn, site.handler.on_open)
+        return conn
+
+    def remove(self, conn: Retired) -> None:
+        """Lets go of a connection that is retired, while its descriptor is still open."""
+        if self.streams.pop(conn.fd, None) is None and self._dialled.pop(conn.fd, None) is not None:
+            self._site.watchers.release(conn.fd)
+        self._by_id.pop(conn.id, None)
+
+    def turn_away(self) -> None:
+        """Begins to close every connection, and refuses new ones."""
+        self.turning_away = True
+        for conn in list(self._by_id.values()):
+            conn.shut_down()
+
+    def reset_all(self, error: Exception | None) -> None:
+        """Resets every connection, and refuses new ones; ``on_close`` is told the error."""
+        self.turning_away = True
+        for conn in list(self._by_id.values()):
+            conn.reset(CloseReason.SHUTDOWN, error)
+
+    def abandon(self) -> list[int]:
+        """Lets go of all connections, in a forked child; returns their descriptors, which are left to close.
+
+        Nothing of them goes on, not even in a callback in which the fork was made: they are closed here
+        without a word to the kernel or the handler, since they go on in the parent.
+        """
+        self.turning_away = True
+        fds = [conn.fd for conn in self._by_id.values()]
+        for conn in self._by_id.values():
+            conn.abandon()
+        self.streams.clear()
+        self._dialled.clear()
+        self._by_id.clear()
+        self.arriving.clear()
+        return fds

@@ -1,0 +1,99 @@
+"""The datagram sockets of servers."""
+
+from __future__ import annotations
+
+import errno
+
+from netcore._native import error as system_error
+from netcore.address import Address
+from netcore.connection import CheckedDatagramConn, DatagramConn, DatagramPort
+from netcore.eventloop.complaints import Complaints
+from netcore.eventloop.datagram_reader import DatagramReader
+from netcore.eventloop.site import Site
+from netcore.poll import Interest
+from netcore.sockets import duplicate
+
+__all__ = ["DatagramListener"]
+
+_READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+
+
+class DatagramListener:
+    """A bound datagram socket and the port behind it; what an ``Acceptor`` is for streams.
+
+    Args:
+        site: The loop that serves it.
+        fd: The non-blocking descriptor, attached to the sockets of the loop.
+        family: AF_INET or AF_INET6.
+        address: Where it is bound, with the real port.
+    """
+
+    def __init__(self, site: Site, fd: int, family: int, address: Address) -> None:
+        self._site = site
+        conn_class = CheckedDatagramConn if site.shared.debug else DatagramConn
+        local = Address("udp", address.host, address.port, zone=address.zone)
+        self._port = DatagramPort(site, fd, family, local, self, conn_class)
+        self._reader = DatagramReader(site, self._port)
+        self._complaints = Complaints(site.clock)
+        self._wants_write = False
+        self._started = False
+        self._closed = False
+
+    def start(self) -> None:
+        """Begins to receive. The loop's thread."""
+        if not self._closed and not self._started:
+            try:
+                self._site.watchers.attend(self._port.fd, self._reader, self._interest())
+            except OSError as error:
+                self._site.logger.error("cannot receive on %s: %s", self._port.local, error)
+            else:
+                self._started = True
+
+    def close(self) -> None:
+        """Sends what has been written and closes the socket; its datagrams cannot be answered any more."""
+        if self._closed:
+            return
+        self._closed = True
+        self._port.outbox.settle()
+        self._started = False
+        self._site.watchers.neglect(self._port.fd)
+        with self._site.descriptor_lock:
+            self._port.outbox.close()
+            self._site.sockets.close([self._port.fd])
+
+    def abandon(self) -> int:
+        """Lets go of the socket, in a forked child, and returns its descriptor, which is left to close."""
+        self._closed = True
+        self._port.outbox.close()
+        return self._port.fd
+
+    def dup(self) -> int:
+        """Duplicates the descriptor. Any thread; OSError once it is closed."""
+        with self._site.descriptor_lock:
+            if self._closed:
+                raise system_error(-errno.EBADF)
+            with self._site.sockets.borrow(self._port.fd) as sock:
+                return duplicate(sock)
+
+    @property
+    def outbound_buffered(self) -> int:
+        """Bytes written and not sent. Any thread."""
+        return self._port.outbox.buffered
+
+    def report_drop(self, waiting: int) -> None:
+        """See ``PortOwner.report_drop``."""
+        if times := self._complaints.due():
+            self._site.logger.warning(
+                "%d bytes wait to be sent on %s: datagrams are dropped (%d)", waiting, self._port.local, times
+            )
+
+    def watch_writable(self, on: bool) -> None:
+        """See ``PortOwner.watch_writable``."""
+        if on != self._wants_write:
+            self._wants_write = on
+            if self._started:
+                self._site.watchers.change(self._port.fd, self._interest())
+
+    def _interest(self) -> int:
+        edge = _EDGE if self._site.limits.edge_chunk else 0
+        return _READ | edge | (_WRITE if self._wants_write else 0)

@@ -1,0 +1,101 @@
+"""Receiving datagrams: of a server's socket, or of a dialled one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import Protocol
+
+from netcore.connection import DatagramOutbox
+from netcore.eventloop.site import Site
+from netcore.poll import Readiness
+
+__all__ = ["DatagramReader", "Sink"]
+
+_PER_TURN = 256
+"""Datagrams received from one socket in one turn, so that a flood of them does not starve the others."""
+
+_ERROR_COST = 4096
+"""What an error counts of an edge-triggered chunk, so that a lasting one does not hold the loop for ever."""
+
+_WRITABLE, _ERROR = int(Readiness.WRITABLE), int(Readiness.ERROR)
+_SENDABLE = int(Readiness.WRITABLE | Readiness.HANGUP | Readiness.ERROR)
+
+
+class Sink(Protocol):
+    """Whose socket it is: a ``DatagramPort`` or a ``DatagramConnection``."""
+
+    outbox: DatagramOutbox
+
+    @property
+    def fd(self) -> int:
+        """The descriptor."""
+
+    @property
+    def receiving(self) -> bool:
+        """Whether datagrams are wanted."""
+
+    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Hands a batch to the handler."""
+
+    def receive_failed(self, code: int) -> None:
+        """Reports a negative errno."""
+
+
+class DatagramReader:
+    """Receives from one socket when the poller says so; a ``Watcher``."""
+
+    def __init__(self, site: Site, sink: Sink) -> None:
+        self._site = site
+        self._sink = sink
+
+    def ready(self, readiness: int) -> None:
+        """See ``Watcher.ready``."""
+        sink = self._sink
+        if readiness & _SENDABLE and sink.outbox.backed_up:
+            sink.outbox.refill()
+        if not readiness & ~_WRITABLE:
+            return
+        if sink.receiving:
+            if self._receive():
+                # Tasks of a turn run after its events, so it takes one of them to reach the next turn.
+                self._site.post(self._site.post, self.go_on)
+        elif readiness & _ERROR:
+            self._take_error()
+
+    def go_on(self) -> None:
+        """Receives without waiting for readiness, which an edge tells only once. A task of each turn."""
+        if self._receive():
+            self._site.post(self.go_on)
+
+    def _receive(self) -> bool:
+        """Takes one batch; edge-triggered, batch after batch until nothing is left or the chunk is full.
+
+        Returns:
+            Whether there may be more, of which the poller will not tell.
+        """
+        sink = self._sink
+        left = self._site.limits.edge_chunk
+        counters = self._site.counters
+        while sink.receiving:
+            datagrams, code = self._site.sockets.receive_datagrams(sink.fd, _PER_TURN)
+            size = sum([len(data) for data, _ in datagrams if data])  # a list is faster than a generator
+            counters.datagrams_received += len(datagrams)
+            counters.bytes_received += size
+            sink.deliver(datagrams)
+            if code:
+                sink.receive_failed(code)
+                left -= _ERROR_COST
+            elif not datagrams:
+                return False
+            left -= size + len(datagrams)
+            if left <= 0:
+                return self._site.limits.edge_chunk > 0
+        return False
+
+    def _take_error(self) -> None:
+        """Asks for an error that the poller would report for ever, since nobody receives."""
+        with self._site.sockets.borrow(self._sink.fd) as sock:
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._sink.receive_failed(-code)

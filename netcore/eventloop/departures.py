@@ -1,0 +1,102 @@
+"""How connections leave a loop: from retirement to the closed descriptor, and beyond."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from netcore.connection import UNWATCHED, Retired
+from netcore.eventloop.connections import Connections
+from netcore.eventloop.lingering import Linger
+from netcore.eventloop.site import Site
+
+__all__ = ["Departures"]
+
+
+class Departures:
+    """Those that have ended in this turn, and descriptors that outlive them. On the loop's thread.
+
+    Args:
+        site: The loop.
+        connections: What they leave.
+
+    Attributes:
+        lingering: Descriptors of connections that are gone, whose peers are still sending.
+        parting: Connections that are gone, but whose ``on_close`` has not returned yet. Any thread.
+    """
+
+    def __init__(self, site: Site, connections: Connections) -> None:
+        self._site = site
+        self._connections = connections
+        self._retired: list[Retired] = []
+        self.lingering: dict[int, Linger] = {}
+        self.parting = 0
+
+    def retire(self, conn: Retired) -> None:
+        """See ``Host.retire``."""
+        if conn.interest != UNWATCHED:
+            conn.interest = UNWATCHED
+            with suppress(OSError):  # the system may have forgotten it already
+                self._site.poller.unregister(conn.fd)
+        self.parting += 1  # first, so that nobody sees the connection neither here nor there
+        self._connections.remove(conn)
+        self._retired.append(conn)
+
+    def bury(self) -> None:
+        """Closes the descriptors of the retired all at once, and tells the handler."""
+        retired, self._retired = self._retired, []
+        if not retired:
+            return
+        site = self._site
+        sending = self._still_sending(retired)
+        unread = sending.union(conn.fd for conn in retired if conn.leaves_input)
+        orderly = []
+        with site.descriptor_lock:
+            for conn in retired:
+                conn.remember_local_address()
+                if conn.ending is not None and conn.ending.reset:
+                    site.sockets.reset(conn.fd)
+                elif conn.fd not in unread:
+                    orderly.append(conn.fd)
+            site.sockets.close(orderly)
+        if site.shared.gate is not None:
+            site.shared.gate.give_back(len(retired))
+        for fd in unread:
+            self.lingering[fd] = Linger(site, fd, self._over)
+            self.lingering[fd].begin(idle=fd not in sending)
+        for conn in retired:
+            if conn.ending is not None:
+                site.counters.closed[conn.ending.reason] += 1
+            try:
+                conn.ended()
+            finally:
+                self.parting -= 1
+
+    def _over(self, linger: Linger) -> None:
+        self.lingering.pop(linger.fd, None)
+
+    def _still_sending(self, retired: list[Retired]) -> set[int]:
+        """Tells whose close would become a reset: for each in question the kernel is asked once more."""
+        asked = [conn.fd for conn in retired if conn.may_leave_input]
+        sending: set[int] = set()
+        while asked:
+            results = self._site.receive_aside(asked)
+            sending.update(fd for fd, n in zip(asked, results, strict=False) if n > 0)
+            asked = asked[len(results) :]
+        return sending
+
+    def hurry(self) -> None:
+        """Has those that linger be quick, since the loop stops."""
+        for linger in list(self.lingering.values()):
+            linger.hurry()
+
+    def end_lingering(self) -> None:
+        """Closes what lingers, whatever its peer does."""
+        for linger in list(self.lingering.values()):
+            linger.end()
+
+    def abandon(self) -> list[int]:
+        """Forgets all of them, in a forked child; returns their descriptors, which are left to close."""
+        fds = [*self.lingering, *(conn.fd for conn in self._retired)]
+        self.lingering.clear()
+        self._retired.clear()
+        return fds

@@ -1,0 +1,41 @@
+"""The loop as its parts see it, and as those see it who bring connections about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from netcore.connection import Host, Outbox
+from netcore.eventloop.shared import Shared
+from netcore.eventloop.watchers import Watchers
+from netcore.poll import Poller
+from netcore.sockets import Sockets
+
+__all__ = ["Site"]
+
+
+class Site(Host, Protocol):
+    """What a part is given instead of the loop: no part needs another that it was not given by name.
+
+    Attributes:
+        shared: What the loop shares with its siblings.
+        poller: The kernel's readiness interface; for this loop's thread.
+        clock: Seconds that never go back.
+        stopping: Whether the loop takes no more connections.
+        outbox: What this turn has written to streams.
+        watchers: Who is told of descriptors that are no stream's.
+    """
+
+    shared: Shared
+    poller: Poller
+    clock: Callable[[], float]
+    stopping: bool
+    outbox: Outbox
+    watchers: Watchers
+
+    @property
+    def sockets(self) -> Sockets:
+        """Batched I/O; for this loop's thread."""
+
+    def receive_aside(self, fds: list[int]) -> list[int]:
+        """Receives outside of a batch, whose arena it takes; see ``Sockets.receive``."""

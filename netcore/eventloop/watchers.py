@@ -1,0 +1,63 @@
+"""Descriptors that belong to no stream: listeners, datagram sockets, dials and arrivals under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from netcore.poll import Poller
+
+__all__ = ["Watcher", "Watchers"]
+
+
+class Watcher(Protocol):
+    """What a descriptor belongs to."""
+
+    def ready(self, readiness: int) -> None:
+        """Called on the loop's thread when the poller reports the descriptor."""
+
+
+class Watchers:
+    """Who is told when a descriptor is ready. The loop's thread.
+
+    Args:
+        poller: What reports it.
+    """
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+        self._by_fd: dict[int, Watcher] = {}
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._by_fd
+
+    def attend(self, fd: int, watcher: Watcher, interest: int) -> None:
+        """Tells a watcher when a descriptor is ready; OSError if the poller refuses."""
+        self._poller.register(fd, interest)
+        self._by_fd[fd] = watcher
+
+    def change(self, fd: int, interest: int) -> None:
+        """Changes what a watched descriptor is watched for; OSError if the poller refuses."""
+        self._poller.modify(fd, interest)
+
+    def neglect(self, fd: int) -> None:
+        """Ends what ``attend`` began; nothing happens if it did not."""
+        if self._by_fd.pop(fd, None) is not None:
+            with suppress(OSError):  # the system may have forgotten it already
+                self._poller.unregister(fd)
+
+    def release(self, fd: int) -> None:
+        """Tells nobody any more, and leaves the registration to who has taken the descriptor over."""
+        self._by_fd.pop(fd, None)
+
+    def tell(self, events: Sequence[tuple[int, int]]) -> None:
+        """Passes on what the poller has reported; events of descriptors that nobody watches are left out."""
+        for fd, readiness in events:
+            watcher = self._by_fd.get(fd)
+            if watcher is not None:
+                watcher.ready(readiness)
+
+    def clear(self) -> None:
+        """Forgets them all, in a forked child."""
+        self._by_fd.clear()
