@@ -11,24 +11,35 @@ from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 __all__ = ["Address"]
 
 _INET_NETWORKS = ("tcp", "tcp4", "tcp6", "udp", "udp4", "udp6")
-_NETWORKS = (*_INET_NETWORKS, "unix")
+_NETWORKS = (*_INET_NETWORKS, "unix", "fd")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST_AND_PORT = re.compile(
     r"(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<plain>[^\[\]:/?#@\s]*)):(?P<port>[0-9]{1,5})"
 )
 _HOST_NAME = re.compile(r"(?=.{1,253}\.?$)[^\W-][\w-]{0,62}(?:\.[^\W-][\w-]{0,62})*\.?")
-_SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, udp, udp4 and udp6 likewise) or unix://PATH"
+_DESCRIPTOR_NAME = re.compile(r"[ -9;-~]{1,255}")
+"""What FileDescriptorName= of systemd.socket(5) may be: ASCII but for control characters and colons."""
+
+_MAX_DESCRIPTOR = (1 << 31) - 1
+"""Descriptors are ints of C."""
+
+_SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, udp, udp4 and udp6 likewise), unix://PATH or fd://N"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An endpoint of one of the networks tcp, tcp4, tcp6, udp, udp4, udp6 and unix.
+    """An endpoint of one of the networks tcp, tcp4, tcp6, udp, udp4, udp6 and unix, or an inherited socket.
+
+    ``fd://N`` is a descriptor of this process: a socket that listens, or a bound datagram socket. Which
+    network that is, the socket tells when an engine starts. ``fd://NAME`` is the descriptor to which the
+    service manager gave this name; see sd_listen_fds_with_names(3).
 
     Attributes:
         network: The scheme, which for ``tcp4`` and its like also fixes the IP version.
         host: A host name or IP address without brackets; empty means every interface.
         port: 0 to 65535; 0 lets the system choose when listening.
-        path: The file of a Unix socket, or ``@name`` for an abstract one; empty otherwise.
+        path: The file of a Unix socket, or ``@name`` for an abstract one; the number or name of an inherited
+            socket; empty otherwise.
         zone: The interface of a link-local IPv6 address (RFC 4007), by name or number.
     """
 
@@ -60,18 +71,23 @@ class Address:
             )
         if network == "unix":
             return cls(network, path=_checked_path(text, rest))
+        if network == "fd":
+            return cls(network, path=_checked_descriptor(text, rest))
         return _parse_inet(text, network, rest)
 
     def __str__(self) -> str:
         """Returns the text from which ``parse`` makes an equal address."""
-        if self.network == "unix":
-            return f"unix://{self.path}"
+        if self.network in ("unix", "fd"):
+            return f"{self.network}://{self.path}"
         host = f"{self.host}%{self.zone}" if self.zone else self.host
         return f"{self.network}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def is_datagram(self) -> bool:
-        """Whether this is an address of a datagram network (udp, udp4, udp6)."""
+        """Whether this is an address of a datagram network (udp, udp4, udp6).
+
+        False for an inherited socket, since its address cannot tell; ``Engine.addresses`` has the real one.
+        """
         return self.network.startswith("udp")
 
 
@@ -79,6 +95,17 @@ def _checked_path(text: str, path: str) -> str:
     if path in ("", "@") or "\0" in path:
         raise InvalidAddressError(f"{text!r} names no Unix socket: use unix://PATH or unix://@NAME")
     return path
+
+
+def _checked_descriptor(text: str, descriptor: str) -> str:
+    """Returns a descriptor's number without leading zeros, or its name."""
+    if re.fullmatch(r"[0-9]{1,10}", descriptor) and int(descriptor) <= _MAX_DESCRIPTOR:
+        return str(int(descriptor))
+    if re.fullmatch(r"[+-]?[0-9]+", descriptor) or not _DESCRIPTOR_NAME.fullmatch(descriptor):
+        raise InvalidAddressError(
+            f"{text!r} names no descriptor: use fd://N, or fd://NAME with systemd's name"
+        )
+    return descriptor
 
 
 def _parse_inet(text: str, network: str, rest: str) -> Address:

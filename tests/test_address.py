@@ -25,12 +25,21 @@ paths = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
     lambda path: path != "@"
 )
 
+names = st.text(
+    st.characters(min_codepoint=32, max_codepoint=126, exclude_characters=":"), min_size=1, max_size=255
+)
+descriptors = st.one_of(
+    st.integers(0, (1 << 31) - 1).map(str), names.filter(lambda name: not name.lstrip("+-").isdecimal())
+)
+
 
 @st.composite
 def addresses(draw: st.DrawFn) -> Address:
-    network = draw(st.sampled_from([*NETWORKS, "unix"]))
+    network = draw(st.sampled_from([*NETWORKS, "unix", "fd"]))
     if network == "unix":
         return Address("unix", path=draw(paths))
+    if network == "fd":
+        return Address("fd", path=draw(descriptors))
     kinds: list[st.SearchStrategy[Any]] = [host_names, st.just("")]
     if not network.endswith("4"):
         kinds.append(st.ip_addresses(v=6))
@@ -49,7 +58,7 @@ def test_round_trip(address: Address) -> None:
 
 @given(st.text())
 def test_any_text_is_an_address_or_refused(text: str) -> None:
-    for candidate in (text, f"tcp://{text}", f"udp6://[{text}]:1", f"tcp4://{text}:80"):
+    for candidate in (text, f"tcp://{text}", f"udp6://[{text}]:1", f"tcp4://{text}:80", f"fd://{text}"):
         try:
             address = Address.parse(candidate)
         except (InvalidAddressError, UnsupportedProtocolError):
@@ -78,6 +87,13 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         ("unix://@abstract", Address("unix", path="@abstract")),
         ("unix://with space/[and]:colon?#@", Address("unix", path="with space/[and]:colon?#@")),
         ("unix://two\nlines", Address("unix", path="two\nlines")),
+        ("fd://0", Address("fd", path="0")),
+        ("fd://3", Address("fd", path="3")),
+        ("fd://2147483647", Address("fd", path="2147483647")),
+        ("fd://web", Address("fd", path="web")),
+        ("fd://my-app.socket", Address("fd", path="my-app.socket")),
+        ("fd://3rd one", Address("fd", path="3rd one")),
+        (f"fd://{'n' * 255}", Address("fd", path="n" * 255)),
     ],
 )
 def test_parses(text: str, address: Address) -> None:
@@ -91,6 +107,8 @@ def test_parses(text: str, address: Address) -> None:
         ("TCP://127.0.0.1:1", "tcp://127.0.0.1:1"),
         ("Unix:///Run/X", "unix:///Run/X"),
         ("tcp://h:00080", "tcp://h:80"),
+        ("FD://3", "fd://3"),
+        ("fd://003", "fd://3"),
     ],
 )
 def test_tolerates_other_spellings(text: str, plain: str) -> None:
@@ -162,6 +180,18 @@ def test_tolerates_other_spellings(text: str, plain: str) -> None:
         "unix://",
         "unix://@",
         "unix://a\0b",
+        "fd://",
+        "fd:3",
+        "fd://-1",
+        "fd://+3",
+        "fd://2147483648",
+        "fd://99999999999999999999",
+        "fd://a:b",
+        "fd://3\n",
+        "fd://\N{FULLWIDTH DIGIT THREE}",
+        "fd://b\u00fccher",
+        "fd://\x7f",
+        f"fd://{'n' * 256}",
     ],
 )
 def test_refuses(text: str) -> None:
@@ -180,7 +210,7 @@ def test_refuses_what_is_no_text(thing: Any) -> None:
 def test_refuses_unknown_schemes(scheme: str) -> None:
     with pytest.raises(UnsupportedProtocolError, match="unknown scheme") as caught:
         Address.parse(f"{scheme}://127.0.0.1:80")
-    assert "tcp, tcp4, tcp6, udp, udp4, udp6, unix" in str(caught.value)
+    assert "tcp, tcp4, tcp6, udp, udp4, udp6, unix, fd" in str(caught.value)
 
 
 def test_errors_are_value_errors_of_netcore() -> None:
@@ -199,6 +229,10 @@ def test_errors_are_value_errors_of_netcore() -> None:
         Address("tcp", "1.2.3.4", 80, zone="eth0"),
         Address("unix"),
         Address("unix", path="a\0"),
+        Address("fd"),
+        Address("fd", path="03"),
+        Address("fd", path="-1"),
+        Address("fd", host="h", path="3"),
     ],
 )
 def test_an_address_made_by_hand_is_checked(address: Address) -> None:
@@ -211,7 +245,7 @@ def test_an_address_made_by_hand_with_an_unknown_network() -> None:
         Address.parse(Address("http", "h", 80))
 
 
-@pytest.mark.parametrize("network", [*NETWORKS, "unix"])
+@pytest.mark.parametrize("network", [*NETWORKS, "unix", "fd"])
 def test_is_datagram(network: str) -> None:
     assert Address(network).is_datagram == (network in ("udp", "udp4", "udp6"))
 
