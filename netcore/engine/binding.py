@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
-import stat
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 from netcore._platform import (
@@ -17,6 +12,7 @@ from netcore._platform import (
     SO_EXCLUSIVEADDRUSE,
 )
 from netcore.address import Address
+from netcore.engine.socket_file import SocketFile, remove_dead
 from netcore.errors import UnsupportedProtocolError
 from netcore.options import Options
 from netcore.sockets import Endpoint, SocketOptions, naming, resolve
@@ -37,25 +33,27 @@ class Bound:
     """
 
     def __init__(
-        self, sock: socket.socket, address: Address, local: Address | None, unlink: _Unlink | None
+        self, sock: socket.socket, address: Address, local: Address | None, file: SocketFile | None
     ) -> None:
         self.sock = sock
         self.address = address
         self.local = local
-        self._unlink = unlink
+        self._file = file
+
+    def share(self) -> None:
+        """Tells that somebody else may listen on the socket too, and go on when it is closed here."""
+        if self._file is not None:
+            self._file.shared = True
 
     def cleanup(self) -> None:
-        """Removes what the bind has left in the file system."""
-        if self._unlink is not None:
-            self._unlink()
+        """Removes what the bind has left in the file system. The socket has been closed."""
+        if self._file is not None:
+            self._file.remove()
 
     def close(self) -> None:
         """Closes the socket and cleans up."""
         self.sock.close()
         self.cleanup()
-
-
-_Unlink = Callable[[], object]
 
 
 def bind(address: Address, options: Options, reuse_port: bool) -> Bound:
@@ -82,7 +80,7 @@ def check_servable(address: Address) -> None:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be served: this platform has no Unix sockets"
         )
-    if address.path.startswith("@") and not ABSTRACT_UNIX_NAMES:
+    if address.network == "unix" and address.path.startswith("@") and not ABSTRACT_UNIX_NAMES:
         raise UnsupportedProtocolError(f"{str(address)!r} cannot be served: only Linux has abstract names")
 
 
@@ -160,55 +158,20 @@ def _bind_unix(address: Address, options: Options) -> Bound:
     assert AF_UNIX is not None
     abstract = address.path.startswith("@")
     sock = socket.socket(AF_UNIX, socket.SOCK_STREAM)
-    unlink: _Unlink | None = None
+    file: SocketFile | None = None
     try:
         socket_options(options).apply(sock)
         if not abstract:
-            _remove_dead_socket(address.path)
+            remove_dead(address.path)
         sock.bind(resolve(address, passive=True)[0].name)
-        unlink = None if abstract else _unlinker(address.path)
+        file = None if abstract else SocketFile(address.path)
         sock.listen(options.backlog)
         sock.setblocking(False)
     except BaseException as error:
         sock.close()
-        if unlink is not None:
-            unlink()
+        if file is not None:
+            file.remove()
         if isinstance(error, OSError):
             raise naming(error, address) from error
         raise
-    return Bound(sock, address, address, unlink)
-
-
-def _remove_dead_socket(path: str) -> None:
-    """Unlinks a socket file that a dead server has left; anything else stays, and makes bind(2) fail."""
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(found.st_mode):
-        return
-    assert AF_UNIX is not None
-    with socket.socket(AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        if probe.connect_ex(path) == errno.ECONNREFUSED:
-            _unlink_same(path, found)
-
-
-def _unlinker(path: str) -> _Unlink:
-    """Returns what removes the socket file just made, unless something else has taken its place."""
-    made = os.lstat(path)
-    absolute = os.path.abspath(path)
-
-    def unlink() -> None:
-        with suppress(OSError):
-            _unlink_same(absolute, made)
-
-    return unlink
-
-
-def _unlink_same(path: str, known: os.stat_result) -> None:
-    """Unlinks a file unless another one stands under its name by now."""
-    with suppress(FileNotFoundError):
-        now = os.lstat(path)
-        if (now.st_dev, now.st_ino) == (known.st_dev, known.st_ino):
-            os.unlink(path)
+    return Bound(sock, address, address, file)
