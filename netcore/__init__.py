@@ -11,7 +11,7 @@ Example:
 """
 
 from netcore.address import Address
-from netcore.engine import Client, Engine, run
+from netcore.engine import Client, Engine, GivenListener, run
 from netcore.errors import (
     ConnectionClosedError,
     CorruptedFrameError,
@@ -43,6 +43,7 @@ __all__ = [
     "EventHandler",
     "EventLoop",
     "FrameError",
+    "GivenListener",
     "InvalidAddressError",
     "Metrics",
     "NetcoreError",

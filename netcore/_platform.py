@@ -30,10 +30,12 @@ __all__ = [
     "SELECT_LIMIT",
     "SENDFILE",
     "SOCKETS_ARE_HANDLES",
+    "SO_ACCEPTCONN",
     "SO_BINDTODEVICE",
     "SO_EXCLUSIVEADDRUSE",
     "SO_NOSIGPIPE",
     "allocate_arena",
+    "is_blocking",
     "keep_freed_memory",
     "pack_group",
     "pack_interface",
@@ -60,6 +62,9 @@ AF_UNIX: int | None = getattr(socket, "AF_UNIX", None) if HERE.unix_sockets else
 
 ABSTRACT_UNIX_NAMES: bool = HERE.abstract_names
 """Whether a Unix socket may have a name outside the file system (unix(7))."""
+
+SO_ACCEPTCONN: int | None = getattr(socket, "SO_ACCEPTCONN", None)
+"""The option that tells whether a socket listens (socket(7)); None where Python does not know it."""
 
 SO_BINDTODEVICE: int | None = _option(HERE.bind_to_device)
 """The option that ties a socket to a network interface (socket(7)); None where there is none."""
@@ -122,6 +127,14 @@ def read_at(file: int, count: int, offset: int) -> bytes:
         return os.read(file, count)
     finally:
         os.lseek(file, position, os.SEEK_SET)
+
+
+def is_blocking(fd: int) -> bool:
+    """Whether a socket lacks O_NONBLOCK; OSError if it is not open. Windows does not tell, and gets True."""
+    if SOCKETS_ARE_HANDLES:
+        return True
+    blocking: bool = os.get_blocking(fd)  # type: ignore[attr-defined, unused-ignore]
+    return blocking
 
 
 def usable_cpus() -> tuple[int, ...]:

@@ -55,7 +55,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "addresses",
         metavar="ADDRESS",
         nargs="+",
-        help="where to listen: tcp://HOST:PORT, unix://PATH; port 0 lets the system choose",
+        help="where to listen: tcp://HOST:PORT, unix://PATH, fd://N for an inherited socket; port 0 lets the "
+        "system choose",
     )
     add("--loops", type=_from(1), default=0, metavar="N", help="event loops, each a thread (default: 1)")
     add("--multicore", action="store_true", help="one event loop per usable CPU")

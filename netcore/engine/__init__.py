@@ -2,6 +2,7 @@
 
 from netcore.engine.client import Client
 from netcore.engine.engine import Engine
+from netcore.engine.given import GivenListener
 from netcore.engine.running import run
 
-__all__ = ["Client", "Engine", "run"]
+__all__ = ["Client", "Engine", "GivenListener", "run"]

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from netcore._native import MISSING
 from netcore.address import Address
 from netcore.engine.choices import Choices
+from netcore.engine.given import Source
 from netcore.engine.listening import Duplicable, Pick, listen
+from netcore.engine.taking import Takings
 from netcore.errors import EngineNotRunningError, OptionsError
 from netcore.eventloop import Loop, Shared
 from netcore.options import Options
@@ -27,32 +29,37 @@ class Assembly:
         loops: Not running yet.
         acceptors: For each address, as bound, a listener of it.
         pick: Chooses a loop for a peer's address, or for a socket whose peer does not matter. Any thread.
+        takings: The descriptors that were given, to be kept when nothing can fail any more, or given back.
     """
 
     loops: tuple[Loop, ...]
     acceptors: tuple[tuple[Address, Duplicable], ...]
     pick: Pick
+    takings: Takings
 
 
 def _pick_none(remote: Address | None) -> Loop:
     raise EngineNotRunningError("the engine has no loops yet")
 
 
-EMPTY = Assembly((), (), _pick_none)
+EMPTY = Assembly((), (), _pick_none, Takings())
 """What an engine has before its start."""
 
 
-def assemble(shared: Shared, options: Options, choices: Choices, addresses: tuple[Address, ...]) -> Assembly:
-    """Opens pollers, makes loops, and binds the addresses; nothing stays open if any of it fails.
+def assemble(shared: Shared, options: Options, choices: Choices, sources: tuple[Source, ...]) -> Assembly:
+    """Opens pollers, makes loops and listeners; nothing stays open of that if any of it fails.
 
     Raises:
-        OSError: An address cannot be bound.
+        OSError: An address cannot be bound, or a socket that is given does not listen.
         PollerUnavailableError: This machine cannot run the poller.
-        UnsupportedOperationError: This machine lacks something the options ask for.
+        UnsupportedOperationError: This machine lacks something the options ask for, or a socket that is given
+            is of a kind that cannot be served.
     """
     _report_missing_native_part(shared.logger)
     loops: list[Loop] = []
+    takings = Takings()
     try:
+        takings.begin(sources)
         while len(loops) < len(choices.cpus):
             poller = choices.open_poller()
             try:
@@ -65,13 +72,14 @@ def assemble(shared: Shared, options: Options, choices: Choices, addresses: tupl
         pick = _picker(choices, tuple(loops), shared.logger)
         accept_pick = pick if choices.balances else None
         acceptors = tuple(
-            listen(address, options, loops, accept_pick, shared.logger) for address in addresses
+            listen(source, options, loops, accept_pick, takings, shared.logger) for source in sources
         )
     except BaseException:
         for loop in loops:
             loop.close()
+        takings.give_back()
         raise
-    return Assembly(tuple(loops), acceptors, pick)
+    return Assembly(tuple(loops), acceptors, pick, takings)
 
 
 def _check_edges(poller: Poller, options: Options) -> None:

@@ -18,7 +18,7 @@ from netcore.engine.binding import endpoint_of, socket_options
 from netcore.options import Options
 from netcore.sockets import Endpoint, address_of, naming, survive_unreachable
 
-__all__ = ["BoundDatagrams", "bind_datagrams", "group_of", "probe_free"]
+__all__ = ["BoundDatagrams", "allow_sending", "bind_datagrams", "group_of", "probe_free"]
 
 _Group = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -72,8 +72,7 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
             sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION, 1)
         elif SO_EXCLUSIVEADDRUSE is not None:
             sock.setsockopt(socket.SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        survive_unreachable(sock)
+        allow_sending(sock)
         socket_options(options).apply(sock)
         if group is None:
             _bind(sock, address, endpoint)
@@ -90,6 +89,12 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
         sock.close()
         raise
     return BoundDatagrams(sock, replace(address, port=local.port), local)
+
+
+def allow_sending(sock: socket.socket) -> None:
+    """Lets a socket send to everybody: to broadcast addresses, and on after a receiver was not there."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    survive_unreachable(sock)
 
 
 def probe_free(address: Address) -> None:

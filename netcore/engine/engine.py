@@ -14,6 +14,7 @@ from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices
+from netcore.engine.given import GivenListener, sources_of
 from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
 from netcore.engine.process import track
@@ -35,7 +36,7 @@ class Engine:
 
     Args:
         handler: The application.
-        addresses: Where to listen, as text or as ``Address``.
+        addresses: Where to listen, as text or as ``Address``, or a socket that does as ``GivenListener``.
         options: How; the defaults if None.
         overrides: Fields of ``Options`` that replace those of ``options``.
 
@@ -50,7 +51,7 @@ class Engine:
     def __init__(
         self,
         handler: EventHandler,
-        *addresses: str | Address,
+        *addresses: str | Address | GivenListener,
         options: Options | None = None,
         **overrides: object,
     ) -> None:
@@ -65,10 +66,12 @@ class Engine:
         engine._prepare(handler, (), options)
         return engine
 
-    def _prepare(self, handler: EventHandler, addresses: Sequence[str | Address], options: Options) -> None:
+    def _prepare(
+        self, handler: EventHandler, addresses: Sequence[str | Address | GivenListener], options: Options
+    ) -> None:
         _check_handler(handler)
         self.options = options
-        self._wanted = tuple(map(Address.parse, addresses))
+        self._wanted, self._sources = sources_of(addresses)
         self._choices = Choices.from_options(self.options, self._wanted)
         self._handler = handler
         logger, self._log_file = open_log(self.options)
@@ -129,9 +132,10 @@ class Engine:
         """Binds, starts the loops, calls ``on_boot`` and begins to accept.
 
         Raises:
-            OSError: An address cannot be bound; nothing is left open then.
+            OSError: An address cannot be bound, or a given socket does not listen; nothing is left open.
             PollerUnavailableError: This machine cannot run the poller.
-            UnsupportedOperationError: This machine lacks something the options ask for.
+            UnsupportedOperationError: This machine lacks something the options ask for, or cannot serve
+                sockets of the kind that is given.
             RuntimeError: The engine has been started before.
         """
         self._life.begin()
@@ -144,7 +148,7 @@ class Engine:
             loop_ended=self._loop_ended,
         )
         try:
-            self._assembly = assemble(shared, self.options, self._choices, self._wanted)
+            self._assembly = assemble(shared, self.options, self._choices, self._sources)
         except BaseException:
             self._close_log()
             self._life.finish()
@@ -160,7 +164,9 @@ class Engine:
             action = self._handler.on_boot(self)
         except BaseException:
             self.stop()
+            self._assembly.takings.give_back()
             raise
+        self._assembly.takings.keep()
         if action == Action.SHUTDOWN or self._life.stop_asked:
             self.stop()
             return
@@ -277,7 +283,9 @@ class Engine:
         return self._assembly.pick(None).enroll(sock, context)
 
     def dup_listener(self, address: str | Address | None = None) -> int:
-        """Duplicates the descriptor of a listener, for a successor process to take over.
+        """Duplicates the descriptor of a listener, for a successor to take over as ``GivenListener``.
+
+        The file of a Unix socket stays from then on if somebody still listens there when this engine stops.
 
         Args:
             address: One of ``addresses``, or as it was given to the engine; None for the first.

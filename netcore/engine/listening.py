@@ -9,7 +9,9 @@ from typing import Protocol
 from netcore._platform import REUSE_PORT_OPTION
 from netcore.address import Address
 from netcore.engine.binding import Bound, bind
-from netcore.engine.binding_datagrams import bind_datagrams, group_of, probe_free
+from netcore.engine.binding_datagrams import BoundDatagrams, bind_datagrams, group_of, probe_free
+from netcore.engine.given import GivenListener, Source
+from netcore.engine.taking import Takings
 from netcore.eventloop import Acceptor, DatagramListener, Listener, Loop
 from netcore.options import Options
 
@@ -26,23 +28,68 @@ class Duplicable(Protocol):
         """Duplicates the descriptor. Any thread; OSError once it is closed."""
 
 
+class _StreamListener:
+    """A listener whose socket file, once it has been duplicated, stays as long as a duplicate is open."""
+
+    def __init__(self, bound: Bound, acceptor: Acceptor) -> None:
+        self._bound = bound
+        self._acceptor = acceptor
+
+    def dup(self) -> int:
+        self._bound.share()  # first: in between the listener may be closed
+        return self._acceptor.dup()
+
+
 def listen(
-    address: Address, options: Options, loops: Sequence[Loop], pick: Pick | None, logger: logging.Logger
+    source: Source,
+    options: Options,
+    loops: Sequence[Loop],
+    pick: Pick | None,
+    takings: Takings,
+    logger: logging.Logger,
 ) -> tuple[Address, Duplicable]:
     """Makes one listener, on the first loop, or one for each loop where the kernel balances them.
 
     Args:
-        address: Where.
+        source: An address to bind, or a socket that is given, which is one listener always.
         options: The engine's.
         loops: The engine's, not running yet.
         pick: Chooses a loop for each connection where there is one listener; None to keep them on its loop.
+        takings: Takes over what is given.
         logger: Where it is said that something does not balance.
 
     Returns:
         The address with its real port, and one of the listeners.
     """
-    if address.is_datagram:
-        return _listen_for_datagrams(address, options, loops, logger)
+    if isinstance(source, GivenListener):
+        return _listen_on_given(takings.take(source, options), options, loops, pick, logger)
+    if source.is_datagram:
+        return _listen_for_datagrams(source, options, loops, logger)
+    return _listen_for_streams(source, options, loops, pick, logger)
+
+
+def _listen_on_given(
+    bound: Bound | BoundDatagrams,
+    options: Options,
+    loops: Sequence[Loop],
+    pick: Pick | None,
+    logger: logging.Logger,
+) -> tuple[Address, Duplicable]:
+    several = len(loops) > 1
+    if isinstance(bound, BoundDatagrams):
+        if several:
+            logger.warning(
+                "a socket that is given is one: one loop serves all datagrams of %s", bound.address
+            )
+        return bound.address, _attach_datagrams(bound, loops[0])
+    if several and options.reuse_port:
+        logger.warning("a socket that is given is one: one loop accepts for all on %s", bound.address)
+    return bound.address, _attach(bound, loops[0], pick)
+
+
+def _listen_for_streams(
+    address: Address, options: Options, loops: Sequence[Loop], pick: Pick | None, logger: logging.Logger
+) -> tuple[Address, Duplicable]:
     if not (options.reuse_port and _can_share(address, len(loops), logger)):
         bound = bind(address, options, reuse_port=options.reuse_port)
         return bound.address, _attach(bound, loops[0], pick)
@@ -62,11 +109,18 @@ def _can_share(address: Address, loop_count: int, logger: logging.Logger) -> boo
     return False
 
 
-def _attach(bound: Bound, loop: Loop, pick: Pick | None) -> Acceptor:
+def _attach(bound: Bound, loop: Loop, pick: Pick | None) -> _StreamListener:
     fd = bound.sock.detach()
     loop.sockets.attach(fd)
     network = "unix" if bound.address.network == "unix" else "tcp"
-    return loop.listen(Listener(fd, bound.address, network, bound.local, bound.cleanup), pick)
+    listener = Listener(fd, bound.address, network, bound.local, bound.cleanup)
+    return _StreamListener(bound, loop.listen(listener, pick))
+
+
+def _attach_datagrams(bound: BoundDatagrams, loop: Loop) -> DatagramListener:
+    family, fd = bound.sock.family, bound.sock.detach()
+    loop.sockets.attach(fd)
+    return loop.listen_for_datagrams(fd, family, bound.local)
 
 
 def _listen_for_datagrams(
@@ -83,9 +137,7 @@ def _listen_for_datagrams(
     for loop in loops if several else loops[:1]:
         bound = bind_datagrams(address, options, share_port=several or options.reuse_port)
         address = bound.address
-        family, fd = bound.sock.family, bound.sock.detach()
-        loop.sockets.attach(fd)
-        listeners.append(loop.listen_for_datagrams(fd, family, bound.local))
+        listeners.append(_attach_datagrams(bound, loop))
     return address, listeners[0]
 
 

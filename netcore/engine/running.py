@@ -11,6 +11,7 @@ from types import FrameType
 
 from netcore.address import Address
 from netcore.engine.engine import Engine
+from netcore.engine.given import GivenListener
 from netcore.handler import EventHandler
 from netcore.options import Options
 
@@ -26,7 +27,7 @@ that comes in the instant before it."""
 
 def run(
     handler: EventHandler,
-    *addresses: str | Address,
+    *addresses: str | Address | GivenListener,
     options: Options | None = None,
     **overrides: object,
 ) -> None:
@@ -39,7 +40,7 @@ def run(
 
     Args:
         handler: The application.
-        addresses: Where to listen, such as ``"tcp://127.0.0.1:9000"``.
+        addresses: Where to listen, such as ``"tcp://127.0.0.1:9000"``; see ``Engine``.
         options: How; the defaults if None.
         overrides: Fields of ``Options`` that replace those of ``options``.
 
@@ -48,7 +49,7 @@ def run(
         InvalidAddressError: An address is none.
         UnsupportedProtocolError: An address has a scheme that cannot be served.
         PollerUnavailableError: There is no such poller, or this machine cannot run it.
-        OSError: An address cannot be bound.
+        OSError: An address cannot be bound, or a given socket does not listen.
     """
     engine = Engine(handler, *addresses, options=options, **overrides)
     # A simple queue is the one thing that a signal handler may safely put something into (queue module).

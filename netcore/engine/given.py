@@ -1,0 +1,90 @@
+"""What an engine listens on: addresses that it binds, and sockets that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from netcore.address import Address
+from netcore.engine.inherited import inherited
+from netcore.errors import InvalidAddressError
+
+__all__ = ["GivenListener", "Source", "sources_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenListener:
+    """A socket to listen on that was bound elsewhere: by a parent process, or by a predecessor.
+
+    It takes the place of an address, and ``"fd://3"`` is short for ``GivenListener(3)``. When
+    ``Engine.start`` returns, the engine has taken the descriptor over: it is closed, and what the engine
+    listens on is a duplicate, which is non-blocking like all other duplicates from then on (fcntl(2)). If
+    ``start`` raises, the descriptor stays open and the caller's, blocking or not as it was.
+
+    Attributes:
+        fd: The descriptor of a stream socket that listens, TCP or Unix, or of a bound UDP socket.
+        unlink: Whether the file of a Unix socket is removed when the listener closes, unless somebody else
+            still has that socket open, or another file stands in its place. Other sockets leave none.
+
+    Raises:
+        InvalidAddressError: ``fd`` is no descriptor.
+    """
+
+    fd: int
+    unlink: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fd, int) or isinstance(self.fd, bool):  # type: ignore[redundant-expr]
+            raise InvalidAddressError(f"{self.fd!r} is no descriptor: a GivenListener needs its number")
+        Address.parse(self.address)
+
+    @property
+    def address(self) -> Address:
+        """The descriptor as an address, ``fd://N``."""
+        return Address("fd", path=str(self.fd))
+
+
+Source = Address | GivenListener
+"""What a listener is made from: an address to bind, or a socket."""
+
+
+def sources_of(
+    addresses: Sequence[str | Address | GivenListener],
+) -> tuple[tuple[Address, ...], tuple[Source, ...]]:
+    """Reads what an engine is to listen on.
+
+    Returns:
+        For each listener the address under which it was asked for, and what it is made from.
+
+    Raises:
+        InvalidAddressError: An address is none, or a descriptor is given twice.
+        UnsupportedProtocolError: A scheme is unknown, or no inherited socket has the name.
+    """
+    wanted: list[Address] = []
+    sources: list[Source] = []
+    for given in addresses:
+        for address, source in _read(given):
+            if isinstance(source, GivenListener) and source.address in _descriptors(sources):
+                raise InvalidAddressError(f"{str(source.address)!r} is given twice: it is one listener")
+            wanted.append(address)
+            sources.append(source)
+    return tuple(wanted), tuple(sources)
+
+
+def _read(given: str | Address | GivenListener) -> Iterator[tuple[Address, Source]]:
+    """Yields an address and its source; several for the name of several inherited sockets."""
+    if isinstance(given, GivenListener):
+        yield given.address, given
+        return
+    address = Address.parse(given)
+    if address.network != "fd":
+        yield address, address
+    elif address.path.isdecimal():
+        yield address, GivenListener(int(address.path))
+    else:
+        for fd in inherited(address):
+            yield address, GivenListener(fd)
+
+
+def _descriptors(sources: list[Source]) -> list[Address]:
+    return [source.address for source in sources if isinstance(source, GivenListener)]

@@ -1,0 +1,83 @@
+"""The sockets that a service manager passes, by number and by name; see sd_listen_fds(3)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from netcore import Address, Engine, EventHandler, InvalidAddressError, UnsupportedProtocolError
+from netcore.engine import inherited
+
+
+@pytest.fixture
+def passed(monkeypatch):
+    """Passes listeners under names, as if they had come first: ``passed("web", "admin")`` returns them."""
+    sockets = []
+
+    def hand_over(*names, pid=None, count=None):
+        sockets.extend(socket.create_server(("127.0.0.1", 0)) for _ in names)
+        # The numbers follow one another nowhere but in a new process, so each has a name of its own between.
+        first = min(sock.fileno() for sock in sockets)
+        listed = [""] * (max(sock.fileno() for sock in sockets) - first + 1)
+        for name, sock in zip(names, sockets, strict=True):
+            listed[sock.fileno() - first] = name
+        monkeypatch.setattr(inherited, "_FIRST", first)
+        monkeypatch.setenv("LISTEN_PID", str(pid or os.getpid()))
+        monkeypatch.setenv("LISTEN_FDS", str(len(listed)) if count is None else count)
+        monkeypatch.setenv("LISTEN_FDNAMES", ":".join(listed))
+        return sockets
+
+    yield hand_over
+    for sock in sockets:
+        sock.close()
+
+
+def test_a_name_stands_for_its_descriptor(serve, passed):
+    web, admin = passed("web", "admin")
+    names = [sock.getsockname() for sock in (admin, web)]
+    engine = serve(EventHandler(), "fd://admin", "fd://web")
+    assert engine.addresses == tuple(Address("tcp", *name) for name in names)
+    with socket.socket(fileno=engine.dup_listener("fd://web")) as copy:
+        assert copy.getsockname() == names[1]
+    for sock in (web, admin):
+        sock.detach()
+
+
+def test_a_name_of_several_stands_for_all(serve, passed):
+    sockets = passed("web", "admin", "web")
+    ports = [sock.getsockname()[1] for sock in sockets]
+    engine = serve(EventHandler(), "fd://web")
+    assert [address.port for address in engine.addresses] == [ports[0], ports[2]]
+    sockets[0].detach()
+    sockets[2].detach()
+
+
+def test_by_name_and_by_number_is_twice(passed):
+    (web,) = passed("web")
+    with pytest.raises(InvalidAddressError, match="given twice"):
+        Engine(EventHandler(), "fd://web", f"fd://{web.fileno()}")
+
+
+@pytest.mark.parametrize(
+    ("address", "passing", "complaint"),
+    [
+        ("fd://web", {"pid": 1}, "no sockets were passed to this process"),
+        ("fd://other", {}, "named 'web'"),
+        ("fd://web", {"count": "0"}, "named nothing"),
+        ("fd://web", {"count": ""}, "named nothing"),
+        ("fd://web", {"count": "many"}, "named nothing"),
+        ("fd://web", {"count": "-1"}, "named nothing"),
+    ],
+)
+def test_a_name_that_nobody_has_is_refused(passed, address, passing, complaint):
+    passed("web", **passing)
+    with pytest.raises(UnsupportedProtocolError, match=f"'{address}' cannot be served: .*{complaint}"):
+        Engine(EventHandler(), address)
+
+
+def test_without_a_service_manager_there_are_no_names(monkeypatch):
+    monkeypatch.delenv("LISTEN_PID", raising=False)
+    with pytest.raises(UnsupportedProtocolError, match="no sockets were passed"):
+        Engine(EventHandler(), "fd://web")
