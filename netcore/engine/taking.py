@@ -83,9 +83,7 @@ class _Taking:
         self._file: SocketFile | None = None
 
     def duplicate(self) -> None:
-        copy = socket.dup(
-            self._given.fd
-        )  # not inherited by child processes (PEP 446), whatever the original is
+        copy = socket.dup(self._given.fd)  # which child processes do not inherit (PEP 446)
         try:
             self._sock = socket.socket(fileno=copy)
         except BaseException:
