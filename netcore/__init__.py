@@ -27,7 +27,17 @@ from netcore.errors import (
     UnsupportedProtocolError,
     WrongThreadError,
 )
-from netcore.handler import Action, CloseReason, Conn, EventHandler, EventLoop, Metrics, Timeout, Timer
+from netcore.handler import (
+    Action,
+    CloseReason,
+    Conn,
+    EngineView,
+    EventHandler,
+    EventLoop,
+    Metrics,
+    Timeout,
+    Timer,
+)
 from netcore.options import Options
 
 __all__ = [
@@ -40,6 +50,7 @@ __all__ = [
     "CorruptedFrameError",
     "Engine",
     "EngineNotRunningError",
+    "EngineView",
     "EventHandler",
     "EventLoop",
     "FrameError",

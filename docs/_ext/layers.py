@@ -28,8 +28,8 @@ def layers() -> list[list[str]]:
 
 
 def imports(rows: list[list[str]]) -> set[tuple[str, str]]:
-    """Returns which package imports which, imports for type checkers left out."""
-    graph = grimp.build_graph("netcore", exclude_type_checking_imports=True)
+    """Returns which package imports which, be it for type checkers only."""
+    graph = grimp.build_graph("netcore")
     known = {name for row in rows for name in row}
     found = set()
     for module in graph.modules:

@@ -20,7 +20,7 @@ from netcore.engine.logs import open_log
 from netcore.engine.process import track
 from netcore.errors import InvalidAddressError
 from netcore.eventloop import GuardedLogger, Loop, Shared
-from netcore.handler import Action, Conn, EventHandler, Metrics
+from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics
 from netcore.options import Options
 
 __all__ = ["Engine"]
@@ -29,7 +29,7 @@ _DRAIN_LOOK = 0.01
 """Seconds between two looks at the connection count while draining."""
 
 
-class Engine:
+class Engine(EngineView):
     """Serves a handler on one or more addresses, on threads of its own. Also a context manager.
 
     An engine runs once. Its methods may be called on any thread.
@@ -127,6 +127,10 @@ class Engine:
             if conn is not None:
                 return conn
         return None
+
+    def connections(self) -> list[Conn]:
+        """Returns the open connections of all loops, dialled ones included."""
+        return [conn for loop in self.loops for conn in loop.connections()]
 
     def start(self) -> None:
         """Binds, starts the loops, calls ``on_boot`` and begins to accept.

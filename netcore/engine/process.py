@@ -5,20 +5,35 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from netcore.engine.engine import Engine
+from netcore.options import Options
 
 __all__ = ["track"]
 
 _GRACE = 0.5
 """Seconds beyond ``shutdown_timeout`` that the end of the process waits for the reset connections."""
 
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+class _Tracked(Protocol):
+    """What is asked of an engine."""
+
+    options: Options
+
+    @property
+    def running(self) -> bool: ...
+
+    def request_stop(self) -> None: ...
+
+    def stop(self, timeout: float | None = None) -> bool: ...
+
+    def abandon(self) -> None: ...
 
 
-def track(engine: Engine) -> None:
+_engines: weakref.WeakSet[_Tracked] = weakref.WeakSet()
+
+
+def track(engine: _Tracked) -> None:
     """Has a started engine stopped when the interpreter ends, and made inert in a forked child."""
     _engines.add(engine)
 

@@ -21,6 +21,10 @@ __all__ = ["Dialer", "check_dialable"]
 
 def check_dialable(address: Address) -> Address:
     """Returns the address, or raises UnsupportedProtocolError if this platform cannot connect to such."""
+    if address.network == "fd":
+        raise UnsupportedProtocolError(
+            f"{str(address)!r} cannot be dialled: it is a socket that listens (enroll takes a connected one)"
+        )
     if address.network == "unix" and AF_UNIX is None:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be dialled: this platform has no Unix sockets"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 from typing import Protocol
 
@@ -34,8 +35,10 @@ class Site(Host, Protocol):
     watchers: Watchers
 
     @property
+    @abc.abstractmethod
     def sockets(self) -> Sockets:
         """Batched I/O; for this loop's thread."""
 
+    @abc.abstractmethod
     def receive_aside(self, fds: list[int]) -> list[int]:
         """Receives outside of a batch, whose arena it takes; see ``Sockets.receive``."""

@@ -1,5 +1,6 @@
 """What applications are written against: the handler, and what it sees of connections and loops."""
 
+from netcore.handler.engine_view import EngineView
 from netcore.handler.handler import EventHandler
 from netcore.handler.interfaces import Callback, Conn, EventLoop, Timer
 from netcore.handler.metrics import Metrics
@@ -10,6 +11,7 @@ __all__ = [
     "Callback",
     "CloseReason",
     "Conn",
+    "EngineView",
     "EventHandler",
     "EventLoop",
     "Metrics",

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from netcore.handler.engine_view import EngineView
 from netcore.handler.interfaces import Conn
 from netcore.handler.vocabulary import Action, Timeout
-
-if TYPE_CHECKING:
-    from netcore.engine import Engine
 
 __all__ = ["EventHandler"]
 
@@ -21,10 +17,10 @@ class EventHandler:
     what its connections share needs the care that threads need.
     """
 
-    def on_boot(self, engine: Engine) -> Action | None:
+    def on_boot(self, engine: EngineView) -> Action | None:
         """The engine is bound and about to accept. On the thread that starts it."""
 
-    def on_shutdown(self, engine: Engine) -> None:
+    def on_shutdown(self, engine: EngineView) -> None:
         """Every connection and loop has closed. On the thread of the last loop."""
 
     def on_open(self, conn: Conn) -> Action | None:
@@ -57,7 +53,7 @@ class EventHandler:
             error: What went wrong, such as ``ConnectionResetError``; None for an orderly end.
         """
 
-    def on_tick(self, engine: Engine) -> float | None:
+    def on_tick(self, engine: EngineView) -> float | None:
         """With ``Options.ticker``: called right after boot, and again after so many seconds as it returns.
 
         Returns:

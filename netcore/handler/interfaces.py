@@ -6,6 +6,7 @@ inside a callback; with ``Options.debug`` another thread gets ``WrongThreadError
 
 from __future__ import annotations
 
+import abc
 import logging
 import socket
 from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ class Timer(Protocol):
 
     __slots__ = ()
 
+    @abc.abstractmethod
     def cancel(self) -> None:
         """Calls the plan off; nothing happens if it has run or was cancelled. Any thread."""
 
@@ -44,15 +46,23 @@ class EventLoop(Protocol):
     """The engine's. Any thread."""
 
     @property
+    @abc.abstractmethod
     def connection_count(self) -> int:
         """Connections served, those included that are on their way to this loop. Any thread."""
 
+    @abc.abstractmethod
+    def connections(self) -> list[Conn]:
+        """Returns the open connections, dialled ones included. Any thread."""
+
+    @abc.abstractmethod
     def metrics(self) -> Metrics:
         """Returns this loop's part of ``Engine.metrics``. Any thread."""
 
+    @abc.abstractmethod
     def in_loop(self) -> bool:
         """Tells whether the calling thread is the loop's own. Any thread."""
 
+    @abc.abstractmethod
     def execute(self, function: Callable[..., object], *args: object) -> None:
         """Has a function called on the loop, soon, first in first out. Any thread.
 
@@ -62,6 +72,7 @@ class EventLoop(Protocol):
             EngineNotRunningError: The loop has ended.
         """
 
+    @abc.abstractmethod
     def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
         """Has a function called on the loop after a delay. Any thread.
 
@@ -74,6 +85,7 @@ class EventLoop(Protocol):
             EngineNotRunningError: The loop has ended.
         """
 
+    @abc.abstractmethod
     def dial(
         self, address: str | Address, context: object = None, timeout: float | None = None
     ) -> Future[Conn]:
@@ -93,6 +105,32 @@ class EventLoop(Protocol):
             EngineNotRunningError: The loop has ended.
         """
 
+    @abc.abstractmethod
+    def turn(self, timeout: float | None = None) -> None:
+        """Waits for what is next, and deals with all of it; for who hosts the loop on a thread of his own.
+
+        Args:
+            timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.
+        """
+
+    @abc.abstractmethod
+    def next_deadline(self) -> float | None:
+        """Returns when a turn is due even if nothing becomes ready until then; for who hosts the loop.
+
+        Returns:
+            Seconds of the loop's clock, that of ``time.monotonic``, past ones for at once; None if nothing is
+            planned.
+        """
+
+    @abc.abstractmethod
+    def fileno(self) -> int:
+        """Returns a descriptor that is readable when a turn is due; for who hosts the loop.
+
+        Raises:
+            UnsupportedOperationError: The poller has none.
+        """
+
+    @abc.abstractmethod
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """Takes a connected socket over; the caller's object is detached at once. Any thread.
 
@@ -116,53 +154,66 @@ class Conn(Protocol):
     """Yours; None at first."""
 
     @property
+    @abc.abstractmethod
     def paused(self) -> bool:
         """Whether ``pause_reading`` has taken effect, and ``resume_reading`` not yet. Any thread."""
 
     @property
+    @abc.abstractmethod
     def id(self) -> int:
         """Unique in the process and never reused. Any thread."""
 
     @property
+    @abc.abstractmethod
     def fd(self) -> int:
         """The descriptor; its number may belong to something else once that is closed. Any thread."""
 
     @property
+    @abc.abstractmethod
     def network(self) -> str:
         """``"tcp"``, ``"udp"`` or ``"unix"``. Any thread."""
 
     @property
+    @abc.abstractmethod
     def loop(self) -> EventLoop:
         """The loop that serves this connection. Any thread."""
 
     @property
+    @abc.abstractmethod
     def local_address(self) -> Address:
         """This side's end; stays valid after the close. Any thread."""
 
     @property
+    @abc.abstractmethod
     def remote_address(self) -> Address:
         """The peer's end; stays valid after the close. Any thread."""
 
     @property
+    @abc.abstractmethod
     def closed(self) -> bool:
         """Whether the connection is closing or closed, so that nothing more can be written. Any thread."""
 
     @property
+    @abc.abstractmethod
     def close_reason(self) -> CloseReason | None:
         """What ended the connection; None while it is open. Any thread."""
 
     # Reading. Bytes of a stream that a callback leaves unread stay for the next on_traffic.
 
     @property
+    @abc.abstractmethod
     def inbound_buffered(self) -> int:
         """Bytes received and not yet read."""
 
+    @abc.abstractmethod
     def read(self, n: int = -1) -> bytes:
         """Takes up to n bytes, all if n is negative; ``b""`` if there is nothing."""
 
+    @abc.abstractmethod
     def read_into(self, buffer: Buffer) -> int:
         """Takes as many bytes as there are and fit into a writable buffer; returns how many."""
 
+    @abc.abstractmethod
     def peek(self, n: int = -1) -> memoryview:
         """Shows exactly n bytes, all if n is negative, without taking them.
 
@@ -173,28 +224,35 @@ class Conn(Protocol):
             ShortBufferError: Fewer than n bytes are here.
         """
 
+    @abc.abstractmethod
     def next(self, n: int = -1) -> memoryview:
         """Takes exactly n bytes and shows them; otherwise like ``peek``."""
 
+    @abc.abstractmethod
     def discard(self, n: int = -1) -> int:
         """Drops up to n bytes, all if n is negative; returns how many."""
 
+    @abc.abstractmethod
     def write_to(self, file: BinaryIO) -> int:
         """Writes everything received to a file and takes what the file took; returns how many bytes."""
 
+    @abc.abstractmethod
     def pause_reading(self) -> None:
         """Receives nothing more until ``resume_reading``; the peer is slowed down in the end. Any thread."""
 
+    @abc.abstractmethod
     def resume_reading(self) -> None:
         """Receives again; ``on_traffic`` runs if unread bytes are here already. Any thread."""
 
     # Writing. What is written leaves at the end of the turn, in order.
 
     @property
+    @abc.abstractmethod
     def outbound_buffered(self) -> int:
         """Bytes written and not yet taken by the kernel."""
 
     @property
+    @abc.abstractmethod
     def writable(self) -> bool:
         """False from ``Options.high_water`` unsent bytes on, until they fall to ``low_water``.
 
@@ -202,6 +260,7 @@ class Conn(Protocol):
         ends, also on a connection that has broken, where what is written vanishes.
         """
 
+    @abc.abstractmethod
     def write(self, data: Buffer) -> int:
         """Writes bytes; ``bytes`` objects are not copied, anything mutable is.
 
@@ -212,12 +271,15 @@ class Conn(Protocol):
             ConnectionClosedError: The connection has closed, or ``shutdown_write`` was called.
         """
 
+    @abc.abstractmethod
     def writev(self, chunks: Iterable[Buffer]) -> int:
         """Writes several pieces in order; otherwise like ``write``."""
 
+    @abc.abstractmethod
     def read_from(self, file: BinaryIO) -> int:
         """Writes all that a file still has; returns how many bytes. Raises what ``write`` and the file do."""
 
+    @abc.abstractmethod
     def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
         """Sends a part of a file, in order with the writes and without bringing it to memory.
 
@@ -248,12 +310,15 @@ class Conn(Protocol):
             OSError: The file cannot be read, or no descriptor is left for it.
         """
 
+    @abc.abstractmethod
     def send_to(self, data: Buffer, address: Address) -> int:
         """Sends a datagram to an address; UnsupportedOperationError on a stream."""
 
+    @abc.abstractmethod
     def flush(self) -> None:
         """Hands what is written to the kernel now rather than at the end of the turn."""
 
+    @abc.abstractmethod
     def shutdown_write(self) -> None:
         """Sends FIN after what is buffered; receiving goes on.
 
@@ -265,6 +330,7 @@ class Conn(Protocol):
     # ConnectionClosedError. It runs exactly once, on the loop. Calls of one thread keep their order, and
     # ``close`` comes after the asynchronous writes before it; other calls are done at once on the loop.
 
+    @abc.abstractmethod
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """Has data written on the loop; anything but ``bytes`` is copied first. Any thread.
 
@@ -273,14 +339,17 @@ class Conn(Protocol):
             callback: ``callback(conn, error)``, with None when the data was written.
         """
 
+    @abc.abstractmethod
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """Like ``async_write`` for several pieces in order. Any thread."""
 
     # Life.
 
+    @abc.abstractmethod
     def wake(self, callback: Callback | None = None) -> None:
         """Runs ``on_traffic`` on the loop although nothing has come, then the callback. Any thread."""
 
+    @abc.abstractmethod
     def close(self, callback: Callback | None = None) -> None:
         """Sends what is buffered, then FIN; gives up after ``Options.close_timeout``. Any thread.
 
@@ -290,17 +359,21 @@ class Conn(Protocol):
             callback: ``callback(conn, None)`` once ``on_close`` has run, or at once if it has already.
         """
 
+    @abc.abstractmethod
     def abort(self) -> None:
         """Closes with RST, dropping what is buffered. Any thread."""
 
     # Deadlines. All stay armed, and begin anew with progress and after each on_timeout.
 
+    @abc.abstractmethod
     def set_deadline(self, seconds: float | None) -> None:
         """Arms ``Timeout.IDLE``: no byte either way for so long. None disarms; ValueError unless above 0."""
 
+    @abc.abstractmethod
     def set_read_deadline(self, seconds: float | None) -> None:
         """Arms ``Timeout.READ``: no byte received for so long. None disarms; ValueError unless above 0."""
 
+    @abc.abstractmethod
     def set_write_deadline(self, seconds: float | None) -> None:
         """Arms ``Timeout.WRITE``: output waiting for so long, and none of it taken.
 
@@ -310,24 +383,30 @@ class Conn(Protocol):
 
     # The socket. Any thread; ConnectionClosedError once it is closed, OSError if the system refuses.
 
+    @abc.abstractmethod
     def dup(self) -> int:
         """Duplicates the descriptor; the copy is the caller's to close, and not inherited. Any thread.
 
         Both are one socket: it is non-blocking, and has to stay so.
         """
 
+    @abc.abstractmethod
     def set_read_buffer(self, size: int) -> None:
         """Sets SO_RCVBUF to so many bytes; see socket(7). Any thread."""
 
+    @abc.abstractmethod
     def set_write_buffer(self, size: int) -> None:
         """Sets SO_SNDBUF to so many bytes; see socket(7). Any thread."""
 
+    @abc.abstractmethod
     def set_linger(self, seconds: int) -> None:
         """Sets SO_LINGER; a negative number switches it off, 0 makes the close a reset. Any thread."""
 
+    @abc.abstractmethod
     def set_no_delay(self, on: bool) -> None:
         """Sets TCP_NODELAY; UnsupportedOperationError unless this is TCP. Any thread."""
 
+    @abc.abstractmethod
     def set_keep_alive(self, enabled: bool, idle: float = 0, interval: float = 0, count: int = 0) -> None:
         """Sets TCP keep-alive; see tcp(7). Any thread.
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from netcore.handler import Action, Conn, EventHandler, Timeout
-
-if TYPE_CHECKING:
-    from netcore.engine import Engine
+from netcore.handler import Action, Conn, EngineView, EventHandler, Timeout
 
 __all__ = ["Recorded", "RecordingHandler"]
 
@@ -102,11 +99,11 @@ class RecordingHandler(EventHandler):
                 self._under_way = [other for other in self._under_way if other is not event]
                 self._changed.notify_all()
 
-    def on_boot(self, engine: Engine) -> Action | None:
+    def on_boot(self, engine: EngineView) -> Action | None:
         """Recorded."""
         return self._record(Action.NONE, (engine,), "on_boot", None)
 
-    def on_shutdown(self, engine: Engine) -> None:
+    def on_shutdown(self, engine: EngineView) -> None:
         """Recorded."""
         self._record(None, (engine,), "on_shutdown", None)
 
@@ -140,7 +137,7 @@ class RecordingHandler(EventHandler):
         """Recorded, with the error."""
         return self._record(Action.NONE, (conn, error), "on_close", conn, error)
 
-    def on_tick(self, engine: Engine) -> float | None:
+    def on_tick(self, engine: EngineView) -> float | None:
         """Recorded."""
         no_more: float | None = None
         return self._record(no_more, (engine,), "on_tick", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,16 +63,20 @@ class Retired(Conn, Protocol):
     """Why and how it ends."""
 
     @property
+    @abc.abstractmethod
     def may_leave_input(self) -> bool:
         """Whether the kernel may hold bytes of a peer that nobody will read: a close would reset then."""
 
     @property
+    @abc.abstractmethod
     def leaves_input(self) -> bool:
         """Whether the peer may be in the midst of sending such bytes."""
 
+    @abc.abstractmethod
     def remember_local_address(self) -> None:
         """Asks the system for this side's address while it can still tell; needs the descriptor lock."""
 
+    @abc.abstractmethod
     def ended(self) -> None:
         """The descriptor has been closed: tells the handler."""
 
@@ -90,29 +95,38 @@ class Host(EventLoop, Protocol):
     """Held while a descriptor is closed, and while another thread works on one. Any thread."""
 
     @property
+    @abc.abstractmethod
     def sockets(self) -> Transport:
         """The sockets below the connections."""
 
+    @abc.abstractmethod
     def post(self, function: Callable[..., object], *args: object) -> None:
         """Like ``execute``, but never refused: after the loop's end the function runs at once. Any thread."""
 
+    @abc.abstractmethod
     def watch(self, fd: int, before: int, interest: int) -> None:
         """Changes what the poller watches a descriptor for; ``UNWATCHED`` takes it out."""
 
+    @abc.abstractmethod
     def settle_later(self, what: Settling) -> None:
         """Has ``what.settle()`` called at the end of the turn, after the flush."""
 
+    @abc.abstractmethod
     def receive_again(self, conn: Conn) -> None:
         """Receives in the next turn without waiting for readiness."""
 
+    @abc.abstractmethod
     def retire(self, conn: Retired) -> None:
         """Lets go of a connection in the state CLOSED, closes its descriptor, and calls ``ended``."""
 
+    @abc.abstractmethod
     def now(self) -> float:
         """Seconds of the loop's clock."""
 
+    @abc.abstractmethod
     def plan(self, deadlines: Deadlines) -> None:
         """Has ``deadlines.check`` called when the first of them is due."""
 
+    @abc.abstractmethod
     def shutdown(self) -> None:
         """Begins to stop the engine. Any thread."""
