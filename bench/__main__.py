@@ -50,7 +50,7 @@ def _tasks(wanted: argparse.Namespace) -> list[Task]:
     if wanted.sizes or wanted.connections:
         sizes, connections = wanted.sizes or [64], wanted.connections or [50]
         cells = [(size, count) for size in sizes for count in connections]
-    chosen = select(workloads(Registry(wanted.python), cells, wanted.depth), wanted.workloads)
+    chosen = select(workloads(Registry(wanted.python, wanted.other), cells, wanted.depth), wanted.workloads)
     names = wanted.peers or profile.peers
     tasks = []
     for workload in chosen:

@@ -33,6 +33,7 @@ def parse(line: list[str]) -> argparse.Namespace:
         "--depth", type=_Positive(int), default=1, help="messages under way per connection of it (default: 1)"
     )
     add("--python", default=sys.executable, metavar="PATH", help="interpreter of the Python peers")
+    add("--other", default="", metavar="TREE", help="source tree of another netcore, a peer as netcore-other")
     add("--seed", type=int, default=random.randrange(1 << 16), help="decides the order in each round")
     add("--json", type=Path, metavar="FILE", help="write every sample here")
     add("--compare", type=Path, metavar="FILE", help="an earlier --json to show regressions against")
@@ -52,7 +53,7 @@ def parse(line: list[str]) -> argparse.Namespace:
 
 
 def _check_peers(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    known = Registry(arguments.python).all_names()
+    known = Registry(arguments.python, arguments.other).all_names()
     for name in [*(arguments.peers or ()), *([arguments.baseline] if arguments.baseline else ())]:
         if name not in known:
             parser.error(f"unknown peer {name!r}; there are {', '.join(known)}")

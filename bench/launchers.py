@@ -44,17 +44,24 @@ class CProgram:
 
 @dataclass(frozen=True)
 class PythonScript:
-    """A script run by `python`, which must be able to execute `needs`. Relative paths begin at peers/."""
+    """A script run by `python`, which must be able to execute `needs`. Relative paths begin at peers/.
+
+    With a `tree`, a source tree with its native part in place, netcore comes from there.
+    """
 
     python: str
     script: str
     needs: str
+    tree: str = ""
 
     def missing(self) -> str | None:
-        return _trial(self.python, self.needs)
+        return _trial((*self._interpreter(), "-c", self.needs))
 
     def command(self) -> list[str]:
-        return [self.python, str(_PEERS / self.script)]
+        return [*self._interpreter(), str(_PEERS / self.script)]
+
+    def _interpreter(self) -> tuple[str, ...]:
+        return ("env", f"PYTHONPATH={self.tree}", self.python) if self.tree else (self.python,)
 
 
 @dataclass(frozen=True)
@@ -101,10 +108,10 @@ class Installed:
 
 
 @functools.cache
-def _trial(python: str, code: str) -> str | None:
+def _trial(command: tuple[str, ...]) -> str | None:
     try:
         tried = subprocess.run(
-            [python, "-c", code],
+            command,
             env=environment(),
             capture_output=True,
             text=True,
@@ -112,7 +119,7 @@ def _trial(python: str, code: str) -> str | None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{python}: {error}"
+        return f"{command[0]}: {error}"
     if tried.returncode == 0:
         return None
     return (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]

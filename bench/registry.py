@@ -1,7 +1,7 @@
 """The peers of each job: servers that do the same, each in its own idiom."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench import foreign, toolchain
 from bench.launchers import REPOSITORY, Built, CProgram, Installed, Launcher, NodeScript, PythonScript
@@ -60,27 +60,33 @@ class Peer:
 
 @dataclass(frozen=True)
 class Registry:
-    """The peers by job; those in Python run on `python`."""
+    """The peers by job; those in Python run on `python`.
+
+    With `other`, the source tree of another version, its netcore does the same jobs as "netcore-other".
+    """
 
     python: str
+    other: str = ""
 
     def stream_echo(self) -> tuple[Peer, ...]:
         """Servers that send back the bytes of a stream, the physical reference first."""
-        return (
-            Peer("c-epoll", CProgram("echo_epoll")),
-            self._netcore_stream("netcore", 1),
-            Peer(
-                "netcore-io_uring",
-                self._script("stream_netcore.py", _NETCORE_IO_URING),
-                ("{port}", "1", "io_uring"),
-            ),
-            Peer("uvloop", self._script("stream_protocol.py", "import uvloop"), ("uvloop", "{port}")),
-            Peer("asyncio", self._script("stream_protocol.py", "import asyncio"), ("asyncio", "{port}")),
-            Peer("gevent", self._script("stream_gevent.py", "import gevent")),
-            Peer("twisted", self._script("stream_twisted.py", "import twisted")),
-            Peer("node", NodeScript("stream_node.js"), settle=_V8_SETTLES),
-            _gnet("gnet", "tcp", 1),
-            _netty("netty", "tcp", 1),
+        return self._and_other(
+            (
+                Peer("c-epoll", CProgram("echo_epoll")),
+                self._netcore_stream("netcore", 1),
+                Peer(
+                    "netcore-io_uring",
+                    self._script("stream_netcore.py", _NETCORE_IO_URING),
+                    ("{port}", "1", "io_uring"),
+                ),
+                Peer("uvloop", self._script("stream_protocol.py", "import uvloop"), ("uvloop", "{port}")),
+                Peer("asyncio", self._script("stream_protocol.py", "import asyncio"), ("asyncio", "{port}")),
+                Peer("gevent", self._script("stream_gevent.py", "import gevent")),
+                Peer("twisted", self._script("stream_twisted.py", "import twisted")),
+                Peer("node", NodeScript("stream_node.js"), settle=_V8_SETTLES),
+                _gnet("gnet", "tcp", 1),
+                _netty("netty", "tcp", 1),
+            )
         )
 
     def several_loops(self) -> tuple[Peer, ...]:
@@ -96,32 +102,38 @@ class Registry:
 
     def datagram_echo(self) -> tuple[Peer, ...]:
         """Servers that send back each datagram."""
-        return (
-            Peer("c-batch", CProgram("echo_datagram"), ("batch", "{port}")),
-            Peer("c-single", CProgram("echo_datagram"), ("single", "{port}")),
-            Peer("netcore", self._script("datagram_netcore.py", _NETCORE_DATAGRAMS)),
-            Peer("uvloop", self._script("datagram_protocol.py", "import uvloop"), ("uvloop", "{port}")),
-            Peer("asyncio", self._script("datagram_protocol.py", "import asyncio"), ("asyncio", "{port}")),
-            Peer("gevent", self._script("datagram_gevent.py", "import gevent")),
-            Peer("twisted", self._script("datagram_twisted.py", "import twisted")),
-            Peer("node", NodeScript("datagram_node.js"), settle=_V8_SETTLES),
-            _gnet("gnet", "udp", 1),
-            _netty("netty", "udp", 1),
+        return self._and_other(
+            (
+                Peer("c-batch", CProgram("echo_datagram"), ("batch", "{port}")),
+                Peer("c-single", CProgram("echo_datagram"), ("single", "{port}")),
+                Peer("netcore", self._script("datagram_netcore.py", _NETCORE_DATAGRAMS)),
+                Peer("uvloop", self._script("datagram_protocol.py", "import uvloop"), ("uvloop", "{port}")),
+                Peer(
+                    "asyncio", self._script("datagram_protocol.py", "import asyncio"), ("asyncio", "{port}")
+                ),
+                Peer("gevent", self._script("datagram_gevent.py", "import gevent")),
+                Peer("twisted", self._script("datagram_twisted.py", "import twisted")),
+                Peer("node", NodeScript("datagram_node.js"), settle=_V8_SETTLES),
+                _gnet("gnet", "udp", 1),
+                _netty("netty", "udp", 1),
+            )
         )
 
     def frames(self) -> tuple[Peer, ...]:
         """Servers that take length-field frames out of a stream and frame the payload anew."""
         uvloop = self._script("frames_protocol.py", "import uvloop")
-        return (
-            Peer("c-epoll", CProgram("frames_epoll")),
-            Peer("netcore", self._script("frames_netcore.py", _NETCORE_FRAMES)),
-            Peer("uvloop", uvloop, ("uvloop", "each", "{port}")),
-            Peer("uvloop-joined", uvloop, ("uvloop", "joined", "{port}")),
-            Peer(
-                "asyncio",
-                self._script("frames_protocol.py", "import asyncio"),
-                ("asyncio", "joined", "{port}"),
-            ),
+        return self._and_other(
+            (
+                Peer("c-epoll", CProgram("frames_epoll")),
+                Peer("netcore", self._script("frames_netcore.py", _NETCORE_FRAMES)),
+                Peer("uvloop", uvloop, ("uvloop", "each", "{port}")),
+                Peer("uvloop-joined", uvloop, ("uvloop", "joined", "{port}")),
+                Peer(
+                    "asyncio",
+                    self._script("frames_protocol.py", "import asyncio"),
+                    ("asyncio", "joined", "{port}"),
+                ),
+            )
         )
 
     def redis(self) -> tuple[Peer, ...]:
@@ -136,16 +148,18 @@ class Registry:
     def http(self) -> tuple[Peer, ...]:
         """Web servers for one path, on the same parser where they are in Python."""
         protocol = "http_protocol.py"
-        return (
-            Peer("netcore", self._script("http_netcore.py", "import netcore, httptools")),
-            Peer("uvloop", self._script(protocol, "import uvloop, httptools"), ("uvloop", "{port}")),
-            Peer("asyncio", self._script(protocol, "import httptools"), ("asyncio", "{port}")),
-            Peer("node", NodeScript("http_node.js"), settle=_V8_SETTLES),
+        return self._and_other(
+            (
+                Peer("netcore", self._script("http_netcore.py", "import netcore, httptools")),
+                Peer("uvloop", self._script(protocol, "import uvloop, httptools"), ("uvloop", "{port}")),
+                Peer("asyncio", self._script(protocol, "import httptools"), ("asyncio", "{port}")),
+                Peer("node", NodeScript("http_node.js"), settle=_V8_SETTLES),
+            )
         )
 
     def timers(self) -> tuple[Peer, ...]:
         """Programs that arm and cancel timers."""
-        return tuple(
+        return self._and_other(
             Peer(name, self._script("timers.py", f"import {name}"), (name, "{count}"))
             for name in ("netcore", "uvloop", "asyncio")
         )
@@ -153,7 +167,9 @@ class Registry:
     def gil(self) -> tuple[Peer, ...]:
         """The program that runs a loop without a kernel."""
         script = self._script("gil_netcore.py", _NETCORE_GIL)
-        return (Peer("netcore", script, (str(toolchain.BUILD), "{connections}", "{warmup}", "{seconds}")),)
+        return self._and_other(
+            [Peer("netcore", script, (str(toolchain.BUILD), "{connections}", "{warmup}", "{seconds}"))]
+        )
 
     def all_names(self) -> list[str]:
         """The names of all peers, each once."""
@@ -168,6 +184,16 @@ class Registry:
             self.gil(),
         )
         return list(dict.fromkeys(peer.name for peers in jobs for peer in peers))
+
+    def _and_other(self, peers: Iterable[Peer]) -> tuple[Peer, ...]:
+        """Adds the other netcore beside this one, if there is another."""
+        found: list[Peer] = []
+        for peer in peers:
+            found.append(peer)
+            if peer.name == "netcore" and self.other and isinstance(peer.launcher, PythonScript):
+                launcher = replace(peer.launcher, tree=self.other)
+                found.append(replace(peer, name="netcore-other", launcher=launcher))
+        return tuple(found)
 
     def _script(self, script: str, needs: str) -> PythonScript:
         return PythonScript(self.python, script, needs)

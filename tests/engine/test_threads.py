@@ -191,6 +191,8 @@ def facts_of_an_engine(load):
         assert engine.running and len(engine.loops) == 2 and engine.addresses[0].port
         assert 1 <= engine.connection_count <= 4
         assert engine.get(load.conn.id) is load.conn and engine.get(-1) is None
+        assert load.conn in engine.connections()
+        assert load.conn in load.conn.loop.connections()
 
 
 def metrics(load):
@@ -304,7 +306,8 @@ CALLS = {
     dup: "Conn.dup",
     socket_options: "Conn.set_read_buffer Conn.set_write_buffer Conn.set_linger Conn.set_no_delay "
     "Conn.set_keep_alive",
-    facts_of_an_engine: "Engine.addresses Engine.connection_count Engine.loops Engine.running Engine.get",
+    facts_of_an_engine: "Engine.addresses Engine.connection_count Engine.loops Engine.running Engine.get "
+    "EventLoop.connections",
     metrics: "Engine.metrics EventLoop.metrics",
     dial_and_enroll: "Engine.dial Engine.enroll EventLoop.dial EventLoop.enroll EventLoop.connection_count",
     dup_listener: "Engine.dup_listener",
