@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,22 @@ def test_an_unregistered_descriptor_is_let_go_of_at_once() -> None:
         far.settimeout(5)
         assert far.recv(1) == b"", "a request still holds the closed socket open"
         far.close()
+    poller.close()
+
+
+@needs_uring
+@pytest.mark.parametrize("mode", MODES)
+def test_a_wake_that_unregister_comes_across_is_kept(
+    mode: int, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    poller = IoUringPoller(mode)
+    poller.register(pair[0].fileno(), Interest.READ)
+    assert poller.wait(0) == []
+    poller.wake()
+    poller.unregister(pair[0].fileno())  # which awaits a completion, and so sees that of the wake
+    start = time.monotonic()
+    assert poller.wait(5) == []
+    assert time.monotonic() - start < 5
     poller.close()
 
 

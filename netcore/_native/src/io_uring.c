@@ -269,11 +269,12 @@ int nc_io_uring_wait(nc_poller *poller, double timeout, int capacity, nc_socket 
         int count;
         result = uring__look_again(u);
         if (result == 0)
-            result = uring__enter(u, pass || u->ready.first >= 0 ? 0 : timeout);
+            result = uring__enter(u, pass || u->woken || u->ready.first >= 0 ? 0 : timeout);
         if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY)
             return result;
         uring__enter_for_more(u, capacity);
         uring__reap(u);
+        u->woken = 0;
         count = uring__report(u, poller, capacity, sockets, readiness);
         if (count || u->later.first < 0)
             return count;

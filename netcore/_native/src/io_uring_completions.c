@@ -85,6 +85,7 @@ static void uring__complete(uring *u, const struct io_uring_cqe *cqe)
 
     switch (cqe->user_data & 0xff) {
     case URING_WAKE:
+        u->woken = 1; /* kept for the next wait: whatever else awaits completions may be the first to see it */
         if (!(cqe->flags & IORING_CQE_F_MORE)) {
             u->under_way--;
             if (cqe->res != -ECANCELED)

@@ -86,6 +86,7 @@ typedef struct {
     uring_list ready; /* to be reported */
     uring_list later; /* to be looked at before the next wait */
     int under_way;    /* requests whose last completion is to come */
+    int woken;        /* a wake has come that no wait has ended for yet */
     uint32_t batch;
     int sending;
     int parts;
