@@ -106,6 +106,7 @@ NC_ABSENT_POLLER(iocp)
 #if defined(__linux__) && defined(NC_WITH_LIBURING)
 #include "io_uring_ring.c"
 #include "io_uring_completions.c"
+#include "io_uring_setup.c"
 #include "io_uring.c"
 #include "io_uring_sockets.c"
 #else
