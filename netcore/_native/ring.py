@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,11 +47,6 @@ class Ring:
         code = -lib.nc_io_uring_open_as(self.handle, mode)
         if code:
             raise OSError(code, _reason(code))
-        self._descriptor = lib.nc_io_uring_descriptor(self.handle)
-
-    def close_copy(self) -> None:
-        """Closes a forked child's copy of the ring's descriptor; the C functions have forgotten it there."""
-        os.close(self._descriptor)
 
 
 def _reason(code: int) -> str:

@@ -6,12 +6,12 @@ and half-close stays invisible until the data before it has been read.
 
 from __future__ import annotations
 
-from netcore.poll.native import NativePoller
+from netcore.poll.native import DescriptorPoller
 
 __all__ = ["EpollPoller"]
 
 
-class EpollPoller(NativePoller):
+class EpollPoller(DescriptorPoller):
     """Readiness from epoll(7), level- or edge-triggered; waits with nanosecond timeouts on Linux 5.11.
 
     It registers with epoll_ctl(2), waits with epoll_pwait2(2), or epoll_wait(2) on older kernels, and is

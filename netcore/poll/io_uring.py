@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from netcore._native import check
 from netcore._native.ring import Ring
-from netcore.poll.native import CLOSED, NativePoller
+from netcore.poll.native import CLOSED, DescriptorPoller
 
 __all__ = ["IoUringPoller"]
 
 
-class IoUringPoller(NativePoller):
+class IoUringPoller(DescriptorPoller):
     """Readiness from io_uring(7), level- or edge-triggered; Linux 6.0 and later.
 
     Attributes:
@@ -48,9 +48,3 @@ class IoUringPoller(NativePoller):
             check(self._lib.nc_io_uring_adopt(self._poller, fd, interest))
         else:
             super().register(fd, interest)
-
-    def abandon(self) -> None:
-        """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
-        if not self._closed:
-            self.ring.close_copy()
-        super().abandon()

@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 
 from netcore._native import check
-from netcore.poll.native import ADD, CLOSED, MODIFY, REMOVE, NativePoller
+from netcore.poll.native import ADD, CLOSED, MODIFY, REMOVE, DescriptorPoller
 
 __all__ = ["KqueuePoller"]
 
 
-class KqueuePoller(NativePoller):
+class KqueuePoller(DescriptorPoller):
     """Readiness from kqueue(2), level- or edge-triggered (EV_CLEAR), with nanosecond timeouts.
 
     HANGUP is told of a descriptor watched for READ and WRITE, or for nothing: kqueue knows the end of each

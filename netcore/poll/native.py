@@ -1,4 +1,4 @@
-"""What pollers in C have in common: five functions of one backend, and the arrays that they fill."""
+"""What pollers in C have in common: the functions of one backend, and the arrays that they fill."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netcore._native import check, native
 from netcore.poll.columns import Columns
 from netcore.poll.protocol import Readiness
 
-__all__ = ["ADD", "CLOSED", "MODIFY", "REMOVE", "NativePoller"]
+__all__ = ["ADD", "CLOSED", "MODIFY", "REMOVE", "DescriptorPoller", "NativePoller"]
 
 ADD, MODIFY, REMOVE = 1, 2, 3
 """The operations of ``nc_NAME_control``."""
@@ -115,3 +115,18 @@ class NativePoller:
         """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
         self._wake_lock = threading.RLock()  # a thread that held it does not exist here
         self.close()
+
+
+class DescriptorPoller(NativePoller):
+    """A native poller whose kernel object is a descriptor, which another loop can watch."""
+
+    def fileno(self) -> int:
+        """Returns the descriptor for another loop to watch; see ``Poller``.
+
+        Raises:
+            ValueError: The poller is closed.
+            OSError: The system refused what had to be submitted.
+        """
+        if self._closed:
+            raise ValueError(CLOSED)
+        return check(getattr(self._lib, f"nc_{self.name}_fileno")(self._poller))

@@ -42,9 +42,17 @@ class Poller(Protocol):
 
     After ``close`` every method but ``close`` raises ``ValueError``.
 
-    A poller may have one more method, ``abandon()``. It is called in a forked child, where no other thread
-    exists and locks may be held for ever, and closes the child's copies of its descriptors without touching
-    what the parent still uses; then it is closed.
+    A poller may have two more methods:
+
+    ``abandon()`` is called in a forked child, where no other thread exists and locks may be held for ever,
+    and closes the child's copies of its descriptors without touching what the parent still uses; then it is
+    closed.
+
+    ``fileno() -> int`` returns a descriptor that is readable as soon as a wait would find something or was
+    woken, for another loop to watch, which then calls ``wait(0)``. What was registered, modified or
+    unregistered before the call counts: ask anew before each time you wait on it, since a poller may submit
+    changes only then. The number is the same every time. It stays the poller's: never read, close or
+    register anything on it.
     """
 
     name: str

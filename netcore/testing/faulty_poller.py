@@ -19,6 +19,8 @@ class FaultyPoller:
     (EAGAIN, since that is what who believes it gets), or reports few events and the others in the next
     wait (``Short``).
 
+    It has no ``fileno``, whatever the other one has: of readiness that it owes no descriptor tells.
+
     Args:
         poller: What does the work.
         plan: What goes wrong.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import struct
 import threading
@@ -345,6 +346,30 @@ def test_a_user_event_wakes_from_another_thread(
     thread.join()
     assert (event.ident, event.filter) == (7, system.KQ_FILTER_USER)
     assert len(queue.control([], 8, 0)) == (0 if clear else 1)
+
+
+@pytest.mark.parametrize("flags", ["KQ_EV_ADD", "KQ_EV_CLEAR"])
+def test_a_queue_is_readable_while_it_has_events(
+    system: Any, queue: Any, add: Callable[..., None], pair: Pair, flags: str
+) -> None:
+    def is_readable() -> bool:
+        return bool(select.select([queue.fileno()], [], [], 0)[0])
+
+    add(pair[0], getattr(system, flags))
+    add(0, system.KQ_EV_CLEAR, filter=system.KQ_FILTER_USER)
+    assert not is_readable()
+    pair[1].send(b"!")
+    assert is_readable()
+    assert len(queue.control([], 8, 0)) == 1
+    assert is_readable() is (flags == "KQ_EV_ADD")
+    pair[0].recv(1)
+    queue.control([], 8, 0)  # by which a queue learns of what is over, as it may
+    assert not is_readable()
+    trigger = system.kevent(0, filter=system.KQ_FILTER_USER, flags=0, fflags=system.NOTE_TRIGGER)
+    queue.control([trigger], 0)
+    assert is_readable()
+    assert len(queue.control([], 8, 0)) == 1
+    assert not is_readable()
 
 
 def test_a_user_event_that_is_not_there_cannot_be_triggered(system: Any, queue: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -71,6 +72,41 @@ def test_a_turn_is_one_system_call(module: Any, poller: Poller) -> None:
     for near, far in pairs:
         near.close()
         far.close()
+
+
+def is_readable(poller: Any) -> bool:
+    return bool(select.select([poller.fileno()], [], [], 0)[0])
+
+
+def test_who_watches_its_descriptor_pays_one_more_system_call(module: Any, poller: Any) -> None:
+    pairs = [socket.socketpair() for _ in range(5)]
+    for near, far in pairs:
+        poller.register(near.fileno(), READ)
+        far.send(b"!")
+    before = module.lib.emulated_kevents
+    assert is_readable(poller)
+    assert module.lib.emulated_kevents == before + 1
+    assert len(poller.wait(0)) == 5
+    assert is_readable(poller)
+    assert module.lib.emulated_kevents == before + 2
+    for near, far in pairs:
+        near.close()
+        far.close()
+
+
+def test_a_refusal_is_shown_until_it_is_told(poller: Any, pair: Pair) -> None:
+    with open(__file__, "rb") as file:  # which the emulation does not watch
+        poller.register(file.fileno(), READ)
+        poller.register(pair[0].fileno(), READ)
+        for _ in range(2):
+            assert is_readable(poller)
+        assert poller.wait(5) == [(file.fileno(), READABLE | ERROR)]
+        assert poller.wait(0) == []  # what has called for the wait comes after the refusal
+        assert not is_readable(poller)
+        poller.unregister(file.fileno())
+    pair[1].send(b"!")
+    assert is_readable(poller)
+    assert poller.wait(5) == [(pair[0].fileno(), READABLE)]
 
 
 def test_more_changes_than_one_call_takes(poller: Poller, pair: Pair) -> None:

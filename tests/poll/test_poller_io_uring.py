@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,68 @@ def test_in_a_forked_child_it_is_inert_and_the_parents_goes_on(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     far.send(b"!")
     assert poller.wait(5) == [(near.fileno(), Readiness.READABLE)]
+    poller.close()
+
+
+@needs_uring
+@pytest.mark.parametrize("mode", MODES)
+def test_its_descriptor_may_be_asked_for_at_any_time(
+    mode: int, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    near, far = pair
+    poller = IoUringPoller(mode)
+    poller.ring.attached.add(near.fileno())
+    poller.register(near.fileno(), Interest.READ)
+    far.send(b"!")
+    assert poller.wait(5) == [(near.fileno(), Readiness.READABLE)]
+    watched = poller.fileno()  # what the ring has fetched by now is kept
+    assert select.select([watched], [], [], 5)[0]
+    assert poller.wait(5) == [(near.fileno(), Readiness.READABLE)]
+    assert poller.fileno() == watched
+    poller.unregister(near.fileno())
+    poller.close()
+
+
+@needs_uring
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_is_told_no_descriptor_and_closes_its_copy() -> None:
+    poller = IoUringPoller()
+    watched = poller.fileno()
+    child = os.fork()
+    if child == 0:
+        try:
+            try:
+                poller.fileno()
+            except OSError:
+                poller.abandon()
+                os._exit(os.path.exists(f"/proc/self/fd/{watched}"))
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    poller.wake()
+    assert select.select([poller.fileno()], [], [], 5)[0]
+    poller.close()
+
+
+@needs_uring
+def test_out_of_descriptors_a_ring_that_cannot_be_watched_goes_on(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    resource = pytest.importorskip("resource")
+    near, far = pair
+    poller = IoUringPoller()
+    poller.register(near.fileno(), Interest.READ)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(__file__, "rb") as probe:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (probe.fileno(), hard))
+    try:
+        with suppress(OSError):  # not where the kernel is too old for a ring that has to be replaced
+            poller.fileno()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    far.send(b"!")
+    assert poller.wait(5) == [(near.fileno(), Readiness.READABLE)]
+    assert select.select([poller.fileno()], [], [], 5)[0]
     poller.close()
 
 

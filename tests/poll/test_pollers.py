@@ -19,7 +19,9 @@ from netcore.poll import (
     Poller,
     Readiness,
     SelectPoller,
+    open_poller,
 )
+from netcore.testing import FakePoller, FaultPlan, FaultyPoller
 
 
 def where_it_runs(*pollers: type[Poller]) -> list[object]:
@@ -102,6 +104,36 @@ def test_close_leaves_no_descriptor_open(poller: Poller) -> None:
         assert not any(os.get_inheritable(int(fd)) for fd in new if os.path.exists(f"/proc/self/fd/{fd}"))
         opened.close()
         assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("watchable", where_it_runs(EpollPoller, KqueuePoller, IoUringPoller))
+def test_a_pollers_descriptor_may_be_watched_by_one_of_its_kind(
+    watchable: type[EpollPoller], pair: tuple[socket.socket, socket.socket]
+) -> None:
+    near, far = pair
+    inner, outer = watchable(), watchable()
+    inner.register(near.fileno(), Interest.READ)
+    outer.register(inner.fileno(), Interest.READ)
+    for make_due in (lambda: far.send(b"!"), inner.wake):
+        make_due()
+        assert outer.wait(5) == [(inner.fileno(), Readiness.READABLE)]
+        for _ in range(20):
+            if inner.wait(0):
+                near.recv(100)
+            inner.fileno()
+            if not outer.wait(0):
+                break
+        else:
+            pytest.fail("it never comes to rest")
+    outer.close()
+    inner.close()
+
+
+def test_pollers_without_a_descriptor_have_no_fileno() -> None:
+    for without in (SelectPoller(), FakePoller(), FaultyPoller(open_poller(), FaultPlan())):
+        assert not hasattr(without, "fileno")
+        without.close()
+    assert not hasattr(IocpPoller, "fileno")
 
 
 def test_two_pollers_may_watch_one_descriptor(

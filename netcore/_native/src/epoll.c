@@ -110,6 +110,12 @@ int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *so
     return count;
 }
 
+/* "If an epoll file descriptor has events waiting, then it will indicate as being readable", see epoll(7). */
+int nc_epoll_fileno(nc_poller *poller)
+{
+    return (int)poller->handle;
+}
+
 int nc_epoll_wake(nc_poller *poller)
 {
     uint64_t one = 1;

@@ -157,7 +157,7 @@ int nc_io_uring_wait(nc_poller *poller, double timeout, int capacity, nc_socket 
         result = uring__look_again(u);
         if (result == 0)
             result = uring__enter(u, pass || u->woken || u->ready.first >= 0 ? 0 : timeout);
-        if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY)
+        if (uring__has_failed(result))
             return result;
         uring__enter_for_more(u, capacity);
         uring__reap(u);
@@ -167,6 +167,23 @@ int nc_io_uring_wait(nc_poller *poller, double timeout, int capacity, nc_socket 
             return count;
     }
     return 0;
+}
+
+/* A ring is readable while it has completions; what has been taken out of it already makes it readable by a wake. */
+int nc_io_uring_fileno(nc_poller *poller)
+{
+    uring *u = uring__of(poller);
+    int result = u ? uring__make_pollable(u, poller) : -EBADF;
+
+    if (result == 0)
+        result = uring__enable(u);
+    if (result == 0)
+        result = uring__look_again(u);
+    if (result == 0)
+        result = io_uring_submit(&u->ring);
+    if (!uring__has_failed(result))
+        result = u->woken || u->ready.first >= 0 ? nc_io_uring_wake(poller) : 0;
+    return result < 0 ? result : u->ring.ring_fd;
 }
 
 int nc_io_uring_wake(nc_poller *poller)

@@ -1,4 +1,4 @@
-/* What stands in for the io_uring backend beyond a poller's five functions where there was no liburing. */
+/* What stands in for the io_uring backend beyond a poller's functions where there was no liburing. */
 
 int nc_io_uring_built(void)
 {
@@ -8,12 +8,6 @@ int nc_io_uring_built(void)
 int nc_io_uring_open_as(nc_poller *poller, int mode)
 {
     (void)poller, (void)mode;
-    return -ENOSYS;
-}
-
-int nc_io_uring_descriptor(nc_poller *poller)
-{
-    (void)poller;
     return -ENOSYS;
 }
 

@@ -130,7 +130,7 @@ static int uring__settle(uring *u, const uring_watch *w)
         int result = uring__enable(u);
         if (result == 0)
             result = io_uring_submit_and_wait(&u->ring, 1);
-        if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY)
+        if (uring__has_failed(result))
             return result;
         uring__reap(u);
     }

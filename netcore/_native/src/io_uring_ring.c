@@ -62,7 +62,7 @@ typedef struct {
 typedef struct {
     int32_t next;
     int32_t start; /* the descriptor */
-    int32_t size;
+    int32_t size;  /* 0 of a buffer that holds nothing */
 } uring_held;
 
 typedef struct {
@@ -188,6 +188,7 @@ static int32_t uring__unhold(const uring_held *nodes, uring_watch *w)
 
 static void uring__recycle(uring *u, int32_t buffer)
 {
+    u->held[buffer].size = 0;
     io_uring_buf_ring_add(u->group, u->buffers + (size_t)buffer * URING_BUFFER_SIZE, URING_BUFFER_SIZE,
                           (unsigned short)buffer, io_uring_buf_ring_mask(URING_BUFFERS), 0);
     io_uring_buf_ring_advance(u->group, 1);
@@ -241,6 +242,12 @@ static int uring__enable(uring *u)
     return 0;
 }
 
+/* Whether a call that talks to the kernel has failed for good. */
+static int uring__has_failed(int result)
+{
+    return result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY;
+}
+
 static struct io_uring_sqe *uring__request(uring *u, int kind, uint32_t subject)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
@@ -249,7 +256,7 @@ static struct io_uring_sqe *uring__request(uring *u, int kind, uint32_t subject)
         int result = uring__enable(u);
         if (result == 0)
             result = io_uring_submit(&u->ring);
-        if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY)
+        if (uring__has_failed(result))
             return NULL;
         sqe = io_uring_get_sqe(&u->ring);
     }

@@ -132,7 +132,7 @@ static int uring__submit_sends(uring *u, int count, const nc_socket *sockets, co
         waiting = 0;
         for (int i = 0; i < u->sending && !waiting; i++)
             waiting = u->sends[i].result == INT_MIN;
-        if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY)
+        if (uring__has_failed(result))
             break;
     }
     for (int i = 0; i < u->sending; i++) {

@@ -123,15 +123,29 @@ static struct kevent kqueue__change(const nc_change *change)
     return event;
 }
 
-/* Makes room by giving the kernel change after change. One that fails stays, for the wait to tell of. */
+/* Writes the first changes as the kernel takes them. */
+static void kqueue__changes(const nc_poller *poller, int count, struct kevent *changes)
+{
+    for (int i = 0; i < count; i++)
+        changes[i] = kqueue__change(&poller->changes[i]);
+}
+
+/* Gives the kernel the changes without a wait. One that fails stays, for the wait to tell of. */
 static int kqueue__submit(nc_poller *poller)
 {
+    struct kevent changes[NC_CHANGES];
     int kept = 0;
     int error = 0;
 
+    kqueue__changes(poller, poller->pending, changes);
+    if (kevent((int)poller->handle, changes, poller->pending, NULL, 0, NULL) == 0) {
+        poller->pending = 0;
+        return 0;
+    }
+    /* Without room for errors the first one hides those behind it: change after change, from the beginning. What
+     * has been done is done again, by which it becomes no different. */
     for (int i = 0; i < poller->pending; i++) {
-        struct kevent event = kqueue__change(&poller->changes[i]);
-        int result = kqueue__apply(poller, &event);
+        int result = kqueue__apply(poller, &changes[i]);
         if (result < 0 && !kqueue__is_forgiven(-result)) {
             error = result;
             poller->changes[kept++] = poller->changes[i];
@@ -295,8 +309,7 @@ int nc_kqueue_wait(nc_poller *poller, double timeout, int capacity, nc_socket *s
     if (poller->pending > room) /* each may need room to fail */
         kqueue__submit(poller);
     pending = poller->pending < room ? poller->pending : room;
-    for (int i = 0; i < pending; i++)
-        changes[i] = kqueue__change(&poller->changes[i]);
+    kqueue__changes(poller, pending, changes);
     n = kevent((int)poller->handle, changes, pending, events, room, timeout < 0 ? NULL : &duration);
     poller->pending = 0; /* also after EINTR: "all changes in the changelist have been applied" */
     if (n < 0)
@@ -305,4 +318,16 @@ int nc_kqueue_wait(nc_poller *poller, double timeout, int capacity, nc_socket *s
         if (kqueue__mark(&events[i]) == KQUEUE_WAKER)
             kqueue__woken(poller);
     return kqueue__merge(events, n, sockets, readiness, &poller->seen);
+}
+
+/* A kqueue is readable while it has events, to poll(2), select(2) and other kqueues. */
+int nc_kqueue_fileno(nc_poller *poller)
+{
+    int result = 0;
+
+    if (poller->pending)
+        kqueue__submit(poller);
+    if (poller->pending) /* refused: the wait is to tell of that, so somebody has to wait */
+        result = nc_kqueue_wake(poller);
+    return result < 0 ? result : (int)poller->handle;
 }

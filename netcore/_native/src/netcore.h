@@ -32,22 +32,27 @@ typedef struct {
 enum { NC_CHANGES = 256 };
 
 /* A poller: the kernel's object, what another thread pokes to end a wait, and, of kqueue only, where the
- * poke arrives if that is another descriptor, and the changes that the next wait takes along. */
+ * poke arrives if that is another descriptor, and the changes that the next wait takes along. Of io_uring the
+ * object is memory, and `ring` the kernel's. */
 typedef struct {
     nc_socket handle;
     nc_socket waker;
     int seen; /* every flag that the last wait found on any socket */
     nc_socket woken;
+    nc_socket ring;
     int pending;
     nc_change changes[NC_CHANGES];
 } nc_poller;
 
-/* Backends. Each has these five functions under its own name.
+/* Backends. Each has these functions under its own name, but iocp has no fileno.
  * wait: timeout in seconds, negative for none; fills sockets[] and readiness[], returns how many.
+ * fileno: the kernel's object as a descriptor for others to watch, readable from here on as soon as a wait would
+ * find something or was woken; the same number each time, but it is to be asked anew before each time.
  * wake: may be called on any thread while the poller is open. */
 int nc_epoll_open(nc_poller *poller);
 int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int interest);
 int nc_epoll_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
+int nc_epoll_fileno(nc_poller *poller);
 int nc_epoll_wake(nc_poller *poller);
 void nc_epoll_close(nc_poller *poller);
 
@@ -58,6 +63,7 @@ enum { NC_FORMER = 4 };
 int nc_kqueue_open(nc_poller *poller);
 int nc_kqueue_control(nc_poller *poller, int operation, nc_socket socket, int interest);
 int nc_kqueue_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
+int nc_kqueue_fileno(nc_poller *poller);
 int nc_kqueue_wake(nc_poller *poller);
 void nc_kqueue_close(nc_poller *poller);
 
@@ -68,17 +74,17 @@ int nc_iocp_wait(nc_poller *poller, double timeout, int capacity, nc_socket *soc
 int nc_iocp_wake(nc_poller *poller);
 void nc_iocp_close(nc_poller *poller);
 
-/* io_uring, beside a poller's five functions: built says whether there was a liburing at build time; open_as
+/* io_uring, beside a poller's functions: built says whether there was a liburing at build time; open_as
  * leaves out the first `mode` of the ways to set up a ring, each asking less of the kernel than the one
- * before; descriptor is the ring's, which only the process that opened it is told: in a forked child nothing
- * works but wake and close; adopt registers a socket whose bytes or connections the ring is to fetch. */
+ * before; adopt registers a socket whose bytes or connections the ring is to fetch. In a forked child nothing
+ * works but wake and close. */
 int nc_io_uring_built(void);
 int nc_io_uring_open(nc_poller *poller);
 int nc_io_uring_open_as(nc_poller *poller, int mode);
-int nc_io_uring_descriptor(nc_poller *poller);
 int nc_io_uring_control(nc_poller *poller, int operation, nc_socket socket, int interest);
 int nc_io_uring_adopt(nc_poller *poller, nc_socket socket, int interest);
 int nc_io_uring_wait(nc_poller *poller, double timeout, int capacity, nc_socket *sockets, int *readiness);
+int nc_io_uring_fileno(nc_poller *poller);
 int nc_io_uring_wake(nc_poller *poller);
 void nc_io_uring_close(nc_poller *poller);
 

@@ -61,6 +61,13 @@
         (void)poller;                                                                                      \
     }
 
+#define NC_ABSENT_FILENO(name)                                                                             \
+    int nc_##name##_fileno(nc_poller *poller)                                                              \
+    {                                                                                                      \
+        (void)poller;                                                                                      \
+        return -ENOSYS;                                                                                    \
+    }
+
 #if defined(NC_HAVE_EPOLL) || defined(NC_HAVE_WINSOCK)
 /* Seconds as milliseconds; -1, which is INFINITE on Windows, for a wait without end. Rounded up: rounding down
  * would turn a wait of 0.3 ms into a spin. */
@@ -80,12 +87,14 @@ static int platform__milliseconds(double timeout)
 #include "epoll.c"
 #else
 NC_ABSENT_POLLER(epoll)
+NC_ABSENT_FILENO(epoll)
 #endif
 
 #ifdef NC_HAVE_KQUEUE
 #include "kqueue.c"
 #else
 NC_ABSENT_POLLER(kqueue)
+NC_ABSENT_FILENO(kqueue)
 #endif
 
 /* Chunks gathered into one call; IOV_MAX is at least 16 and usually 1024. */
@@ -111,6 +120,7 @@ NC_ABSENT_POLLER(iocp)
 #include "io_uring_sockets.c"
 #else
 NC_ABSENT_POLLER(io_uring)
+NC_ABSENT_FILENO(io_uring)
 #include "io_uring_absent.c"
 #endif
 
