@@ -13,9 +13,9 @@ from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.wires import SocketPair, Wire
 
-__all__ = ["PollerBench", "Watchdog"]
+__all__ = ["LOOKS", "PollerBench", "Watchdog"]
 
-_LOOKS = 20
+LOOKS = 20
 """Looks in which a poller may be spuriously ready before that counts as wrong."""
 
 _ALL_READINESS = sum(Readiness)
@@ -29,6 +29,7 @@ class PollerBench:
         poller: What is being checked.
         on_kernel: Whether it sits on the kernel's sockets, clock and signals; one that offers
             ``open_pair`` does not.
+        fileno: The poller's method of that name, or None if it has none.
         watched: The registered descriptors.
 
     Args:
@@ -41,6 +42,7 @@ class PollerBench:
         self._wait_columns = columns_of(poller) if by_columns else None
         open_pair: Callable[[], Wire] | None = getattr(poller, "open_pair", None)
         self.on_kernel = open_pair is None
+        self.fileno: Callable[[], int] | None = getattr(poller, "fileno", None)
         self.watched: set[int] = set()
         self._open_pair: Callable[[], Wire] = open_pair or SocketPair
         self._wires: list[Wire] = []
@@ -110,7 +112,7 @@ class PollerBench:
 
     def quiet(self, wire: Wire, flags: int, sentence: str) -> None:
         """Requires that a wire is not, or soon no longer, reported with some flags."""
-        for _ in range(_LOOKS):
+        for _ in range(LOOKS):
             if not self.look().get(wire.fd, 0) & flags:
                 return
         raise AssertionError(sentence)
