@@ -20,6 +20,9 @@ __all__ = ["IoUringPoller"]
 class IoUringPoller(DescriptorPoller):
     """Readiness from io_uring(7), level- or edge-triggered; Linux 6.0 and later.
 
+    The first ``fileno`` may replace the ring by one that can be watched, which costs each turn a little; for
+    that moment it needs one more descriptor.
+
     Attributes:
         ring: What ``open_sockets`` makes the sockets of, so that the two work together.
     """
