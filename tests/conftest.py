@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,7 +23,7 @@ from hypothesis import HealthCheck, settings
 from netcore import Address, Conn, Engine, EventHandler
 from netcore._native import MISSING
 from netcore.connection import Limits
-from netcore.eventloop import Listener, Loop, Shared
+from netcore.eventloop import Listener, Loop, Phase, Shared
 from netcore.poll import open_poller, why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
@@ -111,13 +114,33 @@ def known_to_wine(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(module, name, rules)
 
 
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def toys() -> ModuleType:
+    """The module ``toys.py``: a filter and headers to play with."""
+    return _load(Path(__file__).with_name("toys.py"))
+
+
 class FakeWorld:
     """A loop over a fake poller, fake sockets and a manual clock, driven turn by turn."""
 
     LISTENER = 50
 
     def __init__(
-        self, handler: EventHandler, limits: Limits, sockets: type[FakeSockets], **shared: object
+        self,
+        handler: EventHandler,
+        limits: Limits,
+        sockets: type[FakeSockets],
+        phases: Callable[[bytes], Sequence[Phase]] | None,
+        **shared: object,
     ) -> None:
         self.handler = handler
         self.clock = ManualClock()
@@ -127,7 +150,7 @@ class FakeWorld:
         self.loop.claim()
         self.cleanups = 0
         listener = Listener(
-            self.LISTENER, Address("tcp", "192.0.2.1", 9000), "tcp", None, self._count_cleanup
+            self.LISTENER, Address("tcp", "192.0.2.1", 9000), "tcp", None, self._count_cleanup, phases
         )
         self.acceptor = self.loop.listen(listener, None)
         self.loop.start_accepting()
@@ -169,10 +192,11 @@ def world() -> Callable[..., FakeWorld]:
         limits: Limits | None = None,
         shared: dict[str, object] | None = None,
         sockets: type[FakeSockets] = FakeSockets,
+        phases: Callable[[bytes], Sequence[Phase]] | None = None,
         **callbacks: object,
     ) -> FakeWorld:
         handler = handler or RecordingHandler(**callbacks)
-        return FakeWorld(handler, limits or Limits(), sockets, **(shared or {}))
+        return FakeWorld(handler, limits or Limits(), sockets, phases, **(shared or {}))
 
     return make
 

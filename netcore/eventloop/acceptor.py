@@ -36,8 +36,8 @@ class Listener:
         network: "tcp" or "unix".
         local: The local address of every connection; None where it differs between them.
         cleanup: To be called after the descriptor has been closed.
-        phases: Makes what has to pass before a connection of the peer with this packed name opens, in order;
-            None if nothing has to.
+        phases: Makes what has to pass before a connection of the peer with this packed name opens, in order
+            and maybe nothing; None if nothing ever has to.
     """
 
     fd: int

@@ -109,8 +109,10 @@ class Arrivals:
         """How many there are. Any thread."""
         return len(self._under_way)
 
-    def begin(self, newcomer: Newcomer, phases: Sequence[Phase]) -> Callable[[Exception], object]:
-        """Leads a newcomer through its phases.
+    def begin(
+        self, newcomer: Newcomer, phases: Callable[[], Sequence[Phase]]
+    ) -> Callable[[Exception], object]:
+        """Leads a newcomer through its phases, which are made here; without any it opens at once.
 
         Returns:
             What fails it, with an error, unless it has come through.
@@ -178,14 +180,15 @@ class _Arrival:
         self,
         site: Site,
         newcomer: Newcomer,
-        phases: Sequence[Phase],
+        phases: Callable[[], Sequence[Phase]],
         passed: Callable[[_Arrival], object],
         failed: Callable[[_Arrival, Exception], object],
     ) -> None:
         self.newcomer = newcomer
         self.interest = UNWATCHED
         self._site = site
-        self._ahead = deque(phases)
+        self._phases = phases
+        self._ahead: deque[Phase] = deque()
         self._behind: list[Phase] = []
         self._passed = passed
         self._failed = failed
@@ -196,7 +199,11 @@ class _Arrival:
 
     def start(self) -> None:
         """Begins with the first phase."""
-        self._guarded(self._go_on)
+        self._guarded(self._begin)
+
+    def _begin(self) -> None:
+        self._ahead.extend(self._phases())
+        self._go_on()
 
     def ready(self, readiness: int) -> None:
         """See ``Watcher.ready``."""

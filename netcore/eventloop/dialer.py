@@ -127,7 +127,7 @@ class Dialer:
                 opened=dial.succeed,
                 failed=failed,
             )
-            dial.give_up_onward = self._arrivals.begin(newcomer, phases)
+            dial.give_up_onward = self._arrivals.begin(newcomer, lambda: phases)
             return
         dial.finish()
         try:

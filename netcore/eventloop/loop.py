@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
@@ -181,11 +182,12 @@ class Loop(Site):
         """Makes a connection of a descriptor just accepted, or leads it on to what has to pass before."""
         self.counters.accepted += 1
         try:
-            if listener.phases is not None and (phases := listener.phases(name)):
-                self.sockets.attach(fd)
-                self._arrivals.begin(Newcomer(fd, listener.network, name, listener.local), phases)
-            else:
+            if listener.phases is None:
                 self._hosted.adopt(fd, listener.network, name, listener.local)
+            else:
+                self.sockets.attach(fd)
+                newcomer = Newcomer(fd, listener.network, name, listener.local)
+                self._arrivals.begin(newcomer, partial(listener.phases, name))
         except OSError as error:
             self.counters.accepted -= 1
             # While it stops they are meant to be turned away.

@@ -58,6 +58,7 @@ class Walker(EventHandler):
         return None
 
     def on_open(self, conn):
+        self.walk.put_on(conn)
         return self.act("on_open", conn)
 
     def on_traffic(self, conn):
@@ -254,7 +255,19 @@ class Walk(RuleBasedStateMachine):
             return
         data = bytes((len(peer.fed) + i) % 253 for i in range(size))
         peer.fed += data
-        self.sockets.feed(peer.conn.fd, data)
+        self.sockets.feed(peer.conn.fd, self.raw(data))
+
+    # What a filter between makes of it; without one nothing.
+
+    def raw(self, data):
+        return data
+
+    def plain(self, peer):
+        """What the peer has been sent, as it understands it."""
+        return bytes(self.sockets.sent[peer.conn.fd])
+
+    def say_goodbye(self, peer):
+        """What the peer sends before its FIN."""
 
     @precondition(lambda self: self.order)
     @rule(index=INDEX, error=st.sampled_from([0, 0, errno.ECONNRESET, errno.ETIMEDOUT]))
@@ -269,6 +282,7 @@ class Walk(RuleBasedStateMachine):
             self.sockets.feed_eof(peer.conn.fd)
             self.poller.set_ready(peer.conn.fd, Readiness.HANGUP | Readiness.ERROR)
         else:
+            self.say_goodbye(peer)
             self.sockets.feed_eof(peer.conn.fd)
 
     @precondition(lambda self: self.order)
@@ -336,9 +350,8 @@ class Walk(RuleBasedStateMachine):
         for peer in self.order:
             assert peer.calls["on_open"] == 1 and peer.calls["on_close"] <= 1
             assert peer.fed.startswith(peer.taken), "received bytes lost or out of order"
-            sent = self.sockets.sent[peer.conn.fd]
             if not peer.broken:
-                assert peer.written.startswith(sent), "sent bytes lost or out of order"
+                assert peer.written.startswith(self.plain(peer)), "sent bytes lost or out of order"
             for fd in (peer.conn.fd,):
                 closings = self.sockets.closed.count(fd) + self.sockets.resets.count(fd)
                 lingering = fd in self.loop._departures.lingering
@@ -352,6 +365,12 @@ class Walk(RuleBasedStateMachine):
     def the_gate_counts_right(self):
         if getattr(self, "gate", None) is not None:
             assert self.gate._free == self.limit - self.loop.connection_count
+
+    def put_on(self, conn):
+        """Puts a filter on, in walks that have one."""
+
+    def check_goodbye(self, peer):
+        """Checks that this side's end was announced as it should be."""
 
     def settle_down(self):
         """Everything flows again; then nothing may go on happening."""
@@ -381,7 +400,8 @@ class Walk(RuleBasedStateMachine):
                 assert not conn.outbound_buffered, "bytes written were not sent"
                 assert not peer.ended or peer.calls["on_eof"], "the end of the stream was not noticed"
             if not peer.broken and conn.close_reason not in (None,) and conn.ending.error is None:
-                assert self.sockets.sent[conn.fd] == peer.written, "bytes lost in an orderly end"
+                assert self.plain(peer) == peer.written, "bytes lost in an orderly end"
+                self.check_goodbye(peer)
         assert not self.loop._intake.again and not self.loop._aftermath.unsettled, "the loop spins"
         waits = []
         wait = self.poller.wait
@@ -405,8 +425,40 @@ class EdgeWalk(Walk):
     edge_chunk = 256
 
 
-@pytest.mark.parametrize("machine", [Walk, EdgeWalk], ids=["level", "edge"])
-def test_a_random_walk(machine, tmp_path, monkeypatch):
+class FilterWalk(Walk):
+    """The same histories through a filter: its peers speak in records, and take leave with one."""
+
+    toys = None
+
+    def put_on(self, conn):
+        conn.put_on(self.toys.ToyFilter(greets=conn.id % 2 == 0))
+        if conn.id % 2 == 0:
+            self.sockets.feed(conn.fd, self.toys.record(self.toys.HELLO))
+
+    def raw(self, data):
+        return self.toys.encode(data)
+
+    def plain(self, peer):
+        return self.toys.decode(super().plain(peer))[0]
+
+    def say_goodbye(self, peer):
+        self.sockets.feed(peer.conn.fd, self.toys.record(self.toys.CLOSING))
+
+    def check_goodbye(self, peer):
+        assert self.toys.decode(super().plain(peer))[1].count(self.toys.CLOSING) == 1
+
+
+class FilterEdgeWalk(FilterWalk):
+    edge_chunk = 256
+
+
+MACHINES = {"level": Walk, "edge": EdgeWalk, "filter": FilterWalk, "filter, edge": FilterEdgeWalk}
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+def test_a_random_walk(machine, tmp_path, monkeypatch, toys):
+    machine.toys = toys
+
     class Case(machine.TestCase):
         settings = SETTINGS
 

@@ -248,6 +248,9 @@ class FilteredHalves(WritingHalf):
                 self.send_off(raw)
             if filtering.buffered:
                 self._check_water()
+            if filtering.filter.held and not self.receiving:  # in a pause, or closing
+                self._decide_receiving()
+                self._host.settle_later(self)
 
     def refill(self) -> None:
         """See ``WritingHalf.refill``."""

@@ -16,20 +16,30 @@ class Filter(Protocol):
     "Raw" is what crosses the network, "plain" what the application reads and writes. Nothing above or below a
     filter knows whether it is there: order, bounds, water marks, deadlines and half-close are those of any
     stream, and count raw bytes. It belongs to one connection, and is called on its loop's thread only.
-
-    Attributes:
-        ended: Whether the peer has ended its direction in the filter's own way. To the application that is
-            the end of the stream, and what follows it is never fed.
-        held: Plain bytes that ``wrap`` has taken and that no output contains yet, as before a handshake is
-            done. While there are any the peer is listened to, whatever the application wants, since only its
-            bytes can set them free.
-        failure: What is wrong with the bytes that were fed, or None. What output there is by then leaves, the
-            connection ends, and its ``on_close`` gets this; nothing is fed or wrapped after that.
     """
 
-    ended: bool
-    held: int
-    failure: Exception | None
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has ended its direction in the filter's own way.
+
+        To the application that is the end of the stream, and what follows it is never fed.
+        """
+
+    @property
+    def held(self) -> int:
+        """Plain bytes that ``wrap`` has taken and that no output contains yet, as before a handshake is done.
+
+        An end that ``finish`` has asked for and that cannot be said yet counts as one. While there are any the
+        peer is listened to, whatever the application wants, since only its bytes can set them free.
+        """
+
+    @property
+    def failure(self) -> Exception | None:
+        """What is wrong with the bytes that were fed, or None.
+
+        What output there is by then leaves, the connection ends, and its ``on_close`` gets this. Nothing is fed
+        or wrapped after that.
+        """
 
     def feed(self, data: memoryview) -> bytes:
         """Takes raw bytes that have come, split as the network has split them.
