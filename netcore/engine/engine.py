@@ -78,6 +78,7 @@ class Engine(EngineView):
         self._logger: logging.Logger = GuardedLogger(logger)
         self._life = Lifecycle()
         self._assembly = EMPTY
+        self._hosted: list[Loop] = []
 
     def __enter__(self) -> Engine:
         """Starts the engine."""
@@ -87,8 +88,9 @@ class Engine(EngineView):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stops the engine and waits for its end."""
+        """Stops the engine and waits for its end; hosted loops of this thread are closed at once."""
         self.stop()
+        self.end_hosted()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(map(str, self.addresses))}: {self._life.phase.value}>"
@@ -132,8 +134,13 @@ class Engine(EngineView):
         """Returns the open connections of all loops, dialled ones included."""
         return [conn for loop in self.loops for conn in loop.connections()]
 
-    def start(self) -> None:
+    def start(self, hosted: bool = False) -> None:
         """Binds, starts the loops, calls ``on_boot`` and begins to accept.
+
+        Args:
+            hosted: Whether the loops are given their turns by the caller, on this thread, rather than each
+                have a thread of its own. He calls ``turn`` of each until it is ``finished``, and then
+                ``close``.
 
         Raises:
             OSError: An address cannot be bound, or a given socket does not listen; nothing is left open.
@@ -160,6 +167,10 @@ class Engine(EngineView):
         self._life.started(len(self.loops))
         track(self)
         for loop, cpu in zip(self.loops, self._choices.cpus, strict=True):
+            if hosted:
+                loop.claim()
+                self._hosted.append(loop)
+                continue
             threading.Thread(target=loop.run, args=(cpu,), name=f"netcore-{loop.index}", daemon=True).start()
         self._boot()
 
@@ -168,6 +179,7 @@ class Engine(EngineView):
             action = self._handler.on_boot(self)
         except BaseException:
             self.stop()
+            self.end_hosted()
             self._assembly.takings.give_back()
             raise
         self._assembly.takings.keep()
@@ -215,6 +227,12 @@ class Engine(EngineView):
         self.request_stop()
         for loop in self.loops:
             loop.post(loop.stop_now)
+
+    def end_hosted(self) -> None:
+        """Closes the loops that this thread hosts, whatever is left on them; see ``start``."""
+        for loop in self._hosted:
+            if loop.in_loop():
+                loop.close()
 
     def abandon(self) -> None:
         """Makes the engine inert in a forked child: it lives on in the parent, and only there."""

@@ -27,6 +27,8 @@ class _Tracked(Protocol):
 
     def stop(self, timeout: float | None = None) -> bool: ...
 
+    def end_hosted(self) -> None: ...
+
     def abandon(self) -> None: ...
 
 
@@ -48,6 +50,7 @@ def _stop_all() -> None:
         engine.request_stop()
     for engine in running:
         engine.stop(engine.options.shutdown_timeout + _GRACE)
+        engine.end_hosted()
 
 
 def _abandon_all() -> None:

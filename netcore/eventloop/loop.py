@@ -94,6 +94,7 @@ class Loop(Site):
         self._complaints = Complaints(clock)
         self._thread_id: int | None = None
         self._forked = False
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.index}, {self.connection_count} connections>"
@@ -390,7 +391,10 @@ class Loop(Site):
             close_copy()
 
     def close(self) -> None:
-        """Ends the loop, and releases all that it holds; its own thread, or any if it never ran."""
+        """Ends the loop and releases all that it holds, once; its own thread, or any if it never ran."""
+        if self._closed:
+            return
+        self._closed = True
         self.claim()
         try:
             self.stop_now()

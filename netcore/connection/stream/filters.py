@@ -29,16 +29,16 @@ class Filter(Protocol):
     def held(self) -> int:
         """Plain bytes that ``wrap`` has taken and that no output contains yet, as before a handshake is done.
 
-        An end that ``finish`` has asked for and that cannot be said yet counts as one. While there are any the
-        peer is listened to, whatever the application wants, since only its bytes can set them free.
+        An end that ``finish`` has asked for and that cannot be said yet counts as one. While there are any
+        the peer is listened to, whatever the application wants, since only its bytes can set them free.
         """
 
     @property
     def failure(self) -> Exception | None:
         """What is wrong with the bytes that were fed, or None.
 
-        What output there is by then leaves, the connection ends, and its ``on_close`` gets this. Nothing is fed
-        or wrapped after that.
+        What output there is by then leaves, the connection ends, and its ``on_close`` gets this. Nothing is
+        fed or wrapped after that.
         """
 
     def feed(self, data: memoryview) -> bytes:
