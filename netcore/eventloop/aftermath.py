@@ -16,17 +16,13 @@ class Aftermath:
         departures: Those that are closed last.
 
     Attributes:
-        unsettled: What ``later`` was told of, in that order.
+        unsettled: What ``settle`` is to call, in that order; see ``Host.settle_later``.
     """
 
     def __init__(self, outbox: Outbox, departures: Departures) -> None:
         self._outbox = outbox
         self._departures = departures
         self.unsettled: dict[Settling, None] = {}
-
-    def later(self, what: Settling) -> None:
-        """See ``Host.settle_later``."""
-        self.unsettled[what] = None
 
     def settle(self) -> None:
         """Sends what was written, draws the consequences, and repeats while these write more."""

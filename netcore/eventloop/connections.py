@@ -68,17 +68,6 @@ class Connections:
         """Returns those that are open. Any thread."""
         return list(self._by_id.values())
 
-    def adopt(
-        self, fd: int, network: str, remote: bytes | Address, local: Address | None, context: object = None
-    ) -> StreamConnection:
-        """Makes a connection of a non-blocking descriptor that is not attached yet; see ``establish``."""
-        try:
-            self._site.sockets.attach(fd)
-        except OSError:
-            self.arriving.pop(fd, None)
-            raise
-        return self.establish(fd, network, remote, local, context)
-
     def establish(
         self,
         fd: int,
@@ -108,8 +97,10 @@ class Connections:
         try:
             if self.turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
-            if interest != self._first_interest:
-                site.watch(fd, interest, self._first_interest)
+            if interest == UNWATCHED:
+                site.poller.register(fd, self._first_interest)
+            elif interest != self._first_interest:
+                site.poller.modify(fd, self._first_interest)
         except OSError:
             self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
             if interest != UNWATCHED:

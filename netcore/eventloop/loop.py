@@ -72,7 +72,7 @@ class Loop(Site):
             TimedHandler(shared.handler, self.logger) if shared.debug else shared.handler
         )
         self.poller = poller
-        self._sockets = sockets
+        self.sockets = sockets
         self.clock = clock
         self.time = clock()
         self.stopping = False
@@ -183,10 +183,10 @@ class Loop(Site):
         """Makes a connection of a descriptor just accepted, or leads it on to what has to pass before."""
         self.counters.accepted += 1
         try:
+            self._attach(fd)
             if listener.phases is None:
-                self._hosted.adopt(fd, listener.network, name, listener.local)
+                self._hosted.establish(fd, listener.network, name, listener.local)
             else:
-                self.sockets.attach(fd)
                 newcomer = Newcomer(fd, listener.network, name, listener.local)
                 self._arrivals.begin(newcomer, partial(listener.phases, name))
         except OSError as error:
@@ -197,12 +197,14 @@ class Loop(Site):
                     "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
                 )
 
-    # What the parts and the connections ask; see ``Host`` and ``Site``.
+    def _attach(self, fd: int) -> None:
+        try:
+            self.sockets.attach(fd)
+        except OSError:
+            self._hosted.arriving.pop(fd, None)
+            raise
 
-    @property
-    def sockets(self) -> Sockets:
-        """See ``Site.sockets``."""
-        return self._sockets
+    # What the parts and the connections ask; see ``Host`` and ``Site``.
 
     def post(self, function: Callable[..., object], *args: object) -> None:
         """See ``Host.post``."""
@@ -229,7 +231,7 @@ class Loop(Site):
 
     def settle_later(self, what: Settling) -> None:
         """See ``Host.settle_later``."""
-        self._aftermath.later(what)
+        self._aftermath.unsettled[what] = None
 
     def receive_again(self, conn: Conn) -> None:
         """See ``Host.receive_again``."""
@@ -239,7 +241,7 @@ class Loop(Site):
         """See ``Site.receive_aside``."""
         self.outbox.flush()  # it may hold views of the arena
         self.inbox.renew()
-        return self._sockets.receive(fds)
+        return self.sockets.receive(fds)
 
     def retire(self, conn: Retired) -> None:
         """See ``Host.retire``."""

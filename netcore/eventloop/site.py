@@ -21,6 +21,7 @@ class Site(Host, Protocol):
     Attributes:
         shared: What the loop shares with its siblings.
         poller: The kernel's readiness interface; for this loop's thread.
+        sockets: Batched I/O; for this loop's thread.
         clock: Seconds that never go back.
         stopping: Whether the loop takes no more connections.
         outbox: What this turn has written to streams.
@@ -29,15 +30,11 @@ class Site(Host, Protocol):
 
     shared: Shared
     poller: Poller
+    sockets: Sockets
     clock: Callable[[], float]
     stopping: bool
     outbox: Outbox
     watchers: Watchers
-
-    @property
-    @abc.abstractmethod
-    def sockets(self) -> Sockets:
-        """Batched I/O; for this loop's thread."""
 
     @abc.abstractmethod
     def receive_aside(self, fds: list[int]) -> list[int]:

@@ -72,7 +72,7 @@ CASES = {
     ),
     "what was kept is read with it": Case(
         b"new",
-        (["on_traffic"], b" new", "open"),
+        (["on_traffic"], b"w", "open"),
         before=leave,
         on_traffic=take_three,
     ),

@@ -8,11 +8,14 @@ from netcore.connection.core.ending import Ending
 from netcore.connection.core.host import UNWATCHED, Host, Limits, Retired, Settling
 from netcore.connection.core.identity import next_id
 from netcore.connection.core.inbox import Inbox
-from netcore.connection.core.life import Connection
+from netcore.connection.core.life import CONGESTED, OWES_TRAFFIC, PAUSED, Connection
 from netcore.connection.core.settings import SocketSettings
 from netcore.connection.core.state import TRANSITIONS, Event, State
 
 __all__ = [
+    "CONGESTED",
+    "OWES_TRAFFIC",
+    "PAUSED",
     "TRANSITIONS",
     "UNWATCHED",
     "Connection",

@@ -89,15 +89,12 @@ class Host(EventLoop, Protocol):
     pool: BufferPool
     limits: Limits
     inbox: Inbox
+    sockets: Transport
+    """The sockets below the connections."""
     time: float
     """When this turn began, in seconds of the loop's clock; kept up to date while there are deadlines."""
     descriptor_lock: threading.Lock
     """Held while a descriptor is closed, and while another thread works on one. Any thread."""
-
-    @property
-    @abc.abstractmethod
-    def sockets(self) -> Transport:
-        """The sockets below the connections."""
 
     @abc.abstractmethod
     def post(self, function: Callable[..., object], *args: object) -> None:

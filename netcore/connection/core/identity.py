@@ -18,7 +18,7 @@ next_id: Callable[[], int] = itertools.count(1).__next__
 
 
 class Identity(SocketSettings):
-    """What tells a connection from all others.
+    """What tells a connection from all others; ``Connection`` sets it.
 
     Attributes:
         context: The application's own.
@@ -29,26 +29,10 @@ class Identity(SocketSettings):
     id: int
     fd: int
     network: str
-
-    def __init__(
-        self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
-    ) -> None:
-        """Takes over an attached descriptor.
-
-        Args:
-            host: The loop that serves it.
-            fd: The descriptor.
-            network: "tcp", "udp" or "unix".
-            remote: The peer's address, or its packed name.
-            local: This side's address; None to ask the system when it is wanted.
-        """
-        self.id = next_id()
-        self.fd = fd
-        self.network = network
-        self.context: Any = None
-        self._host = host
-        self._remote = remote
-        self._local = local
+    context: Any
+    _host: Host
+    _remote: bytes | Address
+    _local: Address | None
 
     @property
     def loop(self) -> Host:

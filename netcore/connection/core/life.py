@@ -7,14 +7,14 @@ import errno
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netcore.address import Address
 from netcore.connection.core.callbacks import notify, run
 from netcore.connection.core.deadlines import Deadlines
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.host import UNWATCHED, Host
-from netcore.connection.core.identity import Identity
+from netcore.connection.core.identity import Identity, next_id
 from netcore.connection.core.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
@@ -22,7 +22,10 @@ from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Connection"]
+__all__ = ["CONGESTED", "OWES_TRAFFIC", "PAUSED", "Connection"]
+
+PAUSED, OWES_TRAFFIC, CONGESTED = 1, 2, 4
+"""What ``_flags`` is made of: facts that are seldom asked for share one place in each connection."""
 
 
 class Connection(Identity):
@@ -35,12 +38,28 @@ class Connection(Identity):
         ending: Why and how it ends, once it does.
     """
 
-    __slots__ = ("_posted", "deadlines", "ending", "interest", "state")
+    __slots__ = ("_flags", "_posted", "deadlines", "ending", "interest", "state")
 
     def __init__(
         self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
     ) -> None:
-        super().__init__(host, fd, network, remote, local)
+        """Takes over an attached descriptor.
+
+        Args:
+            host: The loop that serves it.
+            fd: The descriptor.
+            network: "tcp", "udp" or "unix".
+            remote: The peer's address, or its packed name.
+            local: This side's address; None to ask the system when it is wanted.
+        """
+        self.id = next_id()
+        self.fd = fd
+        self.network = network
+        self.context: Any = None
+        self._host = host
+        self._remote = remote
+        self._local = local
+        self._flags = 0
         self.state = State.OPEN
         self.interest = UNWATCHED
         self.ending: Ending | None = None
@@ -84,6 +103,14 @@ class Connection(Identity):
         return False
 
     # Facts.
+
+    def _mark(self, flag: int, on: bool) -> None:
+        self._flags = self._flags | flag if on else self._flags & ~flag
+
+    @property
+    def paused(self) -> bool:
+        """See ``Conn.paused``."""
+        return self._flags & PAUSED != 0
 
     @property
     def closed(self) -> bool:

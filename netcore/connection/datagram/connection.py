@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import Connection, Event, Host, State, checking, failed, react, run
+from netcore.connection.core import PAUSED, Connection, Event, Host, State, checking, failed, react, run
 from netcore.connection.datagram.outbox import DatagramOutbox, owned
 from netcore.connection.datagram.port import too_long
 from netcore.connection.datagram.reading import DatagramReading
@@ -37,7 +37,7 @@ class DatagramConnection(DatagramReading, Connection):
 
     data: bytes | memoryview
 
-    __slots__ = ("_family", "_held", "_paused", "_wants_write", "data", "outbox", "receiving")
+    __slots__ = ("_family", "_held", "_wants_write", "data", "outbox", "receiving")
 
     def __init__(self, host: Host, fd: int, family: int, remote: Address, local: Address | None) -> None:
         """Takes over an attached, connected descriptor.
@@ -55,18 +55,12 @@ class DatagramConnection(DatagramReading, Connection):
         self._wants_write = False
         self.data: bytes | memoryview = b""
         self.outbox = DatagramOutbox(host, fd, self)
-        self._paused = False
         self.receiving = True
 
     @property
     def loop(self) -> Host:
         """See ``Conn.loop``."""
         return self._host
-
-    @property
-    def paused(self) -> bool:
-        """See ``Conn.paused``."""
-        return self._paused
 
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
@@ -158,14 +152,14 @@ class DatagramConnection(DatagramReading, Connection):
         self._on_loop(self._set_paused, False)
 
     def _set_paused(self, paused: bool) -> None:
-        self._paused = paused
+        self._mark(PAUSED, paused)
         self._decide_receiving()
         self._host.settle_later(self)
         if self._held and self.receiving:
             self._host.post(self._deliver_held)
 
     def _decide_receiving(self) -> None:
-        self.receiving = self.state.receives and not self._paused
+        self.receiving = self.state.receives and not self._flags & PAUSED
 
     def _deliver_held(self) -> None:
         held, self._held = self._held, deque()

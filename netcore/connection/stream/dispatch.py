@@ -25,12 +25,7 @@ def deliver_one(host: Host, conn: StreamConnection, n: int) -> None:
     if n <= 0:
         conn.received_nothing(n)
         return
-    if not conn.receiving:
-        if conn.paused:
-            conn.show(0, n)
-            conn.keep()
-        return
-    if conn._kept is None:
+    if conn._plain:
         conn._lo = 0
         conn._hi = n
     elif not conn.show(0, n):
@@ -70,13 +65,7 @@ def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int
             conn.received_nothing(n)
             continue
         hi = lo + n
-        if not conn.receiving:
-            if conn.paused:  # by a neighbour's callback, earlier in this batch
-                conn.show(lo, hi)
-                conn.keep()
-            lo = hi
-            continue
-        if conn._kept is None:
+        if conn._plain:
             conn._lo = lo
             conn._hi = hi
         elif not conn.show(lo, hi):

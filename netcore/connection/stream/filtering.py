@@ -8,12 +8,10 @@ has one in receiving and writing.
 from __future__ import annotations
 
 from netcore._platform import read_at
-from netcore.address import Address
 from netcore.buffer import ElasticRingBuffer
-from netcore.connection.core import Event, Host, State
+from netcore.connection.core import Event, State
 from netcore.connection.stream.backlog import Backlog, FilePart
 from netcore.connection.stream.filters import Filter
-from netcore.connection.stream.outbox import Outbox
 from netcore.connection.stream.writing import WritingHalf
 from netcore.errors import UnsupportedOperationError
 from netcore.handler import CloseReason
@@ -119,17 +117,7 @@ class FilteredHalves(WritingHalf):
 
     __slots__ = ("_filtering",)
 
-    def __init__(
-        self,
-        host: Host,
-        outbox: Outbox,
-        fd: int,
-        network: str,
-        remote: bytes | Address,
-        local: Address | None,
-    ) -> None:
-        super().__init__(host, outbox, fd, network, remote, local)
-        self._filtering: Filtering | None = None
+    _filtering: Filtering | None
 
     def put_on(self, filter_: Filter) -> None:
         """Puts a filter on, for what comes and what is written from now on. The loop's thread.
@@ -144,6 +132,7 @@ class FilteredHalves(WritingHalf):
         self.keep()
         if self._kept is None:
             self._kept = ElasticRingBuffer(self._host.pool)
+            self._plain = False
         self._filtering = Filtering(filter_)
         self._direct = False
         self._produce_soon()
@@ -152,25 +141,22 @@ class FilteredHalves(WritingHalf):
         self._outbox.producers[self] = None
         self._host.settle_later(self)
 
-    def entered(self, state: State) -> None:
-        """See ``Connection.entered``."""
-        super().entered(state)
-        if self._filtering is not None and state is not State.OPEN:
-            self._produce_soon()
-
-    def drop_output(self) -> None:
-        """See ``WritingHalf.drop_output``."""
-        super().drop_output()
+    def abandon(self) -> None:
+        """See ``Connection.abandon``."""
+        super().abandon()
         if self._filtering is not None:
             self._filtering.give_up()
 
     # What comes in.
 
-    def _decide_receiving(self) -> None:
-        super()._decide_receiving()
-        filtering = self._filtering
-        if filtering is not None and filtering.filter.held and self.state not in _DEAF:
-            self.receiving = True  # for the filter's sake alone
+    def _listen_for(self, its: Filter) -> None:
+        """Receives for a filter's sake as long as it holds bytes that only the peer can set free."""
+        before = self.receiving
+        self.entered(self.state)
+        if its.held and self.state not in _DEAF:
+            self.receiving = True
+        if self.receiving != before:
+            self._host.settle_later(self)
 
     def take_in(self, received: memoryview) -> bool:
         """See ``ReadingHalf.take_in``."""
@@ -184,7 +170,7 @@ class FilteredHalves(WritingHalf):
         plain = its.feed(received)
         self._outbox.producers[self] = None  # an answer, or what it has held
         if held or _is_over(its):
-            self._decide_receiving()
+            self._listen_for(its)
             self._host.settle_later(self)
         if not plain or not self.state.receives:
             return False
@@ -237,6 +223,8 @@ class FilteredHalves(WritingHalf):
         if filtering is None:
             return
         self._outbox.size -= filtering.fresh
+        if self.state.drops_output:
+            filtering.give_up()
         try:
             raw = filtering.produce()
         except _ShortFileError as short:
@@ -248,9 +236,8 @@ class FilteredHalves(WritingHalf):
                 self.send_off(raw)
             if filtering.buffered:
                 self._check_water()
-            if filtering.filter.held and not self.receiving:  # in a pause, or closing
-                self._decide_receiving()
-                self._host.settle_later(self)
+            if filtering.filter.held:
+                self._listen_for(filtering.filter)  # be it in a pause, or closing
 
     def refill(self) -> None:
         """See ``WritingHalf.refill``."""
@@ -262,26 +249,10 @@ class FilteredHalves(WritingHalf):
             filtering.waiting.allowance = self._host.limits.write_cap
             self._produce_soon()
 
-    def tidy(self) -> None:
-        """See ``WritingHalf.tidy``."""
-        super().tidy()
-        if self._filtering is not None:
-            self._direct = False
-
-    @property
-    def awaits_room(self) -> bool:
-        """Whether there is output for the next time that the socket is writable."""
-        filtering = self._filtering
-        return self._backlog is not None or (filtering is not None and not filtering.waiting.is_empty)
-
-    def all_sent(self) -> bool:
-        """Whether a FIN may follow, since nothing is owed to the peer; has the filter say its last before."""
-        if self._backlog is not None:
-            return False
-        filtering = self._filtering
-        if filtering is None:
-            return True
+    def all_said(self, filtering: Filtering) -> bool:
+        """Whether the filter has no more to send, so that a FIN may follow; has it say its last before."""
         if filtering.buffered:
+            self._listen_for(filtering.filter)
             return False
         if not filtering.finished and self.state in (State.CLOSING, State.SHUTTING):
             filtering.finish()
@@ -291,17 +262,13 @@ class FilteredHalves(WritingHalf):
 
     # How it ends.
 
-    def end_of_stream(self) -> Exception | None:
-        """What the filter, if there is one, has to say of an end of the network's stream."""
-        filtering = self._filtering
-        return None if filtering is None else filtering.filter.end_of_stream()
-
-    def find_filters_end(self) -> bool:
+    def find_end(self, filtering: Filtering) -> bool:
         """Ends the connection if its filter has failed; otherwise tells whether the peer has ended, once."""
-        filtering = self._filtering
-        if filtering is None or filtering.told:
-            return False
         its = filtering.filter
+        if self.state.drops_output:
+            filtering.give_up()
+        if filtering.told:
+            return False
         if its.failure is not None:
             filtering.told = True
             filtering.give_up()

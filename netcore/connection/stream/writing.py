@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import TRANSITIONS, Event, Host, State, run
+from netcore.connection.core import CONGESTED, TRANSITIONS, Event, State, run
 from netcore.connection.stream import files
 from netcore.connection.stream.backlog import Backlog, FilePart
 from netcore.connection.stream.outbox import Outbox
@@ -42,42 +42,26 @@ class WritingHalf(ReadingHalf):
     """Notes writes down for the turn's batch; keeps a backlog for a peer that is slow.
 
     Attributes:
-        congested: Whether unsent output has reached the high-water mark and not yet fallen to the low one.
         wire: See ``Writer.wire``.
     """
 
-    __slots__ = ("_backlog", "_direct", "_outbox", "congested", "wire")
+    __slots__ = ("_backlog", "_direct", "_outbox", "wire")
 
-    def __init__(
-        self,
-        host: Host,
-        outbox: Outbox,
-        fd: int,
-        network: str,
-        remote: bytes | Address,
-        local: Address | None,
-    ) -> None:
-        super().__init__(host, fd, network, remote, local)
-        self.wire = fd
-        self.congested = False
-        self._outbox = outbox
-        self._backlog: Backlog | None = None
-        # Whether a write may go straight to the outbox: open, and nothing waits in front.
-        self._direct = True
+    wire: int
+    _outbox: Outbox
+    _backlog: Backlog | None
+    """What the kernel has not taken, and what was written since."""
+    _direct: bool
+    """Whether a write may go straight to the outbox: open, and nothing waits in front."""
 
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
         super().entered(state)
         if not state.writes:
             self._direct = False
-            if state.drops_output:
-                self.drop_output()
-
-    def drop_output(self) -> None:
-        """Forgets what waits, since nobody will take it."""
-        if self._backlog is not None:
-            self._backlog.release()
-            self._backlog = None
+            if state.drops_output and self._backlog is not None:  # nobody will take it
+                self._backlog.release()
+                self._backlog = None
 
     # What the application asks for.
 
@@ -95,9 +79,14 @@ class WritingHalf(ReadingHalf):
         return 0 if backlog is None else backlog.buffered
 
     @property
+    def congested(self) -> bool:
+        """Whether unsent output has reached the high-water mark, and not yet fallen to the low one."""
+        return self._flags & CONGESTED != 0
+
+    @property
     def writable(self) -> bool:
         """See ``Conn.writable``; who writes while this holds would never end on a broken connection."""
-        return not self.congested and self.state.writes
+        return not self._flags & CONGESTED and self.state.writes
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``."""
@@ -105,10 +94,10 @@ class WritingHalf(ReadingHalf):
             outbox = self._outbox
             outbox.entries.append((self, data))
             n = len(data)
-            outbox.size += n
+            outbox.size = size = outbox.size + n
             if self.deadlines is not None:
                 self.deadlines.wrote(n, self._host.time)
-            if outbox.size >= outbox.limit:
+            if size >= outbox.limit:
                 self._flush_early(n)
             return n
         if self._refuses_writes():
@@ -193,7 +182,7 @@ class WritingHalf(ReadingHalf):
             # The kernel took most of it, in the midst of the write. Who waits for on_writable after so large
             # a write must not depend on how fast the peer happens to read.
             if self.backlogged > limits.low_water:
-                self.congested = True
+                self._mark(CONGESTED, True)
             else:
                 self._host.post(self._tell_writable)
 
@@ -312,10 +301,9 @@ class WritingHalf(ReadingHalf):
             self.give_up()
 
     def tidy(self) -> None:
-        """Lets go of an empty backlog; writes then go straight to the outbox again."""
+        """Lets go of an empty backlog."""
         if self._backlog is not None and self._backlog.is_empty:
             self._backlog = None
-        self._direct = self._backlog is None and self.state.writes
 
     def _check_water(self) -> None:
         limits = self._host.limits
@@ -325,4 +313,4 @@ class WritingHalf(ReadingHalf):
             error = OSError(errno.ENOBUFS, f"{held} bytes wait for the peer, {limits.max_outbound} may")
             self.end(Event.ABORT, CloseReason.OVERFLOW, error).reset = True
         elif waiting >= limits.high_water:
-            self.congested = True
+            self._mark(CONGESTED, True)
