@@ -29,6 +29,7 @@ from netcore.connection.stream import (
     Filter,
     Outbox,
     StreamConnection,
+    StreamHost,
     deliver,
     deliver_one,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Settling",
     "State",
     "StreamConnection",
+    "StreamHost",
     "deliver",
     "deliver_one",
     "run",

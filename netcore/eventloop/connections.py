@@ -110,7 +110,7 @@ class Connections:
             if site.shared.gate is not None:
                 site.shared.gate.give_back(1)
             raise
-        conn = self._stream_class(site, site.outbox, fd, network, remote, local)
+        conn = self._stream_class(site, fd, network, remote, local)
         conn.context = context
         conn.interest = self._first_interest
         self.streams[fd] = conn

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable
 from typing import Protocol
 
-from netcore.connection import Host, Outbox
+from netcore.connection import StreamHost
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.watchers import Watchers
 from netcore.poll import Poller
@@ -15,7 +15,7 @@ from netcore.sockets import Sockets
 __all__ = ["Site"]
 
 
-class Site(Host, Protocol):
+class Site(StreamHost, Protocol):
     """What a part is given instead of the loop: no part needs another that it was not given by name.
 
     Attributes:
@@ -24,7 +24,6 @@ class Site(Host, Protocol):
         sockets: Batched I/O; for this loop's thread.
         clock: Seconds that never go back.
         stopping: Whether the loop takes no more connections.
-        outbox: What this turn has written to streams.
         watchers: Who is told of descriptors that are no stream's.
     """
 
@@ -33,7 +32,6 @@ class Site(Host, Protocol):
     sockets: Sockets
     clock: Callable[[], float]
     stopping: bool
-    outbox: Outbox
     watchers: Watchers
 
     @abc.abstractmethod

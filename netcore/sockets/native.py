@@ -56,6 +56,7 @@ class NativeSockets(NativeDatagrams):
         self._from_buffer = self._ffi.from_buffer
         self._null = self._ffi.NULL
         self._packers: dict[int, Callable[..., bytes]] = {}
+        self._pack_size = struct.Struct("n").pack
         self._receive_cap = receive_cap
         self._arena_size = max(arena_size, receive_cap)
         self._results = self._ffi.new("intptr_t[]", BATCH)
@@ -116,7 +117,7 @@ class NativeSockets(NativeDatagrams):
         results = self._results
         n = self._receive_many(
             count if count <= BATCH else BATCH,
-            self._pack("nc_socket[]", fds, count),
+            self._from_buffer("nc_socket[]", self._packer(count)(*fds)),
             self._memory,
             self._arena_size,
             self._receive_cap,
@@ -142,41 +143,45 @@ class NativeSockets(NativeDatagrams):
             self._unsent_size = 2 * count
             self._unsent = self._ffi.new("intptr_t[]", self._unsent_size)
         lengths = list(map(len, chunks))
-        if max(lengths) < _BY_POINTER:
-            troubled = self._send_batch(fds, lengths, b"".join(chunks), self._null)
+        size = lengths[0]
+        if size < _BY_POINTER and lengths.count(size) == count:  # as small answers often are
+            sizes = self._pack_size(size) * count
+            troubled = self._send_batch(fds, sizes, b"".join(chunks), self._null)
+        elif max(lengths) < _BY_POINTER:
+            troubled = self._send_batch(fds, self._packer(count)(*lengths), b"".join(chunks), self._null)
         else:
             troubled = self._send_by_pointer(fds, chunks, lengths)
         if not troubled:
             return ()
         return [(i, n) for i, n in enumerate(self._unpack(self._unsent, count)) if n]
 
-    def _pack(self, ctype: str, values: list[int], count: int) -> Array[int]:
-        """Makes a C array of a list in half the time that cffi's own conversion takes."""
+    def _packer(self, count: int) -> Callable[..., bytes]:
+        """Makes what packs so many numbers, in half the time that cffi's own conversion of a list takes."""
         pack = self._packers.get(count)
         if pack is None:
             pack = struct.Struct(f"{count}n").pack
             if count <= BATCH:
                 self._packers[count] = pack
-        return self._from_buffer(ctype, pack(*values))
+        return pack
 
     def _send_by_pointer(self, fds: list[int], chunks: list[Chunk], lengths: list[int]) -> int:
         null, from_buffer = self._null, self._ffi.from_buffer
         small = [chunk for chunk in chunks if len(chunk) < _BY_POINTER]
         pointers = [from_buffer(chunk) if len(chunk) >= _BY_POINTER else null for chunk in chunks]
-        return self._send_batch(fds, lengths, b"".join(small), pointers)
+        return self._send_batch(fds, self._packer(len(fds))(*lengths), b"".join(small), pointers)
 
     def _send_batch(
         self,
         fds: list[int],
-        lengths: list[int],
+        lengths: bytes,
         joined: bytes,
         pointers: Sequence[Array[bytes]] | Array[bytes],
     ) -> int:
         count = len(fds)
         return self._send_many(
             count,
-            self._pack("nc_socket[]", fds, count),
-            self._pack("size_t[]", lengths, count),
+            self._from_buffer("nc_socket[]", self._packer(count)(*fds)),
+            self._from_buffer("size_t[]", lengths),
             joined,
             pointers,
             self._unsent,

@@ -3,13 +3,14 @@
 from netcore.connection.stream.connection import CheckedStreamConnection, StreamConnection
 from netcore.connection.stream.dispatch import deliver, deliver_one
 from netcore.connection.stream.filters import Filter
-from netcore.connection.stream.outbox import Outbox
+from netcore.connection.stream.outbox import Outbox, StreamHost
 
 __all__ = [
     "CheckedStreamConnection",
     "Filter",
     "Outbox",
     "StreamConnection",
+    "StreamHost",
     "deliver",
     "deliver_one",
 ]

@@ -15,13 +15,12 @@ from netcore.connection.core import (
     TRANSITIONS,
     UNWATCHED,
     Event,
-    Host,
     State,
     checking,
     run,
 )
 from netcore.connection.stream.filtering import FilteredHalves
-from netcore.connection.stream.outbox import Outbox
+from netcore.connection.stream.outbox import StreamHost
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
 from netcore.poll import Interest, Readiness
@@ -40,8 +39,7 @@ class StreamConnection(FilteredHalves):
 
     def __init__(
         self,
-        host: Host,
-        outbox: Outbox,
+        host: StreamHost,
         fd: int,
         network: str,
         remote: bytes | Address,
@@ -57,9 +55,8 @@ class StreamConnection(FilteredHalves):
         self._kept = None
         self.receiving = self._plain = True
         self.wire = fd
-        self._outbox = outbox
         self._backlog = None
-        self._direct = True
+        self._straight = host.outbox
         self._filtering = None
 
     # What the application asks for, on any thread.
@@ -207,7 +204,8 @@ class StreamConnection(FilteredHalves):
         if self._backlog is not None:
             self.send_files()
             self.tidy()
-        self._direct = self._backlog is None and filtering is None and self.state.writes
+        goes_straight = self._backlog is None and filtering is None and self.state.writes
+        self._straight = self._host.outbox if goes_straight else None
         if self.deadlines is not None:
             self.deadlines.flushed(self.backlogged, self._host.now())
             self._host.plan(self.deadlines)

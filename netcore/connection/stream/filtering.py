@@ -134,11 +134,11 @@ class FilteredHalves(WritingHalf):
             self._kept = ElasticRingBuffer(self._host.pool)
             self._plain = False
         self._filtering = Filtering(filter_)
-        self._direct = False
+        self._straight = None
         self._produce_soon()
 
     def _produce_soon(self) -> None:
-        self._outbox.producers[self] = None
+        self._host.outbox.producers[self] = None
         self._host.settle_later(self)
 
     def abandon(self) -> None:
@@ -168,7 +168,7 @@ class FilteredHalves(WritingHalf):
             return False
         held = its.held
         plain = its.feed(received)
-        self._outbox.producers[self] = None  # an answer, or what it has held
+        self._host.outbox.producers[self] = None  # an answer, or what it has held
         if held or _is_over(its):
             self._listen_for(its)
             self._host.settle_later(self)
@@ -205,8 +205,8 @@ class FilteredHalves(WritingHalf):
             super().accept(chunk)
         else:
             self._filtering.write(chunk)
-            self._outbox.size += len(chunk)
-            self._outbox.producers[self] = None
+            self._host.outbox.size += len(chunk)
+            self._host.outbox.producers[self] = None
 
     def accept_file(self, part: FilePart) -> None:
         """See ``WritingHalf.accept_file``; a filter gets it piece by piece."""
@@ -215,14 +215,14 @@ class FilteredHalves(WritingHalf):
         else:
             self._filtering.waiting.allowance = self._host.limits.write_cap
             self._filtering.waiting.add_file(part)
-            self._outbox.producers[self] = None
+            self._host.outbox.producers[self] = None
 
     def produce(self) -> None:
         """See ``Producer.produce``."""
         filtering = self._filtering
         if filtering is None:
             return
-        self._outbox.size -= filtering.fresh
+        self._host.outbox.size -= filtering.fresh
         if self.state.drops_output:
             filtering.give_up()
         try:

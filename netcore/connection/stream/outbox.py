@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from netcore.connection.core import Counters
+from netcore.connection.core import Counters, Host
 from netcore.sockets import Chunk, Transport, send_one_of
 
-__all__ = ["Entry", "Outbox", "Producer", "Writer"]
+__all__ = ["Outbox", "Producer", "StreamHost", "Writer"]
 
 
 class Writer(Protocol):
@@ -44,7 +44,7 @@ class Producer(Protocol):
         """Adds the entries."""
 
 
-Entry = tuple[Writer, Chunk]
+_Entry = tuple[Writer, Chunk]
 
 
 class Outbox:
@@ -68,7 +68,7 @@ class Outbox:
     __slots__ = ("_counters", "_send_one", "_sockets", "entries", "limit", "producers", "size")
 
     def __init__(self, sockets: Transport, counters: Counters, limit: int) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[_Entry] = []
         self.producers: dict[Producer, None] = {}
         self.size = 0
         self.limit = limit
@@ -109,7 +109,7 @@ class Outbox:
             if exceptions:
                 self._take_back(batch, exceptions)
 
-    def _take_back(self, batch: Sequence[Entry], exceptions: Sequence[tuple[int, int]]) -> None:
+    def _take_back(self, batch: Sequence[_Entry], exceptions: Sequence[tuple[int, int]]) -> None:
         """Tells writers what was not sent; backwards, since each puts it before what it has."""
         counters = self._counters
         for i, n in reversed(exceptions):
@@ -131,3 +131,10 @@ class Outbox:
         self.entries.clear()
         self.producers.clear()
         self.size = 0
+
+
+class StreamHost(Host, Protocol):
+    """The loop as its streams see it."""
+
+    outbox: Outbox
+    """What this turn has written to streams."""

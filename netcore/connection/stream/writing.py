@@ -17,7 +17,7 @@ from netcore.address import Address
 from netcore.connection.core import CONGESTED, TRANSITIONS, Event, State, run
 from netcore.connection.stream import files
 from netcore.connection.stream.backlog import Backlog, FilePart
-from netcore.connection.stream.outbox import Outbox
+from netcore.connection.stream.outbox import Outbox, StreamHost
 from netcore.connection.stream.reading import ReadingHalf
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError, WrongThreadError
 from netcore.handler import CloseReason
@@ -45,20 +45,20 @@ class WritingHalf(ReadingHalf):
         wire: See ``Writer.wire``.
     """
 
-    __slots__ = ("_backlog", "_direct", "_outbox", "wire")
+    __slots__ = ("_backlog", "_straight", "wire")
 
     wire: int
-    _outbox: Outbox
+    _host: StreamHost
     _backlog: Backlog | None
     """What the kernel has not taken, and what was written since."""
-    _direct: bool
-    """Whether a write may go straight to the outbox: open, and nothing waits in front."""
+    _straight: Outbox | None
+    """The outbox, where a write may go straight to it: open, and with nothing that waits in front."""
 
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
         super().entered(state)
         if not state.writes:
-            self._direct = False
+            self._straight = None
             if state.drops_output and self._backlog is not None:  # nobody will take it
                 self._backlog.release()
                 self._backlog = None
@@ -68,9 +68,10 @@ class WritingHalf(ReadingHalf):
     @property
     def outbound_buffered(self) -> int:
         """See ``Conn.outbound_buffered``."""
-        if len(self._outbox.entries) > _CROWDED and self._host.in_loop():
-            self._outbox.flush()
-        return self._outbox.bytes_of(self) + self.backlogged
+        outbox = self._host.outbox
+        if len(outbox.entries) > _CROWDED and self._host.in_loop():
+            outbox.flush()
+        return outbox.bytes_of(self) + self.backlogged
 
     @property
     def backlogged(self) -> int:
@@ -90,8 +91,7 @@ class WritingHalf(ReadingHalf):
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``."""
-        if type(data) is bytes and self._direct:
-            outbox = self._outbox
+        if type(data) is bytes and (outbox := self._straight) is not None:
             outbox.entries.append((self, data))
             n = len(data)
             outbox.size = size = outbox.size + n
@@ -104,7 +104,8 @@ class WritingHalf(ReadingHalf):
             return memoryview(data).nbytes
         chunk = self._owned(data)
         self.accept(chunk)
-        if self._outbox.size >= self._outbox.limit:
+        outbox = self._host.outbox
+        if outbox.size >= outbox.limit:
             self._flush_early(len(chunk))
         return len(chunk)
 
@@ -147,7 +148,7 @@ class WritingHalf(ReadingHalf):
         """See ``Conn.flush``."""
         if not self._host.in_loop():
             raise WrongThreadError(f"flush of connection {self.id} is for the thread of its loop")
-        self._outbox.flush()
+        self._host.outbox.flush()
         self.send_files()
 
     def _refuses_writes(self) -> bool:
@@ -176,7 +177,7 @@ class WritingHalf(ReadingHalf):
         """Sends a full outbox, the last chunk of which is ``n`` bytes of this connection."""
         if not self._host.in_loop():  # a mistake, and two batches at once would make a worse one of it
             return
-        self._outbox.flush()
+        self._host.outbox.flush()
         limits = self._host.limits
         if n >= limits.high_water and not self.congested:
             # The kernel took most of it, in the midst of the write. Who waits for on_writable after so large
@@ -204,7 +205,7 @@ class WritingHalf(ReadingHalf):
         """Takes a part of a file, behind all that has been written."""
         if self._backlog is None:
             self._backlog = Backlog(self._host.limits.write_cap)
-            self._direct = False
+            self._straight = None
         elif not self._backlog.in_files:
             self._backlog.allowance = self._host.limits.write_cap
         self._backlog.add_file(part)
@@ -219,7 +220,7 @@ class WritingHalf(ReadingHalf):
         else:
             if self.deadlines is not None:
                 self.deadlines.wrote(len(chunk), self._host.time)
-            self._outbox.add(self, chunk)
+            self._host.outbox.add(self, chunk)
 
     def unsent(self, chunk: Chunk, n: int) -> None:
         """See ``Writer.unsent``."""
@@ -227,7 +228,7 @@ class WritingHalf(ReadingHalf):
             return
         if self._backlog is None:
             self._backlog = Backlog()
-        self._direct = False
+        self._straight = None
         self._backlog.blocked = True
         self._backlog.prepend(chunk if n == len(chunk) else memoryview(chunk)[-n:])
         self._host.settle_later(self)
@@ -244,7 +245,7 @@ class WritingHalf(ReadingHalf):
 
     def _offer_bytes(self, backlog: Backlog) -> None:
         for chunk in backlog.pop_chunks(self._host.limits.write_cap):
-            self._outbox.add(self, chunk)
+            self._host.outbox.add(self, chunk)
 
     def send_files(self) -> None:
         """Offers the kernel the files that are next. The outbox has been sent: it has nothing of ours."""
@@ -255,7 +256,7 @@ class WritingHalf(ReadingHalf):
             part = backlog.file
             if part is None:
                 self._offer_bytes(backlog)
-                self._outbox.flush()  # before the file behind it, and before a FIN
+                self._host.outbox.flush()  # before the file behind it, and before a FIN
             elif backlog.allowance <= 0:
                 return  # until the socket is reported to be writable
             else:
