@@ -12,6 +12,7 @@ from netcore.buffer.linked_list import LinkedListBuffer
 from netcore.buffer.pool import BufferPool
 from netcore.buffer.protocol import ByteBuffer, ReadableFile, WritableFile
 from netcore.buffer.ring import RingBuffer
+from netcore.buffer.views import writable_view
 
 __all__ = [
     "BufferPool",
@@ -22,4 +23,5 @@ __all__ = [
     "ReadableFile",
     "RingBuffer",
     "WritableFile",
+    "writable_view",
 ]

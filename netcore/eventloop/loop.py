@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import partial
 
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
@@ -19,8 +18,7 @@ from netcore.errors import EngineNotRunningError, UnsupportedOperationError
 from netcore.eventloop.acceptor import Acceptor, Destination, Listener
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
-from netcore.eventloop.arrivals import Arrivals, Newcomer
-from netcore.eventloop.complaints import Complaints
+from netcore.eventloop.arrivals import Arrivals
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.debug import TimedHandler
@@ -28,6 +26,8 @@ from netcore.eventloop.departures import Departures
 from netcore.eventloop.dialer import Dialer, check_dialable
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.intake import Intake
+from netcore.eventloop.listeners import Listeners
+from netcore.eventloop.reception import Reception
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.site import Site
 from netcore.eventloop.turn import Turn
@@ -90,8 +90,8 @@ class Loop(Site):
         self._aftermath = Aftermath(self.outbox, self._departures)
         self._intake = Intake(self, self._hosted.streams)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
-        self._listeners: list[Acceptor | DatagramListener] = []
-        self._complaints = Complaints(clock)
+        self._reception = Reception(self, self._hosted, self._arrivals)
+        self._listeners = Listeners(self, self)
         self._thread_id: int | None = None
         self._forked = False
         self._closed = False
@@ -137,12 +137,7 @@ class Loop(Site):
 
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """See ``Destination.hand_over``."""
-        if self.in_loop():
-            self._accepted(fd, name, listener)
-        else:
-            self._hosted.arriving[fd] = None  # counted at once, for the balancer
-            # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
-            self.post(self._accepted, fd, name, listener)
+        self._reception.hand_over(fd, name, listener)
 
     @property
     def connection_count(self) -> int:
@@ -164,10 +159,10 @@ class Loop(Site):
 
     def metrics(self) -> Metrics:
         """See ``EventLoop.metrics``."""
-        waiting = sum(listener.outbound_buffered for listener in list(self._listeners))
+        waiting = self._hosted.outbound_buffered + self._listeners.outbound_buffered
         return self.counters.snapshot(
             connections=self.connection_count,
-            outbound_buffered=self.outbox.size + self._hosted.outbound_buffered + waiting,
+            outbound_buffered=self.outbox.size + waiting,
             tasks_pending=len(self._agenda.pending),
             timers_armed=self._agenda.armed,
         )
@@ -178,31 +173,6 @@ class Loop(Site):
             with suppress(ValueError):  # it has run the task and ended in the meantime
                 self.poller.wake()
         return accepted
-
-    def _accepted(self, fd: int, name: bytes, listener: Listener) -> None:
-        """Makes a connection of a descriptor just accepted, or leads it on to what has to pass before."""
-        self.counters.accepted += 1
-        try:
-            self._attach(fd)
-            if listener.phases is None:
-                self._hosted.establish(fd, listener.network, name, listener.local)
-            else:
-                newcomer = Newcomer(fd, listener.network, name, listener.local)
-                self._arrivals.begin(newcomer, partial(listener.phases, name))
-        except OSError as error:
-            self.counters.accepted -= 1
-            # While it stops they are meant to be turned away.
-            if not self.stopping and (times := self._complaints.due()):
-                self.logger.error(
-                    "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
-                )
-
-    def _attach(self, fd: int) -> None:
-        try:
-            self.sockets.attach(fd)
-        except OSError:
-            self._hosted.arriving.pop(fd, None)
-            raise
 
     # What the parts and the connections ask; see ``Host`` and ``Site``.
 
@@ -256,26 +226,19 @@ class Loop(Site):
 
     def listen(self, listener: Listener, pick: Callable[[Address], Destination] | None) -> Acceptor:
         """Takes over a listener, without accepting yet."""
-        acceptor = Acceptor(self, listener, self, pick)
-        self._listeners.append(acceptor)
-        return acceptor
+        return self._listeners.add(listener, pick)
 
     def listen_for_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
         """Takes over a bound datagram socket, without receiving yet."""
-        listener = DatagramListener(self, fd, family, address)
-        self._listeners.append(listener)
-        return listener
+        return self._listeners.add_datagrams(fd, family, address)
 
     def start_accepting(self) -> None:
         """Accepts from all listeners."""
-        for listener in self._listeners:
-            listener.start()
+        self._listeners.start()
 
     def stop_accepting(self) -> None:
         """Closes all listeners."""
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
+        self._listeners.close()
 
     # The thread, and the turns on it.
 
@@ -379,13 +342,11 @@ class Loop(Site):
         self._thread_id = None
         self.descriptor_lock = threading.Lock()  # a thread that held it does not exist here
         self._agenda.abandon()
-        fds = [listener.abandon() for listener in self._listeners]
-        fds += self._dialer.abandon() + self._arrivals.abandon()
+        fds = self._listeners.abandon() + self._dialer.abandon() + self._arrivals.abandon()
         fds += self._hosted.abandon() + self._departures.abandon()
         self.outbox.clear()
         self._aftermath.clear()
         self._intake.again.clear()
-        self._listeners.clear()
         self.watchers.clear()
         self.sockets.close(fds)
         close_copy = getattr(self.poller, "abandon", None)  # not every poller has something to close

@@ -241,6 +241,17 @@ class Connection(Identity):
         if callback is not None:
             notify(self._host, self, callback, error)
 
+    def watch_for(self, wanted: int) -> None:
+        """Has the poller watch for something else; if it refuses, that is the end of the connection."""
+        if wanted == self.interest:
+            return
+        try:
+            self._host.watch(self.fd, self.interest, wanted)
+        except OSError as error:
+            self.reset(CloseReason.ERROR, error)
+        else:
+            self.interest = wanted
+
     # How it ends.
 
     def advance(self, event: Event) -> None:

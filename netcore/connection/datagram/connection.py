@@ -222,13 +222,7 @@ class DatagramConnection(DatagramReading, Connection):
         wanted = (_READ if self.receiving else 0) | (_WRITE if self._wants_write else 0)
         if wanted and self._host.limits.edge_chunk:
             wanted |= _EDGE  # every change arms the edge anew, so none is lost in a pause
-        if wanted != self.interest:
-            try:
-                self._host.watch(self.fd, self.interest, wanted)
-            except OSError as error:
-                self.reset(CloseReason.ERROR, error)
-            else:
-                self.interest = wanted
+        self.watch_for(wanted)
 
 
 @checking

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, BinaryIO
 
+from netcore.buffer import writable_view
 from netcore.connection.core import Host, SocketSettings
 from netcore.errors import ShortBufferError, UnsupportedOperationError
 
@@ -50,9 +51,7 @@ class DatagramReading(SocketSettings):
 
     def read_into(self, buffer: Buffer) -> int:
         """See ``Conn.read_into``."""
-        with memoryview(buffer).cast("B") as target:
-            if target.readonly:
-                raise TypeError(f"{type(buffer).__name__} is read-only: nothing can be read into it")
+        with writable_view(buffer) as target:
             data = self.read(len(target))
             target[: len(data)] = data
             return len(data)

@@ -252,13 +252,7 @@ class StreamConnection(FilteredHalves):
             blocked = self._backlog is not None and self._backlog.blocked
             if wanted & _WRITE and not blocked and wanted == self.interest:
                 self.interest = _EDGE
-        if wanted != self.interest:
-            try:
-                self._host.watch(self.fd, self.interest, wanted)
-            except OSError as error:
-                self.reset(CloseReason.ERROR, error)
-            else:
-                self.interest = wanted
+        self.watch_for(wanted)
 
 
 @checking

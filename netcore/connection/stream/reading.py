@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from netcore.buffer import ElasticRingBuffer
+from netcore.buffer import ElasticRingBuffer, writable_view
 from netcore.connection.core import PAUSED, Connection, State
 from netcore.errors import ShortBufferError
 
@@ -78,9 +78,7 @@ class ReadingHalf(Connection):
             n = self._kept.read_into(buffer)
             self._drop_if_empty()
             return n
-        with memoryview(buffer).cast("B") as target:
-            if target.readonly:
-                raise TypeError(f"{type(buffer).__name__} is read-only: nothing can be read into it")
+        with writable_view(buffer) as target:
             data = self.read(len(target))
             target[: len(data)] = data
             return len(data)

@@ -1,0 +1,60 @@
+"""The listeners of a loop, of streams and of datagrams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netcore.address import Address
+from netcore.eventloop.acceptor import Acceptor, Destination, Listener
+from netcore.eventloop.datagram_listener import DatagramListener
+from netcore.eventloop.site import Site
+
+__all__ = ["Listeners"]
+
+
+class Listeners:
+    """What the loop listens on, from before it runs. On its thread from then on.
+
+    Args:
+        site: The loop.
+        here: The same, to which connections go unless a balancer says otherwise.
+    """
+
+    def __init__(self, site: Site, here: Destination) -> None:
+        self._site = site
+        self._here = here
+        self._all: list[Acceptor | DatagramListener] = []
+
+    @property
+    def outbound_buffered(self) -> int:
+        """Bytes of datagrams that servers have written and not sent. Any thread."""
+        return sum(listener.outbound_buffered for listener in list(self._all))
+
+    def add(self, listener: Listener, pick: Callable[[Address], Destination] | None) -> Acceptor:
+        """Takes over a listener, without accepting yet."""
+        acceptor = Acceptor(self._site, listener, self._here, pick)
+        self._all.append(acceptor)
+        return acceptor
+
+    def add_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
+        """Takes over a bound datagram socket, without receiving yet."""
+        listener = DatagramListener(self._site, fd, family, address)
+        self._all.append(listener)
+        return listener
+
+    def start(self) -> None:
+        """Accepts, and receives, from all of them."""
+        for listener in self._all:
+            listener.start()
+
+    def close(self) -> None:
+        """Closes all of them."""
+        for listener in self._all:
+            listener.close()
+        self._all.clear()
+
+    def abandon(self) -> list[int]:
+        """Forgets all of them, in a forked child; returns their descriptors, which are left to close."""
+        fds = [listener.abandon() for listener in self._all]
+        self._all.clear()
+        return fds

@@ -1,0 +1,63 @@
+"""Where accepted connections come to, of this loop's listeners or of another's."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from netcore.eventloop.acceptor import Listener
+from netcore.eventloop.arrivals import Arrivals, Newcomer
+from netcore.eventloop.complaints import Complaints
+from netcore.eventloop.connections import Connections
+from netcore.eventloop.site import Site
+
+__all__ = ["Reception"]
+
+
+class Reception:
+    """Makes connections of accepted descriptors, or leads them on to what has to pass before.
+
+    Args:
+        site: The loop.
+        connections: What they become a part of.
+        arrivals: Where they go if something has to pass before they open.
+    """
+
+    def __init__(self, site: Site, connections: Connections, arrivals: Arrivals) -> None:
+        self._site = site
+        self._connections = connections
+        self._arrivals = arrivals
+        self._complaints = Complaints(site.clock)
+
+    def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
+        """See ``Destination.hand_over``. Any thread."""
+        if self._site.in_loop():
+            self._admit(fd, name, listener)
+        else:
+            self._connections.arriving[fd] = None  # counted at once, for the balancer
+            # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
+            self._site.post(self._admit, fd, name, listener)
+
+    def _admit(self, fd: int, name: bytes, listener: Listener) -> None:
+        site = self._site
+        site.counters.accepted += 1
+        try:
+            self._attach(fd)
+            if listener.phases is None:
+                self._connections.establish(fd, listener.network, name, listener.local)
+            else:
+                newcomer = Newcomer(fd, listener.network, name, listener.local)
+                self._arrivals.begin(newcomer, partial(listener.phases, name))
+        except OSError as error:
+            site.counters.accepted -= 1
+            # While it stops they are meant to be turned away.
+            if not site.stopping and (times := self._complaints.due()):
+                site.logger.error(
+                    "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
+                )
+
+    def _attach(self, fd: int) -> None:
+        try:
+            self._site.sockets.attach(fd)
+        except OSError:
+            self._connections.arriving.pop(fd, None)
+            raise
