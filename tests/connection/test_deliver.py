@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pickle import PickleBuffer
 
 import pytest
 
@@ -41,7 +42,7 @@ def show(conn):
 
 
 def lend(conn):
-    conn.context = memoryview(conn.peek())  # an export of the view, which then cannot be released
+    conn.context = PickleBuffer(conn.peek())  # an export of the view, which then cannot be released
 
 
 def keep_some(conn):
