@@ -31,7 +31,7 @@ class Chat(netcore.EventHandler):
         self._names: set[str] = set()
         self._lock = threading.Lock()  # for the names, which are unique in the whole room
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         self._loops = engine.loops
         self._parts = [{} for _ in engine.loops]

@@ -93,7 +93,7 @@ class Shout(FrameHandler):
     def __init__(self) -> None:
         super().__init__(NetstringCodec())
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("shout on", *engine.addresses, flush=True)
 

@@ -35,7 +35,7 @@ class TwoChoices:
 class Where(netcore.EventHandler):
     """Tells each connection which loop it is on, and sends back what it says."""
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("where on", *engine.addresses, flush=True)
 

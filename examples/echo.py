@@ -13,7 +13,7 @@ import netcore
 class Echo(netcore.EventHandler):
     """Sends back whatever comes; one object serves all connections."""
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("echo on", *engine.addresses, flush=True)
 

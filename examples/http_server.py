@@ -63,7 +63,7 @@ class HttpServer(netcore.EventHandler):
         self._site = Site(root)
         self._limits = limits or Limits()
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("http on", *engine.addresses, flush=True)
 

@@ -25,7 +25,7 @@ class Proxy(netcore.EventHandler):
         self._target = netcore.Address.parse(target)
         self._timeout = timeout
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("proxy on", *engine.addresses, flush=True)
 

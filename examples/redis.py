@@ -34,7 +34,7 @@ class Redis(netcore.EventHandler):
         # and costs less than asking whether it is needed.
         self._lock = threading.Lock()
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Starts the periodic work and says where clients may connect."""
         ports = [address.port for address in engine.addresses if address.network.startswith("tcp")]
         self.server.port = ports[0] if ports else 0

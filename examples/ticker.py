@@ -27,7 +27,7 @@ class Ticker(netcore.EventHandler):
         self._lock = threading.Lock()
         self._listeners: dict[int, netcore.Conn] = {}
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         self._started = time.monotonic()
         print("ticker on", *engine.addresses, flush=True)
@@ -46,7 +46,7 @@ class Ticker(netcore.EventHandler):
         with self._lock:
             del self._listeners[conn.id]
 
-    def on_tick(self, engine: netcore.Engine) -> float:
+    def on_tick(self, engine: netcore.EngineView) -> float:
         """Tells everybody; the times are multiples of the interval, so that delays do not add up."""
         with self._lock:
             listeners = list(self._listeners.values())

@@ -17,7 +17,7 @@ class Echo(netcore.EventHandler):
     def __init__(self) -> None:
         self.errors = 0
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("echo on", *engine.addresses, flush=True)
 
@@ -29,7 +29,7 @@ class Echo(netcore.EventHandler):
         """A datagram that is lost, such as one too long to be sent, is no reason to stop."""
         self.errors += 1
 
-    def on_shutdown(self, engine: netcore.Engine) -> None:
+    def on_shutdown(self, engine: netcore.EngineView) -> None:
         """Tells what was counted."""
         print(f"{self.errors} errors", flush=True)
 

@@ -36,7 +36,7 @@ class WebSocketChat(netcore.EventHandler):
         # Held while a message is handed to every member, so that all hear all messages in one order.
         self._lock = threading.Lock()
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("websocket chat on", *engine.addresses, flush=True)
 

@@ -26,7 +26,7 @@ _CONNECTING = 30.0
 
 
 class Echo(netcore.EventHandler):
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         self.opened = threading.Semaphore(0)
 
     def on_open(self, conn: netcore.Conn) -> None:

@@ -11,7 +11,7 @@ import netcore
 class Echo(netcore.EventHandler):
     """One object serves all connections."""
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """The addresses are bound; with port 0 the system has chosen the port."""
         print("echo on", *engine.addresses, flush=True)
 

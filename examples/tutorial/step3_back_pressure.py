@@ -16,7 +16,7 @@ class Commands(FrameHandler):
     def __init__(self) -> None:
         super().__init__(LineCodec(max_length=1024))
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where."""
         print("commands on", *engine.addresses, flush=True)
 

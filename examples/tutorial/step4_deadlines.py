@@ -21,7 +21,7 @@ class Commands(FrameHandler):
         super().__init__(LineCodec(max_length=1024))
         self.patience = patience
 
-    def on_boot(self, engine: netcore.Engine) -> None:
+    def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where."""
         print("commands on", *engine.addresses, flush=True)
 
