@@ -298,7 +298,7 @@ class Engine(EngineView):
 
         Raises:
             EngineNotRunningError: The engine is not running.
-            UnsupportedOperationError: It is no stream socket; it stays the caller's.
+            UnsupportedOperationError: It is no socket that can be served; it stays the caller's.
             OSError: It is not connected; it stays the caller's.
         """
         self._life.check_running("enroll")

@@ -316,7 +316,11 @@ class Conn(Protocol):
 
     @abc.abstractmethod
     def flush(self) -> None:
-        """Hands what is written to the kernel now rather than at the end of the turn."""
+        """Hands what is written to the kernel now rather than at the end of the turn.
+
+        Raises:
+            WrongThreadError: Not the loop's thread; a stream checks that without ``Options.debug``, too.
+        """
 
     @abc.abstractmethod
     def shutdown_write(self) -> None:
