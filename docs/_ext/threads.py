@@ -14,7 +14,7 @@ from netcore.worker import WorkerPool
 
 _ANY = re.compile(r"\bany thread\b", re.IGNORECASE)
 
-_ANYWHERE = (netcore.Engine, netcore.Client, netcore.EventLoop, netcore.Timer, WorkerPool)
+_ANYWHERE = (netcore.Engine, netcore.Client, netcore.Timer, WorkerPool)
 """Classes all of whose methods may be called on any thread."""
 
 _UNCHECKED = {"pause_reading", "resume_reading", "context"}
@@ -26,20 +26,21 @@ def describe() -> str:
     Raises:
         ValueError: A method of `Conn` is for any thread and debug mode forbids it, or the reverse.
     """
-    anywhere, loop_only = sorted_members()
+    anywhere, loop_only = sorted_members(netcore.Conn)
     checked = {*debug.LOOP_ONLY, *debug.LOOP_ONLY_PROPERTIES}
     if odd := (checked & set(anywhere)) | (set(loop_only) - checked - _UNCHECKED):
         raise ValueError(f"docstrings of Conn and the checks of debug mode differ about {sorted(odd)}")
     rows = [("``Conn``", _listed("Conn", anywhere), _listed("Conn", loop_only))]
+    rows += [("``EventLoop``", *(_listed("EventLoop", each) for each in sorted_members(netcore.EventLoop)))]
     rows += [(f"``{cls.__name__}``", _listed(cls.__name__, _members(cls)), "") for cls in _ANYWHERE]
-    return list_table(("Class", "Any thread", "The connection's own loop thread"), rows, "14 46 40")
+    return list_table(("Class", "Any thread", "The loop's own thread"), rows, "14 46 40")
 
 
-def sorted_members() -> tuple[list[str], list[str]]:
-    """Returns the members of `Conn` for any thread, and those for the loop's only."""
+def sorted_members(cls: type) -> tuple[list[str], list[str]]:
+    """Returns the members of a class for any thread, and those for the loop's only."""
     anywhere, loop_only = [], []
-    for name in _members(netcore.Conn):
-        doc = inspect.getdoc(getattr(netcore.Conn, name)) or ""
+    for name in _members(cls):
+        doc = inspect.getdoc(getattr(cls, name)) or ""
         (anywhere if _ANY.search(doc) else loop_only).append(name)
     return anywhere, loop_only
 
