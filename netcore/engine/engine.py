@@ -139,8 +139,8 @@ class Engine(EngineView):
 
         Args:
             hosted: Whether the loops are given their turns by the caller, on this thread, rather than each
-                have a thread of its own. He calls ``turn`` of each until it is ``finished``, and then
-                ``close``.
+                have a thread of its own. He calls ``turn`` of each until it is ``finished``, and
+                ``end_hosted`` in the end.
 
         Raises:
             OSError: An address cannot be bound, or a given socket does not listen; nothing is left open.

@@ -50,7 +50,8 @@ def _stop_all() -> None:
         engine.request_stop()
     for engine in running:
         engine.stop(engine.options.shutdown_timeout + _GRACE)
-        engine.end_hosted()
+    for engine in list(_engines):
+        engine.end_hosted()  # those that are stopping, too: nobody gives them a turn any more
 
 
 def _abandon_all() -> None:

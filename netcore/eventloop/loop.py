@@ -14,7 +14,7 @@ from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
 from netcore.buffer import BufferPool
 from netcore.connection import UNWATCHED, Counters, Deadlines, Inbox, Outbox, Retired, Settling
-from netcore.errors import EngineNotRunningError, UnsupportedOperationError
+from netcore.errors import EngineNotRunningError, UnsupportedOperationError, WrongThreadError
 from netcore.eventloop.acceptor import Acceptor, Destination, Listener
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
@@ -95,6 +95,7 @@ class Loop(Site):
         self._thread_id: int | None = None
         self._forked = False
         self._closed = False
+        self._in_turn = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.index}, {self.connection_count} connections>"
@@ -169,7 +170,7 @@ class Loop(Site):
 
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._agenda.put(function, args)
-        if accepted and self._turn.sleeping and not self.in_loop():
+        if accepted and self._turn.sleeping:  # in another thread, or in the loop that hosts this one
             with suppress(ValueError):  # it has run the task and ended in the meantime
                 self.poller.wake()
         return accepted
@@ -252,7 +253,18 @@ class Loop(Site):
         Args:
             timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.
         """
-        self._turn.run(timeout)
+        if not self.in_loop():
+            raise WrongThreadError(f"turn of loop {self.index} was called on another thread than its own")
+        if self._in_turn:
+            raise RuntimeError(f"turn of loop {self.index} was called inside a turn of it")
+        self._in_turn = True
+        try:
+            self.outbox.flush()  # what was written between the turns
+            self._turn.run(timeout)
+        except Exception:
+            self._fail()
+        finally:
+            self._in_turn = False
 
     def next_deadline(self) -> float | None:
         """Returns when a turn is due even if nothing becomes ready until then. The loop's thread.
@@ -280,7 +292,7 @@ class Loop(Site):
 
     @property
     def finished(self) -> bool:
-        """Whether the loop was stopped and its last connection is gone, so that only ``close`` is left."""
+        """See ``EventLoop.finished``; only ``close`` is left then."""
         return self.stopping and not self.connection_count and not self._departures.lingering
 
     def run(self, cpu: int | None = None) -> None:
@@ -296,10 +308,15 @@ class Loop(Site):
             while not (self.stopping and self.finished):
                 self._turn.run()
         except BaseException:
-            self.logger.critical("loop %d failed and ends; its engine stops", self.index, exc_info=True)
-            self.shared.shutdown()
+            self._fail()
         finally:
             self.close()
+
+    def _fail(self) -> None:
+        """Ends the loop for an error of its own, or of its poller, and the engine with it."""
+        self.logger.critical("loop %d failed and ends; its engine stops", self.index, exc_info=True)
+        self.shared.shutdown()
+        self.close()
 
     def stop(self, timeout: float) -> None:
         """Closes listeners and connections gracefully and then ends the loop. The loop's thread.

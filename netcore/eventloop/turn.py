@@ -76,6 +76,9 @@ class Turn:
         From here on the loop counts as sleeping: who gives it a task wakes its poller.
         """
         self.sleeping = True
+        outbox = self._outbox  # written to between two turns, by who hosts the loop
+        if outbox.entries or outbox.producers:
+            return self._clock()
         if self._pending or self._intake.again or self._aftermath.unsettled:
             return self._clock()
         return self._agenda.next_time()

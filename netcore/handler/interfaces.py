@@ -105,12 +105,24 @@ class EventLoop(Protocol):
             EngineNotRunningError: The loop has ended.
         """
 
+    @property
+    @abc.abstractmethod
+    def finished(self) -> bool:
+        """Whether it was stopped, and its last connection is gone; for who hosts the loop."""
+
     @abc.abstractmethod
     def turn(self, timeout: float | None = None) -> None:
         """Waits for what is next, and deals with all of it; for who hosts the loop on a thread of his own.
 
+        An error that the loop cannot survive is logged, and stops its engine, as it is on a thread of its
+        own.
+
         Args:
             timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.
+
+        Raises:
+            WrongThreadError: It is another thread's.
+            RuntimeError: Called inside a callback.
         """
 
     @abc.abstractmethod

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from netcore import Action
+from netcore import Action, WrongThreadError
 from netcore.sockets import CONNECTED
 from netcore.testing import RecordingHandler
 
@@ -108,6 +108,36 @@ def test_a_datagram_that_comes_too_late_reaches_nobody_else(world):
     late.add(b"not for you", CONNECTED, conn)
     w.turns()
     assert not w.sockets.datagrams[61]
+
+
+@pytest.mark.parametrize("call", ["flush", "mutable", "behind a backlog", "sendfile", "filtered"])
+def test_what_takes_more_than_one_step_is_refused(world, toys, tmp_path, call):
+    (tmp_path / "file").write_bytes(bytes(100))
+    w = world()
+    conn = w.connect()
+    if call == "behind a backlog":
+        w.sockets.block(conn.fd)
+        conn.write(b"stuck")
+        w.turns()
+    elif call == "filtered":
+        conn.put_on(toys.ToyFilter())
+    refused = []
+
+    def elsewhere():
+        with pytest.raises(WrongThreadError, match="async_write"), (tmp_path / "file").open("rb") as file:
+            {
+                "flush": conn.flush,
+                "mutable": lambda: conn.write(bytearray(b"x")),
+                "sendfile": lambda: conn.sendfile(file),
+            }.get(call, lambda: conn.write(b"x"))()
+        refused.append(call)
+
+    before = conn.outbound_buffered
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert refused == [call]
+    assert conn.outbound_buffered == before
 
 
 def test_under_load_each_gets_its_own_bytes(serve, dial, receive):

@@ -13,7 +13,15 @@ import time
 
 import pytest
 
-from netcore import Action, Client, Engine, EngineNotRunningError, EventHandler, UnsupportedOperationError
+from netcore import (
+    Action,
+    Client,
+    Engine,
+    EngineNotRunningError,
+    EventHandler,
+    UnsupportedOperationError,
+    WrongThreadError,
+)
 from netcore.poll import available, open_poller
 from netcore.testing import RecordingHandler
 
@@ -252,6 +260,67 @@ def test_on_boot_that_raises_leaves_nothing(hosted):
         socket.create_connection(("127.0.0.1", ports[0]))
 
 
+def test_what_is_written_between_the_turns_leaves_with_the_next(hosted):
+    engine, host = hosted(RecordingHandler())
+    with connect(engine, host) as peer:
+        (conn,) = engine.connections()
+        assert engine.loops[0].next_deadline() is None
+        conn.write(b"between")
+        assert engine.loops[0].next_deadline() <= time.monotonic()
+        start = time.monotonic()
+        while not host.step(peer, timeout=30):
+            pass
+        assert (peer.recv(10), time.monotonic() - start < 25) == (b"between", True)
+
+
+def test_what_the_host_asks_for_between_the_turns_wakes_it(hosted):
+    engine, _ = hosted(Echo())
+    loop = engine.loops[0]
+    loop.turn(0)  # which begins to accept
+    ran = []
+    assert loop.next_deadline() is None
+    watched = loop.fileno()
+    loop.execute(ran.append, 1)
+    assert select.select([watched], [], [], 30)[0] == [watched]
+    loop.turn(0)
+    assert ran == [1]
+
+
+def test_a_turn_belongs_to_one_thread_and_not_into_another_turn(hosted):
+    errors = []
+
+    def on_open(conn):
+        with pytest.raises(RuntimeError, match="inside"):
+            conn.loop.turn(0)
+        errors.append("inside")
+
+    engine, host = hosted(RecordingHandler(on_open=on_open))
+
+    def elsewhere():
+        with pytest.raises(WrongThreadError):
+            engine.loops[0].turn(0)
+        errors.append("elsewhere")
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    with connect(engine, host):
+        pass
+    assert errors == ["elsewhere", "inside"]
+
+
+def test_a_loop_that_fails_ends_its_engine_as_on_a_thread(hosted, caplog, monkeypatch):
+    handler = RecordingHandler()
+    engine, host = hosted(handler)
+    loop = engine.loops[0]
+    with connect(engine, host):
+        monkeypatch.setattr(loop._turn, "run", lambda timeout: 1 / 0)
+        loop.turn(0)
+    assert "ZeroDivisionError" in caplog.text and "loop 0 failed" in caplog.text
+    assert handler.names()[-2:] == ["on_close", "on_shutdown"]
+    assert engine.join(0)
+
+
 def test_as_a_context_manager_it_ends_with_the_block(hosted):
     handler = RecordingHandler()
     engine, host = hosted(handler)
@@ -316,7 +385,8 @@ def test_a_poller_without_a_descriptor_says_so():
     engine.end_hosted()
 
 
-def test_the_end_of_the_interpreter_ends_what_it_hosts(tmp_path):
+@pytest.mark.parametrize("how", ["running", "stopping"])
+def test_the_end_of_the_interpreter_ends_what_it_hosts(tmp_path, how):
     program = """
         import netcore, socket, sys
 
@@ -331,9 +401,15 @@ def test_the_end_of_the_interpreter_ends_what_it_hosts(tmp_path):
         peer = socket.create_connection((engine.addresses[0].host, engine.addresses[0].port))
         while not engine.connection_count:
             engine.loops[0].turn(1)
+        if "stopping" in sys.argv:
+            engine.stop()
     """
     (tmp_path / "program.py").write_text(textwrap.dedent(program))
     done = subprocess.run(
-        [sys.executable, tmp_path / "program.py"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, tmp_path / "program.py", how],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stdout.split("\n")[:2]) == (0, ["closed shutdown", "over"]), done.stderr

@@ -164,7 +164,7 @@ class FilteredHalves(WritingHalf):
         if filtering is None:
             return super().take_in(received)
         its = filtering.filter
-        if self._is_deaf(its):
+        if _is_over(its):
             return False
         held = its.held
         plain = its.feed(received)
@@ -176,10 +176,6 @@ class FilteredHalves(WritingHalf):
             return False
         self.store(plain)
         return not self.paused
-
-    @staticmethod
-    def _is_deaf(its: Filter) -> bool:
-        return its.ended or its.failure is not None
 
     def _drop_if_empty(self) -> None:
         if self._filtering is None:

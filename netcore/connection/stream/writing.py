@@ -102,6 +102,7 @@ class WritingHalf(ReadingHalf):
             return n
         if self._refuses_writes():
             return memoryview(data).nbytes
+        self._check_thread("write")
         chunk = self._owned(data)
         self.accept(chunk)
         outbox = self._host.outbox
@@ -124,6 +125,7 @@ class WritingHalf(ReadingHalf):
         """See ``Conn.sendfile``."""
         files.check(file, offset, count)
         failed = self._refuses_writes()
+        self._check_thread("sendfile")
         part = files.extract(file, offset, count)
         if part is None:
             return files.copy(file, offset, count, self.write)
@@ -146,8 +148,7 @@ class WritingHalf(ReadingHalf):
 
     def flush(self) -> None:
         """See ``Conn.flush``."""
-        if not self._host.in_loop():
-            raise WrongThreadError(f"flush of connection {self.id} is for the thread of its loop")
+        self._check_thread("flush")
         self._host.outbox.flush()
         self.send_files()
 
@@ -162,6 +163,12 @@ class WritingHalf(ReadingHalf):
         if not self.state.writes:
             raise ConnectionClosedError(f"connection {self.id} is {self.state.label}: nothing can be written")
         return False
+
+    def _check_thread(self, method: str) -> None:
+        """Refuses what takes more than one step, and so cannot be done beside the loop's thread."""
+        if not self._host.in_loop():
+            text = f"{method} of connection {self.id} was called on another thread than its loop's"
+            raise WrongThreadError(f"{text}: use async_write or loop.execute")
 
     def _owned(self, data: Buffer) -> Chunk:
         """Makes a chunk that nobody changes before the end of the turn."""
