@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib.util
 import os
 import select
@@ -245,6 +246,17 @@ def dial() -> Iterator[Callable[..., socket.socket]]:
     yield connect
     for sock in sockets:
         sock.close()
+
+
+@pytest.fixture
+def open_descriptors() -> Callable[[], set[str]]:
+    """Tells which descriptors this process has, where the system shows them; elsewhere none."""
+
+    def look() -> set[str]:
+        gc.collect()  # what an earlier test has left would be closed at any moment
+        return set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
+
+    return look
 
 
 def receive_exactly(sock: socket.socket, size: int) -> bytes:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
-import sys
 from contextlib import suppress
 
 import pytest
@@ -19,11 +17,6 @@ from netcore import (
 )
 from netcore._platform import ABSTRACT_UNIX_NAMES
 from netcore.testing import RecordingHandler
-
-
-def open_descriptors():
-    gc.collect()  # what an earlier test has left would be closed at any moment
-    return set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
 
 
 def echo(conn):
@@ -181,7 +174,7 @@ def test_several_descriptors_of_one_socket_are_several_listeners(serve, make, di
     handler.wait_for("on_open", 10)
 
 
-def test_the_descriptors_are_closed_with_the_engine(serve, make):
+def test_the_descriptors_are_closed_with_the_engine(serve, make, open_descriptors):
     serve(EventHandler())  # by now everything is loaded that stays open
     before = open_descriptors()
     engine = Engine(EventHandler(), f"fd://{make('tcp').detach()}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import socket
 import sys
@@ -15,11 +14,6 @@ from netcore._platform import SOCKETS_ARE_HANDLES, is_blocking
 from netcore.testing import RecordingHandler
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such sockets")
-
-
-def open_descriptors():
-    gc.collect()  # what an earlier test has left would be closed at any moment
-    return set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
 
 
 def echo(conn):
@@ -74,7 +68,7 @@ MISFITS = [
 
 @pytest.mark.parametrize(("make_one", "complaint"), MISFITS)
 @pytest.mark.parametrize("blocking", [True, False])
-def test_what_cannot_be_served_stays_as_it_is(tmp_path, make_one, complaint, blocking):
+def test_what_cannot_be_served_stays_as_it_is(tmp_path, make_one, complaint, blocking, open_descriptors):
     with make_one(str(tmp_path / "x.sock")) as sock:
         sock.setblocking(blocking)
         before = open_descriptors()
@@ -107,7 +101,9 @@ def test_what_is_no_socket_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("timeout", [None, 30])  # in Python one sets O_NONBLOCK on whatever becomes an object
 @pytest.mark.parametrize("reason", ["address", "on_boot"])
-def test_a_start_that_fails_leaves_the_socket_to_the_caller(serve, dial, blocking, timeout, reason):
+def test_a_start_that_fails_leaves_the_socket_to_the_caller(
+    serve, dial, blocking, timeout, reason, open_descriptors
+):
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(blocking)
     busy = str(serve(EventHandler()).addresses[0])

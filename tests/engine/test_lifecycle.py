@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import socket
 import stat
-import sys
 import threading
 
 import pytest
@@ -25,11 +23,6 @@ from netcore import (
     UnsupportedProtocolError,
 )
 from netcore.testing import RecordingHandler
-
-
-def open_descriptors():
-    gc.collect()  # what an earlier test has left would be closed at any moment
-    return set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
 
 
 def test_boot_and_shutdown_frame_everything(serve, dial):
@@ -99,7 +92,7 @@ def test_shutdown_from_on_boot():
     assert handler.names() == ["on_boot", "on_shutdown"]
 
 
-def test_an_exception_in_on_boot_is_raised_by_start():
+def test_an_exception_in_on_boot_is_raised_by_start(open_descriptors):
     handler = RecordingHandler(on_boot=lambda engine: 1 / 0)
     engine = Engine(handler, "tcp://127.0.0.1:0")
     before = open_descriptors()
@@ -195,7 +188,7 @@ def test_ticks(serve):
     assert handler.names()[:2] == ["on_boot", "on_tick"]
 
 
-def test_address_in_use_leaves_nothing_open(serve, dial, tmp_path):
+def test_address_in_use_leaves_nothing_open(serve, dial, tmp_path, open_descriptors):
     handler = RecordingHandler()
     engine = serve(handler)
     dial(engine)
@@ -227,7 +220,7 @@ def test_address_in_use_leaves_nothing_open(serve, dial, tmp_path):
         (("tcp://:0",), {"poller": "kpoll"}, PollerUnavailableError),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_opened(arguments, options, error):
+def test_bad_arguments_are_refused_before_anything_is_opened(arguments, options, error, open_descriptors):
     before = open_descriptors()
     with pytest.raises(error) as caught:
         Engine(EventHandler(), *arguments, **options)
