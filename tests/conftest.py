@@ -109,7 +109,7 @@ def known_to_wine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out, under Wine, the rules for sockets that it does not keep."""
     if on_wine():
         module = import_module("netcore.testing.conformance.check_sockets")
-        broken = ("_resets", "_reports_a_reset", "_reports_a_refusal")
+        broken = ("_resets", "_reports_a_reset", "_reports_a_refusal", "_tells_the_peer")
         for name in ("_RULES", "DATAGRAM_RULES", "CONNECT_RULES"):
             rules = tuple(rule for rule in getattr(module, name) if rule.__name__ not in broken)
             monkeypatch.setattr(module, name, rules)

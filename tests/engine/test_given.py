@@ -146,6 +146,7 @@ def test_before_the_start_it_is_called_what_it_was_given_as(make):
     assert engine.addresses == (Address("fd", path=str(sock.fileno())), Address("tcp", "127.0.0.1", 0))
 
 
+@pytest.mark.wine("keep-alive cannot be set")
 def test_what_accepted_sockets_inherit_is_set_and_the_rest_left_alone(serve, make):
     sock = make("tcp")
     assert not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -104,6 +104,7 @@ def test_the_next_address_is_tried(world, monkeypatch):
     assert w.sockets.closed == [w.sockets.dials[0].fd]
 
 
+@pytest.mark.unix_sockets
 def test_a_full_unix_listener_is_tried_again(world):
     w = world()
     w.sockets.script_connects(errno.EAGAIN, errno.EAGAIN, 0)

@@ -174,4 +174,4 @@ def test_gentle_faults_only_take_longer() -> None:
                 break
         else:
             raise AssertionError("it never connects")
-    assert fakes.plan.injected["connect", "EINPROGRESS"] > 5
+    assert sum(fakes.plan.injected.values()) > 5  # of one kind, which Windows calls WSAEINPROGRESS
