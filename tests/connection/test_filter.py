@@ -454,3 +454,66 @@ def test_without_one_nobody_asks(world, monkeypatch):
     w.feed(conn, b"ping")
     assert w.sent(conn) == b"ping"
     assert not asked
+
+
+@pytest.mark.parametrize("method", ["feed", "wrap", "finish", "output", "end_of_stream"])
+def test_a_filter_that_raises_costs_only_its_connection(world, toys, method):
+    def fail(*arguments):
+        raise RuntimeError(method)
+
+    w = world()
+    conn, other = w.connect(), w.connect()
+    its = toys.ToyFilter()
+    setattr(its, method, fail)
+    w.loop.execute(conn.put_on, its)
+    w.turns(2)
+    if method == "feed":
+        w.feed(conn, toys.encode(b"x"))
+    elif method == "end_of_stream":
+        w.sockets.feed_eof(conn.fd)
+        w.turns(2)
+    elif method == "finish":
+        w.loop.execute(conn.close)
+        w.turns(2)
+    else:
+        w.loop.execute(conn.write, b"x")
+        w.turns(2)
+    (error,) = w.handler.details("on_close")
+    assert (type(error), str(error)) == (RuntimeError, method)
+    assert conn.close_reason is (CloseReason.LOCAL if method == "finish" else CloseReason.ERROR)
+    assert w.sockets.resets == [conn.fd]
+    w.feed(other, b"still here")
+    assert w.handler.details("on_traffic")[-1] == b"still here"
+
+
+def test_a_failure_does_not_wait_for_what_the_filter_holds(filtered, toys):
+    w, conn = filtered(greets=True, on_open=lambda conn: conn.write(b"never") and None)
+    w.feed(conn, toys.record(toys.LONGEST + 1))
+    w.turns(2)
+    (error,) = w.handler.details("on_close")
+    assert isinstance(error, toys.ToyError)
+    assert (w.sockets.closed, w.sockets.resets) == ([conn.fd], [])
+
+
+def test_raw_bytes_are_progress_though_they_make_no_plain_ones(filtered, toys):
+    w, conn = filtered()
+    w.loop.execute(conn.set_read_deadline, 2)
+    w.turns(2)
+    w.feed(conn, toys.record(100))
+    for _ in range(5):
+        w.clock.advance(1)
+        w.feed(conn, b"x")
+    assert "on_timeout" not in w.handler.names()
+    w.clock.advance(3)
+    w.turns()
+    assert "on_timeout" in w.handler.names()
+
+
+def test_nothing_is_sent_after_the_fin(filtered, toys):
+    w, conn = filtered()
+    w.loop.execute(conn.shutdown_write)
+    w.turns(2)
+    assert w.sockets.shut == [conn.fd]
+    w.feed(conn, toys.record(toys.ASK) + toys.encode(b"more"))
+    assert w.sent(conn) == toys.record(toys.CLOSING)
+    assert w.handler.details("on_traffic") == [b"more"]

@@ -127,7 +127,11 @@ class StreamConnection(FilteredHalves):
         if filtering is None:
             self._peer_closed()
             return
-        error = filtering.filter.end_of_stream()
+        try:
+            error = filtering.filter.end_of_stream()
+        except Exception as raised:
+            self.reset(CloseReason.ERROR, raised)
+            return
         if self.state is State.CLOSING:  # received for the filter, and what it holds cannot leave now
             self.end(Event.WRITE_ERROR, CloseReason.ERROR, error or system_error(-errno.ECONNRESET))
         elif error is not None and Event.READ_ERROR in TRANSITIONS[self.state]:

@@ -68,7 +68,13 @@ class Filtering:
     @property
     def buffered(self) -> int:
         """Plain bytes that are in no output yet."""
-        return self.waiting.buffered + self.filter.held
+        return self.waiting.buffered + self.held
+
+    @property
+    def held(self) -> int:
+        """See ``Filter.held``; what one has that has failed leaves no more."""
+        its = self.filter
+        return 0 if its.failure is not None else its.held
 
     def write(self, chunk: Chunk) -> None:
         """Takes what the application has written."""
@@ -149,11 +155,11 @@ class FilteredHalves(WritingHalf):
 
     # What comes in.
 
-    def _listen_for(self, its: Filter) -> None:
+    def _listen_for(self, filtering: Filtering) -> None:
         """Receives for a filter's sake as long as it holds bytes that only the peer can set free."""
         before = self.receiving
         self.entered(self.state)
-        if its.held and self.state not in _DEAF:
+        if filtering.held and self.state not in _DEAF:
             self.receiving = True
         if self.receiving != before:
             self._host.settle_later(self)
@@ -166,11 +172,17 @@ class FilteredHalves(WritingHalf):
         its = filtering.filter
         if _is_over(its):
             return False
+        if self.deadlines is not None:  # it is progress, whether or not it makes plain bytes
+            self.deadlines.last_in = self._host.time
         held = its.held
-        plain = its.feed(received)
+        try:
+            plain = its.feed(received)
+        except Exception as error:
+            self.reset(CloseReason.ERROR, error)
+            return False
         self._host.outbox.producers[self] = None  # an answer, or what it has held
         if held or _is_over(its):
-            self._listen_for(its)
+            self._listen_for(filtering)
             self._host.settle_later(self)
         if not plain or not self.state.receives:
             return False
@@ -228,12 +240,12 @@ class FilteredHalves(WritingHalf):
         except Exception as error:  # the filter's, or of reading a file
             self.reset(CloseReason.ERROR, error)
         else:
-            if raw and not self.state.drops_output:
+            if raw and not self.state.drops_output and self.state is not State.WRITE_SHUT:  # the FIN was last
                 self.send_off(raw)
             if filtering.buffered:
                 self._check_water()
-            if filtering.filter.held:
-                self._listen_for(filtering.filter)  # be it in a pause, or closing
+            if filtering.held:
+                self._listen_for(filtering)  # be it in a pause, or closing
 
     def refill(self) -> None:
         """See ``WritingHalf.refill``."""
@@ -248,11 +260,15 @@ class FilteredHalves(WritingHalf):
     def all_said(self, filtering: Filtering) -> bool:
         """Whether the filter has no more to send, so that a FIN may follow; has it say its last before."""
         if filtering.buffered:
-            self._listen_for(filtering.filter)
+            self._listen_for(filtering)
             return False
         if not filtering.finished and self.state in (State.CLOSING, State.SHUTTING):
-            filtering.finish()
-            self._produce_soon()
+            try:
+                filtering.finish()
+            except Exception as error:
+                self.reset(CloseReason.ERROR, error)
+            else:
+                self._produce_soon()
             return False
         return True
 

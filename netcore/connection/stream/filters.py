@@ -15,7 +15,8 @@ class Filter(Protocol):
 
     "Raw" is what crosses the network, "plain" what the application reads and writes. Nothing above or below a
     filter knows whether it is there: order, bounds, water marks, deadlines and half-close are those of any
-    stream, and count raw bytes. It belongs to one connection, and is called on its loop's thread only.
+    stream, and count raw bytes. It belongs to one connection, and is called on its loop's thread only. What
+    is wrong it tells by ``failure``; what a method raises is a fault of its own, and resets the connection.
     """
 
     @property
