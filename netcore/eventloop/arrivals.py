@@ -137,6 +137,7 @@ class Arrivals:
                 arrival.prepare,
             )
         except Exception as error:
+            self._report(error)
             newcomer.failed(error)
         else:
             newcomer.opened(conn)
@@ -151,10 +152,14 @@ class Arrivals:
             site.sockets.close([newcomer.fd])
         if site.shared.gate is not None:
             site.shared.gate.give_back(1)
+        self._report(error)
+        newcomer.failed(error)
+
+    def _report(self, error: Exception) -> None:
+        site = self._site
         site.counters.unopened += 1
         if not site.stopping and (times := self._complaints.due()):
             site.logger.warning("a connection could not be opened: %s (%d times)", error, times)
-        newcomer.failed(error)
 
     def end_all(self, error: Exception) -> None:
         """Closes all of them, since the loop stops."""

@@ -92,6 +92,7 @@ class Connections:
 
         Raises:
             OSError: The poller refuses it, or the loop takes no more connections.
+            Exception: That of ``prepare``.
         """
         site = self._site
         try:
@@ -102,13 +103,7 @@ class Connections:
             elif interest != self._first_interest:
                 site.poller.modify(fd, self._first_interest)
         except OSError:
-            self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
-            if interest != UNWATCHED:
-                with suppress(OSError):
-                    site.poller.unregister(fd)
-            site.sockets.reset(fd)
-            if site.shared.gate is not None:
-                site.shared.gate.give_back(1)
+            self._turn_down(fd, interest)
             raise
         conn = self._stream_class(site, fd, network, remote, local)
         conn.context = context
@@ -117,13 +112,32 @@ class Connections:
         self.arriving.pop(fd, None)  # second, so that nobody sees the connection neither here nor there
         self._by_id[conn.id] = conn
         if prepare is not None:
-            prepare(conn)
+            try:
+                prepare(conn)
+            except Exception:
+                conn.wire = -1
+                conn.abandon()  # nobody has heard of it, so nobody is told
+                conn.forget_input()
+                del self.streams[fd], self._by_id[conn.id]
+                self._turn_down(fd, conn.interest)
+                raise
         if site.limits.idle_timeout:
             conn.set_deadline(site.limits.idle_timeout)
         run(site, conn, site.handler.on_open)
         if prepare is not None and conn.inbound_buffered and conn.receiving:
             run(site, conn, site.handler.on_traffic)
         return conn
+
+    def _turn_down(self, fd: int, interest: int) -> None:
+        """Resets what has not become a connection."""
+        site = self._site
+        self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
+        if interest != UNWATCHED:
+            with suppress(OSError):
+                site.poller.unregister(fd)
+        site.sockets.reset(fd)
+        if site.shared.gate is not None:
+            site.shared.gate.give_back(1)
 
     def establish_datagrams(
         self, fd: int, family: int, remote: Address, local: Address | None, context: object

@@ -396,3 +396,21 @@ def test_many_that_stall_cost_the_others_nothing(serve, dial, receive, toys, mon
     assert engine.metrics().unopened == 0
     for sock in stalled:
         sock.close()
+
+
+def test_a_phase_that_cannot_prepare_leaves_no_connection(arriving, toys):
+    class Faulty(toys.ToyHeader):
+        def prepare(self, conn):
+            conn.put_on(toys.ToyFilter(greets=True))
+            conn.write(b"never")
+            raise RuntimeError("on purpose")
+
+    gate = Gate(2, refuse=True)
+    w = arriving(toys.ToyHeader, Faulty, shared={"gate": gate})
+    w.sockets.feed(w.fd, b"HELLO Bob\nHELLO Bob\nmore")
+    w.turns(3)
+    assert not w.handler.events
+    assert (w.loop.connection_count, w.loop.connections(), gate.take(2, int)) == (0, [], 2)
+    assert (w.sockets.closed, w.sockets.resets, list(w.poller.interests)) == ([], [w.fd], [w.LISTENER])
+    assert not w.sockets.sent[w.fd]
+    assert w.loop.metrics().unopened == 1
