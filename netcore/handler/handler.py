@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netcore.handler.engine_view import EngineView
+from typing import Any
+
 from netcore.handler.interfaces import Conn
 from netcore.handler.vocabulary import Action, Timeout
 
@@ -15,12 +16,14 @@ class EventHandler:
     Callbacks of one connection run on the thread of its loop, one at a time, and must not block. An
     exception in one goes to ``on_error`` and never ends the loop. One handler serves all loops, so
     what its connections share needs the care that threads need.
+
+    An ``engine`` is an ``EngineView``, and of any type here, so that an override may call it ``Engine``, too.
     """
 
-    def on_boot(self, engine: EngineView) -> Action | None:
+    def on_boot(self, engine: Any) -> Action | None:
         """The engine is bound and about to accept. On the thread that starts it."""
 
-    def on_shutdown(self, engine: EngineView) -> None:
+    def on_shutdown(self, engine: Any) -> None:
         """Every connection and loop has closed. On the thread of the last loop."""
 
     def on_open(self, conn: Conn) -> Action | None:
@@ -53,7 +56,7 @@ class EventHandler:
             error: What went wrong, such as ``ConnectionResetError``; None for an orderly end.
         """
 
-    def on_tick(self, engine: EngineView) -> float | None:
+    def on_tick(self, engine: Any) -> float | None:
         """With ``Options.ticker``: called right after boot, and again after so many seconds as it returns.
 
         Returns:
