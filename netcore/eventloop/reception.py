@@ -60,4 +60,6 @@ class Reception:
             self._site.sockets.attach(fd)
         except OSError:
             self._connections.arriving.pop(fd, None)
+            if self._site.shared.gate is not None:
+                self._site.shared.gate.give_back(1)
             raise

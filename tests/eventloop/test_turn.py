@@ -356,3 +356,17 @@ def test_debug_mode_warns_of_a_slow_callback(world, caplog, monkeypatch):
     w = world(shared={"debug": True})
     w.connect()
     assert "on_open held its loop for 0.250 s" in caplog.text
+
+
+def test_a_descriptor_that_cannot_be_attached_gives_its_place_back(world):
+    class Unattachable(FakeSockets):
+        def attach(self, fd):
+            if fd != 50:
+                raise OSError(errno.ENOMEM, "no memory")
+
+    gate = Gate(1, refuse=True)
+    w = world(shared={"gate": gate}, sockets=Unattachable)
+    w.sockets.connect(w.LISTENER)
+    w.turns(2)
+    assert not w.handler.events
+    assert (w.loop.connection_count, gate.take(2, int)) == (0, 1)
