@@ -259,7 +259,9 @@ class Loop(Site):
             raise RuntimeError(f"turn of loop {self.index} was called inside a turn of it")
         self._in_turn = True
         try:
-            self.outbox.flush()  # what was written between the turns
+            if self.outbox.entries or self.outbox.producers:  # written between the turns
+                self.outbox.flush()
+                timeout = 0
             self._turn.run(timeout)
         except Exception:
             self._fail()

@@ -273,6 +273,14 @@ def test_what_is_written_between_the_turns_leaves_with_the_next(hosted):
         assert (peer.recv(10), time.monotonic() - start < 25) == (b"between", True)
 
 
+def test_a_turn_that_is_due_does_not_wait(hosted):
+    engine, host = hosted(RecordingHandler())
+    with connect(engine, host) as peer:
+        engine.connections()[0].write(b"by the host")
+        engine.loops[0].turn()
+        assert peer.recv(100) == b"by the host"
+
+
 def test_what_the_host_asks_for_between_the_turns_wakes_it(hosted):
     engine, _ = hosted(Echo())
     loop = engine.loops[0]
