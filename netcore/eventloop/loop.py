@@ -265,6 +265,7 @@ class Loop(Site):
             self._turn.run(timeout)
         except Exception:
             self._fail()
+            raise
         finally:
             self._in_turn = False
 

@@ -114,8 +114,8 @@ class EventLoop(Protocol):
     def turn(self, timeout: float | None = None) -> None:
         """Waits for what is next, and deals with all of it; for who hosts the loop on a thread of his own.
 
-        An error that the loop cannot survive is logged, and stops its engine, as it is on a thread of its
-        own.
+        An error that the loop cannot survive, such as its poller's, ends it and its engine, as on a thread of
+        its own, and is raised.
 
         Args:
             timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.

@@ -323,7 +323,9 @@ def test_a_loop_that_fails_ends_its_engine_as_on_a_thread(hosted, caplog, monkey
     loop = engine.loops[0]
     with connect(engine, host):
         monkeypatch.setattr(loop._turn, "run", lambda timeout: 1 / 0)
-        loop.turn(0)
+        with pytest.raises(ZeroDivisionError):
+            loop.turn(0)
+        assert loop.finished
     assert "ZeroDivisionError" in caplog.text and "loop 0 failed" in caplog.text
     assert handler.names()[-2:] == ["on_close", "on_shutdown"]
     assert engine.join(0)

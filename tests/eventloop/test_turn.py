@@ -90,6 +90,12 @@ def test_what_comes_alone_for_a_paused_connection_is_kept(world):
     assert w.handler.received() == b"early"
 
 
+def test_a_test_whose_loop_would_wait_for_ever_is_told_so(world):
+    w = world()
+    with pytest.raises(AssertionError, match="for ever"):
+        w.loop.turn()
+
+
 def test_tasks_run_first_in_first_out_and_failing_ones_are_logged(world, caplog):
     w = world()
     ran = []
