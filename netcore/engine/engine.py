@@ -81,8 +81,9 @@ class Engine(EngineView):
         self._hosted: list[Loop] = []
 
     def __enter__(self) -> Engine:
-        """Starts the engine."""
-        self.start()
+        """Starts the engine, unless it is running."""
+        if not self.running:
+            self.start()
         return self
 
     def __exit__(

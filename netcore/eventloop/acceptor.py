@@ -51,8 +51,11 @@ class Listener:
 class Destination(Protocol):
     """Where accepted connections go: a loop."""
 
+    def admit(self, fd: int, name: bytes, listener: Listener) -> None:
+        """Takes in a descriptor that it has accepted itself, with its peer's packed name. In its turn."""
+
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
-        """Gives it a descriptor just accepted, with its peer's packed name. Any thread."""
+        """Gives it what another loop has accepted, to be taken in in a turn of its own. Any thread."""
 
 
 class Acceptor:
@@ -148,7 +151,10 @@ class Acceptor:
 
     def _place(self, fd: int, name: bytes) -> None:
         destination = self._here if self._pick is None else self._pick(unpack_name(name))
-        destination.hand_over(fd, name, self.listener)
+        if destination is self._here:
+            destination.admit(fd, name, self.listener)
+        else:
+            destination.hand_over(fd, name, self.listener)
 
     def _refuse(self, accepted: list[tuple[int, bytes]]) -> None:
         sockets = self._site.sockets

@@ -96,6 +96,7 @@ class Loop(Site):
         self._forked = False
         self._closed = False
         self._in_turn = False
+        self._began = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.index}, {self.connection_count} connections>"
@@ -139,6 +140,10 @@ class Loop(Site):
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """See ``Destination.hand_over``."""
         self._reception.hand_over(fd, name, listener)
+
+    def admit(self, fd: int, name: bytes, listener: Listener) -> None:
+        """See ``Destination.admit``."""
+        self._reception.admit(fd, name, listener)
 
     @property
     def connection_count(self) -> int:
@@ -244,7 +249,13 @@ class Loop(Site):
     # The thread, and the turns on it.
 
     def claim(self) -> None:
-        """Makes the calling thread the loop's own; for who calls ``turn`` without ``run``."""
+        """Makes the calling thread the loop's own, before its first turn; for who calls ``turn`` himself.
+
+        Raises:
+            WrongThreadError: It has had turns on another thread, or runs on one of its own.
+        """
+        if self._began and self._thread_id not in (None, threading.get_ident()):
+            raise WrongThreadError(f"loop {self.index} belongs to another thread, on which it has begun")
         self._thread_id = threading.get_ident()
 
     def turn(self, timeout: float | None = None) -> None:
@@ -253,11 +264,13 @@ class Loop(Site):
         Args:
             timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.
         """
+        if self._closed:
+            raise EngineNotRunningError(f"loop {self.index} has ended: it takes no more turns")
         if not self.in_loop():
             raise WrongThreadError(f"turn of loop {self.index} was called on another thread than its own")
         if self._in_turn:
             raise RuntimeError(f"turn of loop {self.index} was called inside a turn of it")
-        self._in_turn = True
+        self._in_turn = self._began = True
         try:
             if self.outbox.entries or self.outbox.producers:  # written between the turns
                 self.outbox.flush()
@@ -305,6 +318,7 @@ class Loop(Site):
             cpu: The CPU to stay on; None for any.
         """
         self.claim()
+        self._began = True
         if cpu is not None and not pin_thread(cpu):
             self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
         try:

@@ -29,15 +29,13 @@ class Reception:
         self._complaints = Complaints(site.clock)
 
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
-        """See ``Destination.hand_over``. Any thread."""
-        if self._site.in_loop():
-            self._admit(fd, name, listener)
-        else:
-            self._connections.arriving[fd] = None  # counted at once, for the balancer
-            # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
-            self._site.post(self._admit, fd, name, listener)
+        """See ``Destination.hand_over``. Any thread, be it one that hosts this loop as well."""
+        self._connections.arriving[fd] = None  # counted at once, for the balancer
+        # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
+        self._site.post(self.admit, fd, name, listener)
 
-    def _admit(self, fd: int, name: bytes, listener: Listener) -> None:
+    def admit(self, fd: int, name: bytes, listener: Listener) -> None:
+        """See ``Destination.admit``."""
         site = self._site
         site.counters.accepted += 1
         try:

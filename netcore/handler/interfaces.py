@@ -122,6 +122,7 @@ class EventLoop(Protocol):
 
         Raises:
             WrongThreadError: It is another thread's.
+            EngineNotRunningError: It has ended.
             RuntimeError: Called inside a callback.
         """
 

@@ -209,6 +209,57 @@ def test_several_loops_and_engines_in_one_host(hosted):
         peer.close()
 
 
+def test_a_loop_that_gets_a_connection_of_anothers_listener_is_woken(hosted):
+    """Each loop is looked after on its own: only what makes its descriptor readable gives it a turn."""
+    greeted = RecordingHandler(on_open=lambda conn: conn.write(b"welcome") and None)
+    engine, _ = hosted(greeted, num_event_loops=3)
+    peers = [socket.create_connection(("127.0.0.1", engine.addresses[0].port), timeout=30) for _ in range(9)]
+    engine.loops[0].turn(0)  # which begins to accept
+    for loop in engine.loops:
+        loop.turn(0)
+    waiting = set(peers)
+    for loop in engine.loops:
+        loop.next_deadline()
+    while waiting:
+        watched = {loop.fileno(): loop for loop in engine.loops}
+        readable, _, _ = select.select([*watched, *waiting], [], [], 30)
+        assert readable, "a loop sleeps on what it has to do"
+        for each in readable:
+            if each in watched:
+                watched[each].turn(0)
+                while (due := watched[each].next_deadline()) is not None and due <= time.monotonic():
+                    watched[each].turn(0)
+            else:
+                assert each.recv(10) == b"welcome"
+                waiting.discard(each)
+    assert [loop.connection_count for loop in engine.loops] == [3, 3, 3]
+    for peer in peers:
+        peer.close()
+
+
+def test_a_loop_that_has_begun_is_nobody_elses(serve, hosted):
+    threaded = serve(Echo())
+    with pytest.raises(WrongThreadError, match="another thread"):
+        threaded.loops[0].claim()
+    engine, _ = hosted(Echo())
+    moved = []
+
+    def move():
+        engine.loops[0].claim()
+        engine.loops[0].turn(0)
+        moved.append(engine.loops[0].in_loop())
+
+    thread = threading.Thread(target=move)
+    thread.start()
+    thread.join()
+    assert moved == [True]
+    with pytest.raises(WrongThreadError):
+        engine.loops[0].claim()
+    engine.stop(0)
+    engine.loops[0]._thread_id = threading.get_ident()  # the one that it was moved to has ended
+    engine.loops[0].close()
+
+
 def test_the_end_in_order(hosted):
     handler = RecordingHandler()
     engine, host = hosted(handler)
@@ -334,15 +385,11 @@ def test_a_loop_that_fails_ends_its_engine_as_on_a_thread(hosted, caplog, monkey
 def test_as_a_context_manager_it_ends_with_the_block(hosted):
     handler = RecordingHandler()
     engine, host = hosted(handler)
-    with engine_block(engine), connect(engine, host):
+    with engine, connect(engine, host):
         pass
     assert handler.names()[-2:] == ["on_close", "on_shutdown"]
-
-
-def engine_block(engine):
-    """The engine's own ``with`` statement, of one that has been started already."""
-    engine.__class__ = type("Started", (Engine,), {"__enter__": lambda self: self})
-    return engine
+    with pytest.raises(EngineNotRunningError, match="ended"):
+        engine.loops[0].turn(0)
 
 
 def test_a_client_is_an_engine_too(hosted):

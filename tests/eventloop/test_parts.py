@@ -292,9 +292,8 @@ def test_the_reception_makes_connections_here_and_only_here(site):
     made, listener = [], Listener(50, Address("tcp", "192.0.2.1", 9), "tcp", None, int)
     connections = SimpleNamespace(arriving={}, establish=lambda *args: made.append(args))
     reception = Reception(site, connections, Log())
-    reception.hand_over(3, b"name", listener)
+    reception.admit(3, b"name", listener)
     assert made == [(3, "tcp", b"name", None)]
-    site.in_loop = lambda: False
     reception.hand_over(4, b"other", listener)
     assert (list(connections.arriving), len(made)) == ([4], 1)
     ((function, args),) = site.posted
@@ -310,14 +309,14 @@ def test_the_reception_says_once_what_it_could_not_serve(site, caplog):
     reception = Reception(site, SimpleNamespace(arriving={}, establish=refuse), Log())
     listener = Listener(50, Address("tcp", "192.0.2.1", 9), "tcp", None, int)
     for fd in range(3, 30):
-        reception.hand_over(fd, b"name", listener)
+        reception.admit(fd, b"name", listener)
     assert caplog.text.count("no room") == 1
     assert site.counters.accepted == 0
 
 
 def test_listeners_begin_and_end_together(site):
     taken, cleanups = [], []
-    here = SimpleNamespace(hand_over=lambda *args: taken.append(args))
+    here = SimpleNamespace(admit=lambda *args: taken.append(args))
     listeners = Listeners(site, here)
     address = Address("tcp", "192.0.2.1", 9)
     for fd in (50, 51):
