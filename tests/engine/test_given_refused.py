@@ -111,7 +111,8 @@ def test_a_start_that_fails_leaves_the_socket_to_the_caller(
 ):
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(blocking)
-    busy = str(serve(EventHandler()).addresses[0])
+    taken = socket.create_server(("127.0.0.1", 0))  # no engine: its loop may open a descriptor at any moment
+    busy = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
     before = open_descriptors()
     handler = RecordingHandler(on_boot=lambda engine: 1 / 0)
     socket.setdefaulttimeout(timeout)
@@ -127,6 +128,7 @@ def test_a_start_that_fails_leaves_the_socket_to_the_caller(
     with socket.create_connection(sock.getsockname()):
         sock.settimeout(30)
         sock.accept()[0].close()
+    taken.close()
     served = serve(RecordingHandler(on_traffic=echo), GivenListener(sock.detach()))
     dial(served).sendall(b"x")
 
