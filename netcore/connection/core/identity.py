@@ -61,7 +61,3 @@ class Identity(SocketSettings):
                 self._local = self._host.sockets.local_address(self.fd)
             except OSError:
                 self._local = Address(self.network)
-
-    def stand_for(self, remote: Address) -> None:
-        """Names the peer on whose behalf the socket's own peer, a proxy, speaks. Before ``on_open``."""
-        self._remote = remote
