@@ -1,198 +1,111 @@
-"""Two network namespaces with a bad line between them, for tests that need the network's own faults."""
+"""A bad line between network namespaces, made for these tests, and who talks over it."""
 
 from __future__ import annotations
 
-import ctypes
-import heapq
-import itertools
+import importlib.util
 import os
-import random
-import select
 import shutil
-import struct
-import subprocess
+import socket
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-NEAR, FAR = "10.77.0.1", "10.77.0.2"
-_CLONE_NEWNET = 0x40000000
-_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 1, 0x1000
+from netcore import Engine, EventHandler
+from netcore._native import MISSING
+from netcore.poll import available
 
 
-def ip(*arguments: str) -> None:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+def _without(reason: str) -> None:
+    """Skips the test; where the environment says that the network is there, fails it."""
+    if os.environ.get("NETCORE_NETWORK") == "require":
+        pytest.fail(f"NETCORE_NETWORK=require: {reason}")
+    pytest.skip(reason)
 
 
-def enter(namespace: str) -> None:
-    with open(namespace) as file:
-        if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), f"setns({namespace})")
+def _load_lines() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("lines", Path(__file__).with_name("lines.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["lines"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-class Line:
-    """Two namespaces, ``near`` and ``far``, which a kind of line joins."""
-
-    def __init__(self) -> None:
-        self.names = [f"netcore{os.getpid()}{end}" for end in ("n", "f")]
-        self.near, self.far = self.names
-        for name in self.names:
-            ip("netns", "add", name)
-            ip("-n", name, "link", "set", "lo", "up")
-
-    @contextmanager
-    def inside(self, name: str) -> Iterator[None]:
-        """Has this thread, and threads it starts, make their sockets in a namespace; they stay there."""
-        enter(f"/run/netns/{name}")
-        try:
-            yield
-        finally:
-            enter("/proc/1/ns/net" if os.getpid() == 1 else f"/proc/{os.getpid()}/task/{self.home}/ns/net")
-
-    @property
-    def home(self) -> int:
-        """A thread that never leaves the namespace the tests were started in."""
-        return _stay_home().native_id or 0
-
-    def configure(self, device: str) -> None:
-        for name, here, there, v6 in ((self.near, NEAR, FAR, "fe80::1"), (self.far, FAR, NEAR, "fe80::2")):
-            ip("-n", name, "addr", "add", here, "peer", there, "dev", device)
-            ip("-n", name, "link", "set", device, "up")
-            ip("-n", name, "addr", "add", f"{v6}/64", "dev", device, "nodad")
-
-    def close(self) -> None:
-        for name in self.names:
-            ip("netns", "del", name)
-
-
-_anchor: threading.Thread | None = None
-
-
-def _stay_home() -> threading.Thread:
-    global _anchor
-    if _anchor is None:
-        _anchor = threading.Thread(target=threading.Event().wait, name="home", daemon=True)
-        _anchor.start()
-    return _anchor
-
-
-class TunnelLine(Line):
-    """A line of our own: two tun devices, and a thread that carries packets, late or not at all."""
-
-    device = "tun0"
-
-    def __init__(self) -> None:
-        import fcntl  # not on Windows, where these tests are skipped
-
-        super().__init__()
-        self.delay, self.loss, self.down = 0.0, 0.0, False
-        self._random = random.Random(7)
-        self.ends = []
-        for name in self.names:
-            with self.inside(name):
-                fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-                fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH", b"tun0", _IFF_TUN | _IFF_NO_PI))
-            self.ends.append(fd)
-        self.configure(self.device)
-        self._stop, self._stopped = os.pipe()
-        self._carrier = threading.Thread(target=self._carry, daemon=True)
-        self._carrier.start()
-
-    def shape(self, delay: float = 0.0, loss: float = 0.0) -> None:
-        self.delay, self.loss = delay, loss
-
-    def cut(self) -> None:
-        self.down = True
-
-    def heal(self) -> None:
-        self.down = False
-
-    def _carry(self) -> None:
-        under_way: list[tuple[float, int, int, bytes]] = []
-        number = itertools.count()
-        while True:
-            timeout = max(under_way[0][0] - time.monotonic(), 0) if under_way else None
-            ready, _, _ = select.select([*self.ends, self._stop], [], [], timeout)
-            if self._stop in ready:
-                return
-            for end in ready:
-                packet = os.read(end, 65536)
-                if not self.down and self._random.random() >= self.loss:
-                    other = self.ends[1 - self.ends.index(end)]
-                    heapq.heappush(under_way, (time.monotonic() + self.delay, next(number), other, packet))
-            while under_way and under_way[0][0] <= time.monotonic():
-                _, _, end, packet = heapq.heappop(under_way)
-                if not self.down:
-                    os.write(end, packet)
-
-    def close(self) -> None:
-        os.close(self._stopped)
-        self._carrier.join(10)
-        os.close(self._stop)
-        for end in self.ends:
-            os.close(end)
-        super().close()
-
-
-class VirtualLine(Line):
-    """The kernel's own: a veth pair, made bad by tc-netem(8)."""
-
-    device = "veth0"
-
-    def __init__(self) -> None:
-        super().__init__()
-        ip("link", "add", "veth0", "netns", self.near, "type", "veth", "peer", "veth0", "netns", self.far)
-        self.configure(self.device)
-        self.shape()
-
-    def shape(self, delay: float = 0.0, loss: float = 0.0) -> None:
-        self._netem("delay", f"{delay * 1000:g}ms", "loss", f"{loss * 100:g}%")
-
-    def cut(self) -> None:
-        self._netem("loss", "100%")
-
-    def heal(self) -> None:
-        self.shape()
-
-    def _netem(self, *how: str) -> None:
-        for name in self.names:
-            command = ["tc", "-n", name, "qdisc", "replace", "dev", self.device, "root", "netem", *how]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise OSError(f"tc qdisc: {done.stderr.strip()}")
-
-
-@pytest.fixture(scope="module", params=[TunnelLine, VirtualLine], ids=["tun", "netem"])
-def bad_line(request: pytest.FixtureRequest) -> Iterator[Line]:
-    """A line of each kind that this machine and this user may make."""
+@pytest.fixture(scope="session")
+def whole_line() -> Iterator[object]:
+    """A line, if this machine and this user may make one."""
     if sys.platform != "linux":
         pytest.skip("network namespaces are Linux's")
-    for tool in ("ip", "tc"):
+    for tool, package in (("ip", "iproute2"), ("nft", "nftables")):
         if shutil.which(tool) is None:
-            pytest.skip(f"{tool} of iproute2 is not installed")
-    _stay_home()
-    line = None
+            _without(f"{tool} of {package} is not installed")
     try:
-        line = request.param.__new__(request.param)
-        line.__init__()
+        line = _load_lines().Line()
     except OSError as error:
-        names = getattr(line, "names", ())
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-        pytest.skip(f"this machine or user may not make such a line: {error}")
+        _without(f"this machine or user may not make network namespaces: {error}")
     yield line
     line.close()
 
 
 @pytest.fixture
-def line(bad_line: Line) -> Iterator[Line]:
+def line(whole_line) -> Iterator[object]:
     """The line, whole again after each test."""
-    yield bad_line
-    bad_line.shape()
-    bad_line.heal()
+    yield whole_line
+    whole_line.heal()
+
+
+def _backends() -> list[object]:
+    """Every poller of this machine, or the forced one, and pure sockets."""
+    forced = os.environ.get("NETCORE_POLLER")
+    names = [forced] if forced else list(available())
+    pure = [] if MISSING or forced else ["pure"]
+    return [*names, *pure]
+
+
+@pytest.fixture(params=_backends())
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """The options of an engine on each poller, and on pure sockets."""
+    if request.param == "pure":
+        monkeypatch.setenv("NETCORE_SOCKETS", "pure")
+        return {"poller": "select"}
+    return {"poller": request.param}
+
+
+@pytest.fixture
+def near(serve: Callable[..., Engine], line, backend: dict[str, object]) -> Callable[..., Engine]:
+    """Serves at the near end: ``near(handler, address=..., **options)``."""
+
+    def start(handler: EventHandler, address: str = "tcp://10.77.1.1:0", **options: object) -> Engine:
+        with line.near.inside():
+            return serve(handler, address, **{**backend, **options})
+
+    return start
+
+
+@pytest.fixture
+def far(line) -> Iterator[Callable[..., socket.socket]]:
+    """Makes sockets at the far end: ``far(engine)`` connects one to it, ``far()`` makes one that listens.
+
+    With ``kind=socket.SOCK_DGRAM`` it is a datagram socket.
+    """
+    sockets = []
+
+    def make(engine: Engine | None = None, kind: int = socket.SOCK_STREAM) -> socket.socket:
+        with line.far.inside():
+            sock = socket.socket(type=kind)
+        sockets.append(sock)
+        sock.settimeout(30)
+        if engine is not None:
+            sock.connect((engine.addresses[0].host, engine.addresses[0].port))
+        else:
+            sock.bind(("10.77.2.1", 0))
+            if kind == socket.SOCK_STREAM:
+                sock.listen()
+        return sock
+
+    yield make
+    for sock in sockets:
+        sock.close()
