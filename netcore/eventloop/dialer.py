@@ -11,7 +11,8 @@ from netcore.address import Address
 from netcore.errors import EngineNotRunningError, UnsupportedOperationError, UnsupportedProtocolError
 from netcore.eventloop.arrivals import Arrivals, Newcomer, Phase
 from netcore.eventloop.connections import Connections
-from netcore.eventloop.dialing import Dial, Dialled
+from netcore.eventloop.dialing import Dial
+from netcore.eventloop.race import Dialled
 from netcore.eventloop.site import Site
 from netcore.handler import Conn
 from netcore.sockets import address_of, pack_name, unpack_name
@@ -45,7 +46,9 @@ class Dialer:
         self._site = site
         self._connections = connections
         self._arrivals = arrivals
+        # From the call on, so that no end of the loop passes them over. Any thread adds to them.
         self._under_way: dict[Dial, None] = {}
+        self._joining: dict[Future[Conn], socket.socket] = {}
 
     def dial(
         self, address: Address, context: object, timeout: float | None, phases: Sequence[Phase] = ()
@@ -65,7 +68,12 @@ class Dialer:
             self._connected(dialled, context, phases, dial)
 
         dial = Dial(self._site, address, future, connected, self._ended)
-        self._site.execute(self._start, dial, timeout)
+        self._under_way[dial] = None
+        try:
+            self._site.execute(self._start, dial, timeout)
+        except BaseException:
+            self._ended(dial)
+            raise
         return future
 
     def enroll(self, sock: socket.socket, context: object) -> Future[Conn]:
@@ -80,22 +88,32 @@ class Dialer:
         ours = socket.socket(fileno=sock.detach())
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()
-        self._site.post(self._join, ours, remote, local, context, future)
+        self._joining[future] = ours
+        self._site.post(self._join, remote, local, context, future)
         return future
 
     def fail_all(self, error: Exception) -> None:
-        """Ends all dials under way. The loop's thread."""
+        """Ends all dials under way, whatever one of them raises. The loop's thread."""
         for dial in list(self._under_way):
-            dial.fail(error)
+            try:
+                dial.fail(error)
+            except Exception:
+                self._site.logger.exception("a dial of loop %d could not end in order", self._site.index)
 
     def abandon(self) -> list[int]:
-        """Lets go of all dials, in a forked child; returns their descriptors, which are left to close."""
-        fds = [dial.fd for dial in self._under_way if dial.fd >= 0]
+        """Lets go of all dials and sockets, in a forked child; returns the descriptors, left to be closed."""
+        error = _stopping(self._site, "runs in another process, of which this one is a fork")
+        fds = [fd for dial in self._under_way for fd in dial.fds]
+        fds += [sock.detach() for sock in self._joining.values()]
+        for future in [*(dial.future for dial in self._under_way), *self._joining]:
+            _disown(future, error)
         self._under_way.clear()
+        self._joining.clear()
         return fds
 
     def _start(self, dial: Dial, timeout: float | None) -> None:
-        self._under_way[dial] = None
+        if dial.future.done():  # the loop's end was quicker
+            return
         if self._site.stopping:
             dial.fail(_stopping(self._site))
         else:
@@ -141,10 +159,9 @@ class Dialer:
             return self._connections.establish_datagrams(fd, dialled.family, remote, local, context)
         return self._connections.establish(fd, network, remote, local, context)
 
-    def _join(
-        self, sock: socket.socket, remote: Address, local: Address, context: object, future: Future[Conn]
-    ) -> None:
+    def _join(self, remote: Address, local: Address, context: object, future: Future[Conn]) -> None:
         site = self._site
+        sock = self._joining.pop(future)
         if site.stopping:
             sock.close()
             future.set_exception(_stopping(site))
@@ -163,8 +180,17 @@ class Dialer:
             future.set_exception(error)
 
 
-def _stopping(site: Site) -> EngineNotRunningError:
-    return EngineNotRunningError(f"loop {site.index} is stopping and takes no more connections")
+def _stopping(site: Site, fate: str = "is stopping and takes no more connections") -> EngineNotRunningError:
+    return EngineNotRunningError(f"loop {site.index} {fate}")
+
+
+def _disown(future: Future[Conn], error: Exception) -> None:
+    """Fails a future in a forked child, where who held its lock may not exist.
+
+    So it is made anew. Its callbacks are left to the parent, as are those of all asynchronous calls.
+    """
+    Future.__init__(future)
+    future.set_exception(error)
 
 
 def _check_enrollable(sock: socket.socket) -> None:

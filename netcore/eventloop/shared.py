@@ -10,7 +10,7 @@ from netcore.connection import Limits
 from netcore.eventloop.gate import Gate
 from netcore.handler import EventHandler
 from netcore.options import Options
-from netcore.sockets import SocketOptions
+from netcore.sockets import Resolver, SocketOptions
 
 __all__ = ["Shared"]
 
@@ -36,6 +36,7 @@ class Shared:
         socket_options: Of the sockets that loops make.
         shutdown: Begins to stop the engine. Any thread.
         loop_ended: Called by each loop as the last thing on its thread.
+        resolver: Looks names up.
     """
 
     handler: EventHandler
@@ -46,6 +47,7 @@ class Shared:
     socket_options: SocketOptions = field(default_factory=SocketOptions)
     shutdown: Callable[[], object] = _nothing
     loop_ended: Callable[[], object] = _nothing
+    resolver: Resolver = field(default_factory=Resolver)
 
     @classmethod
     def from_options(

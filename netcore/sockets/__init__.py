@@ -7,6 +7,7 @@ from netcore.sockets.native import NativeSockets
 from netcore.sockets.options import SocketOptions, duplicate, set_keep_alive, survive_unreachable
 from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
 from netcore.sockets.pure import PureSockets
+from netcore.sockets.resolver import Found, Lookup, Resolver
 from netcore.sockets.resolving import Endpoint, naming, needs_lookup, resolve
 from netcore.sockets.single import SingleSockets, receive_one_of, send_one_of
 
@@ -15,10 +16,13 @@ __all__ = [
     "Arena",
     "Chunk",
     "Endpoint",
+    "Found",
     "HasRing",
     "IoUringSockets",
+    "Lookup",
     "NativeSockets",
     "PureSockets",
+    "Resolver",
     "SingleSockets",
     "SocketOptions",
     "Sockets",

@@ -59,6 +59,8 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
         found = socket.getaddrinfo(host or None, address.port, family, kind, 0, flags)
     except OSError as error:
         raise naming(error, address) from error
+    except ValueError as error:  # such as the UnicodeError of IDNA (RFC 3490): there is no such name
+        raise socket.gaierror(socket.EAI_NONAME, f"{error} ({address})") from error
     # A name such as "localhost" often has both, and servers that know only one family know IPv4.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     return [Endpoint(entry[0], entry[4]) for entry in found]
@@ -66,4 +68,8 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
 
 def naming(error: OSError, address: Address) -> OSError:
     """Makes an error of the same kind that names the address."""
-    return type(error)(error.errno, f"{error.strerror or error} ({address})")
+    text = f"{error.strerror or error} ({address})"
+    try:
+        return type(error)(error.errno, text)
+    except Exception:  # a class of somebody's own, which takes something else
+        return OSError(error.errno, text)

@@ -9,8 +9,9 @@ from collections import defaultdict, deque
 from typing import Any, NamedTuple, overload
 
 from netcore._platform import allocate_arena
+from netcore.address import Address
 from netcore.poll import Readiness
-from netcore.sockets import Arena, Endpoint, SocketOptions, pack_name
+from netcore.sockets import Arena, Endpoint, SocketOptions, pack_name, unpack_name
 from netcore.testing.fake_poller import FakePoller
 from netcore.testing.fake_transport import FakeTransport
 
@@ -61,6 +62,7 @@ class FakeSockets(FakeTransport):
         self._connect_script: deque[int] = deque()
         self._outcomes: dict[int, int] = {}
         self._peers: dict[int, bytes] = {}
+        self._locals: dict[int, Address] = {}
         self.arena: Arena
         self.renew_arena()
 
@@ -98,8 +100,14 @@ class FakeSockets(FakeTransport):
         """
         self._connect_script.extend(codes)
 
-    def finish_connect(self, fd: int, code: int = 0) -> None:
+    def finish_connect(self, fd: int, code: int = 0, to_itself: bool = False) -> None:
         """Ends what is under way: connected, or failed with an errno. The poller reports either.
+
+        Args:
+            fd: The descriptor.
+            code: The errno; 0 for success.
+            to_itself: Whether it has met itself: its local address is the remote one, as may happen on
+                loopback where nobody listens.
 
         Raises:
             ValueError: The descriptor is not being connected.
@@ -107,6 +115,8 @@ class FakeSockets(FakeTransport):
         if self._outcomes.get(fd) != _UNDER_WAY:
             raise ValueError(f"descriptor {fd} is not being connected")
         self._outcomes[fd] = -code
+        if to_itself:
+            self._locals[fd] = unpack_name(self._peers[fd])
         failed = Readiness.ERROR | Readiness.HANGUP if code else 0
         self._poller.set_ready(fd, Readiness.WRITABLE | failed)
 
@@ -189,6 +199,7 @@ class FakeSockets(FakeTransport):
         self.dials.append(FakeDial(endpoint, kind, fd))
         if fd >= 0:
             self._peers[fd] = pack_name(endpoint.family, endpoint.name)
+            self._locals[fd] = _ephemeral(fd)
             self._outcomes[fd] = code
         if code == 0:
             self._poller.set_ready(fd, Readiness.WRITABLE)
@@ -206,6 +217,10 @@ class FakeSockets(FakeTransport):
         if self._outcomes.get(fd, 0):
             raise OSError(errno.ENOTCONN, f"descriptor {fd} is not connected")
         return self._peers.get(fd) or super().remote_name(fd)
+
+    def local_address(self, fd: int) -> Address:
+        """See ``Transport.local_address``; a port of its own for each socket that was dialled."""
+        return self._locals.get(fd) or super().local_address(fd)
 
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``."""
@@ -265,4 +280,9 @@ class FakeSockets(FakeTransport):
     def _forget(self, fd: int) -> None:
         self._outcomes.pop(fd, None)
         self._peers.pop(fd, None)
+        self._locals.pop(fd, None)
         self._poller.forget(fd)
+
+
+def _ephemeral(fd: int) -> Address:
+    return Address("tcp", "192.0.2.1", 49152 + fd % 16384)
