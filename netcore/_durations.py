@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 
-__all__ = ["seconds", "waitable"]
+__all__ = ["delay_of", "seconds", "waitable"]
 
 _ENDLESS = 1e10
 """Seconds, some three hundred years: what is longer never comes, and would overflow the system's counters."""
@@ -23,12 +23,23 @@ def seconds(value: object, what: str, *, positive: bool = False) -> float:
         TypeError: It is not a number of these types.
         ValueError: It is negative, not a number (nan), or zero where that makes no sense.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{what} is {value!r}: it must be an int or a float, in seconds")
+    value = _number(value, what)
     if not (value > 0 if positive else value >= 0):  # nan is neither
         least = "above zero" if positive else "zero or more"
         raise ValueError(f"{what} is {value!r}: it must be seconds, {least}")
     return math.inf if value >= _ENDLESS else float(value)
+
+
+def delay_of(value: object) -> float:
+    """Returns the delay of a timer as ``seconds`` does; a negative one is none: at once."""
+    number = _number(value, "a delay")
+    return 0.0 if number < 0 else seconds(number, "a delay")
+
+
+def _number(value: object, what: str) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{what} is {value!r}: it must be an int or a float, in seconds")
+    return value
 
 
 def waitable(timeout: float | None) -> float | None:

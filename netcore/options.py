@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from netcore._durations import seconds
 from netcore.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -23,18 +25,13 @@ _NOT_NEGATIVE = (
     "low_water",
     "edge_triggered_chunk",
     "max_connections",
-    "idle_timeout",
-    "close_timeout",
-    "shutdown_timeout",
-    "tcp_keep_alive",
-    "tcp_keep_interval",
     "tcp_keep_count",
     "socket_recv_buffer",
     "socket_send_buffer",
     "multicast_interface",
 )
 _WATER_MARKS = ("high_water", "low_water", "max_outbound")
-_FRACTIONAL = ("idle_timeout", "close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
+_DURATIONS = ("idle_timeout", "close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
 _KEEP_ALIVE_RANGES = (("tcp_keep_alive", 32767), ("tcp_keep_interval", 32767), ("tcp_keep_count", 127))
 """What kernels take; Linux has these very limits (MAX_TCP_KEEPIDLE and its like)."""
 
@@ -56,9 +53,22 @@ _SWITCHES = (
 )
 
 
+class _Chunk(int):
+    """An ``edge_triggered_chunk`` as ``Options`` shows it, which remembers what it was made from.
+
+    ``dataclasses.replace`` hands what is shown to the constructor again, and nothing else could tell there
+    what was given from what followed of it.
+
+    Attributes:
+        given: ``edge_triggered`` and ``edge_triggered_chunk`` as they were given.
+    """
+
+    given: tuple[bool, int]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How an engine is set up. Durations are seconds, sizes are bytes.
+    """How an engine is set up. Durations are seconds, and may be infinite; sizes are bytes.
 
     Attributes:
         multicore: One event loop per usable CPU instead of one.
@@ -87,8 +97,9 @@ class Options:
             would turn the end into a reset.
         shutdown_timeout: How long a stopping engine waits for its connections before it resets them.
         tcp_no_delay: Switch Nagle's algorithm off (TCP_NODELAY).
-        tcp_keep_alive: Idle time before the first keep-alive probe; 0 leaves them off.
-        tcp_keep_interval: Between probes; 0 for a fifth of ``tcp_keep_alive``. Whole seconds count.
+        tcp_keep_alive: Idle time before the first keep-alive probe; 0 leaves them off, and so does infinity.
+        tcp_keep_interval: Between probes; 0 for a fifth of ``tcp_keep_alive``, infinity for as long as the
+            system takes. Whole seconds count.
         tcp_keep_count: Unanswered probes before the connection is dropped; 0 for five.
         socket_recv_buffer: SO_RCVBUF; 0 leaves it to the system.
         socket_send_buffer: SO_SNDBUF; 0 leaves it to the system.
@@ -147,14 +158,25 @@ class Options:
             self._require(isinstance(getattr(self, name), bool), name, "True or False")
         for name in (*_POSITIVE, *_NOT_NEGATIVE):
             self._check_number(name)
+        for name in _DURATIONS:
+            self._check_duration(name)
         self._check_combinations()
-        if self.edge_triggered or self.edge_triggered_chunk:
+        self._derive_edges()
+        for name in ("read_buffer_cap", "write_buffer_cap"):
+            object.__setattr__(self, name, _power_of_two(getattr(self, name)))
+
+    def _derive_edges(self) -> None:
+        """Has the fields show what follows of what was given; an explicit override of either wins."""
+        edges, chunk = self.edge_triggered, self.edge_triggered_chunk
+        if isinstance(chunk, _Chunk):  # of other options; there the one implied the other
+            edges, chunk = chunk.given if edges else (False, 0)
+        if edges or chunk:
+            shown = _Chunk(_power_of_two(chunk) if chunk else _EDGE_CHUNK)
+            shown.given = edges, chunk
             object.__setattr__(self, "edge_triggered", True)
-            object.__setattr__(self, "edge_triggered_chunk", self.edge_triggered_chunk or _EDGE_CHUNK)
-        for name in ("read_buffer_cap", "write_buffer_cap", "edge_triggered_chunk"):
-            value = getattr(self, name)
-            if value:
-                object.__setattr__(self, name, 1 << (value - 1).bit_length())
+            object.__setattr__(self, "edge_triggered_chunk", shown)
+        else:
+            object.__setattr__(self, "edge_triggered_chunk", 0)
 
     def _require(self, condition: bool, name: str, allowed: str) -> None:
         if not condition:
@@ -162,14 +184,19 @@ class Options:
 
     def _check_number(self, name: str) -> None:
         value = getattr(self, name)
-        kinds = (int, float) if name in _FRACTIONAL else (int,)
-        noun = "number" if name in _FRACTIONAL else "whole number"
         bits = 62 if name in _WATER_MARKS else _BITS
-        right = isinstance(value, kinds) and not isinstance(value, bool)
+        right = isinstance(value, int) and not isinstance(value, bool)
         if name in _POSITIVE:
-            self._require(right and 0 < value < 2**bits, name, f"a {noun} above zero, below 2**{bits}")
+            self._require(right and 0 < value < 2**bits, name, f"a whole number above zero, below 2**{bits}")
         else:
-            self._require(right and 0 <= value < 2**bits, name, f"a {noun}, zero or above, below 2**{bits}")
+            allowed = f"a whole number, zero or above, below 2**{bits}"
+            self._require(right and 0 <= value < 2**bits, name, allowed)
+
+    def _check_duration(self, name: str) -> None:
+        try:
+            seconds(getattr(self, name), name)
+        except (TypeError, ValueError):
+            self._require(False, name, "a number, zero or above, in seconds")
 
     def _check_combinations(self) -> None:
         self._require(
@@ -190,9 +217,9 @@ class Options:
             for name, most in _KEEP_ALIVE_RANGES:
                 value = getattr(self, name)
                 lowest = "" if name == "tcp_keep_alive" else "zero or "
-                self._require(
-                    (value == 0 and lowest != "") or 1 <= value <= most, name, f"{lowest}1 to {most}"
-                )
+                right = 1 <= value <= most or (value == 0 and lowest != "")
+                endless = name in _DURATIONS and seconds(value, name) == math.inf
+                self._require(right or endless, name, f"{lowest}1 to {most}")
         self._require(
             isinstance(self.bind_to_device, str), "bind_to_device", "the name of a network interface"
         )
@@ -218,4 +245,15 @@ class Options:
         unknown = sorted(set(overrides) - set(fields))
         if unknown:
             raise OptionsError(f"there is no option {unknown[0]!r}: the options are {', '.join(fields)}")
+        chunk = self.edge_triggered_chunk
+        if "edge_triggered_chunk" in overrides and isinstance(chunk, _Chunk):
+            overrides.setdefault("edge_triggered", chunk.given[0])
         return dataclasses.replace(self, **overrides)  # type: ignore[arg-type]
+
+    __replace__ = replace
+    """For ``copy.replace``."""
+
+
+def _power_of_two(size: int) -> int:
+    """Rounds a size above zero up."""
+    return 1 << (size - 1).bit_length()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import decimal
 import inspect
 import logging
+import math
+import pickle
 from typing import Any
 
 import pytest
@@ -103,10 +107,17 @@ def test_counts_are_whole_and_not_negative(name: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("name", SECONDS)
-@pytest.mark.parametrize("value", [-1, -0.5, True, "1", None, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [-1, -0.5, True, "1", None, float("nan"), decimal.Decimal(1)])
 def test_durations_are_numbers_and_not_negative(name: str, value: object) -> None:
     with pytest.raises(OptionsError, match=f"option {name} is .*: it must be a number, zero or above"):
         options(**{name: value})
+
+
+@pytest.mark.parametrize("name", SECONDS)
+@pytest.mark.parametrize("value", [math.inf, 1e308, 10**400])
+def test_durations_may_be_endless(name: str, value: float) -> None:
+    alive = {"tcp_keep_alive": 60, name: value}
+    assert getattr(options(**alive), name) == value
 
 
 def test_durations_may_be_fractions() -> None:
@@ -189,6 +200,49 @@ def test_replace_refuses_unknown_options(name: str) -> None:
     with pytest.raises(OptionsError, match=f"no option '{name}': the options are multicore, ") as caught:
         Options().replace(**{name: 1})
     assert "debug" in str(caught.value)
+
+
+REPLACERS = {
+    "replace": Options.replace,
+    "dataclasses": dataclasses.replace,
+    "copy": getattr(copy, "replace", Options.replace),
+    "copied": lambda made, **values: copy.copy(made).replace(**values),
+    "pickled": lambda made, **values: pickle.loads(pickle.dumps(made)).replace(**values),
+}
+
+
+@pytest.mark.parametrize("replace", REPLACERS.values(), ids=REPLACERS)
+@pytest.mark.parametrize(
+    ("given", "override", "shown"),
+    [
+        ({"edge_triggered": True}, {}, (True, 1 << 20)),
+        ({"edge_triggered": True}, {"edge_triggered": False}, (False, 0)),
+        ({"edge_triggered": True}, {"edge_triggered_chunk": 5000}, (True, 8192)),
+        ({"edge_triggered_chunk": 5000}, {}, (True, 8192)),
+        ({"edge_triggered_chunk": 5000}, {"edge_triggered": True}, (True, 8192)),
+        ({"edge_triggered_chunk": 5000}, {"edge_triggered": False}, (False, 0)),
+        ({"edge_triggered": True, "edge_triggered_chunk": 5000}, {"edge_triggered": False}, (False, 0)),
+        (
+            {"edge_triggered": True, "edge_triggered_chunk": 5000},
+            {"edge_triggered_chunk": 0},
+            (True, 1 << 20),
+        ),
+        ({}, {"edge_triggered": True}, (True, 1 << 20)),
+        ({}, {"edge_triggered_chunk": 1}, (True, 1)),
+    ],
+)
+def test_an_override_wins_over_what_followed_of_other_options(
+    replace: Any, given: dict[str, Any], override: dict[str, Any], shown: tuple[bool, int]
+) -> None:
+    made = replace(options(**given), **override)
+    assert (made.edge_triggered, made.edge_triggered_chunk) == shown
+    again = replace(replace(made, backlog=3), backlog=4096)
+    assert (again, again.edge_triggered_chunk) == (made, shown[1])
+
+
+def test_without_the_chunk_that_implied_it_there_is_no_edge_triggering() -> None:
+    made = options(edge_triggered_chunk=5000).replace(edge_triggered_chunk=0)
+    assert (made.edge_triggered, made.edge_triggered_chunk) == (False, 0)
 
 
 def test_replace_checks_the_result() -> None:

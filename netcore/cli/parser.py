@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
+from netcore._durations import seconds
 from netcore.cli.doctor import doctor
 from netcore.cli.serve import serve
 from netcore.cli.version import version
@@ -96,14 +97,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    """Reads a number of seconds, zero or above; an argparse type."""
+    """Reads a number of seconds, zero or above, or ``inf``; an argparse type."""
     try:
-        value = float(text)
+        return seconds(float(text), text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return value
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
 
 
 def _from(least: int) -> Callable[[str], int]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
 
+from netcore._durations import seconds
 from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
@@ -208,7 +209,13 @@ class Engine(EngineView):
         Returns:
             Whether everything has ended. On a loop's thread, which the end must not wait for, False at
             once.
+
+        Raises:
+            TypeError: The timeout is no int or float; nothing is stopped.
+            ValueError: It is negative or not a number; likewise.
         """
+        if timeout is not None:
+            timeout = seconds(timeout, "a timeout")
         if self._life.give_up():
             self._close_log()
             self._life.finish()
@@ -249,7 +256,13 @@ class Engine(EngineView):
 
         Returns:
             Whether it has ended. On a loop's thread, which would wait for itself, False at once.
+
+        Raises:
+            TypeError: The timeout is no int or float.
+            ValueError: It is negative or not a number.
         """
+        if timeout is not None:
+            timeout = seconds(timeout, "a timeout")
         return False if self._on_own_thread() else self._life.wait(timeout)
 
     def stop_accepting(self) -> None:
@@ -272,8 +285,11 @@ class Engine(EngineView):
             Whether none is left. On a loop's thread, which may not wait, that is answered at once.
 
         Raises:
+            TypeError: The timeout is no int or float.
+            ValueError: It is negative or not a number.
             EngineNotRunningError: The engine is not running.
         """
+        timeout = seconds(timeout, "a timeout")
         self._life.check_running("drain")
         deadline = time.monotonic() + (0 if self._on_own_thread() else timeout)
         while (left := self._unfinished()) and time.monotonic() < deadline:

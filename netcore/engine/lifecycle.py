@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 
+from netcore._durations import waitable
 from netcore.errors import EngineNotRunningError
 
 __all__ = ["Lifecycle", "Phase"]
@@ -107,4 +108,4 @@ class Lifecycle:
 
     def wait(self, timeout: float | None) -> bool:
         """Waits for the end, so many seconds at most; returns whether it has come."""
-        return self._ended.wait(timeout)
+        return self._ended.wait(waitable(timeout))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
+from netcore._durations import delay_of, seconds, waitable
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
 from netcore.buffer import BufferPool
@@ -109,16 +110,16 @@ class Loop(Site):
 
     def execute(self, function: Callable[..., object], *args: object) -> None:
         """See ``EventLoop.execute``."""
+        _check_callable(function)
         if not self._put(function, args):
             fate = "runs in another process, of which this one is a fork" if self._forked else "has ended"
             raise EngineNotRunningError(f"loop {self.index} {fate}: it can execute nothing more here")
 
     def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
         """See ``EventLoop.schedule``."""
-        if delay != delay:  # not a number: no time is before or after it, and it would upset the heap
-            raise ValueError("a delay must be a number of seconds, not nan")
+        _check_callable(function)
         agenda = self._agenda
-        call = agenda.call_at(self.clock() + delay if delay > 0 else self.clock(), function, args)
+        call = agenda.call_at(self.clock() + delay_of(delay), function, args)
         if threading.get_ident() == self._thread_id:
             agenda.add(call)
         else:
@@ -129,8 +130,8 @@ class Loop(Site):
         self, address: str | Address, context: object = None, timeout: float | None = None
     ) -> Future[Conn]:
         """See ``EventLoop.dial``; connect(2)."""
-        if timeout is not None and not timeout >= 0:  # nan is neither
-            raise ValueError(f"a timeout is {timeout!r}: it must be seconds, or None")
+        if timeout is not None:
+            timeout = seconds(timeout, "a timeout")
         return self._dialer.dial(check_dialable(Address.parse(address)), context, timeout)
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
@@ -264,6 +265,8 @@ class Loop(Site):
         Args:
             timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.
         """
+        if timeout is not None:
+            timeout = waitable(seconds(timeout, "a timeout"))
         if self._closed:
             raise EngineNotRunningError(f"loop {self.index} has ended: it takes no more turns")
         if not self.in_loop():
@@ -274,7 +277,7 @@ class Loop(Site):
         try:
             if self.outbox.entries or self.outbox.producers:  # written between the turns
                 self.outbox.flush()
-                timeout = 0
+                timeout = 0.0
             self._turn.run(timeout)
         except Exception:
             self._fail()
@@ -410,3 +413,9 @@ class Loop(Site):
             except Exception:
                 self.logger.exception("the poller of loop %d could not be closed", self.index)
             self.shared.loop_ended()
+
+
+def _check_callable(function: object) -> None:
+    """Raises TypeError here and now, where somebody sees who has passed it."""
+    if not callable(function):
+        raise TypeError(f"a loop calls functions, and {function!r} cannot be called")

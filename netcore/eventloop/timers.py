@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +79,13 @@ class TimerHeap:
         return PlannedCall((when, self._next_number(), function, args, self))
 
     def add(self, call: PlannedCall) -> None:
-        """Adds a call, and throws cancelled ones away when they are the majority."""
+        """Adds a call, and throws cancelled ones away when they are the majority.
+
+        A call at an infinite time never comes, and need not be waited for.
+        """
+        if call[_WHEN] == math.inf:
+            call.take()
+            return
         if self.cancelled > _COMPACT_FROM and 2 * self.cancelled > len(self.entries):
             self.entries[:] = [entry for entry in self.entries if entry[_FUNCTION] is not None]
             heapq.heapify(self.entries)

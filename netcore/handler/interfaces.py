@@ -69,6 +69,7 @@ class EventLoop(Protocol):
         An exception of the function is logged. On a loop that has ended nothing runs any more.
 
         Raises:
+            TypeError: The function cannot be called.
             EngineNotRunningError: The loop has ended.
         """
 
@@ -77,11 +78,14 @@ class EventLoop(Protocol):
         """Has a function called on the loop after a delay. Any thread.
 
         Args:
-            delay: Seconds on the monotonic clock. Equal times run in the order of the calls.
+            delay: Seconds on the monotonic clock; at once if it is negative, never if it is infinite. Equal
+                times run in the order of the calls.
             function: Called with ``args``; an exception is logged.
             args: Passed on.
 
         Raises:
+            TypeError: The delay is no int or float, or the function cannot be called.
+            ValueError: The delay is not a number (nan).
             EngineNotRunningError: The loop has ended.
         """
 
@@ -94,13 +98,15 @@ class EventLoop(Protocol):
         Args:
             address: Where to. A name is looked up on another thread; its addresses are tried in turn.
             context: What ``conn.context`` is from the start.
-            timeout: Seconds until it fails; None for the system's patience.
+            timeout: Seconds until it fails; None, or infinity, for the system's patience.
 
         Returns:
             A future that cannot be cancelled. It gets the connection, whose ``on_open`` has run, or the
             ``OSError`` that it is (``ConnectionRefusedError``, ``TimeoutError``, ``socket.gaierror``, ...).
 
         Raises:
+            TypeError: The timeout is no int or float.
+            ValueError: It is negative or not a number.
             InvalidAddressError: The text is no address.
             EngineNotRunningError: The loop has ended.
         """
@@ -121,6 +127,8 @@ class EventLoop(Protocol):
             timeout: Seconds to wait at most, 0 to look without waiting; None for as long as nothing is due.
 
         Raises:
+            TypeError: The timeout is no int or float.
+            ValueError: It is negative or not a number.
             WrongThreadError: It is another thread's.
             EngineNotRunningError: It has ended.
             RuntimeError: Called inside a callback.
@@ -384,18 +392,26 @@ class Conn(Protocol):
 
     @abc.abstractmethod
     def set_deadline(self, seconds: float | None) -> None:
-        """Arms ``Timeout.IDLE``: no byte either way for so long. None disarms; ValueError unless above 0."""
+        """Arms ``Timeout.IDLE``: no byte either way for so long.
+
+        Args:
+            seconds: Above zero, or infinite, which is never met; None disarms.
+
+        Raises:
+            TypeError: It is no int or float.
+            ValueError: It is not above zero.
+        """
 
     @abc.abstractmethod
     def set_read_deadline(self, seconds: float | None) -> None:
-        """Arms ``Timeout.READ``: no byte received for so long. None disarms; ValueError unless above 0."""
+        """Arms ``Timeout.READ``: no byte received for so long; otherwise like ``set_deadline``."""
 
     @abc.abstractmethod
     def set_write_deadline(self, seconds: float | None) -> None:
         """Arms ``Timeout.WRITE``: output waiting for so long, and none of it taken.
 
-        Args:
-            seconds: Above zero, or else ValueError; None disarms.
+        Otherwise like ``set_deadline``, but a connection that ``on_timeout`` closes for it is reset: there is
+        no waiting for a peer that takes nothing.
         """
 
     # The socket. Any thread; ConnectionClosedError once it is closed, OSError if the system refuses.

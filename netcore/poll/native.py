@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from itertools import repeat
 
+from netcore._durations import seconds, waitable
 from netcore._native import check, native
 from netcore.poll.columns import Columns
 from netcore.poll.protocol import Readiness
@@ -19,6 +20,12 @@ _BATCH = 256
 """Events taken in one wait: enough to amortize the call, few enough to keep replies prompt."""
 
 _READABLE = int(Readiness.READABLE)
+
+_ENDLESS = -1.0
+"""A wait without limit, in C."""
+
+_LONG = 1e6
+"""Seconds; what is shorter needs no second look."""
 
 CLOSED = "the poller is closed"
 
@@ -86,7 +93,14 @@ class NativePoller:
         if self._closed:
             raise ValueError(CLOSED)
         fds, readiness = self._fds, self._readiness
-        n = self._wait(self._poller, -1.0 if timeout is None else timeout, _BATCH, fds, readiness)
+        if timeout is None:
+            limit = _ENDLESS
+        elif timeout.__class__ is float and 0.0 <= timeout < _LONG:  # spares most waits a call
+            limit = timeout
+        else:
+            longest = waitable(seconds(timeout, "a timeout"))
+            limit = _ENDLESS if longest is None else longest
+        n = self._wait(self._poller, limit, _BATCH, fds, readiness)
         if n == 1:  # the ping-pong of a single busy connection: a fraction of the general way's price
             only = readiness[0]
             return [fds[0]], None if only == _READABLE else [only]

@@ -80,8 +80,12 @@ class Poller(Protocol):
         """Waits until a descriptor is ready, ``wake`` is called, a signal comes, or the time is over.
 
         Args:
-            timeout: Seconds; None for no limit, 0 to look without waiting. A timeout below the
-                clock's resolution is rounded up, so that it never makes the caller spin.
+            timeout: Seconds, an int or a float; None or infinity for no limit, 0 to look without waiting. A
+                timeout below the clock's resolution is rounded up, so that it never makes the caller spin.
+
+        Raises:
+            TypeError: The timeout is no int or float, such as a Decimal.
+            ValueError: It is negative or not a number (nan).
 
         Returns:
             Pairs of descriptor and ``Readiness``; empty unless a descriptor was ready.

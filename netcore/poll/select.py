@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from netcore._durations import seconds, waitable
 from netcore._platform import SELECT_LIMIT, SOCKETS_ARE_HANDLES
 from netcore.poll.protocol import Interest, Readiness
 
@@ -160,6 +161,8 @@ class SelectPoller:
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``."""
         self._check_open(0)
+        if timeout is not None:
+            timeout = waitable(seconds(timeout, "a timeout"))
         events = []
         for fd, readiness in self._scan_until_signal(timeout):
             if fd == self._woken_fd:

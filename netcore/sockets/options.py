@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from dataclasses import dataclass
 
+from netcore._durations import seconds
 from netcore._native import MISSING, native
 from netcore._platform import KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SO_BINDTODEVICE, SO_NOSIGPIPE
 from netcore.errors import UnsupportedOperationError
 
 __all__ = ["SocketOptions", "duplicate", "set_keep_alive", "survive_unreachable"]
+
+_LONGEST_INTERVAL = 32767
+"""Seconds that every kernel takes between two probes; of Linux it is MAX_TCP_KEEPINTVL."""
+
+_INT_MAX = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +26,7 @@ class SocketOptions:
 
     Attributes:
         no_delay: TCP_NODELAY.
-        keep_alive: Seconds of silence before TCP keep-alive probes; 0 for none.
+        keep_alive: Seconds of silence before TCP keep-alive probes; 0 or infinity for none.
         keep_interval: Seconds between probes.
         keep_count: Unanswered probes before the connection is dropped.
         receive_buffer: SO_RCVBUF in bytes; 0 for the system's choice.
@@ -66,19 +73,24 @@ def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: fl
     Args:
         sock: A TCP socket.
         enabled: Whether to probe a silent peer; the rest counts only if so.
-        idle: Seconds of silence before the first probe.
-        interval: Seconds between probes.
+        idle: Seconds of silence before the first probe; infinity for no probe at all.
+        interval: Seconds between probes; infinity for as long as every system takes.
         count: Unanswered probes before the connection is dropped.
 
     Raises:
-        OSError: The system refuses a value.
+        TypeError: A duration is not an int or a float.
+        ValueError: A duration is negative or not a number.
+        OSError: The system refuses a value; then it does not probe because of this call.
     """
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(enabled))
-    if enabled:
-        values = (idle, interval, count)
+    idle = seconds(idle, "the idle time of keep-alive")
+    interval = seconds(interval, "the interval of keep-alive")
+    probes = enabled and idle != math.inf
+    if probes:
+        values = (idle, _LONGEST_INTERVAL if interval == math.inf else interval, count)
         for option, unit, value in zip(KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, values, strict=True):
-            if option is not None:
-                sock.setsockopt(socket.IPPROTO_TCP, option, int(value * unit))
+            if option is not None:  # too much for an int is the system's to refuse as well
+                sock.setsockopt(socket.IPPROTO_TCP, option, min(int(value * unit), _INT_MAX))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(probes))
 
 
 def survive_unreachable(sock: socket.socket) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from netcore._durations import seconds as checked_seconds
+
 __all__ = ["ManualClock"]
 
 
@@ -19,8 +21,7 @@ class ManualClock:
         """Moves the time on.
 
         Raises:
-            ValueError: The time would go back, which a monotonic clock never does.
+            TypeError: The step is no int or float.
+            ValueError: It is not a number, or the time would go back, which a monotonic clock never does.
         """
-        if seconds < 0:
-            raise ValueError(f"a clock cannot go back by {-seconds} s")
-        self.now += seconds
+        self.now += checked_seconds(seconds, "a step of the clock")

@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Sequence
 
+from netcore._durations import seconds, waitable
 from netcore.poll import Interest, Readiness
 from netcore.testing.clock import ManualClock
 
@@ -92,6 +93,8 @@ class FakePoller:
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``."""
         self._check_open()
+        if timeout is not None:
+            timeout = waitable(seconds(timeout, "a timeout"))
         with self._changed:
             if self._clock is None:
                 self._changed.wait_for(lambda: self._woken or self._collect(peek=True), timeout)

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Sequence
 
+from netcore._durations import seconds
 from netcore.poll import Interest, Poller, Readiness
 from netcore.testing.fault_plan import FaultPlan, Short
 
@@ -64,6 +65,8 @@ class FaultyPoller:
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``."""
+        if timeout is not None:
+            timeout = seconds(timeout, "a timeout")
         fault = self._plan.draw("wait") if self._interests else None
         if fault == errno.EINTR:
             return []

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from netcore._durations import seconds, waitable
 from netcore.handler import Action, Conn, EngineView, EventHandler, Timeout
 
 __all__ = ["Recorded", "RecordingHandler"]
@@ -70,8 +71,9 @@ class RecordingHandler(EventHandler):
         Raises:
             AssertionError: It did not within ``timeout`` seconds.
         """
+        limit = waitable(seconds(timeout, "a timeout"))
         with self._changed:
-            if not self._changed.wait_for(lambda: self._has_come(name, count), timeout):
+            if not self._changed.wait_for(lambda: self._has_come(name, count), limit):
                 raise AssertionError(
                     f"{name} came {self.names().count(name)} times, not {count}, in {timeout} s"
                     f"{' and has not returned' * any(event.name == name for event in self._under_way)}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import decimal
+import math
+
 import pytest
 
 from netcore import Action, CloseReason, Timeout
@@ -138,11 +141,34 @@ def test_disarming_and_rearming(world):
     assert conn.closed
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
-def test_bad_deadlines(world, seconds):
-    conn = world().connect()
-    with pytest.raises(ValueError, match="above zero"):
-        conn.set_deadline(seconds)
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, -math.inf, True, "1", decimal.Decimal(1), b"1"])
+@pytest.mark.parametrize("method", ["set_deadline", "set_read_deadline", "set_write_deadline"])
+def test_bad_deadlines(world, method, seconds):
+    w = world(on_timeout=lambda conn, kind: Action.NONE)
+    conn = w.connect()
+    getattr(conn, method)(2)
+    right = ValueError if type(seconds) in (int, float) else TypeError
+    with pytest.raises(right, match="a deadline is"):
+        getattr(conn, method)(seconds)
+    w.sockets.block(conn.fd)
+    conn.write(b"x")
+    w.turns()
+    pass_time(w, 2 + SLACK)
+    assert len(w.handler.details("on_timeout")) == 1, "it has changed the deadline that was there"
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e308, 10**400, 1e10])
+def test_endless_deadlines_are_never_met(world, seconds):
+    w = world()
+    conn = w.connect()
+    for method in (conn.set_deadline, conn.set_read_deadline, conn.set_write_deadline):
+        method(1)
+        method(seconds)
+    pass_time(w, 100, step=20)
+    assert w.handler.names(conn) == ["on_open"]
+    conn.set_deadline(1)
+    pass_time(w, 1 + SLACK)
+    assert conn.closed
 
 
 def test_idle_timeout_is_for_every_connection(world):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import decimal
 import gc
+import math
 import pickle
 import weakref
 
@@ -127,17 +129,68 @@ def test_a_timer_cancelled_between_being_due_and_being_run(world, caplog):
     assert "failed" not in caplog.text
 
 
-@pytest.mark.parametrize("delay", [float("nan")])
+@pytest.mark.parametrize("delay", [math.nan, decimal.Decimal(1), "1", None, True, 1j, [1]])
 def test_a_delay_that_is_no_number_is_refused(world, delay):
     w = world()
     calls = []
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError if delay.__class__ is float else TypeError, match="a delay is"):
         w.loop.schedule(delay, calls.append, 1)
     w.loop.schedule(1, calls.append, 2)
     w.turns(1)
     w.clock.advance(2)
     w.turns(2)
     assert calls == [2]
+
+
+@pytest.mark.parametrize("delay", [math.inf, 1e300, 10**400])
+def test_an_endless_delay_is_never_over_and_nobody_waits_for_it(world, delay):
+    w = world()
+    calls = []
+    timer = w.loop.schedule(delay, calls.append, 1)
+    w.loop.schedule(1, calls.append, 2)
+    w.turns(1)
+    w.clock.advance(1e9)
+    w.turns(2)
+    assert calls == [2]
+    assert w.loop.metrics().timers_armed == 0
+    assert w.loop.next_deadline() is None
+    timer.cancel()
+    assert w.loop.metrics().timers_armed == 0
+
+
+@pytest.mark.parametrize("delay", [-1, -0.5, -math.inf, -(10**400), 0])
+def test_a_negative_delay_is_over_at_once(world, delay):
+    w = world()
+    calls = []
+    w.loop.schedule(delay, calls.append, 1)
+    w.turns(2)
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("function", [None, 3, "print", object()])
+def test_what_cannot_be_called_is_refused_at_once(world, function):
+    w = world()
+    for call in (w.loop.execute, lambda f: w.loop.schedule(0, f)):
+        with pytest.raises(TypeError, match="cannot be called"):
+            call(function)
+    assert w.loop.metrics().tasks_pending == w.loop.metrics().timers_armed == 0
+
+
+@pytest.mark.parametrize("timeout", [math.nan, -1, decimal.Decimal(0), "0", True])
+def test_a_turn_takes_seconds(world, timeout):
+    w = world()
+    with pytest.raises(ValueError if type(timeout) in (int, float) else TypeError, match="a timeout is"):
+        w.loop.turn(timeout)
+    w.turns(2)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e308, 10**400])
+def test_an_endless_turn_waits_for_what_is_planned(world, timeout):
+    w = world()
+    calls = []
+    w.loop.schedule(7, calls.append, 1)
+    w.loop.turn(timeout)
+    assert calls == [1]
 
 
 def test_a_timer_that_has_run_is_not_counted_as_cancelled(world):

@@ -330,6 +330,11 @@ class ClaimsEdge(SelectorsPoller):
     supports_edge = True
 
 
+class TakesAnything(SelectorsPoller):
+    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        return super().wait(None if timeout is None else float(timeout))
+
+
 class OneEdgeOnly(ReportsOnce):
     supports_edge = True
 
@@ -401,6 +406,7 @@ SLOW_LOOKS = pytest.mark.wine("a look takes so long that few fit into the time",
                 not hasattr(signal, "pthread_kill"), reason="needs signals that interrupt"
             ),
         ),
+        (TakesAnything, r"wait\(Decimal\('0.001'\)\) does not raise TypeError\."),
         (ClaimsEdge, "edge-triggered readiness is repeated without news."),
         (OneEdgeOnly, "edge-triggered, new bytes behind unread ones are not reported."),
         (object, 'while checking ".*", the poller raised AttributeError'),

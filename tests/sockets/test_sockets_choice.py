@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 
 import pytest
@@ -89,3 +90,23 @@ def test_keep_alive() -> None:
 def test_keep_alive_values_the_system_refuses() -> None:
     with socket.socket() as sock, pytest.raises(OSError):
         set_keep_alive(sock, True, 1 << 20, 1, 1)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="needs the options under these names")
+@pytest.mark.wine("keep-alive cannot be set")
+def test_endless_keep_alive() -> None:
+    with socket.socket() as sock:
+        set_keep_alive(sock, True, 60, math.inf, 3)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 32767
+        set_keep_alive(sock, True, math.inf, 1, 1)
+        assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="needs the options under these names")
+@pytest.mark.parametrize("values", [(1 << 20, 1, 1), (1, 1 << 20, 1), (1, 1, 10**30)])
+def test_what_the_system_refuses_does_not_switch_keep_alive_on(values: tuple[int, int, int]) -> None:
+    with socket.socket() as sock:
+        with pytest.raises(OSError):
+            set_keep_alive(sock, True, *values)
+        assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from netcore._durations import seconds as checked_seconds
 from netcore.address import Address
 from netcore.connection.core.callbacks import notify, run
 from netcore.connection.core.deadlines import Deadlines
@@ -172,8 +173,8 @@ class Connection(Identity):
         self._set_deadline(Timeout.WRITE, seconds)
 
     def _set_deadline(self, kind: Timeout, seconds: float | None) -> None:
-        if seconds is not None and not 0 < seconds < float("inf"):
-            raise ValueError(f"a deadline is {seconds!r}: it must be seconds above zero, or None")
+        if seconds is not None:
+            seconds = checked_seconds(seconds, "a deadline", positive=True)
         if self.closed or (seconds is None and self.deadlines is None):
             return
         now = self._host.now()

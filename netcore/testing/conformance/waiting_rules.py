@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import decimal
+import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from netcore.poll import Interest, Readiness
 from netcore.testing.conformance.poller_bench import PollerBench
@@ -215,6 +218,18 @@ def _signals() -> Iterator[list[int]]:
         signal.signal(_SIGNAL, former)
 
 
+def _refuses_what_is_no_duration(bench: PollerBench) -> None:
+    odd: tuple[tuple[type[Exception], Any], ...] = (
+        (ValueError, math.nan),
+        (TypeError, decimal.Decimal("0.001")),
+        (TypeError, "0.001"),
+    )
+    with bench.watchdog():  # for a poller that takes it, and waits
+        for kind, timeout in odd:
+            expect_raises(kind, partial(bench.look, timeout), f"wait({timeout!r})")
+        bench.look(0)
+
+
 WAITING_RULES: Final[tuple[Callable[[PollerBench], None], ...]] = (
     _short_timeouts_do_not_spin,
     _blocks_until_the_time_is_over,
@@ -224,6 +239,7 @@ WAITING_RULES: Final[tuple[Callable[[PollerBench], None], ...]] = (
     _wake_hides_no_readiness,
     _many_wakes_come_to_rest,
     _several_threads_may_wake,
+    _refuses_what_is_no_duration,
     _close_is_final,
 )
 """For every poller."""
