@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netcore.codec.protocol import Codec, Decoder
-from netcore.errors import FrameError
+from netcore.errors import EngineNotRunningError, FrameError
 from netcore.handler import Action, Conn, EventHandler
 
 if TYPE_CHECKING:
@@ -24,12 +26,12 @@ class _Session:
         owed: Bytes that the decoder has, but the connection still shows as unread.
         over: Whether an ``Action`` has ended the delivery.
         at_eof: Whether the connection closes as soon as all frames are delivered.
-        watch: Keeps the callback alive that forgets the session.
+        watch: Keeps the callback alive that forgets the session; None if there is nothing to forget.
     """
 
     __slots__ = ("at_eof", "feed", "next_frames", "over", "owed", "watch")
 
-    def __init__(self, decoder: Decoder, watch: weakref.ref[Conn]) -> None:
+    def __init__(self, decoder: Decoder, watch: weakref.ref[Conn] | None = None) -> None:
         self.feed: Callable[[bytes], None] = decoder.feed
         # A decoder need not derive from Decoder: it may have just the methods that a codec's user calls.
         self.next_frames: Callable[[], Iterator[bytes]] = getattr(
@@ -62,6 +64,9 @@ class FrameHandler(EventHandler):
     Once a callback closes the connection, or returns CLOSE or SHUTDOWN, later frames are dropped. While the
     connection is paused they are kept, and come when it is resumed. A frame that is incomplete when the
     connection ends is dropped.
+
+    A datagram is decoded by itself. Its frames come together, even if one of them pauses the connection, and
+    what is incomplete at its end is dropped: the next datagram does not continue it.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -70,6 +75,8 @@ class FrameHandler(EventHandler):
         # One handler serves all loops: single operations on a dict are atomic, and each connection's key
         # is used on its own loop only. Ids are never reused, so nothing can be mistaken for another's.
         self._sessions: dict[int, _Session] = {}
+        # Datagrams that were not delivered to their end, since a callback has raised.
+        self._torn: dict[int, deque[_Session]] = {}
 
     def on_frame(self, conn: Conn, frame: bytes) -> Action | None:
         """A frame has come."""
@@ -96,6 +103,8 @@ class FrameHandler(EventHandler):
             return None
         session = self._sessions.get(conn.id)
         if session is None:
+            if conn.network.startswith("udp"):
+                return self._take_datagram(conn)
             session = self._begin(conn)
         elif session.over:
             conn.discard()
@@ -107,9 +116,9 @@ class FrameHandler(EventHandler):
             session.feed(data)
             session.owed += len(data)
         try:
-            action = self._deliver(conn, session)
+            action = self._deliver(conn, session, _is_unwilling)
         except Exception:
-            conn.wake()  # on_error may let it go on, and the frames after this one are here already
+            self._go_on_later(conn)
             session.keep_frames(conn)
             raise
         if action is Action.CLOSE or action is Action.SHUTDOWN:
@@ -133,17 +142,51 @@ class FrameHandler(EventHandler):
     def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
         """Forgets the connection; without a call of this that happens when the object is gone."""
         self._sessions.pop(conn.id, None)
+        self._torn.pop(conn.id, None)
         return None
 
+    def _take_datagram(self, conn: Conn) -> Action | None:
+        """Hands out the frames of one datagram, behind those that exceptions have left of others."""
+        datagrams = self._torn.pop(conn.id, None) or deque()
+        datagram = _Session(self.codec.decoder())
+        datagram.feed(conn.read())
+        datagrams.append(datagram)
+        action: Action | None = None
+        while datagrams and not conn.closed:
+            try:
+                action = self._deliver(conn, datagrams[0], _is_closed) or action
+            except Exception:
+                datagrams[0].watch = _forgetting(self._torn, conn)
+                self._torn[conn.id] = datagrams
+                self._go_on_later(conn)
+                raise
+            if action is Action.CLOSE or action is Action.SHUTDOWN:
+                break
+            datagrams.popleft()
+        return action
+
+    def _go_on_later(self, conn: Conn) -> None:
+        """Has the frames handed out that are here already, if ``on_error`` lets the connection go on.
+
+        A close comes after a ``wake`` that was asked for before it, so this asks after ``on_error`` has.
+        """
+        with contextlib.suppress(EngineNotRunningError):
+            conn.loop.execute(conn.wake)
+
     def _begin(self, conn: Conn) -> _Session:
-        key, sessions = conn.id, self._sessions
-        # A subclass has an on_close of its own, and a server's datagrams have none at all.
-        watch = weakref.ref(conn, lambda _: sessions.pop(key, None))
-        session = sessions[key] = _Session(self.codec.decoder(), watch)
+        # A subclass has an on_close of its own.
+        watch = _forgetting(self._sessions, conn)
+        session = self._sessions[conn.id] = _Session(self.codec.decoder(), watch)
         return session
 
-    def _deliver(self, conn: Conn, session: _Session) -> Action | None:
-        """Hands out frames until there are none, or until a callback has ended or paused the connection."""
+    def _deliver(self, conn: Conn, session: _Session, is_over: Callable[[Conn], bool]) -> Action | None:
+        """Hands out frames until there are none, or until a callback has brought the connection to its end.
+
+        Args:
+            conn: Whose frames they are.
+            session: Has them.
+            is_over: Asked after each callback whether the connection takes no more of them, at least for now.
+        """
         odd: Action | None = None
         on_frame = self.on_frame
         while True:
@@ -157,7 +200,7 @@ class FrameHandler(EventHandler):
                 if action is Action.CLOSE or action is Action.SHUTDOWN:
                     return action
                 odd = action or odd
-                if conn.closed or _is_paused(conn):
+                if is_over(conn):
                     return odd
             for frame in frames:
                 found = True
@@ -166,7 +209,7 @@ class FrameHandler(EventHandler):
                     if action is Action.CLOSE or action is Action.SHUTDOWN:
                         return action
                     odd = action or odd  # not an Action: reported at the end, without holding up frames
-                if conn.closed or _is_paused(conn):
+                if is_over(conn):
                     return odd
             if not found:
                 return odd
@@ -175,3 +218,17 @@ class FrameHandler(EventHandler):
 def _is_paused(conn: Conn) -> bool:
     """Whether frames are not wanted now. A broken connection is drained although it is paused."""
     return conn.paused and conn.close_reason is None
+
+
+def _is_unwilling(conn: Conn) -> bool:
+    return conn.closed or _is_paused(conn)
+
+
+def _is_closed(conn: Conn) -> bool:
+    return conn.closed
+
+
+def _forgetting(table: dict[int, Any], conn: Conn) -> weakref.ref[Conn]:
+    """Makes what takes a connection out of a table when it is gone, for as long as it is kept itself."""
+    key = conn.id
+    return weakref.ref(conn, lambda _: table.pop(key, None))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import socket
 import threading
+import weakref
 
 import pytest
 
@@ -231,3 +233,41 @@ def test_what_is_too_long_either_way_reaches_on_error_and_the_server_goes_on(ser
     assert [error.errno for error in handler.details("on_error")] == [errno.EMSGSIZE] * 2
     conns = [event.conn for event in handler.events if event.name == "on_error"]
     assert {conn.remote_address for conn in conns} == {client.address}
+
+
+def test_writable_is_false_after_the_end(world):
+    kept = []
+    w = world(on_traffic=kept.append)
+    w.feed(b"x", b"y")
+    assert [conn.writable for conn in kept] == [True, True]
+    kept[0].close()
+    assert [conn.writable for conn in kept] == [False, True]
+    w.listener.close()
+    assert [conn.writable for conn in kept] == [False, False]
+    dialled = w.dial()
+    assert dialled.writable
+    dialled.close()
+    assert not dialled.writable
+
+
+def test_a_close_comes_after_a_wake_that_was_asked_for_before(world):
+    kept, told = [], []
+    w = world(on_traffic=kept.append)
+    w.feed(b"x")
+    for conn in (kept[0], w.dial()):
+        told.clear()
+        conn.wake(lambda conn, error: told.append(error))
+        conn.close(lambda conn, error: told.append("closed"))
+        assert not conn.closed
+        w.turns(3)
+        assert told == [None, "closed"]
+        assert conn.closed
+
+
+def test_a_weak_reference_to_a_datagram(world):
+    kept = []
+    w = world(on_traffic=lambda conn: kept.append(weakref.ref(conn)))
+    w.feed(b"x")
+    w.handler.events.clear()
+    gc.collect()
+    assert kept[0]() is None

@@ -63,7 +63,7 @@ class _Rare:
     def __init__(self) -> None:
         self.id = next_id()
         self.context: Any = None
-        # Whether there was ever an asynchronous write: from then on a close has to come after such.
+        # Whether there was ever an asynchronous call: from then on a close has to come after such.
         self.asynchronous = False
         self.remote: Address | None = None
 
@@ -79,7 +79,7 @@ class DatagramConn(DatagramReading):
     paused = False
     """See ``Conn.paused``: never."""
 
-    __slots__ = ("_name", "_outbox", "_port", "_rare", "data")
+    __slots__ = ("__weakref__", "_name", "_outbox", "_port", "_rare", "data")
 
     def __init__(self, port: Port, data: bytes, name: bytes) -> None:
         """Is made for each datagram.
@@ -174,8 +174,9 @@ class DatagramConn(DatagramReading):
 
     @property
     def writable(self) -> bool:
-        """See ``Conn.writable``; of the socket. No ``on_writable`` tells when it changes."""
-        return not self._port.outbox.congested
+        """See ``Conn.writable``; of the socket, while this is open. No ``on_writable`` tells of a change."""
+        outbox = self._outbox
+        return outbox is not None and outbox.open and not outbox.congested
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram to the sender, even if it is empty."""
@@ -234,7 +235,7 @@ class DatagramConn(DatagramReading):
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
-        self._port.host.post(self._wake_now, callback)
+        self._post(self._wake_now, callback)
 
     def close(self, callback: Callback | None = None) -> None:
         """See ``Conn.close``: ends this connection, not the server's socket. What is written is sent."""

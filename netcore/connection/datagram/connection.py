@@ -78,7 +78,7 @@ class DatagramConnection(DatagramReading, Connection):
     @property
     def writable(self) -> bool:
         """See ``Conn.writable``."""
-        return not self.outbox.congested
+        return not self.outbox.congested and self.state.writes
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram, even if it is empty."""
