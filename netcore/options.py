@@ -19,7 +19,7 @@ __all__ = ["MAX_CONNECTIONS_POLICIES", "Options"]
 
 MAX_CONNECTIONS_POLICIES = ("pause", "refuse")
 
-_POSITIVE = ("backlog", "read_buffer_cap", "write_buffer_cap", "high_water", "max_outbound")
+_POSITIVE = ("backlog", "read_buffer_cap", "write_buffer_cap", "high_water", "max_outbound", "max_inbound")
 _NOT_NEGATIVE = (
     "num_event_loops",
     "low_water",
@@ -30,7 +30,7 @@ _NOT_NEGATIVE = (
     "socket_send_buffer",
     "multicast_interface",
 )
-_WATER_MARKS = ("high_water", "low_water", "max_outbound")
+_WATER_MARKS = ("high_water", "low_water", "max_outbound", "max_inbound")
 _DURATIONS = ("idle_timeout", "close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
 _KEEP_ALIVE_RANGES = (("tcp_keep_alive", 32767), ("tcp_keep_interval", 32767), ("tcp_keep_count", 127))
 """What kernels take; Linux has these very limits (MAX_TCP_KEEPIDLE and its like)."""
@@ -89,6 +89,8 @@ class Options:
         high_water: From so many bytes of unsent output a connection is not ``writable``.
         low_water: Down to so many bytes it stays so; then ``on_writable`` runs.
         max_outbound: Beyond so many bytes it is closed with ``CloseReason.OVERFLOW``.
+        max_inbound: Beyond so many bytes that a stream has received and the application has not read it is
+            closed with ``CloseReason.OVERFLOW``.
         max_connections: Connections of the whole engine at once; 0 for no limit.
         max_connections_policy: ``"pause"`` leaves further ones in the backlog, ``"refuse"`` resets them.
         idle_timeout: The ``set_deadline`` that each connection begins with; 0 for none.
@@ -128,6 +130,7 @@ class Options:
     high_water: int = 1 << 20
     low_water: int = 1 << 18
     max_outbound: int = 64 << 20
+    max_inbound: int = 64 << 20
     max_connections: int = 0
     max_connections_policy: str = "pause"
     idle_timeout: float = 0

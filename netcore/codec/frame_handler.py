@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameHandler"]
 
+_LONG = 65536
+"""Bytes without a frame from which on it is asked how many the decoder keeps."""
+
 
 class _Session:
     """What is remembered of a connection.
 
     Attributes:
         owed: Bytes that the decoder has, but the connection still shows as unread.
+        since: Bytes that were fed since frames were last found.
         over: Whether an ``Action`` has ended the delivery.
         at_eof: Whether the connection closes as soon as all frames are delivered.
         watch: Keeps the callback alive that forgets the session; None if there is nothing to forget.
     """
 
-    __slots__ = ("at_eof", "feed", "next_frames", "over", "owed", "watch")
+    __slots__ = ("at_eof", "decoder", "feed", "next_frames", "over", "owed", "since", "watch")
 
     def __init__(self, decoder: Decoder, watch: weakref.ref[Conn] | None = None) -> None:
         self.feed: Callable[[bytes], None] = decoder.feed
@@ -37,7 +41,9 @@ class _Session:
         self.next_frames: Callable[[], Iterator[bytes]] = getattr(
             decoder, "next_frames", None
         ) or functools.partial(Decoder.next_frames, decoder)
+        self.decoder = decoder
         self.owed = 0
+        self.since = 0
         self.over = False
         self.at_eof = False
         self.watch = watch
@@ -115,6 +121,7 @@ class FrameHandler(EventHandler):
         if data:
             session.feed(data)
             session.owed += len(data)
+            session.since += len(data)
         try:
             action = self._deliver(conn, session, _is_unwilling)
         except Exception:
@@ -129,6 +136,8 @@ class FrameHandler(EventHandler):
         elif session.at_eof:
             action = Action.CLOSE
         session.settle(conn)
+        if session.since > _LONG:
+            _count_unread(conn, session.decoder)
         return action
 
     def on_eof(self, conn: Conn) -> Action | None:
@@ -204,6 +213,7 @@ class FrameHandler(EventHandler):
                     return odd
             for frame in frames:
                 found = True
+                session.since = 0
                 action = on_frame(conn, frame)
                 if action is not None:
                     if action is Action.CLOSE or action is Action.SHUTDOWN:
@@ -213,6 +223,13 @@ class FrameHandler(EventHandler):
                     return odd
             if not found:
                 return odd
+
+
+def _count_unread(conn: Conn, decoder: Decoder) -> None:
+    """Has the beginning of a long frame count as unread: ``Options.max_inbound`` is for it, too."""
+    count = getattr(conn, "count_unread", None)  # a stream of netcore's own has it
+    if count is not None:
+        count(getattr(decoder, "pending", 0))
 
 
 def _is_paused(conn: Conn) -> bool:

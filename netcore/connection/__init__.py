@@ -27,6 +27,7 @@ from netcore.connection.datagram import (
 from netcore.connection.stream import (
     CheckedStreamConnection,
     Filter,
+    OpenFiles,
     Outbox,
     StreamConnection,
     StreamHost,
@@ -53,6 +54,7 @@ __all__ = [
     "Host",
     "Inbox",
     "Limits",
+    "OpenFiles",
     "Outbox",
     "Retired",
     "Settling",

@@ -14,7 +14,16 @@ from netcore._durations import delay_of, seconds, waitable
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
 from netcore.buffer import BufferPool
-from netcore.connection import UNWATCHED, Counters, Deadlines, Inbox, Outbox, Retired, Settling
+from netcore.connection import (
+    UNWATCHED,
+    Counters,
+    Deadlines,
+    Inbox,
+    OpenFiles,
+    Outbox,
+    Retired,
+    Settling,
+)
 from netcore.errors import EngineNotRunningError, UnsupportedOperationError, WrongThreadError
 from netcore.eventloop.acceptor import Acceptor, Destination, Listener
 from netcore.eventloop.aftermath import Aftermath
@@ -81,6 +90,7 @@ class Loop(Site):
         self.pool = BufferPool(debug=shared.debug)
         self.inbox = Inbox(sockets)
         self.outbox = Outbox(sockets, self.counters, min(_FLUSH_AT, shared.limits.high_water))
+        self.open_files = OpenFiles()
         self.descriptor_lock = threading.Lock()
         self.watchers = Watchers(poller)
         self._agenda = Agenda(index, clock, self.counters, self.inbox, self.logger, shared.shutdown)

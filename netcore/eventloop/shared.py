@@ -64,6 +64,7 @@ class Shared:
             high_water=options.high_water,
             low_water=options.low_water,
             max_outbound=options.max_outbound,
+            max_inbound=options.max_inbound,
             write_cap=options.write_buffer_cap,
             close_timeout=options.close_timeout,
             linger=min(_LINGER, options.close_timeout),

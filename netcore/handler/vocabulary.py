@@ -33,7 +33,7 @@ class CloseReason(enum.Enum):
     SHUTDOWN = "shutdown"
     """The engine stopped."""
     OVERFLOW = "overflow"
-    """The peer took its output too slowly: more than ``Options.max_outbound`` was waiting."""
+    """More than ``Options.max_outbound`` waited for the peer, or more than ``max_inbound`` for the handler."""
 
 
 class Timeout(enum.Enum):

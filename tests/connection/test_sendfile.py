@@ -244,7 +244,7 @@ def test_the_descriptor_is_closed_when_the_file_is_not_sent(world, file, ending,
     conn.sendfile(file)
     conn.sendfile(file)
     w.turns(2)
-    assert len(descriptors) == 2
+    assert len(descriptors) == 1  # one for all parts of a file
     if ending == "abort":
         conn.abort()
     elif ending == "error":
@@ -400,3 +400,56 @@ def test_a_write_deadline_sees_the_progress_of_a_file(world, file, descriptors):
     assert "on_timeout" in w.handler.names()
     w.turns(2)
     w.loop.close()
+
+
+def test_all_parts_of_a_file_share_a_descriptor(world, path, file, descriptors):
+    w = world()
+    conns = [w.connect(), w.connect()]
+    for conn in conns:
+        w.sockets.block(conn.fd, after=100)
+        for at in range(0, 100_000, 20_000):
+            conn.sendfile(file, at, 20_000)
+    with path.open("rb") as another, path.with_name("other").open("w+b") as other:
+        conns[0].sendfile(another, 100_000)  # opened twice, it is the same file
+        assert len(descriptors) == 1
+        other.write(b"z" * 20_000)
+        conns[1].sendfile(other)
+        assert len(descriptors) == 2
+    w.turns(2)
+    for conn in conns:
+        w.sockets.unblock(conn.fd)
+    w.turns(30)
+    assert w.sent(conns[0]) == CONTENT
+    assert w.sent(conns[1]) == CONTENT[:100_000] + b"z" * 20_000
+    assert not descriptors
+
+
+def test_a_number_that_is_used_again_is_another_file(world, tmp_path, descriptors):
+    w = world()
+    conn = w.connect()
+    w.sockets.block(conn.fd, after=100)
+    numbers = set()
+    for i in range(5):
+        path = tmp_path / str(i)
+        path.write_bytes(bytes([48 + i]) * 20_000)
+        with path.open("rb") as file:
+            numbers.add(file.fileno())
+            conn.sendfile(file)
+        path.unlink()
+    assert len(numbers) < 5
+    w.sockets.unblock(conn.fd)
+    w.turns(30)
+    assert w.sent(conn) == b"".join(bytes([48 + i]) * 20_000 for i in range(5))
+
+
+def test_parts_without_number_are_bounded(world, file, descriptors):
+    w = world(limits=Limits(high_water=1000, low_water=100, max_outbound=20_000))
+    conn = w.connect()
+    w.sockets.block(conn.fd, after=100)
+    for _ in range(1000):
+        if conn.closed:
+            break
+        conn.sendfile(file)
+    assert conn.close_reason is CloseReason.OVERFLOW
+    w.turns()
+    assert not descriptors

@@ -30,6 +30,7 @@ class Limits:
         high_water: See ``Options.high_water``.
         low_water: See ``Options.low_water``.
         max_outbound: See ``Options.max_outbound``.
+        max_inbound: See ``Options.max_inbound``.
         write_cap: How much of a backlog is offered to the kernel in one turn.
         close_timeout: See ``Options.close_timeout``.
         linger: How long a peer that is silent at the close may still begin to send; 0 for not at all.
@@ -40,6 +41,7 @@ class Limits:
     high_water: int = 1 << 20
     low_water: int = 1 << 18
     max_outbound: int = 64 << 20
+    max_inbound: int = 64 << 20
     write_cap: int = 65536
     close_timeout: float = 5
     linger: float = 0

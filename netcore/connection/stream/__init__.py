@@ -2,12 +2,14 @@
 
 from netcore.connection.stream.connection import CheckedStreamConnection, StreamConnection
 from netcore.connection.stream.dispatch import deliver, deliver_one
+from netcore.connection.stream.files import OpenFiles
 from netcore.connection.stream.filters import Filter
 from netcore.connection.stream.outbox import Outbox, StreamHost
 
 __all__ = [
     "CheckedStreamConnection",
     "Filter",
+    "OpenFiles",
     "Outbox",
     "StreamConnection",
     "StreamHost",

@@ -12,28 +12,64 @@ from netcore.sockets import Chunk
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Backlog", "FilePart"]
+__all__ = ["Backlog", "FilePart", "OpenFile"]
+
+_PER_PART = 128
+"""Bytes that a part of a file takes here, wherever those that it stands for are."""
+
+
+class OpenFile:
+    """A duplicate of the application's descriptor, closed with its last user.
+
+    Args:
+        fd: The duplicate.
+        table: Where it is found by those that come later.
+        identity: What it is found by there; None if it is not.
+
+    Attributes:
+        fd: The same.
+        users: How many parts of the file need it.
+    """
+
+    __slots__ = ("_identity", "_table", "fd", "users")
+
+    def __init__(
+        self, fd: int, table: dict[tuple[int, int], OpenFile], identity: tuple[int, int] | None
+    ) -> None:
+        self.fd = fd
+        self.users = 0
+        self._table = table
+        self._identity = identity
+
+    def leave(self) -> None:
+        """One user less."""
+        self.users -= 1
+        if not self.users:
+            if self._identity is not None:
+                del self._table[self._identity]
+            os.close(self.fd)
 
 
 class FilePart:
     """What is left to send of a part of a regular file.
 
     Attributes:
-        fd: A descriptor of our own, closed by ``close``.
+        fd: A descriptor of our own, which it shares with other parts of the same file.
         offset: Where the next byte is.
         left: How many bytes are to be sent from there on.
     """
 
-    __slots__ = ("fd", "left", "offset")
+    __slots__ = ("_file", "fd", "left", "offset")
 
-    def __init__(self, fd: int, offset: int, left: int) -> None:
-        self.fd = fd
+    def __init__(self, file: OpenFile, offset: int, left: int) -> None:
+        self._file = file
+        self.fd = file.fd
         self.offset = offset
         self.left = left
 
     def close(self) -> None:
-        """Closes the descriptor; to be called once."""
-        os.close(self.fd)
+        """Lets go of the descriptor; to be called once."""
+        self._file.leave()
 
 
 class Backlog:
@@ -62,6 +98,11 @@ class Backlog:
     def buffered(self) -> int:
         """Bytes that wait, wherever they are."""
         return self.in_memory + self.in_files
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that this takes."""
+        return self.in_memory + (0 if self._behind is None else _PER_PART * len(self._behind))
 
     @property
     def is_empty(self) -> bool:

@@ -14,16 +14,50 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from netcore._platform import read_at
-from netcore.connection.stream.backlog import FilePart
+from netcore.connection.stream.backlog import FilePart, OpenFile
 from netcore.sockets import Chunk
 
-__all__ = ["check", "copy", "extract"]
+__all__ = ["OpenFiles", "check", "copy", "extract"]
 
 _PIECE = 65536
 """Bytes read at once from what is no regular file."""
 
 _SMALL = 16384
 """Up to so many bytes are read at once and join the turn's batch: that takes fewer system calls."""
+
+
+class OpenFiles:
+    """The files of which a loop's connections are sending, each with one descriptor. The loop's thread.
+
+    The application may close its own at once, and the number be used again for something else. What a file
+    is, its device and inode tell (fstat(2)); while ours is open that inode is not given to another.
+    """
+
+    def __init__(self) -> None:
+        self._by_identity: dict[tuple[int, int], OpenFile] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_identity)
+
+    def join(self, fd: int, status: os.stat_result) -> OpenFile:
+        """Finds or makes what is shared of a file, and counts one user more.
+
+        Args:
+            fd: The application's descriptor of it, open for reading.
+            status: What fstat(2) says of that.
+
+        Raises:
+            OSError: There is no descriptor left.
+        """
+        # A file system that numbers nothing, as there are on Windows, gives zeros.
+        identity = (status.st_dev, status.st_ino) if status.st_ino else None
+        file = None if identity is None else self._by_identity.get(identity)
+        if file is None:
+            file = OpenFile(os.dup(fd), self._by_identity, identity)
+            if identity is not None:
+                self._by_identity[identity] = file
+        file.users += 1
+        return file
 
 
 def check(file: object, offset: int, count: int | None) -> None:
@@ -44,21 +78,27 @@ def check(file: object, offset: int, count: int | None) -> None:
         raise io.UnsupportedOperation(f"{file!r} is not readable")
 
 
-def extract(file: BinaryIO, offset: int, count: int | None) -> FilePart | bytes | None:
+def extract(file: BinaryIO, offset: int, count: int | None, open_files: OpenFiles) -> FilePart | bytes | None:
     """Takes a part of a regular file: its bytes if they are few, else a descriptor of our own.
+
+    Args:
+        file: What ``check`` has passed.
+        offset: See ``Conn.sendfile``.
+        count: See there.
+        open_files: Where the descriptor is kept.
 
     Returns:
         None if it must be read to know what is in it; see ``copy``.
     """
-    size = _regular_size(file)
-    if size is None:
+    status = _status_of_regular(file)
+    if status is None:
         return None
-    n = max(size - offset, 0)
+    n = max(status.st_size - offset, 0)
     if count is not None and count < n:
         n = count
     if n <= _SMALL:
         return read_at(file.fileno(), n, offset) if n else b""
-    return FilePart(os.dup(file.fileno()), offset, n)
+    return FilePart(open_files.join(file.fileno(), status), offset, n)
 
 
 def copy(file: BinaryIO, offset: int, count: int | None, write: Callable[[Chunk], int]) -> int:
@@ -87,8 +127,8 @@ def _can(file: object, what: str) -> bool:
     return ask is None or bool(ask())
 
 
-def _regular_size(file: BinaryIO) -> int | None:
-    """Returns the size of a regular file, or None if it must be read to know what is in it.
+def _status_of_regular(file: BinaryIO) -> os.stat_result | None:
+    """Returns the status of a regular file, or None if it must be read to know what is in it.
 
     An object that has a descriptor but decodes what it reads, such as a GzipFile, must be read; so must a
     file that claims to be empty, since those of /proc do.
@@ -98,4 +138,4 @@ def _regular_size(file: BinaryIO) -> int | None:
     if file.writable():
         file.flush()
     status = os.fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) and status.st_size else None
+    return status if stat.S_ISREG(status.st_mode) and status.st_size else None

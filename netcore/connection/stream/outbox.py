@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from netcore.connection.core import Counters, Host
+from netcore.connection.stream.files import OpenFiles
 from netcore.sockets import Chunk, Transport, send_one_of
 
 __all__ = ["Outbox", "Producer", "StreamHost", "Writer"]
@@ -138,3 +139,5 @@ class StreamHost(Host, Protocol):
 
     outbox: Outbox
     """What this turn has written to streams."""
+    open_files: OpenFiles
+    """The files of which parts wait to be sent."""

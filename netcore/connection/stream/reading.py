@@ -7,11 +7,13 @@ there is only ever one of the two to read from.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, BinaryIO
 
 from netcore.buffer import ElasticRingBuffer, writable_view
-from netcore.connection.core import PAUSED, Connection, State
+from netcore.connection.core import PAUSED, Connection, Event, State
 from netcore.errors import ShortBufferError
+from netcore.handler import CloseReason
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -159,6 +161,21 @@ class ReadingHalf(Connection):
             self._kept = ElasticRingBuffer(self._host.pool)
             self._plain = False
         self._kept.write(data)
+        if self._kept.buffered > self._host.limits.max_inbound:
+            self.count_unread(0)
+
+    def count_unread(self, elsewhere: int) -> None:
+        """Ends the connection if more bytes are unread than may be.
+
+        Args:
+            elsewhere: Bytes beside those here that the handler has read and can make nothing of yet, such as
+                the beginning of a frame.
+        """
+        most = self._host.limits.max_inbound
+        unread = self.inbound_buffered + elsewhere
+        if unread > most:
+            error = OSError(errno.ENOBUFS, f"{unread} bytes are unread, {most} may be")
+            self.end(Event.ABORT, CloseReason.OVERFLOW, error).reset = True
 
     def forget_input(self) -> None:
         """Drops everything unread."""

@@ -126,7 +126,7 @@ class WritingHalf(ReadingHalf):
         files.check(file, offset, count)
         failed = self._refuses_writes()
         self._check_thread("sendfile")
-        part = files.extract(file, offset, count)
+        part = files.extract(file, offset, count, self._host.open_files)
         if part is None:
             return files.copy(file, offset, count, self.write)
         if isinstance(part, bytes):
@@ -317,6 +317,8 @@ class WritingHalf(ReadingHalf):
         limits = self._host.limits
         waiting = self.backlogged
         held = waiting - self.file_bytes
+        if self._backlog is not None:
+            held += self._backlog.held - self._backlog.in_memory
         if held > limits.max_outbound:
             error = OSError(errno.ENOBUFS, f"{held} bytes wait for the peer, {limits.max_outbound} may")
             self.end(Event.ABORT, CloseReason.OVERFLOW, error).reset = True
