@@ -65,7 +65,7 @@ class Connection(Identity):
         self.interest = UNWATCHED
         self.ending: Ending | None = None
         self.deadlines: Deadlines | None = None
-        # Asynchronous calls of the loop's own thread that are not carried out yet: a close comes after them.
+        # Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them.
         self._posted = 0
 
     def __repr__(self) -> str:
@@ -158,7 +158,7 @@ class Connection(Identity):
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
-        self._post(self._wake_now, callback)
+        self._host.post(self._wake_now, callback)
 
     def set_deadline(self, seconds: float | None) -> None:
         """See ``Conn.set_deadline``."""
