@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from netcore._futures import disown
 from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.errors import EngineNotRunningError, UnsupportedOperationError, UnsupportedProtocolError
@@ -106,7 +107,7 @@ class Dialer:
         fds = [fd for dial in self._under_way for fd in dial.fds]
         fds += [sock.detach() for sock in self._joining.values()]
         for future in [*(dial.future for dial in self._under_way), *self._joining]:
-            _disown(future, error)
+            disown(future, error)
         self._under_way.clear()
         self._joining.clear()
         return fds
@@ -182,15 +183,6 @@ class Dialer:
 
 def _stopping(site: Site, fate: str = "is stopping and takes no more connections") -> EngineNotRunningError:
     return EngineNotRunningError(f"loop {site.index} {fate}")
-
-
-def _disown(future: Future[Conn], error: Exception) -> None:
-    """Fails a future in a forked child, where who held its lock may not exist.
-
-    So it is made anew. Its callbacks are left to the parent, as are those of all asynchronous calls.
-    """
-    Future.__init__(future)
-    future.set_exception(error)
 
 
 def _check_enrollable(sock: socket.socket) -> None:

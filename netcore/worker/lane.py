@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from typing_extensions import Buffer
 
-__all__ = ["ConnectionLike", "Job", "Lane"]
+__all__ = ["ConnectionLike", "Job", "Lane", "can_pause"]
 
 
 class _LoopLike(Protocol):
@@ -56,7 +57,8 @@ class ConnectionLike(Protocol):
         """Writes the pieces, of which a pool gives none, and then runs the callback on the loop."""
 
 
-class Job(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Job:
     """One call to be made by a worker.
 
     Attributes:
@@ -78,28 +80,21 @@ class Lane:
         jobs: Those that no worker has begun.
         pending: How many were put in and have not been reported to the loop.
         active: Whether a worker has, or is about to get, the next job.
-        turn: The number that makes a worker's turn valid.
         pausing: Whether it is the lane that paused the reading; on the loop's thread only.
     """
 
-    __slots__ = ("active", "conn", "jobs", "pausing", "pending", "turn")
+    __slots__ = ("active", "conn", "jobs", "pausing", "pending")
 
     def __init__(self, conn: ConnectionLike) -> None:
         self.conn = conn
         self.jobs: deque[Job] = deque()
         self.pending = 0
         self.active = False
-        self.turn = 0
         self.pausing = False
-
-    @property
-    def can_pause(self) -> bool:
-        """Whether reading can be paused: the datagrams of all peers share one socket, which never is."""
-        return not self.conn.network.startswith("udp")
 
     def pause(self) -> None:
         """Stops reading, unless the application has already: then going on is its own affair."""
-        if not self.pausing and self.can_pause and not self.conn.paused:
+        if not self.pausing and can_pause(self.conn) and not self.conn.paused:
             self.pausing = True
             self.conn.pause_reading()
 
@@ -109,3 +104,8 @@ class Lane:
             self.pausing = False
             if not self.conn.closed:
                 self.conn.resume_reading()
+
+
+def can_pause(conn: ConnectionLike) -> bool:
+    """Whether reading can be paused: the datagrams of all peers share one socket, which never is."""
+    return not conn.network.startswith("udp")

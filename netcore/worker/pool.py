@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
+from netcore._futures import disown
 from netcore._platform import usable_cpus
 from netcore.worker.errors import WorkerPoolFullError
-from netcore.worker.lane import ConnectionLike, Job, Lane
+from netcore.worker.lane import ConnectionLike, Job, Lane, can_pause
+from netcore.worker.process import track
+from netcore.worker.threads import Threads
 
 __all__ = ["WorkerPool"]
 
@@ -27,7 +30,9 @@ _ConnT = TypeVar("_ConnT", bound=ConnectionLike)
 class WorkerPool:
     """Runs blocking functions on threads of its own. Also a context manager. Any thread.
 
-    The threads start as they are needed. What is accepted is run, also during and after a shutdown.
+    The threads start as they are needed, and end when they were idle for ten seconds. What is accepted is
+    run, also during and after a shutdown, and before the interpreter ends; what is refused is not. In a
+    forked child the pool begins anew: what it had accepted is the parent's, and its futures fail there.
 
     Args:
         max_workers: How many threads at most; None for four more than the usable CPUs, at most 32.
@@ -49,14 +54,17 @@ class WorkerPool:
                 f"max_pending_per_connection is {max_pending_per_connection}: it must be above zero"
             )
         workers = min(32, len(usable_cpus()) + 4) if max_workers is None else max_workers
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="netcore-worker")
+        if workers < 1:
+            raise ValueError(f"max_workers is {max_workers}: it must be above zero")
+        self._threads = Threads(workers, "netcore-worker")
         self._capacity = workers + max_pending
         self._high = max_pending_per_connection
         self._low = max_pending_per_connection // 2
-        self._lock = threading.Lock()
-        self._unfinished = 0
+        self._lock = threading.RLock()  # signal handlers and finalizers submit, too
+        self._jobs: set[Job | Future[Any]] = set()
         self._closed = False
         self._lanes: dict[int, Lane] = {}
+        track(self)
 
     def __enter__(self) -> WorkerPool:
         """Returns the pool."""
@@ -71,7 +79,7 @@ class WorkerPool:
     @property
     def unfinished(self) -> int:
         """Jobs that wait or run."""
-        return self._unfinished
+        return len(self._jobs)
 
     def submit(self, function: Callable[..., _T], *args: object) -> Future[_T]:
         """Has a function called by a worker; never blocks. Any thread.
@@ -86,15 +94,19 @@ class WorkerPool:
 
         Raises:
             WorkerPoolFullError: As many jobs as may wait are waiting.
-            RuntimeError: The pool has been shut down.
+            RuntimeError: The pool has been shut down, or it has no thread and cannot start one.
         """
         future: Future[_T] = Future()
         with self._lock:
             self._check_open()
             if self._full:
                 raise self._full_error()
-            self._unfinished += 1
-            self._executor.submit(self._run, future, function, args)
+            self._jobs.add(future)
+            try:
+                self._threads.put(partial(self._run, future, function, args))
+            except Exception:
+                self._jobs.discard(future)
+                raise
         return future
 
     def run_for(
@@ -125,21 +137,25 @@ class WorkerPool:
         Raises:
             WorkerPoolFullError: The pool is full, and the connection carries datagrams, whose sender
                 cannot be slowed down.
-            RuntimeError: The pool has been shut down.
+            RuntimeError: The pool has been shut down, or it has no thread and cannot start one.
         """
+        job = Job(function, args, then)
         with self._lock:
             self._check_open()
-            lane = self._lanes.get(conn.id) or Lane(conn)
             full = self._full
-            if full and not lane.can_pause:
+            if full and not can_pause(conn):
                 raise self._full_error()
-            self._lanes[conn.id] = lane
-            self._unfinished += 1
+            lane = self._lanes.setdefault(conn.id, Lane(conn))
+            self._jobs.add(job)
             lane.pending += 1
-            lane.jobs.append(Job(function, args, then))
+            lane.jobs.append(job)
             if not lane.active:
                 lane.active = True
-                self._executor.submit(self._step, lane, lane.turn)
+                try:
+                    self._threads.put(partial(self._step, lane))
+                except Exception:
+                    self._take_back(lane, job)
+                    raise
             crowded = full or lane.pending >= self._high
         if crowded:
             if conn.loop.in_loop():
@@ -156,7 +172,21 @@ class WorkerPool:
         """
         with self._lock:
             self._closed = True
-        self._executor.shutdown(wait=wait)
+        self._threads.end()
+        if wait:
+            self._threads.join()
+
+    def abandon(self) -> None:
+        """Begins anew in a forked child, without what was accepted before."""
+        self._lock = threading.RLock()  # a thread that held it does not exist here
+        self._threads.abandon()
+        jobs, self._jobs = self._jobs, set()
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
+            lane.jobs.clear()
+        for job in jobs:
+            if isinstance(job, Future) and not job.done():
+                disown(job, RuntimeError("the job runs in another process, of which this one is a fork"))
 
     def close(self) -> None:
         """Shuts down and waits."""
@@ -164,64 +194,55 @@ class WorkerPool:
 
     @property
     def _full(self) -> bool:
-        return self._unfinished >= self._capacity
+        return len(self._jobs) >= self._capacity
 
     def _full_error(self) -> WorkerPoolFullError:
-        return WorkerPoolFullError(f"the worker pool is full: {self._unfinished} jobs are unfinished")
+        return WorkerPoolFullError(f"the worker pool is full: {len(self._jobs)} jobs are unfinished")
 
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the worker pool has been shut down")
+
+    def _take_back(self, lane: Lane, job: Job) -> None:
+        """Undoes the acceptance of a lane's only job, for which there is no thread."""
+        lane.active = False
+        lane.jobs.remove(job)
+        lane.pending -= 1
+        if not lane.pending:
+            self._lanes.pop(lane.conn.id, None)
+        self._jobs.discard(job)
 
     # On the threads of the workers.
 
     def _run(self, future: Future[Any], function: Callable[..., Any], args: tuple[object, ...]) -> None:
         """Runs a submitted job. A place is free again before anybody can learn that the job is done."""
         if not future.set_running_or_notify_cancel():
-            self._finished_one()
+            self._jobs.discard(future)
             return
         try:
             result = function(*args)
         except BaseException as error:
-            self._finished_one()
+            self._jobs.discard(future)
             future.set_exception(error)
         else:
-            self._finished_one()
+            self._jobs.discard(future)
             future.set_result(result)
 
-    def _finished_one(self) -> None:
-        with self._lock:
-            self._unfinished -= 1
-
-    def _step(self, lane: Lane, turn: int) -> None:
+    def _step(self, lane: Lane) -> None:
         """Runs the next job of a lane, and queues for another turn, so that no lane holds a worker."""
-        with self._lock:
-            here = turn == lane.turn
-        while here:
-            with self._lock:
-                job = lane.jobs.popleft()
-            try:
-                report = partial(self._report, lane, job, job.function(*job.args), None)
-            except BaseException as error:
-                report = partial(self._report, lane, job, None, _for_a_loop(error))
-            self._finished_one()
+        job = lane.jobs.popleft()
+        try:
+            report = partial(self._report, lane, job, job.function(*job.args), None)
+        except BaseException as error:
+            report = partial(self._report, lane, job, None, _for_a_loop(error))
+        self._jobs.discard(job)
+        try:
             lane.conn.async_writev((), report)
+        finally:
             with self._lock:
                 lane.active = bool(lane.jobs)
-                here = lane.active and not self._queue(lane)
-
-    def _queue(self, lane: Lane) -> bool:
-        """Queues for a lane's next turn; False if that is refused and the turn must be taken at once.
-
-        The executor refuses once it is shut down. It also complains when no thread can be started, but has
-        queued the turn then: it gets a number that is no longer the lane's, and so does nothing.
-        """
-        try:
-            self._executor.submit(self._step, lane, lane.turn)
-        except RuntimeError:
-            lane.turn += 1
-            return False
-        return True
+                if lane.active:
+                    self._threads.put(partial(self._step, lane))  # this one runs, so none has to start
 
     # On the loop of the connection. An empty asynchronous write is what brings a callback there: exactly
     # once, in order, whatever has become of the connection, and with ``on_error`` for what it raises.
@@ -231,7 +252,7 @@ class WorkerPool:
             lane.pending -= 1
             left = lane.pending
             if not left:
-                del self._lanes[lane.conn.id]
+                self._lanes.pop(lane.conn.id, None)
         if left <= self._low:
             lane.resume()
         if job.then is not None:
