@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attack_table
 import changes
 import command_line
 import docstrings
@@ -32,6 +33,7 @@ def to_the_method(app: Sphinx, page: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for module in (
+        attack_table,
         changes,
         command_line,
         docstrings,

@@ -1,0 +1,1 @@
+"""Attacks as bounded programs, each with the figures that netcore must hold under it."""
