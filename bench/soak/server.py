@@ -1,18 +1,19 @@
 """The process under test: engines with and without injected faults, and a line of figures on request.
 
 It prints the ports when it serves, then answers each line of its standard input with one of JSON, and ends
-when that ends.
+when that ends. An argument makes it leak: so many objects a second, which a soak has to notice.
 """
 
-import gc
 import json
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from typing import Any
 from unittest.mock import patch
 
+from bench.soak.objects import PACKERS, census, most_packers
 from netcore import Action, Conn, Engine, EventHandler, Options, UnsupportedProtocolError
 from netcore.codec import FrameHandler, LengthFieldCodec
 from netcore.engine import assembly
@@ -99,7 +100,22 @@ class Faults:
 _OPTIONS: dict[str, Any] = {"idle_timeout": IDLE_TIMEOUT, "close_timeout": 3.0}
 
 
+class Leak:
+    """Loses so many objects a second, by the clock."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.lost: list[list[None]] = []
+        self.begun = time.monotonic()
+
+    def drip(self) -> None:
+        """Makes up for the time that has passed."""
+        due = int((time.monotonic() - self.begun) * self.rate)
+        self.lost += ([] for _ in range(due - len(self.lost)))
+
+
 def main() -> None:
+    leak = Leak(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)
     faults = Faults()
     ports: dict[str, int] = {}
     engines = []
@@ -131,6 +147,7 @@ def main() -> None:
         _await_loops(engine)
     print(json.dumps(ports), flush=True)
     for _ in sys.stdin:
+        leak.drip()
         print(json.dumps(_figures(engines, faults)), flush=True)
     for engine in engines:
         engine.stop()
@@ -145,13 +162,17 @@ def _await_loops(engine: Engine) -> None:
 
 
 def _figures(engines: list[Engine], faults: Faults) -> dict[str, Any]:
-    gc.collect()
+    kinds = census()
+    packers = kinds.pop(PACKERS, 0)
     with open("/proc/self/statm") as statm:
         resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return {
         "rss": resident,
         "descriptors": len(os.listdir("/proc/self/fd")),
-        "objects": len(gc.get_objects()),
+        "objects": kinds.total(),
+        "kinds": kinds,
+        "packers": packers,
+        "most_packers": most_packers(sum(len(engine.loops) for engine in engines)),
         "connections": sum(engine.connection_count for engine in engines),
         "calls": dict(Counting.calls),
         "faults": sum(sum(plan.injected.values()) for plan in faults.plans),

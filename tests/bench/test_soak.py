@@ -4,6 +4,8 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from struct import Struct
+from typing import Any
 
 import pytest
 
@@ -74,3 +76,62 @@ def test_too_few_samples_are_not_judged() -> None:
     assert not trend([1.0, 2.0, 3.0, 4.0]).judged
     assert not trend([1.0]).judged
     assert trend([float(i) for i in range(12)]).grows(1)
+
+
+def series(seconds: int, every: float, leak: float, seed: int) -> list[dict[str, Any]]:
+    """What rounds of a run would show, with the noise of real ones, and so many objects lost a second."""
+    chance = random.Random(seed)
+    figures = []
+    for number in range(int(seconds / every)):
+        base = 26_000 + chance.randint(-8, 8)
+        lost = int(number * every * leak)
+        figures.append(
+            {
+                "rss": 40 << 20,
+                "descriptors": 31,
+                "objects": base + lost,
+                "kinds": {"builtins.dict": base, "builtins.list": lost},
+            }
+        )
+    return figures
+
+
+@pytest.mark.usefixtures("importable")
+@pytest.mark.parametrize("seed", range(10))
+def test_a_leak_of_one_object_a_second_fails_a_run_of_five_minutes(seed: int) -> None:
+    from bench.soak.__main__ import Report, judge
+
+    sound = Report(figures=series(300, 21.25, 0, seed))
+    judge(sound)
+    assert sound.failures == []
+    leaking = Report(figures=series(300, 21.25, 1, seed))
+    judge(leaking)
+    (failure,) = leaking.failures
+    assert failure.startswith("objects grows: by ")
+    assert "builtins.list" in failure
+
+
+@pytest.mark.usefixtures("importable")
+def test_packers_are_no_leak_and_have_their_bound() -> None:
+    from bench.soak.objects import PACKERS, census
+
+    before = census()
+    kept = [Struct(f"{count}n").pack for count in range(1, 200)]
+    lost: list[list[None]] = [[] for _ in range(200)]
+    after = census()
+    assert after[PACKERS] - before[PACKERS] == 2 * len(kept)
+    assert after["builtins.list"] - before["builtins.list"] >= len(lost)
+
+
+def test_a_real_server_that_leaks_is_found_out() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.soak", "--minutes", "0.2", "--round", "0.2", "--leak", "200"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "objects grows" in done.stderr
+    assert "builtins.list" in done.stderr
