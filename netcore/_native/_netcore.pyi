@@ -89,15 +89,6 @@ class Lib:
     def nc_io_uring_fileno(self, poller: Array[int]) -> int: ...
     def nc_io_uring_wake(self, poller: Array[int]) -> int: ...
     def nc_io_uring_close(self, poller: Array[int]) -> None: ...
-    def nc_io_uring_accept(
-        self,
-        poller: Array[int],
-        listener: int,
-        capacity: int,
-        sockets: Array[int],
-        names: Array[int],
-        error: Array[int],
-    ) -> int: ...
     def nc_io_uring_receive(
         self,
         poller: Array[int],

@@ -23,8 +23,10 @@ class Ring:
 
     Attributes:
         handle: What the C functions take; they know when it is closed.
-        attached: The descriptors whose bytes or connections the ring may fetch by itself once they are
-            registered. Any thread.
+        attached: The descriptors whose bytes the ring may fetch by itself once they are registered. Any
+            thread.
+        adopted: Those of them that have been registered. Only these are known to the C: who closes another,
+            as may happen on any thread while the ring is being closed, has nothing to ask of it.
     """
 
     def __init__(self, handle: Poller, mode: int) -> None:
@@ -43,6 +45,7 @@ class Ring:
         if not lib.nc_io_uring_built():
             raise ImportError("netcore was built without liburing, so without io_uring")
         self.attached: set[int] = set()
+        self.adopted: set[int] = set()
         self.handle = handle
         code = -lib.nc_io_uring_open_as(self.handle, mode)
         if code:

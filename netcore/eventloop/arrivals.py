@@ -120,7 +120,10 @@ class Arrivals:
         arrival = _Arrival(self._site, newcomer, phases, self._pass, self._fail)
         self._under_way[newcomer.fd] = arrival
         self._connections.arriving.pop(newcomer.fd, None)  # second, so that it is always counted
-        arrival.start()
+        if self._connections.turning_away:  # and on another thread, if the loop has ended
+            arrival.fail(OSError(errno.ECONNABORTED, "the loop is stopping"))
+        else:
+            arrival.start()
         return arrival.fail
 
     def _pass(self, arrival: _Arrival) -> None:

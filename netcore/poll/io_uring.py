@@ -1,4 +1,4 @@
-"""The other Linux poller, io_uring(7), which also fetches bytes and connections; opt-in.
+"""The other Linux poller, io_uring(7), which also fetches bytes; opt-in.
 
 As a poller alone it watches descriptors by poll requests. Its strength is the sockets that go with it
 (``netcore.sockets.IoUringSockets``): what is attached to them is read by the kernel itself, a wait brings
@@ -44,10 +44,11 @@ class IoUringPoller(DescriptorPoller):
         self.ring = Ring(self._poller, self._mode)
 
     def register(self, fd: int, interest: int) -> None:
-        """See ``Poller.register``; poll_add, or for attached sockets multishot receive or accept."""
+        """See ``Poller.register``; poll_add, or for attached connections multishot receive."""
         if self._closed:
             raise ValueError(CLOSED)
         if fd in self.ring.attached:
             check(self._lib.nc_io_uring_adopt(self._poller, fd, interest))
+            self.ring.adopted.add(fd)
         else:
             super().register(fd, interest)

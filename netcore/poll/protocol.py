@@ -4,6 +4,7 @@ A poller owns no loop, no tasks and no connections. The caller's duties:
 
 - expect spurious readiness: try the operation, and accept that it would block;
 - unregister a descriptor before closing it, since a duplicate would keep it alive in the kernel;
+- change the interest, or unregister, when told of HANGUP or ERROR: level-triggered, they are repeated;
 - all methods on one thread, but ``wake``, which may be called on any.
 """
 
@@ -67,17 +68,23 @@ class Poller(Protocol):
 
         Raises:
             FileExistsError: It is registered already.
-            OSError: The system refused, such as EBADF for a closed descriptor.
+            ValueError: It asks for EDGE, and ``supports_edge`` is False.
+            OSError: The system refused: EBADF for a closed descriptor, EPERM for a file or a directory, which
+                are always ready, or another errno. What the system refuses only later ``wait`` tells, as
+                ERROR. Nothing is registered then.
         """
 
     def modify(self, fd: int, interest: int) -> None:
         """Replaces the interest of a registered descriptor; FileNotFoundError if it is not registered."""
 
     def unregister(self, fd: int) -> None:
-        """Stops watching a descriptor; FileNotFoundError if it is not registered."""
+        """Stops watching a descriptor; FileNotFoundError if it is not registered, perhaps if it is closed."""
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """Waits until a descriptor is ready, ``wake`` is called, a signal comes, or the time is over.
+
+        It goes on waiting whatever else happens to a descriptor: bytes, urgent data, or the peer's half-close
+        end no wait that is not for READ. One that was closed without being unregistered is passed over.
 
         Args:
             timeout: Seconds, an int or a float; None or infinity for no limit, 0 to look without waiting. A

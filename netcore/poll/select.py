@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -231,9 +232,14 @@ def _is_open(fd: int) -> bool:
 
 
 def _check_descriptor(fd: int) -> None:
-    """Raises EBADF as the kernel's own registries would; poll(2) would only complain on every wait."""
+    """Raises EBADF as the kernel's own registries would; poll(2) would only complain on every wait.
+
+    A file or a directory is EPERM, as epoll_ctl(2) has it: poll(2) says that it is always ready.
+    """
     if fd < 0 or not SOCKETS_ARE_HANDLES:
-        os.fstat(fd)
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            raise PermissionError(errno.EPERM, f"descriptor {fd} is a file, which is always ready")
         return
     probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)  # asked for nothing but what follows
     try:

@@ -13,8 +13,9 @@ __all__ = ["IoUringSockets"]
 class IoUringSockets(NativeSockets):
     """``Sockets`` over ``src/io_uring_sockets.c``, sharing the ring of the loop's poller.
 
-    While an attached socket is registered for reading, the kernel receives, or accepts, for it into
-    buffers of the ring; ``receive`` and ``accept`` hand that over. Everything else is as natively.
+    While an attached connection is registered for reading, the kernel receives for it into buffers of the
+    ring, and ``receive`` hands that over. Everything else is as natively; so is ``accept``, since what the
+    kernel accepts ahead of being asked would be beyond every limit.
     """
 
     name = "io_uring"
@@ -38,9 +39,6 @@ class IoUringSockets(NativeSockets):
         """See ``Sockets.attach``."""
         self._ring.attached.add(fd)
 
-    def _accept_batch(self, fd: int, limit: int) -> int:
-        return self._lib.nc_io_uring_accept(self._handle, fd, limit, self._accepted, self._names, self._error)
-
     def close(self, fds: list[int]) -> None:
         """See ``Transport.close``; what the ring does with them is ended before, or there would be no FIN."""
         self._release(fds)
@@ -53,4 +51,7 @@ class IoUringSockets(NativeSockets):
 
     def _release(self, fds: list[int]) -> None:
         self._ring.attached.difference_update(fds)
-        self._lib.nc_io_uring_release(self._handle, len(fds), fds)
+        adopted = self._ring.adopted.intersection(fds)
+        if adopted:
+            self._ring.adopted -= adopted
+            self._lib.nc_io_uring_release(self._handle, len(adopted), list(adopted))

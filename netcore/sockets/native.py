@@ -79,7 +79,7 @@ class NativeSockets(NativeDatagrams):
 
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``; accept4(2)."""
-        n = self._accept_batch(fd, min(limit, BATCH))
+        n = self._lib.nc_accept(fd, min(limit, BATCH), self._accepted, self._names, self._error)
         size = self._lib.NC_NAME_SIZE
         names = self._ffi.buffer(self._names)
         accepted = []
@@ -87,9 +87,6 @@ class NativeSockets(NativeDatagrams):
             start = i * size + 1
             accepted.append((new, names[start : start + self._names[start - 1]]))
         return accepted, self._error[0]
-
-    def _accept_batch(self, fd: int, limit: int) -> int:
-        return self._lib.nc_accept(fd, limit, self._accepted, self._names, self._error)
 
     def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
         """See ``Sockets.connect``."""

@@ -85,7 +85,6 @@ STARVED = """
         def on_traffic(self, conn):
             conn.write(conn.read())
 
-    # Before the start: a multishot accept of io_uring keeps to the limit that held when it began.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
     engine = Engine(Echo(), "tcp://127.0.0.1:0", num_event_loops=2)

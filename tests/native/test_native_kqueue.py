@@ -95,7 +95,7 @@ def test_who_watches_its_descriptor_pays_one_more_system_call(module: Any, polle
 
 
 def test_a_refusal_is_shown_until_it_is_told(poller: Any, pair: Pair) -> None:
-    with open(__file__, "rb") as file:  # which the emulation does not watch
+    with open(os.devnull, "rb") as file:  # which the emulation does not watch
         poller.register(file.fileno(), READ)
         poller.register(pair[0].fileno(), READ)
         for _ in range(2):
@@ -200,7 +200,7 @@ def test_an_empty_interest_hears_of_the_end_only(poller: Poller, pair: Pair) -> 
 
 
 def test_what_only_the_kernel_can_refuse_is_told_by_the_wait(poller: Poller, pair: Pair) -> None:
-    with open(__file__, "rb") as file:  # which the emulation does not watch
+    with open(os.devnull, "rb") as file:  # which the emulation does not watch
         poller.register(file.fileno(), READ)
         assert poller.wait(5) == [(file.fileno(), READABLE | ERROR)]
         poller.unregister(file.fileno())
@@ -210,7 +210,7 @@ def test_what_only_the_kernel_can_refuse_is_told_by_the_wait(poller: Poller, pai
 
 
 def test_so_many_refusals_that_none_fits_in(poller: Poller) -> None:
-    with open(__file__, "rb") as file:
+    with open(os.devnull, "rb") as file:
         twins = [os.dup(file.fileno()) for _ in range(256)]
         for twin in twins:
             poller.register(twin, READ)

@@ -345,6 +345,52 @@ class OneEdgeOnly(ReportsOnce):
         return new
 
 
+class EndsWaitsForUnwantedEnds(SelectorsPoller):
+    """As io_uring(7) does, whose polls tell of POLLRDHUP unasked."""
+
+    def has_ended(self, fd: int) -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, socket.dup(fd)) as sock:
+            try:
+                return sock.recv(1, socket.MSG_PEEK) == b""
+            except OSError:
+                return False
+
+    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        unwanted = any(not mask & READ and self.has_ended(fd) for fd, mask in self.interests.items())
+        return super().wait(0 if unwanted else timeout)
+
+
+class TakesHalfCloseForTheEnd(EndsWaitsForUnwantedEnds):
+    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        ended = [(fd, 4) for fd, mask in self.interests.items() if not mask & READ and self.has_ended(fd)]
+        return ended or SelectorsPoller.wait(self, timeout)
+
+
+class WatchesFiles(SelectorsPoller):
+    def register(self, fd: int, interest: int) -> None:
+        try:
+            super().register(fd, interest)
+        except FileExistsError:
+            raise
+        except OSError:
+            os.fstat(fd)
+            self.interests[fd] = 0
+
+
+class RemembersTheClosed(SelectorsPoller):
+    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        closed = [(fd, 8) for fd in self.interests if not is_open(fd)]
+        return closed or super().wait(timeout)
+
+
+def is_open(fd: int) -> bool:
+    try:
+        socket.close(socket.dup(fd))
+    except OSError:
+        return False
+    return True
+
+
 WAITED_FOR = (
     *(Blocks, ReportsOnce, IgnoresNewInterest, Deaf, LosesEarlyWakes, HidesEventsBehindWakes),
     *(DeafToSignals, OneEdgeOnly),
@@ -409,6 +455,18 @@ SLOW_LOOKS = pytest.mark.wine("a look takes so long that few fit into the time",
         (TakesAnything, r"wait\(Decimal\('0.001'\)\) does not raise TypeError\."),
         (ClaimsEdge, "edge-triggered readiness is repeated without news."),
         (OneEdgeOnly, "edge-triggered, new bytes behind unread ones are not reported."),
+        (
+            EndsWaitsForUnwantedEnds,
+            "the end of the peer's half .*makes waits end again and again for nothing.",
+        ),
+        (
+            TakesHalfCloseForTheEnd,
+            "the end of the peer's half .*makes waits end again and again for nothing.",
+        ),
+        pytest.param(
+            WatchesFiles, r"register\(\) of a file does not raise OSError\.", marks=pytest.mark.posix
+        ),
+        (RemembersTheClosed, "a descriptor that was closed before unregister.. is reported for ever."),
         (object, 'while checking ".*", the poller raised AttributeError'),
     ],
 )

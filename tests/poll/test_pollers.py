@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import errno
 import math
@@ -193,12 +194,28 @@ def test_select_says_how_many_sockets_it_can_watch(monkeypatch: pytest.MonkeyPat
         sock.close()
 
 
-@pytest.mark.poller("epoll")
-def test_epoll_refuses_what_is_always_ready() -> None:
-    poller = EpollPoller()
-    with open(__file__, "rb") as file, pytest.raises(PermissionError):
-        poller.register(file.fileno(), Interest.READ)
-    poller.close()
+@pytest.mark.posix
+def test_what_is_always_ready_is_refused(poller: Poller) -> None:
+    folder = os.open(".", os.O_RDONLY)
+    with open(__file__, "rb") as file:
+        for fd in (file.fileno(), folder):
+            with pytest.raises(PermissionError):
+                poller.register(fd, Interest.READ)
+            with pytest.raises(FileNotFoundError):
+                poller.unregister(fd)
+    os.close(folder)
+
+
+def test_a_descriptor_closed_too_early_is_no_longer_registered(poller: Poller) -> None:
+    near, far = socket.socketpair()
+    fd = near.fileno()
+    poller.register(fd, Interest.READ)
+    near.close()
+    far.close()
+    with contextlib.suppress(FileNotFoundError):
+        poller.unregister(fd)
+    with pytest.raises(FileNotFoundError):
+        poller.unregister(fd)
 
 
 @pytest.mark.poller("epoll")

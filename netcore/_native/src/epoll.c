@@ -65,7 +65,10 @@ int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int int
     struct epoll_event event = {.events = epoll__mask(interest)};
 
     event.data.fd = (int)socket;
-    return epoll_ctl((int)poller->handle, operations[operation], (int)socket, &event) < 0 ? -errno : 0;
+    if (epoll_ctl((int)poller->handle, operations[operation], (int)socket, &event) == 0)
+        return 0;
+    /* What is closed, or was refused, is not registered. */
+    return operation != NC_ADD && (errno == EBADF || errno == EPERM) ? -ENOENT : -errno;
 }
 
 /* epoll_wait with nanoseconds where the kernel has it (Linux 5.11), else with milliseconds. */

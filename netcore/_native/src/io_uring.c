@@ -1,35 +1,48 @@
 /* io_uring(7): readiness, and bytes, from completions.
  *
  * Descriptors are watched by poll requests: single ones, asked again before the next wait, are
- * level-triggered; multishot ones are edges. Sockets that were adopted (see io_uring_sockets.c) are read by
+ * level-triggered; multishot ones are edges. A poll tells of POLLRDHUP unasked (IO_POLL_UNMASK in the kernel's
+ * io_uring/poll.c): once the peer has shut down its half, a single one that is not for reading would end at once
+ * and for ever. Such a descriptor is watched by a multishot one, which is made anew after each report. Sockets that were adopted (see io_uring_sockets.c) are read by
  * a multishot request instead, and are readable while what it brought has not been asked for.
  *
  * The waker is an eventfd(2) under a multishot poll: each write to it is one more edge, so it is never read.
  */
 
+/* Seconds until what the kernel had no memory for is tried again. */
+#define URING_SOON 0.01
+
 static int uring__add(uring *u, nc_socket socket, int interest, int role)
 {
     uring_watch *w = uring__make(u, socket);
+    int result;
 
     if (!w)
-        return socket < 0 ? -EBADF : -EMFILE;
+        return socket < 0 ? -EBADF : -ENOMEM;
     if (w->registered)
         return -EEXIST;
-    if (fcntl((int)socket, F_GETFD) < 0)
-        return -errno;
+    result = platform__check_descriptor(socket);
+    if (result < 0)
+        return result;
     w->registered = 1;
     w->interest = (uint8_t)interest;
     w->role = (uint8_t)role;
     w->ready = 0;
+    w->halved = 0;
     uring__report_streamed(u, w, (int32_t)socket);
-    return uring__update(u, w, (int32_t)socket);
+    result = uring__update(u, w, (int32_t)socket);
+    if (result < 0)
+        w->registered = 0;
+    return result;
 }
 
 static int uring__modify(uring *u, uring_watch *w, int32_t fd, int interest)
 {
     /* An edge is told once; to ask again, even for the same, is to be told again. */
-    if (w->poll == URING_ARMED && (interest | w->interest) & NC_EDGE && uring__cancel(u, URING_POLL, fd) == 0)
-        w->poll = URING_CANCELLED;
+    int result = (interest | w->interest) & NC_EDGE ? uring__cancel_poll(u, w, fd) : 0;
+
+    if (result < 0)
+        return result;
     w->interest = (uint8_t)interest;
     w->ready = 0;
     uring__report_streamed(u, w, fd);
@@ -67,26 +80,31 @@ int nc_io_uring_control(nc_poller *poller, int operation, nc_socket socket, int 
 }
 
 /* Looks again at what the last wait has reported: what is still held is still ready, and polls that have
- * fired are asked again. */
+ * fired are asked again. What cannot be, for want of memory, is left for the next time. */
 static int uring__look_again(uring *u)
 {
     int32_t fd = u->later.first;
+    int result = 0;
 
     u->later.first = -1;
     while (fd >= 0) {
         uring_watch *w = uring__find(u, fd);
-        int result;
+        int32_t next = w->next_later;
         w->on_later = 0;
-        if (w->registered) {
-            if (!(w->interest & NC_EDGE))
+        if (w->registered && result == 0) {
+            if (!(w->interest & NC_EDGE)) {
                 uring__report_streamed(u, w, fd);
-            result = uring__update(u, w, fd);
-            if (result < 0)
-                return result;
+                if (w->halved)
+                    result = uring__cancel_poll(u, w, fd);
+            }
+            if (result == 0)
+                result = uring__update(u, w, fd);
         }
-        fd = w->next_later;
+        if (result < 0)
+            uring__later(u, w, fd);
+        fd = next;
     }
-    return 0;
+    return result;
 }
 
 /* Submits what is noted, and waits for a completion unless `timeout` is 0; below 0 it is no limit. */
@@ -155,7 +173,9 @@ int nc_io_uring_wait(nc_poller *poller, double timeout, int capacity, nc_socket 
     for (int pass = 0; pass < 2; pass++) {
         int count;
         result = uring__look_again(u);
-        if (result == 0)
+        if (result < 0 && !uring__has_failed(result) && (timeout < 0 || timeout > URING_SOON))
+            timeout = URING_SOON;
+        if (!uring__has_failed(result))
             result = uring__enter(u, pass || u->woken || u->ready.first >= 0 ? 0 : timeout);
         if (uring__has_failed(result))
             return result;

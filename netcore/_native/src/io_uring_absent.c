@@ -17,14 +17,6 @@ int nc_io_uring_adopt(nc_poller *poller, nc_socket socket, int interest)
     return -ENOSYS;
 }
 
-int nc_io_uring_accept(nc_poller *poller, nc_socket listener, int capacity, nc_socket *sockets,
-                       unsigned char *names, int *error)
-{
-    (void)poller, (void)listener, (void)capacity, (void)sockets, (void)names;
-    *error = -ENOSYS;
-    return 0;
-}
-
 int nc_io_uring_receive(nc_poller *poller, int count, const nc_socket *sockets, char *arena, size_t room,
                         size_t cap, intptr_t *results)
 {

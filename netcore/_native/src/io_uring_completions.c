@@ -1,9 +1,27 @@
 /* What completions of the ring mean for the descriptors that they belong to. */
 
-static void uring__polled(uring *u, uring_watch *w, int32_t fd, const struct io_uring_cqe *cqe)
+/* What a poll has found of what was asked for; what it found besides is nobody's. */
+static int uring__readiness(int events, int interest)
 {
     int readiness = 0;
+
+    if (events < 0) /* refused: the next operation will find out why */
+        return NC_ERROR | (interest & NC_READ ? NC_READABLE : 0) | (interest & NC_WRITE ? NC_WRITABLE : 0);
+    if (events & POLLIN && interest & NC_READ)
+        readiness |= NC_READABLE;
+    if (events & POLLOUT && interest & NC_WRITE)
+        readiness |= NC_WRITABLE;
+    if (events & POLLHUP)
+        readiness |= NC_HANGUP;
+    if (events & POLLERR)
+        readiness |= NC_ERROR;
+    return readiness;
+}
+
+static void uring__polled(uring *u, uring_watch *w, int32_t fd, const struct io_uring_cqe *cqe)
+{
     int cancelled = w->poll == URING_CANCELLED;
+    int readiness;
 
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         w->poll = URING_IDLE;
@@ -13,28 +31,13 @@ static void uring__polled(uring *u, uring_watch *w, int32_t fd, const struct io_
     }
     if (cqe->res == -EBADF) /* closed before it was unregistered, which epoll forgives, and so do we */
         w->registered = w->role = 0;
-    if (cqe->res < 0 || !w->registered || cancelled)
+    if (cqe->res == -ECANCELED || !w->registered || cancelled)
         return;
-    if (cqe->res & POLLIN && w->interest & NC_READ)
-        readiness |= NC_READABLE;
-    if (cqe->res & POLLOUT && w->interest & NC_WRITE)
-        readiness |= NC_WRITABLE;
-    if (cqe->res & POLLHUP)
-        readiness |= NC_HANGUP;
-    if (cqe->res & POLLERR)
-        readiness |= NC_ERROR;
+    readiness = uring__readiness(cqe->res, w->interest);
+    if (cqe->res > 0 && cqe->res & POLLRDHUP && !(readiness & NC_READABLE))
+        w->halved = 1;
     if (readiness)
         uring__report_later(u, w, fd, readiness);
-}
-
-static void uring__accepted(uring *u, uring_watch *w, int result)
-{
-    if (result >= 0) {
-        uring__hold_connection(u, w, result);
-    } else if (result != -ECANCELED && result != -EAGAIN && !sockets__is_stillborn(-result)) {
-        w->ended = 1;
-        w->result = result;
-    }
 }
 
 static void uring__received(uring *u, uring_watch *w, const struct io_uring_cqe *cqe)
@@ -46,7 +49,7 @@ static void uring__received(uring *u, uring_watch *w, const struct io_uring_cqe 
         if (result > 0) {
             u->held[buffer].start = 0;
             u->held[buffer].size = result;
-            uring__hold(u->held, w, buffer);
+            uring__hold(u, w, buffer);
             return;
         }
         uring__recycle(u, buffer);
@@ -61,10 +64,7 @@ static void uring__received(uring *u, uring_watch *w, const struct io_uring_cqe 
 
 static void uring__streamed(uring *u, uring_watch *w, int32_t fd, const struct io_uring_cqe *cqe)
 {
-    if (w->role == URING_LISTENER)
-        uring__accepted(u, w, cqe->res);
-    else
-        uring__received(u, w, cqe);
+    uring__received(u, w, cqe);
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         w->stream = URING_IDLE;
         u->under_way--;
@@ -72,9 +72,7 @@ static void uring__streamed(uring *u, uring_watch *w, int32_t fd, const struct i
     if (!w->registered)
         return;
     uring__report_streamed(u, w, fd);
-    if (!(w->interest & NC_READ))
-        return;
-    if (w->stream == URING_IDLE || (w->role == URING_LISTENER && w->held >= URING_HELD_CONNECTIONS))
+    if (w->interest & NC_READ && w->stream == URING_IDLE)
         uring__later(u, w, fd);
 }
 
@@ -93,8 +91,11 @@ static void uring__complete(uring *u, const struct io_uring_cqe *cqe)
         }
         break;
     case URING_SEND:
-        u->sends[subject].result = cqe->res;
         u->under_way--;
+        if ((cqe->user_data >> 8 & URING_BATCHES) == (u->batch & URING_BATCHES)) {
+            u->sends[subject].result = cqe->res;
+            u->sends[subject].state = URING_SENT;
+        }
         break;
     case URING_POLL:
     case URING_STREAM:
@@ -137,11 +138,9 @@ static int uring__settle(uring *u, const uring_watch *w)
     return 0;
 }
 
-static int uring__cancel_all(uring *u, uring_watch *w, int32_t fd)
+/* Ends what is under way for a descriptor; `uring__settle` awaits its end. */
+static void uring__cancel_all(uring *u, uring_watch *w, int32_t fd)
 {
-    if (w->stream == URING_ARMED && uring__cancel(u, URING_STREAM, fd) == 0)
-        w->stream = URING_CANCELLED;
-    if (w->poll == URING_ARMED && uring__cancel(u, URING_POLL, fd) == 0)
-        w->poll = URING_CANCELLED;
-    return w->stream == URING_CANCELLED || w->poll == URING_CANCELLED;
+    uring__cancel_stream(u, w, fd);
+    uring__cancel_poll(u, w, fd);
 }

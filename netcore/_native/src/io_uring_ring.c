@@ -1,6 +1,6 @@
 /* The ring behind the io_uring backend: the state of each descriptor, and the requests made for it.
  *
- * Each descriptor has at most one poll request and one multishot request (receive, or accept) under way.
+ * Each descriptor has at most one poll request and one multishot receive under way.
  * Each of the two is idle, armed, or cancelled; a cancelled one has ended only when its last completion has
  * been seen, and until then it holds the kernel's file open and may still use a buffer. What arrived is
  * held in the ring's provided buffers until it is asked for.
@@ -26,15 +26,20 @@ enum {
     URING_GROUP = 0,           /* the provided buffers' number */
     URING_PAGE = 1024,         /* descriptors whose state is allocated at once */
     URING_PAGES = 16384,
-    URING_HELD_CONNECTIONS = 64 /* accepted ahead of being asked for; then the backlog keeps them */
+    URING_PATIENCE = 64        /* attempts to submit while the kernel is short of memory */
 };
 
 /* What a completion belongs to: the low byte of its user data. The high half is the descriptor, or of a
- * send its place in the batch. */
+ * send its place in the batch, whose number is in between. */
 enum { URING_WAKE = 1, URING_POLL, URING_STREAM, URING_SEND, URING_CANCEL };
 
+enum { URING_BATCHES = 0xffffff };
+
 enum { URING_IDLE, URING_ARMED, URING_CANCELLED };
-enum { URING_UNKNOWN, URING_PLAIN, URING_CONNECTION, URING_LISTENER };
+
+/* A listener is a plain descriptor: what the ring accepted ahead would be open beyond every limit, and would be
+ * lost to who takes the listener over when this process ends. */
+enum { URING_UNKNOWN, URING_PLAIN, URING_CONNECTION };
 
 typedef struct {
     uint8_t registered;
@@ -44,11 +49,12 @@ typedef struct {
     uint8_t stream; /* state of the multishot request */
     uint8_t direct; /* read by poll and recv, since the buffers ran out */
     uint8_t ended;  /* `result` is to be told once the held bytes are gone */
+    uint8_t halved; /* the peer has shut down its half, as a poll has told that was not for reading */
     uint8_t ready;  /* what the next wait reports */
     uint8_t on_ready, on_later;
     int16_t mask;   /* what the poll request is for */
     int32_t result;
-    int32_t first, last; /* held buffers or connections; -1 is none */
+    int32_t first, last; /* held buffers; -1 is none */
     int32_t held;
     int32_t next_ready, next_later;
     uint32_t batch; /* the batch of sends that it was last part of */
@@ -58,19 +64,22 @@ typedef struct {
     int32_t first, last;
 } uring_list;
 
-/* A provided buffer, or an accepted descriptor, that waits to be asked for. */
+/* A provided buffer that waits to be asked for. */
 typedef struct {
     int32_t next;
-    int32_t start; /* the descriptor */
-    int32_t size;  /* 0 of a buffer that holds nothing */
+    int32_t start;
+    int32_t size;  /* 0 of one that holds nothing */
 } uring_held;
 
 typedef struct {
     int first, last; /* chunks */
     size_t total;
-    int result;      /* INT_MIN until it is known */
+    intptr_t result;
+    int state;
     struct msghdr message;
 } uring_sending;
+
+enum { URING_NOTED, URING_SENT, URING_WITHDRAWN };
 
 /* Lies in memory that a fork leaves empty in the child (MADV_WIPEONFORK): the ring is the parent's. */
 typedef struct {
@@ -81,8 +90,6 @@ typedef struct {
     struct io_uring_buf_ring *group;
     char *buffers;
     uring_held held[URING_BUFFERS];
-    uring_held *accepted; /* grows */
-    int32_t accepted_size, accepted_free;
     uring_list ready; /* to be reported */
     uring_list later; /* to be looked at before the next wait */
     int under_way;    /* requests whose last completion is to come */
@@ -165,25 +172,25 @@ static void uring__report_streamed(uring *u, uring_watch *w, int32_t fd)
     }
 }
 
-/* Held buffers and connections. */
+/* Held buffers. */
 
-static void uring__hold(uring_held *nodes, uring_watch *w, int32_t node)
+static void uring__hold(uring *u, uring_watch *w, int32_t buffer)
 {
-    nodes[node].next = -1;
+    u->held[buffer].next = -1;
     if (w->first < 0)
-        w->first = node;
+        w->first = buffer;
     else
-        nodes[w->last].next = node;
-    w->last = node;
+        u->held[w->last].next = buffer;
+    w->last = buffer;
     w->held++;
 }
 
-static int32_t uring__unhold(const uring_held *nodes, uring_watch *w)
+static int32_t uring__unhold(const uring *u, uring_watch *w)
 {
-    int32_t node = w->first;
-    w->first = nodes[node].next;
+    int32_t buffer = w->first;
+    w->first = u->held[buffer].next;
     w->held--;
-    return node;
+    return buffer;
 }
 
 static void uring__recycle(uring *u, int32_t buffer)
@@ -192,36 +199,6 @@ static void uring__recycle(uring *u, int32_t buffer)
     io_uring_buf_ring_add(u->group, u->buffers + (size_t)buffer * URING_BUFFER_SIZE, URING_BUFFER_SIZE,
                           (unsigned short)buffer, io_uring_buf_ring_mask(URING_BUFFERS), 0);
     io_uring_buf_ring_advance(u->group, 1);
-}
-
-static void uring__hold_connection(uring *u, uring_watch *w, int fd)
-{
-    int32_t node = u->accepted_free;
-
-    if (node < 0) {
-        int32_t size = u->accepted_size ? 2 * u->accepted_size : URING_HELD_CONNECTIONS;
-        uring_held *grown = realloc(u->accepted, (size_t)size * sizeof *grown);
-        if (!grown) {
-            close(fd);
-            return;
-        }
-        for (int32_t i = u->accepted_size; i < size; i++)
-            grown[i].next = i + 1 < size ? i + 1 : -1;
-        node = u->accepted_size;
-        u->accepted = grown;
-        u->accepted_size = size;
-    }
-    u->accepted_free = u->accepted[node].next;
-    u->accepted[node].start = fd;
-    uring__hold(u->accepted, w, node);
-}
-
-static int uring__take_connection(uring *u, uring_watch *w)
-{
-    int32_t node = uring__unhold(u->accepted, w);
-    u->accepted[node].next = u->accepted_free;
-    u->accepted_free = node;
-    return u->accepted[node].start;
 }
 
 /* Talking to the kernel. */
@@ -242,47 +219,69 @@ static int uring__enable(uring *u)
     return 0;
 }
 
-/* Whether a call that talks to the kernel has failed for good. */
+/* Whether a call that talks to the kernel has failed for good; EAGAIN is want of memory (io_uring_enter(2)). */
 static int uring__has_failed(int result)
 {
     return result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY;
 }
 
-static struct io_uring_sqe *uring__request(uring *u, int kind, uint32_t subject)
+/* Makes room for a request, submitting what is there if need be. */
+static int uring__request(uring *u, int kind, uint32_t subject, struct io_uring_sqe **made)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
 
-    while (!sqe) {
+    for (int attempt = 0; !sqe; attempt++) {
         int result = uring__enable(u);
         if (result == 0)
             result = io_uring_submit(&u->ring);
-        if (uring__has_failed(result))
-            return NULL;
+        if (uring__has_failed(result) || (result < 0 && attempt == URING_PATIENCE))
+            return result;
         sqe = io_uring_get_sqe(&u->ring);
     }
     memset(sqe, 0, sizeof *sqe);
     sqe->user_data = (uint64_t)subject << 32 | (unsigned)kind;
-    return sqe;
+    *made = sqe;
+    return 0;
 }
 
 static int uring__cancel(uring *u, int kind, int32_t fd)
 {
-    struct io_uring_sqe *sqe = uring__request(u, URING_CANCEL, 0);
+    struct io_uring_sqe *sqe;
+    int result = uring__request(u, URING_CANCEL, 0, &sqe);
 
-    if (!sqe)
-        return -EIO;
+    if (result < 0)
+        return result;
     sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->fd = -1;
     sqe->addr = (uint64_t)(uint32_t)fd << 32 | (unsigned)kind;
     return 0;
 }
 
+static int uring__cancel_poll(uring *u, uring_watch *w, int32_t fd)
+{
+    int result = w->poll == URING_ARMED ? uring__cancel(u, URING_POLL, fd) : 0;
+
+    if (w->poll == URING_ARMED && result == 0)
+        w->poll = URING_CANCELLED;
+    return result;
+}
+
+static int uring__cancel_stream(uring *u, uring_watch *w, int32_t fd)
+{
+    int result = w->stream == URING_ARMED ? uring__cancel(u, URING_STREAM, fd) : 0;
+
+    if (w->stream == URING_ARMED && result == 0)
+        w->stream = URING_CANCELLED;
+    return result;
+}
+
 static int uring__poll(uring *u, int kind, int32_t fd, int mask, int multishot)
 {
-    struct io_uring_sqe *sqe = uring__request(u, kind, (uint32_t)fd);
+    struct io_uring_sqe *sqe;
+    int result = uring__request(u, kind, (uint32_t)fd, &sqe);
 
-    if (!sqe)
-        return -EIO;
+    if (result < 0)
+        return result;
     /* Named, or the kernel drops them where it looks again before it reports. */
     io_uring_prep_poll_add(sqe, fd, (unsigned)mask | POLLERR | POLLHUP);
     sqe->len = multishot ? IORING_POLL_ADD_MULTI : 0;
@@ -293,21 +292,16 @@ static int uring__poll(uring *u, int kind, int32_t fd, int mask, int multishot)
 
 static int uring__start_stream(uring *u, uring_watch *w, int32_t fd)
 {
-    struct io_uring_sqe *sqe = uring__request(u, URING_STREAM, (uint32_t)fd);
+    struct io_uring_sqe *sqe;
+    int result = uring__request(u, URING_STREAM, (uint32_t)fd, &sqe);
 
-    if (!sqe)
-        return -EIO;
+    if (result < 0)
+        return result;
     sqe->fd = fd;
-    if (w->role == URING_LISTENER) {
-        sqe->opcode = IORING_OP_ACCEPT;
-        sqe->accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
-        sqe->ioprio = IORING_ACCEPT_MULTISHOT;
-    } else {
-        sqe->opcode = IORING_OP_RECV;
-        sqe->ioprio = IORING_RECV_MULTISHOT;
-        sqe->flags = IOSQE_BUFFER_SELECT;
-        sqe->buf_group = URING_GROUP;
-    }
+    sqe->opcode = IORING_OP_RECV;
+    sqe->ioprio = IORING_RECV_MULTISHOT;
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = URING_GROUP;
     w->stream = URING_ARMED;
     u->under_way++;
     return 0;
@@ -316,9 +310,8 @@ static int uring__start_stream(uring *u, uring_watch *w, int32_t fd)
 /* Brings what is under way for a descriptor in line with what is wanted of it. */
 static int uring__update(uring *u, uring_watch *w, int32_t fd)
 {
-    int reads = w->registered && w->interest & NC_READ && w->role != URING_PLAIN;
+    int reads = w->registered && w->interest & NC_READ && w->role == URING_CONNECTION;
     int by_stream = reads && !w->direct && !w->ended;
-    int full = w->role == URING_LISTENER && w->held >= URING_HELD_CONNECTIONS;
     int mask = 0;
     int result = 0;
 
@@ -326,21 +319,20 @@ static int uring__update(uring *u, uring_watch *w, int32_t fd)
         mask |= POLLOUT;
     if (w->registered && w->interest & NC_READ && (!reads || (w->direct && !w->ended)))
         mask |= POLLIN;
-    if (by_stream && !full && w->stream == URING_IDLE)
+    if (!by_stream)
+        result = uring__cancel_stream(u, w, fd);
+    else if (w->stream == URING_IDLE)
         result = uring__start_stream(u, w, fd);
-    else if (w->stream == URING_ARMED && (!by_stream || full)) {
-        result = uring__cancel(u, URING_STREAM, fd);
-        w->stream = URING_CANCELLED;
-    }
     if (result < 0)
         return result;
-    if (w->poll == URING_ARMED && w->mask != mask) {
-        result = uring__cancel(u, URING_POLL, fd);
-        w->poll = URING_CANCELLED;
-    } else if (w->poll == URING_IDLE && w->registered && (mask || !by_stream)) {
-        result = uring__poll(u, URING_POLL, fd, mask, w->interest & NC_EDGE);
-        w->poll = URING_ARMED;
-        w->mask = (int16_t)mask;
+    if (w->poll == URING_ARMED && w->mask != mask)
+        return uring__cancel_poll(u, w, fd);
+    if (w->poll == URING_IDLE && w->registered && (mask || !by_stream)) {
+        result = uring__poll(u, URING_POLL, fd, mask, w->interest & NC_EDGE || w->halved);
+        if (result == 0) {
+            w->poll = URING_ARMED;
+            w->mask = (int16_t)mask;
+        }
     }
     return result;
 }

@@ -95,7 +95,6 @@ int nc_io_uring_open_as(nc_poller *poller, int mode)
         return -errno;
     madvise(u, sizeof *u, MADV_WIPEONFORK);
     u->waker = -1;
-    u->accepted_free = -1;
     u->batch = 1;
     u->ready.first = u->later.first = -1;
     poller->handle = (nc_socket)(intptr_t)u;
@@ -124,9 +123,9 @@ static int uring__end_requests(uring *u)
 
     if (result < 0)
         return result;
-    sqe = uring__request(u, URING_CANCEL, 0);
-    if (!sqe)
-        return -EIO;
+    result = uring__request(u, URING_CANCEL, 0, &sqe);
+    if (result < 0)
+        return result;
     sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->fd = -1;
     sqe->cancel_flags = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY;
@@ -174,7 +173,6 @@ void nc_io_uring_close(nc_poller *poller)
             munmap(u->group, URING_BUFFERS * (sizeof(struct io_uring_buf) + URING_BUFFER_SIZE));
         for (int i = 0; i < URING_PAGES; i++)
             free(u->pages[i]);
-        free(u->accepted);
     } else if (poller->ring >= 0) { /* a copy, in the child of a fork */
         close((int)poller->ring);
     }

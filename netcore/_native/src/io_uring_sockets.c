@@ -1,4 +1,4 @@
-/* The sockets that go with the ring: multishot receive and accept, and the sends of a turn submitted together.
+/* The sockets that go with the ring: multishot receive, and the sends of a turn submitted together.
  *
  * A socket that is not registered for reading is read in the plain way, and so is one that the provided
  * buffers ran out for, until it has little to read: bulk data is dearer in small buffers than in recv(2).
@@ -13,7 +13,7 @@ static int uring__role(nc_socket socket)
         return URING_PLAIN;
     size = sizeof listens;
     getsockopt((int)socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
-    return listens ? URING_LISTENER : URING_CONNECTION;
+    return listens ? URING_PLAIN : URING_CONNECTION;
 }
 
 int nc_io_uring_adopt(nc_poller *poller, nc_socket socket, int interest)
@@ -24,35 +24,6 @@ int nc_io_uring_adopt(nc_poller *poller, nc_socket socket, int interest)
     if (!u)
         return -EBADF;
     return uring__add(u, socket, interest, w && w->role ? w->role : uring__role(socket));
-}
-
-int nc_io_uring_accept(nc_poller *poller, nc_socket listener, int capacity, nc_socket *sockets,
-                       unsigned char *names, int *error)
-{
-    uring *u = uring__of(poller);
-    uring_watch *w = u ? uring__find(u, listener) : NULL;
-    int count = 0;
-
-    if (w && !w->held && w->stream == URING_CANCELLED)
-        uring__settle(u, w);
-    if (!w || (!w->held && !w->ended && w->stream == URING_IDLE))
-        return nc_accept(listener, capacity, sockets, names, error);
-    *error = 0;
-    while (count < capacity && w->held) {
-        struct sockaddr_storage name;
-        socklen_t size = sizeof name;
-        int fd = uring__take_connection(u, w);
-        if (getpeername(fd, (struct sockaddr *)&name, &size) < 0)
-            size = 0; /* reset in the meantime: served without a name, as a receive will tell */
-        sockets__pack_name(&name, size, names + (size_t)count * NC_NAME_SIZE);
-        sockets[count++] = fd;
-    }
-    if (!w->held && w->ended) {
-        *error = w->result;
-        w->ended = 0;
-        uring__later(u, w, (int32_t)listener);
-    }
-    return count;
 }
 
 /* Copies what is held, up to `cap` bytes. */
@@ -68,7 +39,7 @@ static intptr_t uring__take_held(uring *u, uring_watch *w, char *arena, size_t c
         held->start += (int32_t)size;
         held->size -= (int32_t)size;
         if (!held->size)
-            uring__recycle(u, uring__unhold(u->held, w));
+            uring__recycle(u, uring__unhold(u, w));
     }
     return (intptr_t)used;
 }
@@ -119,30 +90,59 @@ int nc_io_uring_receive(nc_poller *poller, int count, const nc_socket *sockets, 
     return i;
 }
 
-/* Submits the sends noted so far and writes down what they left over; returns how many had trouble. */
+/* Whether the kernel has yet to tell what came of a send. */
+static int uring__awaits_sends(const uring *u)
+{
+    for (int i = 0; i < u->sending; i++)
+        if (u->sends[i].state == URING_NOTED)
+            return 1;
+    return 0;
+}
+
+/* Makes nothing of the sends that the kernel has not taken, since what they point at is freed soon. Those that it
+ * has taken are carried out: with MSG_DONTWAIT none outlasts the call that submits it. */
+static void uring__withdraw_sends(uring *u)
+{
+    struct io_uring_sq *queue = &u->ring.sq;
+    unsigned taken = io_uring_smp_load_acquire(queue->khead);
+
+    for (unsigned at = taken; at != queue->sqe_tail; at++) {
+        struct io_uring_sqe *sqe = &queue->sqes[at & queue->ring_mask];
+        if ((sqe->user_data & 0xff) != URING_SEND)
+            continue;
+        u->sends[sqe->user_data >> 32].state = URING_WITHDRAWN;
+        u->under_way--;
+        io_uring_prep_nop(sqe);
+        sqe->user_data = URING_CANCEL; /* of which nobody waits to hear */
+    }
+}
+
+/* Submits the sends noted so far and writes down what they left over; returns how many had trouble. What the ring
+ * would not take is sent without it. */
 static int uring__submit_sends(uring *u, int count, const nc_socket *sockets, const size_t *lengths,
                                intptr_t *unsent)
 {
     int troubled = 0;
-    int waiting = u->sending;
+    int result = 0;
 
-    for (int again = 0; waiting; again = 1) {
-        int result = again ? io_uring_submit_and_get_events(&u->ring) : io_uring_submit(&u->ring);
+    for (int again = 0; uring__awaits_sends(u); again++) {
+        result = again ? io_uring_submit_and_get_events(&u->ring) : io_uring_submit(&u->ring);
         uring__reap(u);
-        waiting = 0;
-        for (int i = 0; i < u->sending && !waiting; i++)
-            waiting = u->sends[i].result == INT_MIN;
-        if (uring__has_failed(result))
+        if (uring__has_failed(result) || again == URING_PATIENCE)
             break;
     }
+    if (uring__awaits_sends(u))
+        uring__withdraw_sends(u);
     for (int i = 0; i < u->sending; i++) {
-        const uring_sending *sent = &u->sends[i];
-        int n = sent->result == INT_MIN ? -EIO : sent->result;
+        uring_sending *sent = &u->sends[i];
+        intptr_t n = sent->state == URING_SENT ? sent->result : -EIO;
+        if (sent->state == URING_WITHDRAWN)
+            n = sockets__send_vector(sockets[sent->first], sent->message.msg_iov, (int)sent->message.msg_iovlen);
         if (n >= 0 && (size_t)n == sent->total)
             continue;
         troubled++;
         sockets__leave(sent->first, sent->last, count, sockets, lengths, n > 0 ? (size_t)n : 0, unsent);
-        if (n < 0 && !sockets__would_block(-n))
+        if (n < 0 && !sockets__would_block((int)-n))
             unsent[sent->first] = n;
     }
     u->sending = u->parts = 0;
@@ -180,10 +180,12 @@ static void uring__gather(uring *u, uring_sending *sending, int count, const nc_
 static int uring__note_send(uring *u, uring_sending *sending, nc_socket socket)
 {
     const struct iovec *vector = sending->message.msg_iov;
-    struct io_uring_sqe *sqe = uring__request(u, URING_SEND, (uint32_t)u->sending);
+    struct io_uring_sqe *sqe;
+    int result = uring__request(u, URING_SEND, (uint32_t)u->sending, &sqe);
 
-    if (!sqe)
-        return -EIO;
+    if (result < 0)
+        return result;
+    sqe->user_data |= (u->batch & URING_BATCHES) << 8;
     sqe->fd = (int)socket;
     sqe->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     if (sending->message.msg_iovlen == 1) {
@@ -195,8 +197,6 @@ static int uring__note_send(uring *u, uring_sending *sending, nc_socket socket)
         sqe->addr = (uint64_t)(uintptr_t)&sending->message;
         sqe->len = 1;
     }
-    u->parts += (int)sending->message.msg_iovlen;
-    u->sending++;
     u->under_way++;
     return 0;
 }
@@ -222,19 +222,18 @@ int nc_io_uring_send(nc_poller *poller, int count, const nc_socket *sockets, con
             w->batch == u->batch)
             troubled += uring__submit_sends(u, count, sockets, lengths, unsent);
         sending = &u->sends[u->sending];
-        *sending = (uring_sending){.first = i, .result = INT_MIN};
+        *sending = (uring_sending){.first = i};
         uring__gather(u, sending, count, sockets, lengths, &joined, pointers);
         for (; i < sending->last; i++)
             skip |= unsent[i] != 0; /* of the whole group: an empty chunk is never left over */
         if (skip || sending->total == 0)
             continue;
-        if (w && uring__note_send(u, sending, sockets[sending->first]) == 0) {
+        if (!w || uring__note_send(u, sending, sockets[sending->first]) < 0)
+            sending->state = URING_WITHDRAWN;
+        else
             w->batch = u->batch;
-        } else {
-            troubled++;
-            sockets__leave(sending->first, i, count, sockets, lengths, 0, unsent);
-            unsent[sending->first] = -EIO;
-        }
+        u->parts += (int)sending->message.msg_iovlen;
+        u->sending++;
     }
     return troubled + uring__submit_sends(u, count, sockets, lengths, unsent);
 }
@@ -257,10 +256,7 @@ int nc_io_uring_release(nc_poller *poller, int count, const nc_socket *sockets)
         if (!w || settled < 0)
             continue;
         while (w->held)
-            if (w->role == URING_LISTENER)
-                nc_reset(uring__take_connection(u, w)); /* as the kernel does with its backlog */
-            else
-                uring__recycle(u, uring__unhold(u->held, w));
+            uring__recycle(u, uring__unhold(u, w));
         w->registered = w->interest = w->role = w->direct = w->ended = w->ready = 0;
     }
     return result;

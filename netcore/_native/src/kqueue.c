@@ -2,7 +2,7 @@
  *
  * Changes of interest are written down and given to the kernel by the wait, in the one call of kevent(2) that
  * also collects the events; only removals go at once, because a descriptor may be closed right after. What is
- * wrong with a descriptor is told by nc_kqueue_control where fcntl(2) can see it, else by the wait, as an error
+ * wrong with a descriptor is told by nc_kqueue_control where fstat(2) can see it, else by the wait, as an error
  * of the descriptor: kevent puts the changes that failed in front of the events (EV_ERROR).
  *
  * The kernel's facts this rests on:
@@ -207,8 +207,8 @@ int nc_kqueue_control(nc_poller *poller, int operation, nc_socket socket, int in
         kqueue__remove(poller, socket, old);
         return 0;
     }
-    if (operation == NC_ADD && fcntl((int)socket, F_GETFD) < 0)
-        return -errno;
+    if (operation == NC_ADD)
+        result = platform__check_descriptor(socket);
     for (int direction = NC_READ; direction <= NC_WRITE && result == 0; direction <<= 1) {
         int is_wanted = kqueue__filters(wanted) & direction;
         if (stays_as_it_is && is_wanted && old & direction)

@@ -76,7 +76,7 @@ void nc_iocp_close(nc_poller *poller);
 
 /* io_uring, beside a poller's functions: built says whether there was a liburing at build time; open_as
  * leaves out the first `mode` of the ways to set up a ring, each asking less of the kernel than the one
- * before; adopt registers a socket whose bytes or connections the ring is to fetch. In a forked child nothing
+ * before; adopt registers a socket whose bytes the ring is to fetch. In a forked child nothing
  * works but wake and close. */
 int nc_io_uring_built(void);
 int nc_io_uring_open(nc_poller *poller);
@@ -152,8 +152,6 @@ int nc_reset(nc_socket socket); /* close with RST instead of FIN */
 
 /* The same over a ring that may hold what they ask for. release ends what the ring does with sockets, and
  * comes before they are closed. On a poller that is closed they do what the functions above do. */
-int nc_io_uring_accept(nc_poller *poller, nc_socket listener, int capacity, nc_socket *sockets,
-                       unsigned char *names, int *error);
 int nc_io_uring_receive(nc_poller *poller, int count, const nc_socket *sockets, char *arena, size_t room,
                         size_t cap, intptr_t *results);
 intptr_t nc_io_uring_receive_one(nc_poller *poller, nc_socket socket, char *arena, size_t cap);

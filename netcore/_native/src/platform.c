@@ -83,6 +83,21 @@ static int platform__milliseconds(double timeout)
 }
 #endif
 
+#if !defined(_WIN32)
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* Refuses what is closed, and files and directories, as epoll_ctl(2) does: they are always ready. */
+static int platform__check_descriptor(nc_socket socket)
+{
+    struct stat status;
+
+    if (fstat((int)socket, &status) < 0)
+        return -errno;
+    return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
+}
+#endif
+
 #ifdef NC_HAVE_EPOLL
 #include "epoll.c"
 #else

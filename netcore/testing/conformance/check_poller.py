@@ -9,6 +9,7 @@ from netcore.poll import Poller
 from netcore.testing.conformance.descriptor_rules import DESCRIPTOR_RULES
 from netcore.testing.conformance.poller_bench import PollerBench
 from netcore.testing.conformance.readiness_rules import KERNEL_READINESS_RULES, READINESS_RULES
+from netcore.testing.conformance.resting_rules import KERNEL_RESTING_RULES, RESTING_RULES
 from netcore.testing.conformance.rules import put_to_test, run_rules
 from netcore.testing.conformance.waiting_rules import (
     KERNEL_WAITING_RULES,
@@ -18,8 +19,17 @@ from netcore.testing.conformance.waiting_rules import (
 
 __all__ = ["check_poller"]
 
-_KERNEL_RULES: Final = KERNEL_READINESS_RULES + KERNEL_WAITING_RULES
-_RULES: Final = (looks_without_waiting, *READINESS_RULES, *WAITING_RULES, *_KERNEL_RULES, *DESCRIPTOR_RULES)
+_KERNEL_RULES: Final = (*KERNEL_READINESS_RULES, *KERNEL_WAITING_RULES, *KERNEL_RESTING_RULES)
+_RULES: Final = (
+    looks_without_waiting,
+    *READINESS_RULES,
+    *WAITING_RULES,
+    *KERNEL_READINESS_RULES,
+    *KERNEL_WAITING_RULES,
+    *DESCRIPTOR_RULES,
+    *RESTING_RULES,
+    *KERNEL_RESTING_RULES,
+)
 """Looking comes first, since all others rely on it and would hang."""
 
 
