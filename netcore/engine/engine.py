@@ -80,6 +80,7 @@ class Engine(EngineView):
         self._life = Lifecycle()
         self._assembly = EMPTY
         self._hosted: list[Loop] = []
+        self._stops_accepting = False
 
     def __enter__(self) -> Engine:
         """Starts the engine, unless it is running."""
@@ -272,11 +273,14 @@ class Engine(EngineView):
             EngineNotRunningError: The engine is not running.
         """
         self._life.check_running("stop_accepting")
+        self._stops_accepting = True
         for loop in self.loops:
             loop.post(loop.stop_accepting)
 
     def drain(self, timeout: float) -> bool:
-        """Waits for the connections to end by themselves, up to their ``on_close``.
+        """Waits for the connections to end by themselves, up to their ``on_close`` and closed descriptor.
+
+        Those that are not open yet count, too: accepted, dialled or enrolled, and whatever they wait for.
 
         Args:
             timeout: Seconds to wait at most.
@@ -345,8 +349,14 @@ class Engine(EngineView):
         raise ValueError(f"the engine does not listen on {str(wanted or 'any address')!r}")
 
     def _unfinished(self) -> int:
-        """Counts the connections whose ``on_close`` has not returned yet."""
-        return sum(loop.connection_count + loop.parting for loop in self.loops)
+        """Counts the connections that are not over, in the order in which they move from loop to loop.
+
+        One that is under way all the time is met in one place at least: it is looked for in the next only
+        after the one before. Listeners that are about to close may still accept.
+        """
+        listening = self._stops_accepting and any(loop.listening for loop in self.loops)
+        placing = sum(loop.placing for loop in self.loops)
+        return listening + placing + sum(loop.unfinished for loop in self.loops)
 
     def _on_own_thread(self) -> bool:
         return any(loop.in_loop() for loop in self.loops) or self._life.on_ending_thread()

@@ -14,6 +14,7 @@ from netcore.eventloop.arrivals import Phase
 from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
 from netcore.eventloop.site import Site
+from netcore.handler import Timer
 from netcore.poll import Interest
 from netcore.sockets import duplicate, unpack_name
 
@@ -81,8 +82,12 @@ class Acceptor:
         self._pick = pick
         self._watching = False
         self._closed = False
+        self._retry: Timer | None = None
         self._complaints = Complaints(site.clock)
         self._reserve = Reserve()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.listener.address}>"
 
     def start(self) -> None:
         """Begins, or begins again, to accept."""
@@ -93,8 +98,14 @@ class Acceptor:
                 self._site.watchers.attend(self.listener.fd, self, Interest.READ)
             except OSError as error:
                 self._failed(error.errno or errno.EIO)
+            except BaseException as error:
+                self._site.charge(self, error)
             else:
                 self._watching = True
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``: leaves the listener alone for a little while."""
+        self._back_off()
 
     def close(self) -> None:
         """Stops for good and closes the listener; connections not yet accepted are reset by the system."""
@@ -102,9 +113,11 @@ class Acceptor:
             self._pause()
             self._closed = True
             self._reserve.spend()
-            with self._site.descriptor_lock:
-                self._site.sockets.close([self.listener.fd])
-            self.listener.cleanup()
+            self._site.descriptors.close([self.listener.fd])
+            try:
+                self.listener.cleanup()
+            except BaseException as error:
+                self._site.charge(self, error)
 
     def abandon(self) -> int:
         """Lets go of the listener, in a forked child, and returns its descriptor, which is left to close."""
@@ -136,32 +149,46 @@ class Acceptor:
         if not places:
             self._pause()  # the gate calls _resume
             return
-        accepted, error = self._site.sockets.accept(self.listener.fd, places)
-        if gate is not None and reserves:
-            gate.give_back(places - len(accepted))
-        elif gate is not None and accepted:
+        site = self._site
+        site.placing = 1  # what the kernel is about to give counts already
+        accepted: list[tuple[int, bytes]] = []
+        try:
+            accepted, error = site.sockets.accept(self.listener.fd, places)
+        finally:
+            site.placing = len(accepted)
+            if gate is not None and reserves:
+                gate.give_back(places - len(accepted))
+        if gate is not None and not reserves:
             # Places only for those who are here: another loop's must not be refused for want of ours.
-            places = gate.take(len(accepted), self._resume)
+            places = gate.take(len(accepted), self._resume) if accepted else 0
             self._refuse(accepted[places:])
             del accepted[places:]
+            site.placing = places
         for fd, name in accepted:
-            self._place(fd, name)
+            try:
+                self._place(fd, name)
+            except BaseException as raised:
+                site.charge(None, raised)
+            site.placing -= 1
         if error:
             self._failed(-error)
 
     def _place(self, fd: int, name: bytes) -> None:
-        destination = self._here if self._pick is None else self._pick(unpack_name(name))
-        if destination is self._here:
-            destination.admit(fd, name, self.listener)
-        else:
-            destination.hand_over(fd, name, self.listener)
+        """Gives an accepted descriptor to its loop; if that cannot be found, or told, it is closed."""
+        try:
+            destination = self._here if self._pick is None else self._pick(unpack_name(name))
+            if destination is not self._here:
+                destination.hand_over(fd, name, self.listener)
+                return
+        except BaseException:
+            self._site.descriptors.discard(fd)
+            raise
+        destination.admit(fd, name, self.listener)
 
     def _refuse(self, accepted: list[tuple[int, bytes]]) -> None:
-        sockets = self._site.sockets
         self._site.counters.refused += len(accepted)
         for fd, _ in accepted:
-            sockets.attach(fd)
-            sockets.reset(fd)
+            self._site.descriptors.refuse(fd)
 
     def _failed(self, code: int) -> None:
         """Waits a little, since the listener stays readable and would spin the loop.
@@ -179,8 +206,16 @@ class Acceptor:
                 turned_away,
                 _RETRY,
             )
+        self._back_off()
+
+    def _back_off(self) -> None:
         self._pause()
-        self._site.schedule(_RETRY, self.start)
+        if not self._closed and self._retry is None:
+            self._retry = self._site.schedule(_RETRY, self._start_again)
+
+    def _start_again(self) -> None:
+        self._retry = None
+        self.start()
 
     def _turn_away(self) -> int:
         """Resets who waits for a descriptor, by means of the one in reserve; returns how many they were."""

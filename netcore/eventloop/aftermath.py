@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from netcore.connection import Outbox, Settling
+from collections.abc import Callable
+
+from netcore.connection import Outbox, Payer, Settling
 from netcore.eventloop.departures import Departures
 
 __all__ = ["Aftermath"]
@@ -14,13 +16,20 @@ class Aftermath:
     Args:
         outbox: What is sent first.
         departures: Those that are closed last.
+        charge: Has one pay for its own consequences; see ``Host.charge``.
 
     Attributes:
         unsettled: What ``settle`` is to call, in that order; see ``Host.settle_later``.
     """
 
-    def __init__(self, outbox: Outbox, departures: Departures) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        departures: Departures,
+        charge: Callable[[Payer | None, BaseException], object],
+    ) -> None:
         self._outbox = outbox
+        self._charge = charge
         self._departures = departures
         self.unsettled: dict[Settling, None] = {}
 
@@ -30,11 +39,18 @@ class Aftermath:
         outbox.flush()
         while self.unsettled:
             unsettled, self.unsettled = self.unsettled, {}
-            for each in unsettled:
-                # What on_writable of the one before has written must not come after a FIN.
-                if outbox.entries or outbox.producers:
-                    outbox.flush()
-                each.settle()
+            rest = iter(unsettled)
+            each: Settling | None = None
+            while True:
+                try:
+                    for each in rest:
+                        # What on_writable of the one before has written must not come after a FIN.
+                        if outbox.entries or outbox.producers:
+                            outbox.flush()
+                        each.settle()
+                    break
+                except BaseException as error:
+                    self._charge(each, error)
             self._departures.bury()
             outbox.flush()
 

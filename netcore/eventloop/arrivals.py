@@ -18,6 +18,7 @@ from netcore.address import Address
 from netcore.connection import UNWATCHED, StreamConnection
 from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.connections import Connections
+from netcore.eventloop.faults import as_exception
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.poll import Interest, Readiness
@@ -106,7 +107,7 @@ class Arrivals:
 
     @property
     def count(self) -> int:
-        """How many there are. Any thread."""
+        """How many there are, up to the moment that they count among the connections. Any thread."""
         return len(self._under_way)
 
     def begin(
@@ -117,9 +118,14 @@ class Arrivals:
         Returns:
             What fails it, with an error, unless it has come through.
         """
-        arrival = _Arrival(self._site, newcomer, phases, self._pass, self._fail)
-        self._under_way[newcomer.fd] = arrival
-        self._connections.arriving.pop(newcomer.fd, None)  # second, so that it is always counted
+        try:
+            arrival = _Arrival(self._site, newcomer, phases, self._pass, self._fail)
+            self._under_way[newcomer.fd] = arrival
+        except BaseException:
+            self._site.descriptors.reset(newcomer.fd)
+            raise
+        finally:
+            self._connections.arriving.pop(newcomer.fd, None)  # second, so that it is always counted
         if self._connections.turning_away:  # and on another thread, if the loop has ended
             arrival.fail(OSError(errno.ECONNABORTED, "the loop is stopping"))
         else:
@@ -129,6 +135,11 @@ class Arrivals:
     def _pass(self, arrival: _Arrival) -> None:
         newcomer = arrival.newcomer
         newcomer.opening()
+
+        def prepare(conn: StreamConnection) -> None:
+            self._under_way.pop(newcomer.fd, None)  # it counts among the connections from here on
+            arrival.prepare(conn)
+
         try:
             conn = self._connections.establish(
                 newcomer.fd,
@@ -137,28 +148,26 @@ class Arrivals:
                 newcomer.local,
                 newcomer.context,
                 arrival.interest,
-                arrival.prepare,
+                prepare,
             )
-        except Exception as error:
+        except BaseException as error:
+            self._under_way.pop(newcomer.fd, None)
             self._report(error)
-            newcomer.failed(error)
+            newcomer.failed(as_exception(error))
+            if not isinstance(error, Exception):
+                raise
         else:
             newcomer.opened(conn)
-        finally:
-            self._under_way.pop(newcomer.fd, None)
 
     def _fail(self, arrival: _Arrival, error: Exception) -> None:
         site = self._site
         newcomer = arrival.newcomer
         self._under_way.pop(newcomer.fd, None)
-        with site.descriptor_lock:
-            site.sockets.close([newcomer.fd])
-        if site.shared.gate is not None:
-            site.shared.gate.give_back(1)
+        site.descriptors.close([newcomer.fd])
         self._report(error)
         newcomer.failed(error)
 
-    def _report(self, error: Exception) -> None:
+    def _report(self, error: BaseException) -> None:
         site = self._site
         site.counters.unopened += 1
         if not site.stopping and (times := self._complaints.due()):
@@ -221,8 +230,10 @@ class _Arrival:
     def _guarded(self, step: Callable[[], object]) -> None:
         try:
             step()
-        except Exception as error:
-            self.fail(error)
+        except BaseException as error:
+            self.fail(as_exception(error))
+            if not isinstance(error, Exception):
+                self._site.charge(None, error)
 
     def _take(self, readiness: int) -> None:
         if self._unsent:
@@ -298,6 +309,10 @@ class _Arrival:
 
     def _too_late(self) -> None:
         self.fail(TimeoutError(errno.ETIMEDOUT, "what has to pass before the connection opens took too long"))
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``."""
+        self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """Ends it without a connection."""

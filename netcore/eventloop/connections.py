@@ -51,8 +51,8 @@ class Connections:
 
     @property
     def count(self) -> int:
-        """How many there are, those arriving included; a server's datagrams do not count. Any thread."""
-        return len(self.streams) + len(self.arriving) + len(self._dialled)
+        """How many there are, without those arriving; a server's datagrams do not count. Any thread."""
+        return len(self.streams) + len(self._dialled)
 
     @property
     def outbound_buffered(self) -> int:
@@ -92,9 +92,10 @@ class Connections:
 
         Raises:
             OSError: The poller refuses it, or the loop takes no more connections.
-            Exception: That of ``prepare``.
+            Exception: Another one of the poller's, or that of ``prepare``.
         """
         site = self._site
+        conn: StreamConnection | None = None
         try:
             if self.turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
@@ -102,42 +103,42 @@ class Connections:
                 site.poller.register(fd, self._first_interest)
             elif interest != self._first_interest:
                 site.poller.modify(fd, self._first_interest)
-        except OSError:
+            interest = self._first_interest
+            conn = self._stream_class(site, fd, network, remote, local)
+            conn.context = context
+            conn.interest = interest
+            self.streams[fd] = conn
+            self.arriving.pop(fd, None)  # second, so that nobody sees the connection neither here nor there
+            self._by_id[conn.id] = conn
+            if prepare is not None:
+                prepare(conn)
+            if site.limits.idle_timeout:
+                conn.set_deadline(site.limits.idle_timeout)
+        except BaseException:
+            if conn is not None:
+                self._disown(conn)
             self._turn_down(fd, interest)
             raise
-        conn = self._stream_class(site, fd, network, remote, local)
-        conn.context = context
-        conn.interest = self._first_interest
-        self.streams[fd] = conn
-        self.arriving.pop(fd, None)  # second, so that nobody sees the connection neither here nor there
-        self._by_id[conn.id] = conn
-        if prepare is not None:
-            try:
-                prepare(conn)
-            except Exception:
-                conn.wire = -1
-                conn.abandon()  # nobody has heard of it, so nobody is told
-                conn.forget_input()
-                del self.streams[fd], self._by_id[conn.id]
-                self._turn_down(fd, conn.interest)
-                raise
-        if site.limits.idle_timeout:
-            conn.set_deadline(site.limits.idle_timeout)
         run(site, conn, site.handler.on_open)
         if prepare is not None and conn.inbound_buffered and conn.receiving:
             run(site, conn, site.handler.on_traffic)
         return conn
 
+    def _disown(self, conn: StreamConnection) -> None:
+        """Forgets one that has not been opened: nobody has heard of it, so nobody is told."""
+        self.streams.pop(conn.fd, None)
+        self._by_id.pop(conn.id, None)
+        conn.wire = -1
+        conn.abandon()
+        conn.forget_input()
+
     def _turn_down(self, fd: int, interest: int) -> None:
         """Resets what has not become a connection."""
-        site = self._site
         self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
         if interest != UNWATCHED:
-            with suppress(OSError):
-                site.poller.unregister(fd)
-        site.sockets.reset(fd)
-        if site.shared.gate is not None:
-            site.shared.gate.give_back(1)
+            with suppress(Exception):
+                self._site.poller.unregister(fd)
+        self._site.descriptors.reset(fd)
 
     def establish_datagrams(
         self, fd: int, family: int, remote: Address, local: Address | None, context: object
@@ -146,24 +147,29 @@ class Connections:
 
         Raises:
             OSError: The poller refuses it, or the loop takes no more connections; the socket is closed then.
+            Exception: Another one of the poller's, likewise.
         """
         site = self._site
-        conn = self._datagram_class(site, fd, family, remote, local)
+        conn: DatagramConnection | None = None
         try:
             if self.turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
+            conn = self._datagram_class(site, fd, family, remote, local)
             site.watchers.attend(fd, DatagramReader(site, conn), self._first_interest)
-        except OSError:
-            site.sockets.close([fd])
-            if site.shared.gate is not None:
-                site.shared.gate.give_back(1)
+            conn.context = context
+            conn.interest = self._first_interest
+            self._dialled[fd] = conn
+            self._by_id[conn.id] = conn
+            if site.limits.idle_timeout:
+                conn.set_deadline(site.limits.idle_timeout)
+        except BaseException:
+            if conn is not None:
+                self._dialled.pop(fd, None)
+                self._by_id.pop(conn.id, None)
+                conn.abandon()
+            site.watchers.neglect(fd)
+            site.descriptors.close([fd])
             raise
-        conn.context = context
-        conn.interest = self._first_interest
-        self._dialled[fd] = conn
-        self._by_id[conn.id] = conn
-        if site.limits.idle_timeout:
-            conn.set_deadline(site.limits.idle_timeout)
         run(site, conn, site.handler.on_open)
         return conn
 
@@ -177,13 +183,19 @@ class Connections:
         """Begins to close every connection, and refuses new ones."""
         self.turning_away = True
         for conn in list(self._by_id.values()):
-            conn.shut_down()
+            try:
+                conn.shut_down()
+            except BaseException as error:
+                self._site.charge(conn, error)
 
     def reset_all(self, error: Exception | None) -> None:
         """Resets every connection, and refuses new ones; ``on_close`` is told the error."""
         self.turning_away = True
         for conn in list(self._by_id.values()):
-            conn.reset(CloseReason.SHUTDOWN, error)
+            try:
+                conn.reset(CloseReason.SHUTDOWN, error)
+            except BaseException as raised:
+                self._site.charge(conn, raised)
 
     def abandon(self) -> list[int]:
         """Lets go of all connections, in a forked child; returns their descriptors, which are left to close.

@@ -10,12 +10,16 @@ from netcore.connection import CheckedDatagramConn, DatagramConn, DatagramPort
 from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.datagram_reader import DatagramReader
 from netcore.eventloop.site import Site
+from netcore.handler import Timer
 from netcore.poll import Interest
 from netcore.sockets import duplicate
 
 __all__ = ["DatagramListener"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+
+_RETRY = 0.1
+"""Seconds until a socket that could not be watched, or received from, is tried again."""
 
 
 class DatagramListener:
@@ -38,28 +42,48 @@ class DatagramListener:
         self._wants_write = False
         self._started = False
         self._closed = False
+        self._retry: Timer | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._port.local}>"
 
     def start(self) -> None:
-        """Begins to receive. The loop's thread."""
+        """Begins, or begins again, to receive. The loop's thread."""
         if not self._closed and not self._started:
             try:
                 self._site.watchers.attend(self._port.fd, self._reader, self._interest())
-            except OSError as error:
-                self._site.logger.error("cannot receive on %s: %s", self._port.local, error)
+            except BaseException as error:
+                self._site.charge(self, error)
             else:
                 self._started = True
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``: leaves the socket alone for a little while. What is written waits."""
+        self._pause()
+        if not self._closed and self._retry is None:
+            self._retry = self._site.schedule(_RETRY, self._start_again)
+
+    def _start_again(self) -> None:
+        self._retry = None
+        self.start()
+
+    def _pause(self) -> None:
+        self._started = False
+        self._site.watchers.neglect(self._port.fd)
 
     def close(self) -> None:
         """Sends what has been written and closes the socket; its datagrams cannot be answered any more."""
         if self._closed:
             return
         self._closed = True
-        self._port.outbox.settle()
-        self._started = False
-        self._site.watchers.neglect(self._port.fd)
+        try:
+            self._port.outbox.settle()
+        except BaseException as error:
+            self._site.charge(self, error)
+        self._pause()
         with self._site.descriptor_lock:
             self._port.outbox.close()
-            self._site.sockets.close([self._port.fd])
+        self._site.descriptors.close([self._port.fd])
 
     def abandon(self) -> int:
         """Lets go of the socket, in a forked child, and returns its descriptor, which is left to close."""
@@ -92,7 +116,10 @@ class DatagramListener:
         if on != self._wants_write:
             self._wants_write = on
             if self._started:
-                self._site.watchers.change(self._port.fd, self._interest())
+                try:
+                    self._site.watchers.change(self._port.fd, self._interest())
+                except BaseException as error:
+                    self._site.charge(self, error)
 
     def _interest(self) -> int:
         edge = _EDGE if self._site.limits.edge_chunk else 0

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 from typing import Protocol
 
-from netcore.connection import DatagramOutbox
+from netcore.connection import DatagramOutbox, Payer
 from netcore.eventloop.site import Site
 from netcore.poll import Readiness
 
@@ -22,7 +22,7 @@ _WRITABLE, _ERROR = int(Readiness.WRITABLE), int(Readiness.ERROR)
 _SENDABLE = int(Readiness.WRITABLE | Readiness.HANGUP | Readiness.ERROR)
 
 
-class Sink(Protocol):
+class Sink(Payer, Protocol):
     """Whose socket it is: a ``DatagramPort`` or a ``DatagramConnection``."""
 
     outbox: DatagramOutbox
@@ -65,8 +65,15 @@ class DatagramReader:
 
     def go_on(self) -> None:
         """Receives without waiting for readiness, which an edge tells only once. A task of each turn."""
-        if self._receive():
-            self._site.post(self.go_on)
+        try:
+            if self._receive():
+                self._site.post(self.go_on)
+        except BaseException as error:
+            self._site.charge(self, error)
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``: whose socket it is pays."""
+        self._sink.fault(error)
 
     def _receive(self) -> bool:
         """Takes one batch; edge-triggered, batch after batch until nothing is left or the chunk is full.

@@ -31,21 +31,48 @@ class Departures:
         self.lingering: dict[int, Linger] = {}
         self.parting = 0
 
+    @property
+    def count(self) -> int:
+        """How many there are. Any thread."""
+        return self.parting + len(self.lingering)
+
     def retire(self, conn: Retired) -> None:
         """See ``Host.retire``."""
-        if conn.interest != UNWATCHED:
-            conn.interest = UNWATCHED
-            with suppress(OSError):  # the system may have forgotten it already
-                self._site.poller.unregister(conn.fd)
+        if conn.ending is not None:
+            if conn.ending.left:
+                return
+            self._retired.append(conn)
+            conn.ending.left = True
+        else:
+            self._retired.append(conn)
         self.parting += 1  # first, so that nobody sees the connection neither here nor there
         self._connections.remove(conn)
-        self._retired.append(conn)
+        if conn.interest != UNWATCHED:
+            conn.interest = UNWATCHED
+            with suppress(Exception):  # the system may have forgotten it already
+                self._site.poller.unregister(conn.fd)
 
     def bury(self) -> None:
         """Closes the descriptors of the retired all at once, and tells the handler."""
         retired, self._retired = self._retired, []
         if not retired:
             return
+        try:
+            self._close(retired)
+        except BaseException as error:
+            self._site.charge(None, error)
+        for conn in retired:
+            if conn.ending is not None:
+                self._site.counters.closed[conn.ending.reason] += 1
+            try:
+                conn.ended()
+            except BaseException as error:
+                self._site.charge(None, error)
+            finally:
+                self.parting -= 1
+
+    def _close(self, retired: list[Retired]) -> None:
+        """Closes their descriptors, but for those whose peers would get a reset for it."""
         site = self._site
         sending = self._still_sending(retired)
         unread = sending.union(conn.fd for conn in retired if conn.leaves_input)
@@ -53,23 +80,15 @@ class Departures:
         with site.descriptor_lock:
             for conn in retired:
                 conn.remember_local_address()
-                if conn.ending is not None and conn.ending.reset:
-                    site.sockets.reset(conn.fd)
-                elif conn.fd not in unread:
-                    orderly.append(conn.fd)
-            site.sockets.close(orderly)
-        if site.shared.gate is not None:
-            site.shared.gate.give_back(len(retired))
+        for conn in retired:
+            if conn.ending is not None and conn.ending.reset:
+                site.descriptors.reset(conn.fd)
+            elif conn.fd not in unread:
+                orderly.append(conn.fd)
+        site.descriptors.close(orderly)
         for fd in unread:
             self.lingering[fd] = Linger(site, fd, self._over)
             self.lingering[fd].begin(idle=fd not in sending)
-        for conn in retired:
-            if conn.ending is not None:
-                site.counters.closed[conn.ending.reason] += 1
-            try:
-                conn.ended()
-            finally:
-                self.parting -= 1
 
     def _over(self, linger: Linger) -> None:
         self.lingering.pop(linger.fd, None)
@@ -78,10 +97,11 @@ class Departures:
         """Tells whose close would become a reset: for each in question the kernel is asked once more."""
         asked = [conn.fd for conn in retired if conn.may_leave_input]
         sending: set[int] = set()
-        while asked:
-            results = self._site.receive_aside(asked)
-            sending.update(fd for fd, n in zip(asked, results, strict=False) if n > 0)
-            asked = asked[len(results) :]
+        with suppress(Exception):  # then they are closed as if nothing came
+            while asked:
+                results = self._site.receive_aside(asked)
+                sending.update(fd for fd, n in zip(asked, results, strict=False) if n > 0)
+                asked = asked[len(results) :]
         return sending
 
     def hurry(self) -> None:

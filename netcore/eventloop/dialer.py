@@ -13,6 +13,7 @@ from netcore.errors import EngineNotRunningError, UnsupportedOperationError, Uns
 from netcore.eventloop.arrivals import Arrivals, Newcomer, Phase
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.dialing import Dial
+from netcore.eventloop.faults import as_exception
 from netcore.eventloop.race import Dialled
 from netcore.eventloop.site import Site
 from netcore.handler import Conn
@@ -48,7 +49,7 @@ class Dialer:
         self._connections = connections
         self._arrivals = arrivals
         # From the call on, so that no end of the loop passes them over. Any thread adds to them.
-        self._under_way: dict[Dial, None] = {}
+        self._under_way: dict[Dial, bool] = {}  # and whether it can still be given up
         self._joining: dict[Future[Conn], socket.socket] = {}
 
     def dial(
@@ -69,7 +70,7 @@ class Dialer:
             self._connected(dialled, context, phases, dial)
 
         dial = Dial(self._site, address, future, connected, self._ended)
-        self._under_way[dial] = None
+        self._under_way[dial] = True
         try:
             self._site.execute(self._start, dial, timeout)
         except BaseException:
@@ -90,16 +91,27 @@ class Dialer:
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()
         self._joining[future] = ours
-        self._site.post(self._join, remote, local, context, future)
+        try:
+            self._site.post(self._join, remote, local, context, future)
+        except BaseException:
+            self._joining.pop(future, None)
+            ours.close()
+            raise
         return future
+
+    @property
+    def count(self) -> int:
+        """Dials and enrolments under way, from the call until the connection is open. Any thread."""
+        return len(self._under_way) + len(self._joining)
 
     def fail_all(self, error: Exception) -> None:
         """Ends all dials under way, whatever one of them raises. The loop's thread."""
-        for dial in list(self._under_way):
+        for dial, undecided in list(self._under_way.items()):
             try:
-                dial.fail(error)
-            except Exception:
-                self._site.logger.exception("a dial of loop %d could not end in order", self._site.index)
+                if undecided:
+                    dial.fail(error)
+            except BaseException as raised:
+                self._site.charge(None, raised)
 
     def abandon(self) -> list[int]:
         """Lets go of all dials and sockets, in a forked child; returns the descriptors, left to be closed."""
@@ -110,7 +122,7 @@ class Dialer:
             disown(future, error)
         self._under_way.clear()
         self._joining.clear()
-        return fds
+        return [fd for fd in fds if fd >= 0]  # but for one that is joining right now
 
     def _start(self, dial: Dial, timeout: float | None) -> None:
         if dial.future.done():  # the loop's end was quicker
@@ -128,8 +140,11 @@ class Dialer:
         site = self._site
         counters = site.counters
         counters.dialled += 1
-        if site.shared.gate is not None:
-            site.shared.gate.add(1)
+        site.descriptors.add(dialled.fd)
+
+        def opening() -> None:
+            self._under_way[dial] = False
+            dial.finish()
 
         def failed(error: Exception) -> None:
             counters.dialled -= 1
@@ -142,17 +157,21 @@ class Dialer:
                 dialled.remote,
                 dialled.local,
                 context,
-                opening=dial.finish,
+                opening=opening,
                 opened=dial.succeed,
                 failed=failed,
             )
             dial.give_up_onward = self._arrivals.begin(newcomer, lambda: phases)
             return
-        dial.finish()
+        opening()
         try:
-            dial.succeed(self._make(dialled, context))
-        except Exception as error:
-            failed(error)
+            conn = self._make(dialled, context)
+        except BaseException as error:
+            failed(as_exception(error))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            dial.succeed(conn)
 
     def _make(self, dialled: Dialled, context: object) -> Conn:
         fd, network, remote, local = dialled.fd, dialled.network, dialled.remote, dialled.local
@@ -161,24 +180,35 @@ class Dialer:
         return self._connections.establish(fd, network, remote, local, context)
 
     def _join(self, remote: Address, local: Address, context: object, future: Future[Conn]) -> None:
+        sock = self._joining[future]
+        try:
+            if self._site.stopping:
+                sock.close()
+                raise _stopping(self._site)
+            conn = self._take_in(sock, remote, local, context)
+        except BaseException as error:
+            future.set_exception(as_exception(error))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            if not future.done():  # as in a child that on_open has forked
+                future.set_result(conn)
+        finally:
+            self._joining.pop(future, None)
+
+    def _take_in(self, sock: socket.socket, remote: Address, local: Address, context: object) -> Conn:
         site = self._site
-        sock = self._joining.pop(future)
-        if site.stopping:
-            sock.close()
-            future.set_exception(_stopping(site))
-            return
         datagrams = sock.type == socket.SOCK_DGRAM
         network = "udp" if datagrams else "unix" if sock.family == AF_UNIX else "tcp"
         family, fd = sock.family, sock.detach()
         site.counters.enrolled += 1
         try:
-            site.sockets.attach(fd)
-            if site.shared.gate is not None:
-                site.shared.gate.add(1)
-            future.set_result(self._make(Dialled(fd, family, network, remote, local), context))
-        except Exception as error:
+            site.descriptors.add(fd)
+            site.descriptors.admit(fd)
+            return self._make(Dialled(fd, family, network, remote, local), context)
+        except BaseException:
             site.counters.enrolled -= 1
-            future.set_exception(error)
+            raise
 
 
 def _stopping(site: Site, fate: str = "is stopping and takes no more connections") -> EngineNotRunningError:

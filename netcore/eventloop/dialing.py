@@ -71,9 +71,12 @@ class Dial:
         else:
             self._race.start(resolve(self._address))
 
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``."""
+        self.fail(error)
+
     def finish(self) -> None:
         """The attempt is over, and cannot fail any more by itself."""
-        self._ended(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._lookup is not None:
@@ -81,7 +84,9 @@ class Dial:
 
     def succeed(self, conn: Conn) -> None:
         """The connection is open."""
-        self.future.set_result(conn)
+        self._ended(self)
+        if not self.future.done():
+            self.future.set_result(conn)
 
     def fail(self, error: Exception) -> None:
         """Gives up; nothing happens if it has succeeded or failed already."""
@@ -92,6 +97,7 @@ class Dial:
             self._race.stop()
             self.finish()
         finally:  # whatever goes wrong in giving up
+            self._ended(self)
             if not self.future.done():
                 self._site.counters.dial_failures += 1
                 self.future.set_exception(error)

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import islice
+from typing import Protocol
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Lodger"]
+
+
+class Lodger(Protocol):
+    """Who has a place although its connection is over: a descriptor that lingers for the sake of its peer."""
+
+    def give_way(self, at_once: bool) -> None:
+        """Somebody else wants the place. Any thread.
+
+        Args:
+            at_once: Whether who wants it cannot wait.
+        """
 
 
 class Gate:
-    """Counts places for connections. Any thread.
+    """Counts places for connections: each has one from accept, or connect, until its descriptor is closed.
+
+    Any thread.
 
     Args:
         limit: How many connections there may be.
@@ -21,13 +36,15 @@ class Gate:
         self._free = limit
         self._lock = threading.Lock()
         self._waiting: list[Callable[[], object]] = []
+        self._lodgers: dict[Lodger, None] = {}  # the oldest first
 
     def take(self, wanted: int, when_free: Callable[[], object]) -> int:
-        """Takes up to ``wanted`` places.
+        """Takes up to ``wanted`` places. If they are short the oldest lodgers are asked to give way.
 
         Args:
             wanted: At least one.
-            when_free: Called once, on any thread, when a place becomes free, if none is now.
+            when_free: Called once, on any thread, when a place becomes free, if none is now and places are
+                waited for.
 
         Returns:
             How many places were taken; 0 if none was free.
@@ -35,8 +52,21 @@ class Gate:
         with self._lock:
             taken = max(min(wanted, self._free), 0)
             self._free -= taken
+            missing = wanted - taken if self.refuse else int(not taken)
             if not taken and not self.refuse:
                 self._waiting.append(when_free)
+            oldest = list(islice(self._lodgers, missing))
+            for lodger in oldest:
+                del self._lodgers[lodger]
+        for lodger in oldest:
+            lodger.give_way(self.refuse)
+        return taken + self._take_rest(missing) if oldest and self.refuse else taken
+
+    def _take_rest(self, wanted: int) -> int:
+        """Takes places that lodgers have left right away, as those of the calling thread's loop do."""
+        with self._lock:
+            taken = max(min(wanted, self._free), 0)
+            self._free -= taken
             return taken
 
     def add(self, places: int) -> None:
@@ -53,3 +83,16 @@ class Gate:
                 waiting, self._waiting = self._waiting, waiting
         for when_free in waiting:
             when_free()
+
+    def lodge(self, lodger: Lodger) -> None:
+        """Remembers who may be asked to give way; it is asked right away if others wait for a place."""
+        with self._lock:
+            if not self._waiting:
+                self._lodgers[lodger] = None
+                return
+        lodger.give_way(self.refuse)
+
+    def leave(self, lodger: Lodger) -> None:
+        """Forgets a lodger, whose place is given back like any other."""
+        with self._lock:
+            self._lodgers.pop(lodger, None)

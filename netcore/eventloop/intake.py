@@ -56,7 +56,11 @@ class Intake:
                 if only is not None:
                     if self._inbox.lent:
                         self._inbox.renew()
-                    n = self._receive_one(fds[0])
+                    try:
+                        n = self._receive_one(fds[0])
+                    except BaseException as error:
+                        self._site.charge(only, error)
+                        return
                     counters = self._counters
                     counters.bytes_received += n
                     counters.messages += 1
@@ -71,6 +75,11 @@ class Intake:
                 return
         self._serve_mixed(list(zip(fds, readiness or repeat(_READABLE), strict=False)))
 
+    def look_everywhere(self) -> None:
+        """Has each connection received from in the next turn: edges may have been lost in this one."""
+        if self._edge_chunk:
+            self.again.update(dict.fromkeys(self._streams.values()))
+
     def _serve_mixed(self, events: Sequence[tuple[int, int]]) -> None:
         """Tells apart connections, listeners and other descriptors, and what each is ready for."""
         conns: list[StreamConnection] = []
@@ -80,21 +89,28 @@ class Intake:
         if self.again:
             self._take_again(conns, fds)
         stream_at = self._streams.get
-        for fd, readiness in events:
-            conn = stream_at(fd)
-            if conn is None:
-                watched = watched or fd in watchers
-                continue
-            if readiness != _READABLE:
-                if readiness & _SENDABLE:
-                    conn.refill()
-                    if readiness & _TROUBLE:
-                        conn.troubled(readiness)
-                if not readiness & ~_WRITABLE:
-                    continue
-            if conn.receiving:
-                conns.append(conn)
-                fds.append(fd)
+        rest = iter(events)
+        conn: StreamConnection | None = None
+        while True:
+            try:
+                for fd, readiness in rest:
+                    conn = stream_at(fd)
+                    if conn is None:
+                        watched = watched or fd in watchers
+                        continue
+                    if readiness != _READABLE:
+                        if readiness & _SENDABLE:
+                            conn.refill()
+                            if readiness & _TROUBLE:
+                                conn.troubled(readiness)
+                        if not readiness & ~_WRITABLE:
+                            continue
+                    if conn.receiving:
+                        conns.append(conn)
+                        fds.append(fd)
+                break
+            except BaseException as error:
+                self._site.charge(conn, error)
         if self._edge_chunk:
             self._drain(dict.fromkeys(conns, self._edge_chunk))
         elif fds:
@@ -107,7 +123,11 @@ class Intake:
         while True:
             if self._inbox.lent:
                 self._inbox.renew()
-            results = self._receive_batch(fds)
+            try:
+                results = self._receive_batch(fds)
+            except BaseException as error:
+                self._receive_singly(conns, error)
+                return
             self._counters.received(results)
             deliver(self._site, conns, results)
             if len(results) == len(fds):
@@ -115,6 +135,35 @@ class Intake:
             self._site.outbox.flush()  # it may hold views of the arena, which the next batch overwrites
             fds = fds[len(results) :]
             conns = conns[len(results) :]
+
+    def _receive_singly(self, conns: list[StreamConnection], cause: BaseException) -> list[int]:
+        """Does one by one what the sockets have failed to do as a batch, of which they have received nothing.
+
+        Returns:
+            What each receive has returned; 0 where it has failed once more.
+        """
+        if not isinstance(cause, Exception):
+            self._site.charge(None, cause)
+        results = []
+        for conn in conns:
+            self._site.outbox.flush()
+            results.append(self._receive_alone(conn) if conn.receiving else 0)
+        return results
+
+    def _receive_alone(self, conn: StreamConnection) -> int:
+        """Receives once from one connection and hands it over; see ``_receive_singly``."""
+        if self._inbox.lent:
+            self._inbox.renew()
+        try:
+            n = self._receive_one(conn.fd)
+        except BaseException as error:
+            self._site.charge(conn, error)
+            return 0
+        counters = self._counters
+        counters.bytes_received += n
+        counters.messages += 1
+        deliver_one(self._site, conn, n)
+        return n
 
     def _drain(self, left: dict[StreamConnection, int]) -> None:
         """Receives until there is nothing more, as edge-triggered readiness demands, or the chunk is full.
@@ -127,9 +176,13 @@ class Intake:
             conns = list(left)
             if self._inbox.lent:
                 self._inbox.renew()
-            results = self._receive_batch([conn.fd for conn in conns])
-            self._counters.received(results)
-            deliver(self._site, conns, results)
+            try:
+                results = self._receive_batch([conn.fd for conn in conns])
+            except BaseException as error:
+                results = self._receive_singly(conns, error)
+            else:
+                self._counters.received(results)
+                deliver(self._site, conns, results)
             self._site.outbox.flush()
             for conn, n in zip(conns, results, strict=False):
                 if n == _INTERRUPTED:  # the edge is spent, and the bytes are still there

@@ -31,13 +31,14 @@ class Linger:
         over: Called with this before the descriptor is closed.
     """
 
-    __slots__ = ("_idle", "_over", "_site", "_timer", "fd")
+    __slots__ = ("_began", "_idle", "_over", "_site", "_timer", "fd")
 
     def __init__(self, site: Site, fd: int, over: Callable[[Linger], object]) -> None:
         self._site = site
         self.fd = fd
         self._over: Callable[[Linger], object] | None = over
         self._idle = True
+        self._began = site.clock()
         self._timer: Timer | None = None
 
     def begin(self, idle: bool) -> None:
@@ -49,11 +50,13 @@ class Linger:
         """
         self._idle = idle
         site = self._site
-        site.sockets.shutdown_write(self.fd)
-        self._timer = site.schedule(site.limits.linger if idle else self._patience(), self.end)
         try:
+            site.sockets.shutdown_write(self.fd)
+            self._timer = site.schedule(site.limits.linger if idle else self._patience(), self.end)
             site.watchers.attend(self.fd, self, Interest.READ)
-        except OSError:
+            if site.shared.gate is not None:
+                site.shared.gate.lodge(self)
+        except Exception:
             self.end()
 
     def ready(self, readiness: int) -> None:
@@ -69,6 +72,23 @@ class Linger:
     def hurry(self) -> None:
         """Ends at once, or soon if the peer has been seen sending: the loop stops."""
         self._give(0 if self._idle else self._patience())
+
+    def give_way(self, at_once: bool) -> None:
+        """See ``Lodger.give_way``; who can wait lets it have as long as a silent peer has. Any thread."""
+        if self._site.in_loop():
+            self._give_way(at_once)
+        else:
+            self._site.post(self._give_way, at_once)
+
+    def _give_way(self, at_once: bool) -> None:
+        if at_once:
+            self.end()
+        elif self._over is not None:
+            self._give(max(self._began + self._site.limits.linger - self._site.clock(), 0))
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``."""
+        self.end()
 
     def _give(self, seconds: float) -> None:
         if self._timer is not None:
@@ -89,5 +109,6 @@ class Linger:
             self._timer.cancel()
         site = self._site
         site.watchers.neglect(self.fd)
-        with site.descriptor_lock:
-            site.sockets.close([self.fd])
+        if site.shared.gate is not None:
+            site.shared.gate.leave(self)
+        site.descriptors.close([self.fd])

@@ -30,6 +30,11 @@ class Listeners:
         """Bytes of datagrams that servers have written and not sent. Any thread."""
         return sum(listener.outbound_buffered for listener in list(self._all))
 
+    @property
+    def open(self) -> bool:
+        """Whether there are any. Any thread."""
+        return bool(self._all)
+
     def add(self, listener: Listener, pick: Callable[[Address], Destination] | None) -> Acceptor:
         """Takes over a listener, without accepting yet."""
         acceptor = Acceptor(self._site, listener, self._here, pick)
@@ -44,12 +49,12 @@ class Listeners:
 
     def start(self) -> None:
         """Accepts, and receives, from all of them."""
-        for listener in self._all:
+        for listener in list(self._all):
             listener.start()
 
     def close(self) -> None:
         """Closes all of them."""
-        for listener in self._all:
+        for listener in list(self._all):
             listener.close()
         self._all.clear()
 

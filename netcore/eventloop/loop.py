@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 
 from netcore._durations import delay_of, seconds, waitable
 from netcore._platform import keep_freed_memory, pin_thread
@@ -21,6 +20,7 @@ from netcore.connection import (
     Inbox,
     OpenFiles,
     Outbox,
+    Payer,
     Retired,
     Settling,
 )
@@ -33,7 +33,9 @@ from netcore.eventloop.connections import Connections
 from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.departures import Departures
+from netcore.eventloop.descriptors import Descriptors
 from netcore.eventloop.dialer import Dialer, check_dialable
+from netcore.eventloop.faults import Faults
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.listeners import Listeners
@@ -89,16 +91,20 @@ class Loop(Site):
         self.counters = Counters()
         self.pool = BufferPool(debug=shared.debug)
         self.inbox = Inbox(sockets)
-        self.outbox = Outbox(sockets, self.counters, min(_FLUSH_AT, shared.limits.high_water))
+        self._faults = Faults(index, clock, self.counters, self.inbox, self.logger, shared.shutdown)
+        limit = min(_FLUSH_AT, shared.limits.high_water)
+        self.outbox = Outbox(sockets, self.counters, limit, self.charge)
         self.open_files = OpenFiles()
         self.descriptor_lock = threading.Lock()
-        self.watchers = Watchers(poller)
+        self.descriptors = Descriptors(self, shared.gate)
+        self.placing = 0
+        self.watchers = Watchers(poller, self.charge)
         self._agenda = Agenda(index, clock, self.counters, self.inbox, self.logger, shared.shutdown)
         self._hosted = Connections(self)
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)
         self._dialer = Dialer(self, self._hosted, self._arrivals)
-        self._aftermath = Aftermath(self.outbox, self._departures)
+        self._aftermath = Aftermath(self.outbox, self._departures, self.charge)
         self._intake = Intake(self, self._hosted.streams)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
         self._reception = Reception(self, self._hosted, self._arrivals)
@@ -159,12 +165,26 @@ class Loop(Site):
     @property
     def connection_count(self) -> int:
         """See ``EventLoop.connection_count``."""
-        return self._hosted.count + self._arrivals.count
+        # In the order in which one moves on, so that it is not missed between two looks.
+        return len(self._hosted.arriving) + self._arrivals.count + self._hosted.count
 
     @property
-    def parting(self) -> int:
-        """Connections that are gone, but whose ``on_close`` has not returned yet. Any thread."""
-        return self._departures.parting
+    def unfinished(self) -> int:
+        """Connections from the call that dials or enrolls one, or its hand-over, to their closed descriptor.
+
+        Those that a listener has accepted and that are still being placed are in ``placing``. Any thread.
+        """
+        return self._dialer.count + self.connection_count + self._departures.count
+
+    @property
+    def listening(self) -> bool:
+        """Whether any listener is open. Any thread."""
+        return self._listeners.open
+
+    @property
+    def lingering(self) -> tuple[int, ...]:
+        """Descriptors of connections that are gone, kept for peers that still send. Any thread."""
+        return tuple(self._departures.lingering)
 
     def connections(self) -> list[Conn]:
         """See ``EventLoop.connections``."""
@@ -187,8 +207,12 @@ class Loop(Site):
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._agenda.put(function, args)
         if accepted and self._turn.sleeping:  # in another thread, or in the loop that hosts this one
-            with suppress(ValueError):  # it has run the task and ended in the meantime
+            try:
                 self.poller.wake()
+            except ValueError:  # it has run the task and ended in the meantime
+                pass
+            except Exception:  # the task is there all the same, for the next turn
+                self.logger.exception("the poller of loop %d could not be woken", self.index)
         return accepted
 
     # What the parts and the connections ask; see ``Host`` and ``Site``.
@@ -219,6 +243,10 @@ class Loop(Site):
     def settle_later(self, what: Settling) -> None:
         """See ``Host.settle_later``."""
         self._aftermath.unsettled[what] = None
+
+    def charge(self, payer: Payer | None, error: BaseException) -> None:
+        """See ``Host.charge``."""
+        self._faults.charge(payer, error)
 
     def receive_again(self, conn: Conn) -> None:
         """See ``Host.receive_again``."""
@@ -322,7 +350,7 @@ class Loop(Site):
     @property
     def finished(self) -> bool:
         """See ``EventLoop.finished``; only ``close`` is left then."""
-        return self.stopping and not self.connection_count and not self._departures.lingering
+        return self.stopping and not self.connection_count and not self._departures.count
 
     def run(self, cpu: int | None = None) -> None:
         """Runs turns until the loop is stopped and its last connection gone; the body of its thread.
@@ -406,23 +434,19 @@ class Loop(Site):
             return
         self._closed = True
         self.claim()
-        try:
-            self.stop_now()
-            self._aftermath.settle()
-            self._agenda.end()
-            self._aftermath.settle()
-            self._departures.end_lingering()
-        except BaseException:
-            self.logger.critical("loop %d could not end in order", self.index, exc_info=True)
-        finally:
-            self._agenda.end()
-            self._thread_id = None
+        settle, end_tasks = self._aftermath.settle, self._agenda.end
+        for step in (self.stop_now, settle, end_tasks, settle, self._departures.end_lingering, end_tasks):
             try:
-                if not self._forked:
-                    self.poller.close()
-            except Exception:
-                self.logger.exception("the poller of loop %d could not be closed", self.index)
-            self.shared.loop_ended()
+                step()
+            except BaseException:
+                self.logger.critical("loop %d could not end in order", self.index, exc_info=True)
+        self._thread_id = None
+        try:
+            if not self._forked:
+                self.poller.close()
+        except BaseException:
+            self.logger.exception("the poller of loop %d could not be closed", self.index)
+        self.shared.loop_ended()
 
 
 def _check_callable(function: object) -> None:

@@ -101,7 +101,7 @@ class Race:
         if self._timer is not None:
             self._timer.cancel()
         for attempt in list(self._open.values()):
-            self._site.sockets.close([self._forget(attempt)])
+            self._site.descriptors.close([self._forget(attempt)])
 
     def _go_on(self) -> None:
         """Begins the next attempt; one that fails at once is followed by the next at once."""
@@ -133,13 +133,13 @@ class Race:
         if fd < 0:
             self._note(system_error(code))
             return False
-        attempt = self._open[fd] = _Attempt(fd, endpoint.family, self._look)
+        attempt = self._open[fd] = _Attempt(fd, endpoint.family, self._look, self._lose)
         if code == 0:
             return self._connected(attempt)
         try:
             site.watchers.attend(fd, attempt, Interest.WRITE)
         except OSError as error:
-            site.sockets.close([self._forget(attempt)])
+            site.descriptors.close([self._forget(attempt)])
             self._note(error)
             return False
         if self._ahead:
@@ -160,7 +160,7 @@ class Race:
             self._lose(error)
             return
         if code:
-            self._site.sockets.close([self._forget(attempt)])
+            self._site.descriptors.close([self._forget(attempt)])
             self._note(system_error(code))
         self._go_on()
 
@@ -175,11 +175,11 @@ class Race:
         local: Address | None
         try:
             remote, local = unpack_name(sockets.remote_name(fd), network), sockets.local_address(fd)
-        except OSError:  # reset in the very moment: the first receive will tell
+        except Exception:  # above all an OSError: reset in the very moment, the first receive will tell
             remote, local = self._address, None
         self._forget(attempt)
         if network != "unix" and local is not None and _end(local) == _end(remote):
-            sockets.reset(fd)  # a FIN would leave the port in TIME_WAIT
+            self._site.descriptors.reset(fd)  # a FIN would leave the port in TIME_WAIT
             self._note(system_error(-errno.ECONNREFUSED))
             return False
         self.stop()
@@ -203,16 +203,27 @@ class Race:
 class _Attempt:
     """One socket that is connecting; a ``Watcher``."""
 
-    __slots__ = ("_look", "family", "fd")
+    __slots__ = ("_look", "_lose", "family", "fd")
 
-    def __init__(self, fd: int, family: int, look: Callable[[_Attempt], object]) -> None:
+    def __init__(
+        self,
+        fd: int,
+        family: int,
+        look: Callable[[_Attempt], object],
+        lose: Callable[[Exception], object],
+    ) -> None:
         self.fd = fd
         self.family = family
         self._look = look
+        self._lose = lose
 
     def ready(self, readiness: int) -> None:
         """See ``Watcher.ready``."""
         self._look(self)
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``: the dial has failed."""
+        self._lose(error)
 
 
 def interleaved(endpoints: Iterable[Endpoint]) -> Iterator[Endpoint]:

@@ -31,33 +31,38 @@ class Reception:
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """See ``Destination.hand_over``. Any thread, be it one that hosts this loop as well."""
         self._connections.arriving[fd] = None  # counted at once, for the balancer
-        # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
-        self._site.post(self.admit, fd, name, listener)
+        try:
+            # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
+            self._site.post(self.admit, fd, name, listener)
+        except BaseException:
+            self._connections.arriving.pop(fd, None)
+            raise
 
     def admit(self, fd: int, name: bytes, listener: Listener) -> None:
         """See ``Destination.admit``."""
         site = self._site
         site.counters.accepted += 1
         try:
-            self._attach(fd)
+            self._take(fd)
             if listener.phases is None:
                 self._connections.establish(fd, listener.network, name, listener.local)
             else:
                 newcomer = Newcomer(fd, listener.network, name, listener.local)
                 self._arrivals.begin(newcomer, partial(listener.phases, name))
-        except OSError as error:
+        except BaseException as error:
             site.counters.accepted -= 1
+            if not isinstance(error, Exception):
+                site.charge(None, error)
+                return
             # While it stops they are meant to be turned away.
             if not site.stopping and (times := self._complaints.due()):
                 site.logger.error(
                     "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
                 )
 
-    def _attach(self, fd: int) -> None:
+    def _take(self, fd: int) -> None:
         try:
-            self._site.sockets.attach(fd)
-        except OSError:
+            self._site.descriptors.admit(fd)
+        except BaseException:
             self._connections.arriving.pop(fd, None)
-            if self._site.shared.gate is not None:
-                self._site.shared.gate.give_back(1)
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 
 __all__ = ["EXHAUSTED", "Reserve"]
 
@@ -42,5 +43,6 @@ class Reserve:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return False
-        os.close(fd)
+        with suppress(OSError):  # it is gone whatever close(2) says
+            os.close(fd)
         return True

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from netcore.connection import StreamHost
+from netcore.eventloop.descriptors import Descriptors
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.watchers import Watchers
 from netcore.poll import Poller
@@ -25,6 +26,8 @@ class Site(StreamHost, Protocol):
         clock: Seconds that never go back.
         stopping: Whether the loop takes no more connections.
         watchers: Who is told of descriptors that are no stream's.
+        placing: Connections that a listener of this loop has given, and that no loop counts yet.
+        descriptors: The connected sockets, each of which is closed through this and has its place until then.
     """
 
     shared: Shared
@@ -33,6 +36,8 @@ class Site(StreamHost, Protocol):
     clock: Callable[[], float]
     stopping: bool
     watchers: Watchers
+    placing: int
+    descriptors: Descriptors
 
     @abc.abstractmethod
     def receive_aside(self, fds: list[int]) -> list[int]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
+from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
 from netcore.poll import columns_of
 
 __all__ = ["Turn"]
+
+_PATIENCE = 7
+"""Turns that may fail in a row; the one after these ends the loop."""
+
+_BACK_OFF = 0.002
+"""Seconds, doubled by each turn that fails; half a second in all."""
 
 
 class Turn:
@@ -36,6 +45,8 @@ class Turn:
         self._clock = site.clock
         self._wait = columns_of(site.poller)
         self.sleeping = False
+        self._patience = _PATIENCE
+        self._complaints = Complaints(site.clock)
 
     def run(self, longest: float | None = None) -> None:
         """Waits for what is next, and deals with all of it.
@@ -52,23 +63,52 @@ class Turn:
             timeout = self._until_next_timer() if self._planned else None
             if longest is not None and (timeout is None or longest < timeout):
                 timeout = longest
-        fds, readiness = self._wait(timeout)
+        try:
+            fds, readiness = self._wait(timeout)
+            self._patience = _PATIENCE
+        except BaseException as error:
+            fds, readiness = [], None
+            self._bear(error, longest)
         self.sleeping = False
         if self._planned:
             self._site.time = self._clock()
         self._counters.turns += 1
-        if fds or self._intake.again:
-            self._counters.events += len(fds)
-            self._intake.serve(fds, readiness)
-        if self._pending:
-            self._agenda.run_tasks()
-        if self._planned:
-            self._agenda.run_timers()
-        outbox = self._outbox
-        if outbox.entries or outbox.producers:
-            outbox.flush()
-        if self._aftermath.unsettled:
-            self._aftermath.settle()
+        try:
+            if fds or self._intake.again:
+                self._counters.events += len(fds)
+                self._intake.serve(fds, readiness)
+            if self._pending:
+                self._agenda.run_tasks()
+            if self._planned:
+                self._agenda.run_timers()
+            outbox = self._outbox
+            if outbox.entries or outbox.producers:
+                outbox.flush()
+            if self._aftermath.unsettled:
+                self._aftermath.settle()
+        except MemoryError as error:  # for no connection in particular: those have guards of their own
+            self._intake.look_everywhere()
+            self._bear(error, longest)
+
+    def _bear(self, error: BaseException, longest: float | None) -> None:
+        """Backs off after a turn that has failed, or raises what it has if it fails for good.
+
+        So trouble that passes, such as a lack of memory, costs no connection, and an error that stays does
+        not make the loop spin for ever.
+        """
+        self._patience -= 1
+        if isinstance(error, (ValueError, AssertionError)) or not self._patience:
+            raise error
+        if not isinstance(error, Exception):
+            if longest is not None:  # who hosts the loop may be meant, by a KeyboardInterrupt
+                raise error
+            self._site.charge(None, error)
+        elif times := self._complaints.due():
+            self._site.logger.error(
+                "a turn of loop %d has failed: %r (%d times)", self._site.index, error, times
+            )
+        pause = _BACK_OFF * 2 ** (_PATIENCE - self._patience)
+        time.sleep(pause if longest is None else min(pause, longest))
 
     def next_due(self) -> float | None:
         """Returns when the next round is due though nothing is ready; see ``Loop.next_deadline``.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from netcore.connection import Payer
 from netcore.poll import Poller
 
 __all__ = ["Watcher", "Watchers"]
 
 
-class Watcher(Protocol):
+class Watcher(Payer, Protocol):
     """What a descriptor belongs to."""
 
     def ready(self, readiness: int) -> None:
@@ -23,28 +24,34 @@ class Watchers:
 
     Args:
         poller: What reports it.
+        charge: Has a watcher pay for what its ``ready`` has raised; see ``Host.charge``.
     """
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: Poller, charge: Callable[[Payer, BaseException], object]) -> None:
         self._poller = poller
+        self._charge = charge
         self._by_fd: dict[int, Watcher] = {}
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._by_fd
 
     def attend(self, fd: int, watcher: Watcher, interest: int) -> None:
-        """Tells a watcher when a descriptor is ready; OSError if the poller refuses."""
-        self._poller.register(fd, interest)
+        """Tells a watcher when a descriptor is ready; raises what the poller does if it refuses."""
         self._by_fd[fd] = watcher
+        try:
+            self._poller.register(fd, interest)
+        except BaseException:
+            del self._by_fd[fd]
+            raise
 
     def change(self, fd: int, interest: int) -> None:
-        """Changes what a watched descriptor is watched for; OSError if the poller refuses."""
+        """Changes what a watched descriptor is watched for; raises what the poller does if it refuses."""
         self._poller.modify(fd, interest)
 
     def neglect(self, fd: int) -> None:
         """Ends what ``attend`` began; nothing happens if it did not."""
         if self._by_fd.pop(fd, None) is not None:
-            with suppress(OSError):  # the system may have forgotten it already
+            with suppress(Exception):  # the system may have forgotten it already
                 self._poller.unregister(fd)
 
     def release(self, fd: int) -> None:
@@ -53,10 +60,18 @@ class Watchers:
 
     def tell(self, events: Sequence[tuple[int, int]]) -> None:
         """Passes on what the poller has reported; events of descriptors that nobody watches are left out."""
-        for fd, readiness in events:
-            watcher = self._by_fd.get(fd)
-            if watcher is not None:
-                watcher.ready(readiness)
+        rest = iter(events)
+        watcher: Watcher | None = None
+        while True:
+            try:
+                for fd, readiness in rest:
+                    watcher = self._by_fd.get(fd)
+                    if watcher is not None:
+                        watcher.ready(readiness)
+                return
+            except BaseException as error:
+                if watcher is not None:
+                    self._charge(watcher, error)
 
     def clear(self) -> None:
         """Forgets them all, in a forked child."""

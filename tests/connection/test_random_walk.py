@@ -364,7 +364,8 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def the_gate_counts_right(self):
         if getattr(self, "gate", None) is not None:
-            assert self.gate._free == self.limit - self.loop.connection_count
+            taken = self.loop.connection_count + len(self.loop.lingering)
+            assert self.gate._free == self.limit - taken
 
     def put_on(self, conn):
         """Puts a filter on, in walks that have one."""

@@ -17,6 +17,7 @@ from netcore.eventloop.acceptor import Listener
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
 from netcore.eventloop.departures import Departures
+from netcore.eventloop.descriptors import Descriptors
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.listeners import Listeners
 from netcore.eventloop.reception import Reception
@@ -54,7 +55,8 @@ def site():
         shared=Shared(handler),
         inbox=Inbox(sockets),
         outbox=Outbox(sockets, counters, 1000),
-        watchers=Watchers(poller),
+        charged=[],
+        placing=0,
         descriptor_lock=threading.Lock(),
         logger=logging.getLogger("netcore.test"),
         stopping=False,
@@ -64,6 +66,9 @@ def site():
         settling=[],
         in_loop=lambda: True,
     )
+    made.charge = lambda payer, error: made.charged.append((payer, error))
+    made.watchers = Watchers(poller, made.charge)
+    made.descriptors = Descriptors(made, None)
     made.receive_aside = sockets.receive
     made.post = lambda function, *args: made.posted.append((function, args))
     made.settle_later = made.settling.append
@@ -134,7 +139,7 @@ def test_the_aftermath_goes_on_until_nothing_is_left(site):
                 aftermath.unsettled[self.then] = None
 
     departures = Log(order)
-    aftermath = Aftermath(site.outbox, departures)
+    aftermath = Aftermath(site.outbox, departures, site.charge)
     aftermath.unsettled[Once("a", then=Once("b"))] = None
     aftermath.settle()
     assert order == ["a", ("bury",), "b", ("bury",)]
@@ -162,11 +167,13 @@ class Gone:
 
 
 def test_departures_close_in_one_batch_and_tell(site):
-    gate = site.shared = Shared(site.handler, gate=Gate(10, refuse=False))
+    gate = Gate(10, refuse=False)
+    site.descriptors = Descriptors(site, gate)
     removed = []
     departures = Departures(site, SimpleNamespace(remove=removed.append))
     gone = [Gone(3), Gone(4, reset=True), Gone(5)]
     for conn in gone:
+        site.descriptors.add(conn.fd)
         site.poller.register(conn.fd, 1)
         departures.retire(conn)
     assert (departures.parting, removed, site.poller.interests) == (3, gone, {})
@@ -174,7 +181,7 @@ def test_departures_close_in_one_batch_and_tell(site):
     departures.bury()
     assert (site.sockets.closed, site.sockets.resets) == ([3, 5], [4])
     assert [conn.told for conn in gone] == [1, 1, 1]
-    assert (departures.parting, gate.gate._free) == (0, 13)
+    assert (departures.parting, gate._free) == (0, 10)
     assert site.counters.closed[CloseReason.LOCAL] == 3
     departures.bury()
     assert [conn.told for conn in gone] == [1, 1, 1]

@@ -327,7 +327,8 @@ class History(RuleBasedStateMachine):
         here = {peer.conn.fd for peer in self.order if not peer.calls["on_close"]}
         assert self.sockets.open - {LISTENER} == here | set(self.loop._departures.lingering)
         if self.gate is not None:
-            assert self.gate._free == self.limit - self.loop.connection_count
+            taken = self.loop.connection_count + len(self.loop.lingering)
+            assert self.gate._free == self.limit - taken
 
     def teardown(self):
         if not hasattr(self, "loop"):

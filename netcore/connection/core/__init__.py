@@ -5,7 +5,7 @@ from netcore.connection.core.counters import Counters
 from netcore.connection.core.deadlines import Deadlines
 from netcore.connection.core.debug import checking
 from netcore.connection.core.ending import Ending
-from netcore.connection.core.host import UNWATCHED, Host, Limits, Retired, Settling
+from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired, Settling
 from netcore.connection.core.identity import next_id
 from netcore.connection.core.inbox import Inbox
 from netcore.connection.core.life import CONGESTED, OWES_TRAFFIC, PAUSED, Connection
@@ -26,6 +26,7 @@ __all__ = [
     "Host",
     "Inbox",
     "Limits",
+    "Payer",
     "Retired",
     "Settling",
     "SocketSettings",

@@ -16,15 +16,16 @@ class Ending:
         reset: Whether to close with RST.
         timer: What gives up on the peer.
         callbacks: Of ``close``, to be called after ``on_close``.
+        left: Whether its loop has let go of it, to close the descriptor.
         over: Whether ``on_close`` has been called.
     """
 
-    __slots__ = ("callbacks", "error", "over", "reason", "reset", "timer")
+    __slots__ = ("callbacks", "error", "left", "over", "reason", "reset", "timer")
 
     def __init__(self, reason: CloseReason) -> None:
         self.reason = reason
         self.error: Exception | None = None
         self.reset = False
-        self.over = False
+        self.left = self.over = False
         self.timer: Timer | None = None
         self.callbacks: list[Callback] = []

@@ -16,7 +16,7 @@ from netcore.connection.core.inbox import Inbox
 from netcore.handler import Conn, EventHandler, EventLoop
 from netcore.sockets import Transport
 
-__all__ = ["UNWATCHED", "Host", "Limits", "Retired", "Settling"]
+__all__ = ["UNWATCHED", "Host", "Limits", "Payer", "Retired", "Settling"]
 
 UNWATCHED = -1
 """The interest of a connection that the poller does not know; 0 asks for errors and hang-ups alone."""
@@ -49,7 +49,14 @@ class Limits:
     edge_chunk: int = 0
 
 
-class Settling(Protocol):
+class Payer(Protocol):
+    """What a step of the loop may be for."""
+
+    def fault(self, error: Exception) -> None:
+        """Bears the consequences of a step that has failed; once more if that has failed, too."""
+
+
+class Settling(Payer, Protocol):
     """What has something to do at the end of a turn."""
 
     def settle(self) -> None:
@@ -117,6 +124,10 @@ class Host(EventLoop, Protocol):
     @abc.abstractmethod
     def retire(self, conn: Retired) -> None:
         """Lets go of a connection in the state CLOSED, closes its descriptor, and calls ``ended``."""
+
+    @abc.abstractmethod
+    def charge(self, payer: Payer | None, error: BaseException) -> None:
+        """Has ``payer`` alone pay for a step that was for it and has failed. It never raises."""
 
     @abc.abstractmethod
     def now(self) -> float:

@@ -59,5 +59,5 @@ class Identity(SocketSettings):
         if self._local is None:
             try:
                 self._local = self._host.sockets.local_address(self.fd)
-            except OSError:
+            except Exception:  # above all an OSError: reset, it has none any more
                 self._local = Address(self.network)

@@ -248,7 +248,7 @@ class Connection(Identity):
             return
         try:
             self._host.watch(self.fd, self.interest, wanted)
-        except OSError as error:
+        except Exception as error:
             self.reset(CloseReason.ERROR, error)
         else:
             self.interest = wanted
@@ -272,6 +272,21 @@ class Connection(Identity):
             ending.error = error
         self.advance(event)
         return ending
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``: ends the connection with RST, without what is unread, and at once if need be.
+
+        What is unread may have lost a part, and takes memory.
+        """
+        self.forget_input()
+        if self.state is not State.CLOSED:
+            self.reset(CloseReason.ERROR, error)
+        elif self.ending is not None and not self.ending.over:
+            self.leave()
+
+    def leave(self) -> None:
+        """Has the loop let go of it, whose life is over."""
+        self._host.retire(self)
 
     def abandon(self) -> None:
         """Closes this process's side of it, in a forked child, and tells nobody."""

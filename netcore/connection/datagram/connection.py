@@ -212,7 +212,7 @@ class DatagramConnection(DatagramReading, Connection):
         if self.state is State.CLOSING and self.outbox.is_empty:
             self.advance(Event.FLUSHED)
         if self.state is State.CLOSED:
-            self._host.retire(self)
+            self.leave()
             return
         if self.state is State.CLOSING:
             self.await_flush()

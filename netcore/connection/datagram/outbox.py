@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from netcore._native import error as system_error
-from netcore.connection.core import Host
+from netcore.connection.core import Host, Payer
 from netcore.handler import Conn
 from netcore.sockets import Chunk
 
@@ -37,7 +37,7 @@ _OVERHEAD = 64
 """Bytes that a waiting datagram counts beside its own for the hard limit: very many may be empty."""
 
 
-class DatagramOwner(Protocol):
+class DatagramOwner(Payer, Protocol):
     """What an outbox tells the one whose socket it serves."""
 
     def send_failed(self, sender: Conn, error: OSError) -> None:
@@ -165,9 +165,14 @@ class DatagramOutbox:
         """Offers a batch to the kernel; returns how many at its end were refused because it is full."""
         if not self.open:  # written by a thread that must not: the descriptor may be another's by now
             return 0
-        chunks = [chunk for chunk, _, _ in batch]
-        failures = self._host.sockets.send_datagrams(self._fd, chunks, [name for _, name, _ in batch])
         counters = self._host.counters
+        try:
+            chunks = [chunk for chunk, _, _ in batch]
+            failures = self._host.sockets.send_datagrams(self._fd, chunks, [name for _, name, _ in batch])
+        except BaseException as error:
+            counters.datagrams_dropped += len(batch)
+            self._host.charge(self, error)
+            return 0
         counters.sent_datagrams(chunks)
         for i, code in failures:
             if code in _FULL:
@@ -176,6 +181,10 @@ class DatagramOutbox:
             counters.sent_datagrams(chunks[i : i + 1], -1)
             self._fail(batch[i][2], code)
         return 0
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``: the socket's owner pays."""
+        self._owner.fault(error)
 
     def close(self) -> None:
         """Ends writing, and drops what waits."""

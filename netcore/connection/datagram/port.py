@@ -10,7 +10,7 @@ from typing import Protocol
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import Host, failed, react, run
+from netcore.connection.core import Host, Payer, failed, react, run
 from netcore.connection.datagram.answer import DatagramConn
 from netcore.connection.datagram.outbox import DatagramOutbox
 from netcore.errors import ConnectionClosedError
@@ -20,7 +20,7 @@ from netcore.sockets import CONNECTED, pack_receiver
 __all__ = ["DatagramPort", "too_long"]
 
 
-class PortOwner(Protocol):
+class PortOwner(Payer, Protocol):
     """What a port needs of who watches its socket."""
 
     def watch_writable(self, on: bool) -> None:
@@ -67,31 +67,42 @@ class DatagramPort:
     def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
         """Calls ``on_traffic`` once for each datagram.
 
-        As in ``stream.dispatch`` each step is paid once per message, and spelled out.
+        As in ``stream.dispatch`` each step is paid once per message, and spelled out. One that fails costs
+        its datagram.
         """
         host = self.host
         on_traffic = host.handler.on_traffic
         inbox = host.inbox
         views = inbox.views
         conn_class = self.conn_class
-        for data, name in datagrams:
-            if data is None:
-                run(host, self.conn_to(name), host.handler.on_error, too_long())
-                continue
-            conn = conn_class(self, data, name)
+        rest = iter(datagrams)
+        while True:
             try:
-                action = on_traffic(conn)
+                for data, name in rest:
+                    if data is None:
+                        run(host, self.conn_to(name), host.handler.on_error, too_long())
+                        continue
+                    conn = conn_class(self, data, name)
+                    try:
+                        action = on_traffic(conn)
+                    except BaseException as error:
+                        action = failed(host, conn, error)  # type: ignore[assignment]
+                    conn.data = b""
+                    if views:
+                        inbox.release_views()
+                    if action is not None:
+                        react(host, conn, action)
+                return
             except BaseException as error:
-                action = failed(host, conn, error)  # type: ignore[assignment]
-            conn.data = b""
-            if views:
-                inbox.release_views()
-            if action is not None:
-                react(host, conn, action)
+                host.charge(None, error)
 
     def receive_failed(self, code: int) -> None:
         """Reports a negative errno of receiving, of which nobody knows whose datagram it was about."""
         run(self.host, self.conn_to(CONNECTED), self.host.handler.on_error, system_error(code))
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``: who watches the socket pays."""
+        self._owner.fault(error)
 
     def send_failed(self, sender: Conn, error: OSError) -> None:
         """See ``DatagramOwner.send_failed``."""

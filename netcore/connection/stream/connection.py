@@ -216,8 +216,7 @@ class StreamConnection(FilteredHalves):
         if self._backlog is None and (filtering is None or self.all_said(filtering)):
             self._flushed()
         if self.state is State.CLOSED:
-            self.wire = -1
-            self._host.retire(self)
+            self.leave()
             return
         if self.state is State.CLOSING:
             self.await_flush()
@@ -228,6 +227,11 @@ class StreamConnection(FilteredHalves):
             self._mark(CONGESTED, False)
             if self.state.writes:
                 run(self._host, self, self._host.handler.on_writable)
+
+    def leave(self) -> None:
+        """See ``Connection.leave``; what the outbox still has of it is sent to nobody."""
+        self.wire = -1
+        super().leave()
 
     def _awaits_room(self) -> bool:
         """Whether there is output for the next time that the socket is writable."""

@@ -8,17 +8,17 @@ nothing once its descriptor has been let go of: the number may be another's by t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from netcore.connection.core import Counters, Host
+from netcore.connection.core import Counters, Host, Payer
 from netcore.connection.stream.files import OpenFiles
 from netcore.sockets import Chunk, Transport, send_one_of
 
 __all__ = ["Outbox", "Producer", "StreamHost", "Writer"]
 
 
-class Writer(Protocol):
+class Writer(Payer, Protocol):
     """Whose entry it is."""
 
     wire: int
@@ -38,7 +38,7 @@ class Writer(Protocol):
         """An entry failed with a negative errno."""
 
 
-class Producer(Protocol):
+class Producer(Payer, Protocol):
     """Whose output is not made until it is sent, so that all writes of a turn are made into one piece."""
 
     def produce(self) -> None:
@@ -46,6 +46,11 @@ class Producer(Protocol):
 
 
 _Entry = tuple[Writer, Chunk]
+
+
+def _charge(payer: Payer | None, error: BaseException) -> None:
+    """Stands in for a loop where there is none."""
+    raise error
 
 
 class Outbox:
@@ -58,6 +63,8 @@ class Outbox:
         sockets: What sends.
         counters: Where what was sent is counted.
         limit: See the attribute.
+        charge: Has a writer pay for what could not be sent for its sake, whoever asked for the flush; see
+            ``Host.charge``.
 
     Attributes:
         entries: What to send, and whose it is.
@@ -66,15 +73,22 @@ class Outbox:
         limit: The size from which a writer must have the outbox sent before it goes on.
     """
 
-    __slots__ = ("_counters", "_send_one", "_sockets", "entries", "limit", "producers", "size")
+    __slots__ = ("_charge", "_counters", "_send_one", "_sockets", "entries", "limit", "producers", "size")
 
-    def __init__(self, sockets: Transport, counters: Counters, limit: int) -> None:
+    def __init__(
+        self,
+        sockets: Transport,
+        counters: Counters,
+        limit: int,
+        charge: Callable[[Payer | None, BaseException], object] = _charge,
+    ) -> None:
         self.entries: list[_Entry] = []
         self.producers: dict[Producer, None] = {}
         self.size = 0
         self.limit = limit
         self._sockets = sockets
         self._counters = counters
+        self._charge = charge
         self._send_one = send_one_of(sockets)
 
     def add(self, writer: Writer, chunk: Chunk) -> None:
@@ -96,36 +110,81 @@ class Outbox:
             writer, chunk = entries.pop(0)
             self.size = 0
             self._counters.bytes_sent += len(chunk)
-            n = self._send_one(writer.wire, chunk)
-            if n:
-                self._take_back([(writer, chunk)], ((0, n),))
+            try:
+                n = self._send_one(writer.wire, chunk)
+                if n:
+                    self._take_back_one(writer, chunk, n)
+            except BaseException as error:
+                self._charge(writer, error)
         elif count:
             # A copy: what another thread adds in the meantime, wrongly, belongs to the next batch.
             batch = entries[:count]
             del entries[:count]
             self._counters.bytes_sent += self.size
             self.size = 0
-            wires = [writer.wire for writer, _ in batch]
-            exceptions = self._sockets.send(wires, [chunk for _, chunk in batch])
+            try:
+                wires = [writer.wire for writer, _ in batch]
+                exceptions = self._sockets.send(wires, [chunk for _, chunk in batch])
+            except BaseException as error:
+                exceptions = self._send_singly(batch, error)
             if exceptions:
                 self._take_back(batch, exceptions)
 
+    def _send_singly(self, batch: Sequence[_Entry], cause: BaseException) -> list[tuple[int, int]]:
+        """Sends a batch with which the sockets have failed, and of which they have sent nothing.
+
+        Writers with which they fail once more pay, and those whose number is at fault alone.
+        """
+        if not isinstance(cause, Exception):
+            self._charge(None, cause)
+        exceptions: list[tuple[int, int]] = []
+        full: set[Writer] = set()
+        failed: set[Writer] = set()
+        for i, (writer, chunk) in enumerate(batch):
+            if writer in failed:
+                self._counters.bytes_sent -= len(chunk)
+                continue
+            try:
+                n = len(chunk) if writer in full else self._send_one(writer.wire, chunk)
+            except BaseException as error:
+                failed.add(writer)
+                self._counters.bytes_sent -= len(chunk)
+                self._charge(writer, error)
+                continue
+            if n:
+                full.add(writer)
+                exceptions.append((i, n))
+        return exceptions
+
     def _take_back(self, batch: Sequence[_Entry], exceptions: Sequence[tuple[int, int]]) -> None:
         """Tells writers what was not sent; backwards, since each puts it before what it has."""
-        counters = self._counters
-        for i, n in reversed(exceptions):
-            writer, chunk = batch[i]
-            if n > 0:
-                counters.bytes_sent -= n
-                writer.unsent(chunk, n)
-            else:
-                counters.bytes_sent -= len(chunk)
-                writer.write_failed(n)
+        rest = reversed(exceptions)
+        writer: Writer | None = None
+        while True:
+            try:
+                for i, n in rest:
+                    writer, chunk = batch[i]
+                    self._take_back_one(writer, chunk, n)
+                return
+            except BaseException as error:
+                if writer is not None:
+                    self._charge(writer, error)
+
+    def _take_back_one(self, writer: Writer, chunk: Chunk, n: int) -> None:
+        if n > 0:
+            self._counters.bytes_sent -= n
+            writer.unsent(chunk, n)
+        else:
+            self._counters.bytes_sent -= len(chunk)
+            writer.write_failed(n)
 
     def _produce(self) -> None:
         producers, self.producers = self.producers, {}
         for producer in producers:
-            producer.produce()
+            try:
+                producer.produce()
+            except BaseException as error:
+                self._charge(producer, error)
 
     def clear(self) -> None:
         """Forgets everything, in a forked child."""

@@ -187,7 +187,7 @@ class ReadingHalf(Connection):
             self._drop()
 
     def _drop(self) -> None:
-        if self._kept is not None:
-            self._kept.release()
-            self._kept = None
+        kept, self._kept = self._kept, None
+        if kept is not None:
             self._plain = self.receiving
+            kept.release()

@@ -1,0 +1,113 @@
+"""The sockets of a loop: each is taken over, and closed, in one place.
+
+A connected one's place under ``Options.max_connections`` is tied to it: whoever closes it, be it a
+connection that ends, a dial or a phase that fails, or a step that was refused, gives the place back by that,
+and nobody else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from netcore.connection import Host
+from netcore.eventloop.complaints import Complaints
+from netcore.eventloop.gate import Gate
+from netcore.sockets import Sockets
+
+__all__ = ["Descriptors"]
+
+
+class _Owner(Host, Protocol):
+    """What is needed of the loop."""
+
+    sockets: Sockets
+    clock: Callable[[], float]
+
+
+class Descriptors:
+    """Takes descriptors over from the sockets and closes them. On the loop's thread.
+
+    Args:
+        owner: The loop.
+        gate: Who gives places; None if there is no limit.
+    """
+
+    def __init__(self, owner: _Owner, gate: Gate | None) -> None:
+        self._owner = owner
+        self._gate = gate
+        self._placed: set[int] = set()
+        self._complaints = Complaints(owner.clock)
+
+    def admit(self, fd: int) -> None:
+        """Takes over what was accepted, with the place that was taken for it.
+
+        Raises:
+            Exception: The sockets refuse it. It is closed then.
+        """
+        if self._gate is not None:
+            self._placed.add(fd)
+        try:
+            self._owner.sockets.attach(fd)
+        except BaseException:
+            self.reset(fd)
+            raise
+
+    def add(self, fd: int) -> None:
+        """Takes a place, free or not, for an attached descriptor that this side has connected."""
+        if self._gate is not None:
+            self._placed.add(fd)
+            self._gate.add(1)
+
+    def refuse(self, fd: int) -> None:
+        """Resets what was accepted, and has got no place."""
+        with suppress(Exception):  # it is to be closed anyway
+            self._owner.sockets.attach(fd)
+        self.reset(fd)
+
+    def discard(self, fd: int) -> None:
+        """Resets what was accepted, and has got a place that it cannot take."""
+        if self._gate is not None:
+            self._placed.add(fd)
+        self.refuse(fd)
+
+    def close(self, fds: list[int]) -> None:
+        """Closes them, orderly where the kernel allows, and gives their places back."""
+        if not fds:
+            return
+        owner = self._owner
+        with owner.descriptor_lock:
+            try:
+                owner.sockets.close(fds)
+            except Exception:
+                self._close_singly(fds)
+        self._give_back(fds)
+
+    def reset(self, fd: int) -> None:
+        """Closes one with RST, and gives its place back."""
+        owner = self._owner
+        with owner.descriptor_lock:
+            try:
+                owner.sockets.reset(fd)
+            except Exception:
+                self._close_singly([fd])
+        self._give_back([fd])
+
+    def _close_singly(self, fds: list[int]) -> None:
+        """Closes what a call that has failed, and closed nothing, was asked to close."""
+        for fd in fds:
+            try:
+                self._owner.sockets.close([fd])
+            except Exception as error:
+                if times := self._complaints.due():
+                    self._owner.logger.error("cannot close a socket: %r (%d times)", error, times)
+
+    def _give_back(self, fds: list[int]) -> None:
+        gate = self._gate
+        if gate is None:
+            return
+        placed = self._placed.intersection(fds)
+        if placed:
+            self._placed -= placed
+            gate.give_back(len(placed))
