@@ -32,6 +32,7 @@ __all__ = [
     "SOCKETS_ARE_HANDLES",
     "SO_ACCEPTCONN",
     "SO_BINDTODEVICE",
+    "SO_DOMAIN",
     "SO_EXCLUSIVEADDRUSE",
     "SO_NOSIGPIPE",
     "allocate_arena",
@@ -65,6 +66,9 @@ ABSTRACT_UNIX_NAMES: bool = HERE.abstract_names
 
 SO_ACCEPTCONN: int | None = getattr(socket, "SO_ACCEPTCONN", None)
 """The option that tells whether a socket listens (socket(7)); None where Python does not know it."""
+
+SO_DOMAIN: int | None = getattr(socket, "SO_DOMAIN", None)
+"""The option that tells a socket's family (socket(7)); None where Python does not know it."""
 
 SO_BINDTODEVICE: int | None = _option(HERE.bind_to_device)
 """The option that ties a socket to a network interface (socket(7)); None where there is none."""

@@ -21,7 +21,7 @@ from netcore.engine.given import GivenListener, Source
 from netcore.engine.socket_file import SocketFile
 from netcore.errors import UnsupportedOperationError
 from netcore.options import Options
-from netcore.sockets import address_of, naming
+from netcore.sockets import address_of, naming, socket_of
 
 __all__ = ["Takings"]
 
@@ -85,7 +85,7 @@ class _Taking:
     def duplicate(self) -> None:
         copy = socket.dup(self._given.fd)  # which child processes do not inherit (PEP 446)
         try:
-            self._sock = socket.socket(fileno=copy)
+            self._sock = socket_of(copy)
         except BaseException:
             socket.close(copy)
             raise
@@ -115,7 +115,7 @@ class _Taking:
         if self._sock is not None:
             self._sock.close()  # nothing happens if a loop has got the descriptor
         with suppress(OSError):  # it may be no socket at all
-            original = socket.socket(fileno=self._given.fd)
+            original = socket_of(self._given.fd)
             try:
                 original.setblocking(self._blocking)
             finally:

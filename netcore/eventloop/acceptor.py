@@ -120,11 +120,16 @@ class Acceptor:
                 self._site.charge(self, error)
 
     def abandon(self) -> int:
-        """Lets go of the listener, in a forked child, and returns its descriptor, which is left to close."""
+        """Lets go of the listener, in a forked child, and returns its descriptor, which is left to close.
+
+        Returns:
+            -1 if it was closed, or about to be: the number may be another descriptor's by now.
+        """
+        fd = -1 if self._closed else self.listener.fd
         self._closed = True
         self._watching = False
         self._reserve.spend()
-        return self.listener.fd
+        return fd
 
     @property
     def outbound_buffered(self) -> int:

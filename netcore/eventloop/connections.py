@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -205,6 +206,9 @@ class Connections:
         """
         self.turning_away = True
         fds = [conn.fd for conn in self._by_id.values()]
+        for fd in self.arriving.keys() - self.streams.keys():  # nobody has attached them yet
+            with suppress(OSError):
+                socket.close(fd)
         for conn in self._by_id.values():
             conn.abandon()
         self.streams.clear()

@@ -86,10 +86,11 @@ class DatagramListener:
         self._site.descriptors.close([self._port.fd])
 
     def abandon(self) -> int:
-        """Lets go of the socket, in a forked child, and returns its descriptor, which is left to close."""
+        """Lets go of the socket, in a forked child, and returns its descriptor; see ``Acceptor.abandon``."""
+        fd = -1 if self._closed else self._port.fd
         self._closed = True
         self._port.outbox.close()
-        return self._port.fd
+        return fd
 
     def dup(self) -> int:
         """Duplicates the descriptor. Any thread; OSError once it is closed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
@@ -87,7 +88,7 @@ class Dialer:
         sock.setblocking(False)
         sock.set_inheritable(False)
         # Detached here, so that the caller cannot close it under us; a twin carries it to the loop.
-        ours = socket.socket(fileno=sock.detach())
+        ours = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()
         self._joining[future] = ours
@@ -117,7 +118,9 @@ class Dialer:
         """Lets go of all dials and sockets, in a forked child; returns the descriptors, left to be closed."""
         error = _stopping(self._site, "runs in another process, of which this one is a fork")
         fds = [fd for dial in self._under_way for fd in dial.fds]
-        fds += [sock.detach() for sock in self._joining.values()]
+        for sock in self._joining.values():
+            with suppress(OSError):  # nobody has attached it yet
+                sock.close()
         for future in [*(dial.future for dial in self._under_way), *self._joining]:
             disown(future, error)
         self._under_way.clear()

@@ -62,4 +62,4 @@ class Listeners:
         """Forgets all of them, in a forked child; returns their descriptors, which are left to close."""
         fds = [listener.abandon() for listener in self._all]
         self._all.clear()
-        return fds
+        return [fd for fd in fds if fd >= 0]

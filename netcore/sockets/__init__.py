@@ -4,6 +4,7 @@ from netcore.sockets.choice import HasRing, open_sockets
 from netcore.sockets.io_uring import IoUringSockets
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
 from netcore.sockets.native import NativeSockets
+from netcore.sockets.objects import socket_of
 from netcore.sockets.options import SocketOptions, duplicate, set_keep_alive, survive_unreachable
 from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
 from netcore.sockets.pure import PureSockets
@@ -38,6 +39,7 @@ __all__ = [
     "resolve",
     "send_one_of",
     "set_keep_alive",
+    "socket_of",
     "survive_unreachable",
     "unpack_name",
 ]

@@ -13,15 +13,12 @@ from netcore._platform import AF_UNIX
 from netcore.sockets.options import SocketOptions
 from netcore.sockets.resolving import Endpoint
 
-__all__ = ["LONGEST_NAMES", "begin_connect", "connect_result"]
+__all__ = ["begin_connect", "connect_result"]
 
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 """What connect(2) says of a connection that is being made; EWOULDBLOCK only where it is WSAEWOULDBLOCK."""
 
 _NOT_YET = frozenset({errno.ENOTCONN, errno.EINPROGRESS})
-
-LONGEST_NAMES: int = AF_UNIX or socket.AF_INET6
-"""The family whose names are the longest, for a socket object that serves any family and tells no name."""
 
 
 def begin_connect(endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[socket.socket | None, int]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from netcore._native import native
 from netcore._platform import allocate_arena
 from netcore.address import Address
-from netcore.sockets.connecting import LONGEST_NAMES, begin_connect, connect_result
+from netcore.sockets.connecting import begin_connect, connect_result
 from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of, pack_name
 from netcore.sockets.native_datagrams import NativeDatagrams
+from netcore.sockets.objects import LONGEST_NAMES, socket_of
 from netcore.sockets.options import SocketOptions
 from netcore.sockets.protocol import Arena, Chunk
 from netcore.sockets.resolving import Endpoint
@@ -99,7 +100,6 @@ class NativeSockets(NativeDatagrams):
 
     def connected(self, fd: int) -> int:
         """See ``Sockets.connected``."""
-        # Without a family the object asks getsockname(2), which BSD refuses where connecting has failed.
         sock = socket.socket(LONGEST_NAMES, socket.SOCK_STREAM, 0, fileno=fd)
         try:
             return connect_result(sock)
@@ -213,7 +213,7 @@ class NativeSockets(NativeDatagrams):
     @contextmanager
     def borrow(self, fd: int) -> Iterator[socket.socket]:
         """See ``Transport.borrow``."""
-        sock = socket.socket(fileno=fd)
+        sock = socket_of(fd)
         try:
             yield sock
         finally:

@@ -12,6 +12,7 @@ from netcore.address import Address
 from netcore.sockets.connecting import begin_connect, connect_result
 from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of, pack_name
+from netcore.sockets.objects import socket_of
 from netcore.sockets.options import SocketOptions
 from netcore.sockets.protocol import Arena, Chunk
 from netcore.sockets.pure_datagrams import PureDatagrams
@@ -67,7 +68,7 @@ class PureSockets(PureDatagrams):
 
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""
-        sock = socket.socket(fileno=fd)
+        sock = socket_of(fd)
         sock.setblocking(False)
         self._sockets[fd] = sock
 

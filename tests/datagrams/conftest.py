@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -82,6 +83,17 @@ def edges() -> None:
             pytest.skip(f"the poller {poller.name} has no edges")
     finally:
         poller.close()
+
+
+@pytest.fixture(scope="session")
+def longest() -> int:
+    """Bytes of the longest datagram that loopback takes: 9216 or so on the BSDs (EMSGSIZE)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        for size in (65507, 9000):
+            with contextlib.suppress(OSError):
+                return sock.sendto(bytes(size), sock.getsockname())
+    pytest.fail("the system sends no datagram of 9000 bytes")
 
 
 @pytest.fixture

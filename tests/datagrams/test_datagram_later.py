@@ -17,6 +17,7 @@ from netcore import (
     EventHandler,
 )
 from netcore.testing import RecordingHandler
+from netcore.testing.conformance import wires
 
 UDP = "udp://127.0.0.1:0"
 
@@ -177,7 +178,7 @@ def test_every_thread_safe_method_under_load(serve, peer):
     handler = RecordingHandler(on_traffic=on_traffic)
     engine = serve(handler, UDP)
     owner, busy = peer(engine), peer(engine)
-    owner.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    wires.set_buffers(owner.sock, 1 << 20, socket.SO_RCVBUF)
     for _ in range(4):
         assert owner.ask(b"keep") == b"keep"
     told, ids, failures = [], set(), []
@@ -194,7 +195,7 @@ def test_every_thread_safe_method_under_load(serve, peer):
                 conn.async_writev([b"2", b"3"], lambda c, error: told.append(error))
                 conn.wake(lambda c, error: told.append(error))
                 socket.close(conn.dup())
-                conn.set_read_buffer(1 << 18)
+                conn.set_read_buffer(1 << 16)
                 ids.add((conn.id, conn.fd, conn.closed, conn.local_address, conn.remote_address))
             conn.close(lambda c, error: told.append(error))
         except BaseException as error:

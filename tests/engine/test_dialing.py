@@ -17,6 +17,7 @@ from netcore import (
     WrongThreadError,
 )
 from netcore.testing import RecordingHandler
+from netcore.testing.conformance import wires
 
 
 @pytest.fixture
@@ -96,10 +97,8 @@ def test_dial_inside_a_callback(serve, dial, receive):
 def test_refused(client):
     handler = RecordingHandler()
     made = client(handler)
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound and not listening, so that nobody else may take the port
-        with pytest.raises(ConnectionRefusedError, match="tcp://127"):
-            made.dial(f"tcp://127.0.0.1:{nobody.getsockname()[1]}")
+    with pytest.raises(ConnectionRefusedError, match="tcp://127"):
+        made.dial("tcp://{}:{}".format(*wires.refusing_name()))
     assert handler.names() == ["on_boot"]
 
 

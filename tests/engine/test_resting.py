@@ -99,3 +99,24 @@ def test_a_lingering_connection_costs_no_turns(
         time.sleep(0.001)
     conns[0].close()
     assert turns_while(engine, lambda: None) < TURNS
+
+
+@pytest.mark.parametrize("paused", [True, False], ids=["paused", "reading"])
+def test_a_datagram_connection_whose_peer_is_gone_costs_no_turns(
+    serve: Callable[..., Engine], paused: bool
+) -> None:
+    class Writing(EventHandler):
+        def on_open(self, conn: Conn) -> None:
+            if paused:
+                conn.pause_reading()
+            conn.write(b"anybody?")
+
+        def on_error(self, conn: Conn | None, error: BaseException) -> None:
+            """An ICMP error is no end."""
+
+    engine = serve(Writing())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        address = f"udp://127.0.0.1:{gone.getsockname()[1]}"
+    engine.dial(address).result(30)
+    assert turns_while(engine, lambda: None) < TURNS

@@ -187,6 +187,43 @@ def test_a_reset_is_told_with_the_error_on_both_filters(
         near.recv(1)
 
 
+@pytest.fixture
+def failed() -> Iterator[socket.socket]:
+    """A datagram socket whose last datagram has found nobody."""
+    near, far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    with near, far:
+        far.bind(("127.0.0.1", 0))
+        near.connect(far.getsockname())
+        far.close()
+        near.send(b"!")
+        select.select([near], [], [], 5)
+        yield near
+
+
+def test_an_error_of_a_datagram_socket_is_no_end(
+    system: Any, queue: Any, add: Callable[..., None], failed: socket.socket
+) -> None:
+    add(failed)
+    add(failed, system.KQ_EV_CLEAR, filter=system.KQ_FILTER_WRITE, fflags=system.KQ_NOTE_LOWAT, data=1 << 30)
+    events = {event.filter: event for event in queue.control([], 8, 5)}
+    assert set(events) == {system.KQ_FILTER_READ, system.KQ_FILTER_WRITE}
+    for event in events.values():
+        assert not event.flags & system.KQ_EV_EOF
+        assert event.fflags == 0
+    assert events[system.KQ_FILTER_READ].data == 0
+    with pytest.raises(ConnectionRefusedError):
+        failed.recv(1)
+
+
+def test_a_low_water_mark_beyond_the_buffer_is_its_size(
+    system: Any, queue: Any, add: Callable[..., None], pair: Pair
+) -> None:
+    near, _ = pair
+    add(near, system.KQ_EV_CLEAR, filter=system.KQ_FILTER_WRITE, fflags=system.KQ_NOTE_LOWAT, data=1 << 30)
+    assert [event.ident for event in queue.control([], 8, 5)] == [near.fileno()]
+    assert queue.control([], 8, 0) == []
+
+
 def test_a_pipe_without_a_reader_has_ended(system: Any, queue: Any, add: Callable[..., None]) -> None:
     reading, writing = os.pipe()
     add(writing, filter=system.KQ_FILTER_WRITE)

@@ -199,6 +199,50 @@ def test_an_empty_interest_hears_of_the_end_only(poller: Poller, pair: Pair) -> 
     assert poller.wait(5) == [(near.fileno(), HANGUP)]
 
 
+@pytest.mark.parametrize("interest", [0, READ, EDGE, READ | EDGE])
+def test_an_error_of_a_datagram_socket_is_told_whatever_is_asked_for(poller: Poller, interest: int) -> None:
+    near, far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    with near, far:
+        far.bind(("127.0.0.1", 0))
+        near.connect(far.getsockname())
+        far.close()
+        poller.register(near.fileno(), interest)
+        assert poller.wait(0) == []
+        near.send(b"!")
+        assert poller.wait(5) == [(near.fileno(), READABLE if interest & READ else ERROR)]
+        with pytest.raises(ConnectionRefusedError):
+            near.recv(1)
+        assert poller.wait(0) == []
+        poller.unregister(near.fileno())
+
+
+@pytest.mark.parametrize("end", ["close", "abandon", "unregister"])
+def test_a_forked_child_touches_no_number_of_the_queue(poller: Any, pair: Pair, end: str) -> None:
+    near, far = pair
+    poller.register(near.fileno(), READ)
+    poller.wait(0)
+    number = poller.fileno()
+    child = os.fork()
+    if child == 0:  # where the emulation has closed the queue: the number is free
+        try:
+            heir = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(heir, number)
+            before = os.fstat(number)
+            if end == "unregister":
+                try:
+                    poller.unregister(near.fileno())
+                except OSError:
+                    pass
+            else:
+                getattr(poller, end)()
+            os._exit(not os.path.samestat(os.fstat(number), before))
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    far.send(b"!")
+    assert poller.wait(5) == [(near.fileno(), READABLE)]
+
+
 def test_what_only_the_kernel_can_refuse_is_told_by_the_wait(poller: Poller, pair: Pair) -> None:
     with open(os.devnull, "rb") as file:  # which the emulation does not watch
         poller.register(file.fileno(), READ)

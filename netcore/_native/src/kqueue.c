@@ -10,6 +10,10 @@
  *   - EV_EOF may come with bytes still to be read, and fflags is then the socket's error;
  *   - adding a filter that is there leaves its EV_CLEAR as it was, and not every kqueue looks at the descriptor
  *     anew; so a filter that is to be told anew, or in another way, is removed first;
+ *   - an error of a datagram socket fires with neither EV_EOF nor fflags, and no data, whatever the low-water mark
+ *     (NetBSD); an empty datagram does so too, but not in spite of a mark;
+ *   - a low-water mark is clamped to the size of the buffer (macOS), so that a sentinel may fire for a full one;
+ *   - a child of fork(2) has no kqueue: the number is free there, and soon may be somebody else's;
  *   - the types of struct kevent differ between systems, so its fields are set by name, and udata as memory.
  */
 
@@ -58,11 +62,19 @@ static uintptr_t kqueue__mark(const struct kevent *event)
     return mark;
 }
 
+/* Whether this process has the queue, and is no child of fork(2), where its number may be another descriptor's. */
+static int kqueue__is_here(const nc_poller *poller)
+{
+    return poller->process == (int)getpid();
+}
+
 /* Gives the kernel one change and asks for no events, so that an error is the call's own. */
 static int kqueue__apply(nc_poller *poller, const struct kevent *change)
 {
     int result;
 
+    if (!kqueue__is_here(poller))
+        return -EBADF;
     do
         result = kevent((int)poller->handle, change, 1, NULL, 0, NULL);
     while (result < 0 && errno == EINTR);
@@ -83,6 +95,7 @@ int nc_kqueue_open(nc_poller *poller)
 
     poller->waker = poller->woken = -1;
     poller->pending = 0;
+    poller->process = (int)getpid();
     poller->handle = kqueue();
     if (poller->handle < 0)
         return -errno;
@@ -98,7 +111,7 @@ void nc_kqueue_close(nc_poller *poller)
         close((int)poller->waker);
     if (poller->woken >= 0)
         close((int)poller->woken);
-    if (poller->handle >= 0)
+    if (poller->handle >= 0 && kqueue__is_here(poller))
         close((int)poller->handle);
     poller->handle = poller->waker = poller->woken = -1;
 }
@@ -228,8 +241,8 @@ static int kqueue__readiness(const struct kevent *event)
 
     if (event->flags & EV_ERROR) /* a change that failed: the next operation will find out why */
         return readiness | NC_ERROR;
-    if (kqueue__mark(event) == KQUEUE_SENTINEL)
-        readiness = 0;
+    if (kqueue__mark(event) == KQUEUE_SENTINEL) /* no bytes in spite of the mark: an error of a datagram socket */
+        readiness = !event->data && !(event->flags & EV_EOF) ? NC_ERROR : 0;
     if (event->flags & EV_EOF) {
         readiness |= is_read ? KQUEUE_READ_ENDED : KQUEUE_WRITE_ENDED;
         if (event->fflags)

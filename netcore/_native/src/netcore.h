@@ -40,6 +40,7 @@ typedef struct {
     int seen; /* every flag that the last wait found on any socket */
     nc_socket woken;
     nc_socket ring;
+    int process; /* that has opened the poller, of kqueue only: a child of fork(2) has no such queue */
     int pending;
     nc_change changes[NC_CHANGES];
 } nc_poller;

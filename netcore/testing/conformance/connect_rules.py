@@ -181,10 +181,7 @@ def _tells_the_peer(bench: SocketsBench) -> None:
 
 
 def _tells_a_refusal(bench: SocketsBench) -> None:
-    with socket.create_server(
-        ("127.0.0.1", 0)
-    ) as listener:  # NetBSD drops a SYN to a port that is only bound
-        endpoint = Endpoint(socket.AF_INET, listener.getsockname())
+    endpoint = Endpoint(socket.AF_INET, wires.refusing_name())
     fd, code = _begin(bench, endpoint)
     if fd >= 0:
         code = _outcome(bench, fd)

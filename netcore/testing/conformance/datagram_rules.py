@@ -10,7 +10,7 @@ from typing import Final
 from netcore.sockets import CONNECTED, pack_name
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench
-from netcore.testing.conformance.wires import PATIENCE, has_ipv6
+from netcore.testing.conformance.wires import PATIENCE, has_ipv6, set_buffers
 
 __all__ = ["DATAGRAM_RULES"]
 
@@ -31,7 +31,7 @@ class _Port:
         near, far = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
         for sock in (near, far):
             sock.bind((_HOSTS[family], 0))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            set_buffers(sock, 1 << 20, socket.SO_RCVBUF)
         self.name = near.getsockname()
         self.peer = bench.keep(far)
         self.peer_name = pack_name(family, far.getsockname())

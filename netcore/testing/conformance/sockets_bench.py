@@ -63,8 +63,7 @@ class SocketsBench:
         near, far = tcp_pair() if tcp else socket.socketpair()
         if not tcp:
             for sock in (near, far):
-                for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-                    sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+                wires.set_buffers(sock, _BUFFER)
         return self.adopt(near), self.keep(far)
 
     def released(self, fd: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import socket
@@ -18,7 +19,9 @@ __all__ = [
     "descriptors_left",
     "has_ipv6",
     "more_descriptors",
+    "refusing_name",
     "reset",
+    "set_buffers",
     "tcp_pair",
     "wait_ready",
 ]
@@ -107,6 +110,36 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
     return server, client
+
+
+def refusing_name() -> tuple[str, int]:
+    """Returns a name on the loopback interface where connections are refused.
+
+    It was a listener's: NetBSD drops a SYN to a port that is bound and has never listened.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        name: tuple[str, int] = listener.getsockname()
+    return name
+
+
+def set_buffers(sock: socket.socket, size: int, *options: int) -> None:
+    """Asks for buffers of so many bytes, or what the system grants: the BSDs refuse 256 KiB (ENOBUFS).
+
+    Args:
+        sock: Whose buffers.
+        size: Bytes; halved until it is granted.
+        options: SO_SNDBUF or SO_RCVBUF; both if none is given.
+    """
+    for option in options or (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        granted = size
+        while granted:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, option, granted)
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                granted //= 2
 
 
 def reset(sock: socket.socket) -> None:

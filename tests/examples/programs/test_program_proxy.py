@@ -62,12 +62,10 @@ def test_a_name_is_looked_up_and_an_answer_is_not_needed_first(talk, start, targ
 
 
 def test_without_a_target_the_client_is_let_go(talk, start) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound and not listening: it refuses
-        proxy = start("proxy", "--to", address_of(nobody))
-        near = talk(proxy)
-        assert near.hear_all() == ""
-        assert "refused" in proxy.log.read_text()
+    proxy = start("proxy", "--to", "tcp://{}:{}".format(*wires.refusing_name()))
+    near = talk(proxy)
+    assert near.hear_all() == ""
+    assert "refused" in proxy.log.read_text()
 
 
 @pytest.mark.parametrize("up", [True, False])

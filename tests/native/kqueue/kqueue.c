@@ -5,7 +5,9 @@
  * those that write, so that each filter has a registration, and thereby a state, of its own. EVFILT_TIMER is a
  * timerfd in the outer epoll, EVFILT_USER an eventfd that all of a queue share.
  *
- * What cannot be had on Linux: fflags tells that a socket has an error, but as ECONNRESET whatever it is, since
+ * As on NetBSD's kernel, an error of a datagram socket makes both filters fire, with neither EV_EOF nor fflags; a low-water mark beyond a socket's buffer is one of the whole buffer, as on macOS.
+ *
+ * What cannot be had on Linux: fflags tells that a stream has an error, but as ECONNRESET whatever it is, since
  * to ask for the error is to take it away; a write filter does not see the end that shutdown(2) of this side
  * makes; regular files are refused. close(2) removes filters, also while a duplicate is open, if the program
  * is linked with -Wl,--wrap=close; otherwise a queue's inner descriptors stay open as well.
@@ -223,6 +225,26 @@ static int apply(struct queue *queue, const struct kevent *change)
     return error;
 }
 
+static int is_datagram(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
+}
+
+/* The low-water mark as the system keeps it. */
+static intptr_t low_water(const struct knote *knote)
+{
+    int room = 0;
+    socklen_t size = sizeof room;
+    int option = knote->is.filter == EVFILT_READ ? SO_RCVBUF : SO_SNDBUF;
+
+    if (getsockopt((int)knote->is.ident, SOL_SOCKET, option, &room, &size) == 0 && room < knote->is.data)
+        return room;
+    return knote->is.data;
+}
+
 /* Fills in what is known of a descriptor; returns whether it is to be reported. */
 static int describe(const struct knote *knote, uint32_t found, struct kevent *event)
 {
@@ -247,13 +269,13 @@ static int describe(const struct knote *knote, uint32_t found, struct kevent *ev
         if (is_socket && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &size) == 0 &&
             ioctl(fd, SIOCOUTQ, &queued) == 0)
             event->data = value > queued ? value - queued : 1;
-        if (found & (EPOLLHUP | EPOLLERR))
+        if (found & EPOLLHUP || (found & EPOLLERR && !is_datagram(fd)))
             event->flags |= EV_EOF;
     }
     if (is_socket && event->flags & EV_EOF && found & EPOLLERR)
         event->fflags = ECONNRESET;
     return event->flags & EV_EOF || found & EPOLLERR || !(knote->is.fflags & NOTE_LOWAT) ||
-           event->data >= knote->is.data;
+           event->data >= low_water(knote);
 }
 
 /* After a knote has been reported. */
