@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from netcore.codec.protocol import Codec, Decoder
 from netcore.errors import EngineNotRunningError, FrameError
-from netcore.handler import Action, Conn, EventHandler
+from netcore.handler import Action, Conn, EventHandler, OddResults
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -76,8 +76,15 @@ class FrameHandler(EventHandler):
     """
 
     def __init__(self, codec: Codec) -> None:
-        """Takes the codec; every connection gets a decoder of its own with its first bytes."""
+        """Takes the codec; every connection gets a decoder of its own with its first bytes.
+
+        Raises:
+            TypeError: It is none, such as the class of one.
+        """
+        if isinstance(codec, type) or not isinstance(codec, Codec):
+            raise TypeError(f"a FrameHandler needs a codec, an object with decoder and encode, not {codec!r}")
         self.codec = codec
+        self._odd_results = OddResults()
         # One handler serves all loops: single operations on a dict are atomic, and each connection's key
         # is used on its own loop only. Ids are never reused, so nothing can be mistaken for another's.
         self._sessions: dict[int, _Session] = {}
@@ -196,7 +203,6 @@ class FrameHandler(EventHandler):
             session: Has them.
             is_over: Asked after each callback whether the connection takes no more of them, at least for now.
         """
-        odd: Action | None = None
         on_frame = self.on_frame
         while True:
             found = False
@@ -208,9 +214,10 @@ class FrameHandler(EventHandler):
                 action = self.on_frame_error(conn, error)
                 if action is Action.CLOSE or action is Action.SHUTDOWN:
                     return action
-                odd = action or odd
+                if action is not None:
+                    self._check(conn, "on_frame_error", action)
                 if is_over(conn):
-                    return odd
+                    return None
             for frame in frames:
                 found = True
                 session.since = 0
@@ -218,11 +225,16 @@ class FrameHandler(EventHandler):
                 if action is not None:
                     if action is Action.CLOSE or action is Action.SHUTDOWN:
                         return action
-                    odd = action or odd  # not an Action: reported at the end, without holding up frames
+                    self._check(conn, "on_frame", action)
                 if is_over(conn):
-                    return odd
+                    return None
             if not found:
-                return odd
+                return None
+
+    def _check(self, conn: Conn, name: str, action: object) -> None:
+        """Reports what is no ``Action``, without holding up the frames behind it."""
+        if action is not Action.NONE:
+            self._odd_results.report(self, name, conn, action)
 
 
 def _count_unread(conn: Conn, decoder: Decoder) -> None:

@@ -62,6 +62,8 @@ def assemble(shared: Shared, options: Options, choices: Choices, sources: tuple[
         takings.begin(sources)
         while len(loops) < len(choices.cpus):
             poller = choices.open_poller()
+            if any(poller is loop.poller for loop in loops):
+                raise OptionsError(f"option poller: it opened {poller!r} twice, and each loop needs its own")
             try:
                 _check_edges(poller, options)
                 sockets = open_sockets(options.read_buffer_cap, poller)

@@ -13,7 +13,23 @@ from netcore.lb import LoadBalancer, make_balancer
 from netcore.options import Options
 from netcore.poll import Poller, open_poller, poller_names
 
-__all__ = ["Choices"]
+__all__ = ["Choices", "chosen"]
+
+_POLLER_METHODS = ("register", "modify", "unregister", "wait", "wake", "close")
+
+
+def chosen(options: Options | None, overrides: dict[str, object]) -> Options:
+    """Returns the options of an engine: those given, or the defaults, with other values in some fields.
+
+    Raises:
+        TypeError: They are no ``Options``.
+        OptionsError: An override is unknown, has a bad value, or contradicts another one.
+    """
+    if options is None:
+        options = Options()
+    elif not isinstance(options, Options):
+        raise TypeError(f"options must be an Options object, not {options!r}; single ones are keywords")
+    return options.replace(**overrides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,8 @@ class Choices:
         usable = usable_cpus()
         cpus = tuple(usable[i % len(usable)] if options.cpu_affinity else None for i in range(count))
         balances = count > 1 or not isinstance(options.load_balancer, str)
-        return cls(balancer, _poller_opener(options.poller), cpus, balances)
+        opener = _poller_opener(options.poller)
+        return cls(balancer, lambda: _checked_poller(opener()), cpus, balances)
 
 
 def _poller_opener(choice: object) -> Callable[[], Poller]:
@@ -69,3 +86,12 @@ def _poller_opener(choice: object) -> Callable[[], Poller]:
             f"option poller is {choice!r}: it must be a poller's name or a function that opens one"
         )
     return choice
+
+
+def _checked_poller(poller: Poller) -> Poller:
+    """Raises OptionsError if this is something else; a factory of the application's may return anything."""
+    lacking = [name for name in _POLLER_METHODS if not callable(getattr(poller, name, None))]
+    if lacking or isinstance(poller, type):
+        what = "it is a class" if not lacking else f"it has no {', '.join(lacking)}"
+        raise OptionsError(f"option poller: what it opened is {poller!r}, which is no poller: {what}")
+    return poller

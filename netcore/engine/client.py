@@ -6,6 +6,7 @@ import socket
 from types import TracebackType
 
 from netcore.address import Address
+from netcore.engine.choices import chosen
 from netcore.engine.engine import Engine
 from netcore.errors import WrongThreadError
 from netcore.handler import Conn, EventHandler
@@ -25,11 +26,12 @@ class Client:
         overrides: Fields of ``Options`` that replace those of ``options``.
 
     Raises:
+        TypeError: See ``Engine``.
         OptionsError: An option is unknown, has a bad value, or contradicts another one.
     """
 
     def __init__(self, handler: EventHandler, options: Options | None = None, **overrides: object) -> None:
-        self.engine = Engine.without_listeners(handler, (options or Options()).replace(**overrides))
+        self.engine = Engine.without_listeners(handler, chosen(options, overrides))
 
     def __enter__(self) -> Client:
         """Starts the client."""

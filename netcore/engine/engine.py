@@ -14,11 +14,13 @@ from netcore._durations import seconds
 from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
-from netcore.engine.choices import Choices
+from netcore.engine.choices import Choices, chosen
 from netcore.engine.given import GivenListener, sources_of
+from netcore.engine.handlers import check_handler, warn_of_handler
 from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
 from netcore.engine.process import track
+from netcore.engine.ticker import Ticker
 from netcore.errors import InvalidAddressError
 from netcore.eventloop import GuardedLogger, Loop, Shared
 from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics
@@ -36,13 +38,14 @@ class Engine(EngineView):
     An engine runs once. Its methods may be called on any thread.
 
     Args:
-        handler: The application.
+        handler: The application: an ``EventHandler``, or anything that has all its callbacks.
         addresses: Where to listen, as text or as ``Address``, or a socket that does as ``GivenListener``.
         options: How; the defaults if None.
         overrides: Fields of ``Options`` that replace those of ``options``.
 
     Raises:
-        TypeError: The handler is a class, or None.
+        TypeError: The handler is a class, lacks a callback, or has one that is no plain method; or the
+            options are no ``Options``.
         OptionsError: An option is unknown, has a bad value, or contradicts another one.
         PollerUnavailableError: The option ``poller`` names none.
         InvalidAddressError: An address is none, or there is no address.
@@ -58,7 +61,7 @@ class Engine(EngineView):
     ) -> None:
         if not addresses:
             raise InvalidAddressError("an engine needs at least one address to listen on")
-        self._prepare(handler, addresses, (options or Options()).replace(**overrides))
+        self._prepare(handler, addresses, chosen(options, overrides))
 
     @classmethod
     def without_listeners(cls, handler: EventHandler, options: Options) -> Engine:
@@ -70,7 +73,7 @@ class Engine(EngineView):
     def _prepare(
         self, handler: EventHandler, addresses: Sequence[str | Address | GivenListener], options: Options
     ) -> None:
-        _check_handler(handler)
+        check_handler(handler)
         self.options = options
         self._wanted, self._sources = sources_of(addresses)
         self._choices = Choices.from_options(self.options, self._wanted)
@@ -153,6 +156,7 @@ class Engine(EngineView):
             RuntimeError: The engine has been started before.
         """
         self._life.begin()
+        warn_of_handler(self._handler, self.options.ticker, self._logger)
         shared = Shared.from_options(
             self._handler,
             self.options,
@@ -179,27 +183,22 @@ class Engine(EngineView):
 
     def _boot(self) -> None:
         try:
-            action = self._handler.on_boot(self)
+            action: object = self._handler.on_boot(self)
         except BaseException:
             self.stop()
             self.end_hosted()
             self._assembly.takings.give_back()
             raise
         self._assembly.takings.keep()
-        if action == Action.SHUTDOWN or self._life.stop_asked:
+        if action is not None and not isinstance(action, Action):
+            self._logger.error("on_boot returned %r, which is no Action and counts as None", action)
+        if action is Action.SHUTDOWN or self._life.stop_asked:
             self.stop()
             return
         for loop in self.loops:
             loop.post(loop.start_accepting)
         if self.options.ticker:
-            self.loops[0].post(self._tick)
-
-    def _tick(self) -> None:
-        if not self.running:
-            return
-        delay = self._handler.on_tick(self)
-        if delay is not None and self.running:
-            self.loops[0].schedule(delay, self._tick)
+            Ticker(self._handler, self, self.loops[0], self._logger).start()
 
     def stop(self, timeout: float | None = None) -> bool:
         """Stops accepting, closes the connections gracefully and waits. Idempotent.
@@ -375,8 +374,3 @@ class Engine(EngineView):
     def _close_log(self) -> None:
         if self._log_file is not None:
             self._log_file.close()
-
-
-def _check_handler(handler: object) -> None:
-    if handler is None or isinstance(handler, type):
-        raise TypeError(f"a handler must be an EventHandler object, not {handler!r}")

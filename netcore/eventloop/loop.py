@@ -83,6 +83,7 @@ class Loop(Site):
         self.handler: EventHandler = (
             TimedHandler(shared.handler, self.logger) if shared.debug else shared.handler
         )
+        self.odd_results = shared.odd_results
         self.poller = poller
         self.sockets = sockets
         self.clock = clock

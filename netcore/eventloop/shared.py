@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from netcore.connection import Limits
 from netcore.eventloop.gate import Gate
-from netcore.handler import EventHandler
+from netcore.handler import EventHandler, OddResults
 from netcore.options import Options
 from netcore.sockets import Resolver, SocketOptions
 
@@ -36,6 +36,7 @@ class Shared:
         socket_options: Of the sockets that loops make.
         shutdown: Begins to stop the engine. Any thread.
         loop_ended: Called by each loop as the last thing on its thread.
+        odd_results: What was said of the handler's results already.
         resolver: Looks names up.
     """
 
@@ -47,6 +48,7 @@ class Shared:
     socket_options: SocketOptions = field(default_factory=SocketOptions)
     shutdown: Callable[[], object] = _nothing
     loop_ended: Callable[[], object] = _nothing
+    odd_results: OddResults = field(default_factory=OddResults)
     resolver: Resolver = field(default_factory=Resolver)
 
     @classmethod

@@ -1,12 +1,14 @@
 """What applications are written against: the handler, and what it sees of connections and loops."""
 
 from netcore.handler.engine_view import EngineView
-from netcore.handler.handler import EventHandler
+from netcore.handler.handler import CALLBACKS, EventHandler
 from netcore.handler.interfaces import Callback, Conn, EventLoop, Timer
 from netcore.handler.metrics import Metrics
+from netcore.handler.odd_results import OddResults
 from netcore.handler.vocabulary import Action, CloseReason, Timeout
 
 __all__ = [
+    "CALLBACKS",
     "Action",
     "Callback",
     "CloseReason",
@@ -15,6 +17,7 @@ __all__ = [
     "EventHandler",
     "EventLoop",
     "Metrics",
+    "OddResults",
     "Timeout",
     "Timer",
 ]

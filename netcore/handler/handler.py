@@ -7,7 +7,7 @@ from typing import Any
 from netcore.handler.interfaces import Conn
 from netcore.handler.vocabulary import Action, Timeout
 
-__all__ = ["EventHandler"]
+__all__ = ["CALLBACKS", "EventHandler"]
 
 
 class EventHandler:
@@ -53,7 +53,8 @@ class EventHandler:
 
         Args:
             conn: Its addresses, ``context``, ``close_reason`` and unread bytes are still there.
-            error: What went wrong, such as ``ConnectionResetError``; None for an orderly end.
+            error: What went wrong, such as ``ConnectionResetError`` or what another callback has raised; None
+                for an orderly end.
         """
 
     def on_tick(self, engine: Any) -> float | None:
@@ -62,3 +63,7 @@ class EventHandler:
         Returns:
             Seconds to the next call; None to end.
         """
+
+
+CALLBACKS = tuple(name for name in vars(EventHandler) if name.startswith("on_"))
+"""The names of all callbacks."""

@@ -27,13 +27,13 @@ class CloseReason(enum.Enum):
     EOF = "eof"
     """The peer sent FIN, and this side closed in answer."""
     ERROR = "error"
-    """The system reported an error, such as a reset."""
+    """The system reported an error, such as a reset, or a callback raised an exception."""
     TIMEOUT = "timeout"
     """A deadline passed."""
     SHUTDOWN = "shutdown"
     """The engine stopped."""
     OVERFLOW = "overflow"
-    """More than ``Options.max_outbound`` waited for the peer, or more than ``max_inbound`` for the handler."""
+    """More than ``Options.max_outbound`` waited for the peer, or ``max_inbound`` for the handler."""
 
 
 class Timeout(enum.Enum):

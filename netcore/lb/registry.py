@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from netcore.lb.balancers import LeastConnections, RoundRobin, SourceAddressHash
@@ -33,6 +34,11 @@ def make_balancer(choice: str | LoadBalancer) -> LoadBalancer:
                 f"there is no load balancer {choice!r}: use {', '.join(_factories)}, or an object"
             )
         return _factories[choice]()
-    if not callable(getattr(choice, "pick", None)):
+    if isinstance(choice, type):
+        raise ValueError(f"{choice!r} is a class: give an object, such as {choice.__name__}()")
+    pick = getattr(choice, "pick", None)
+    if not callable(pick):
         raise ValueError(f"{choice!r} is no load balancer: it has no method pick(loops, remote)")
+    if inspect.iscoroutinefunction(pick):
+        raise ValueError(f"{choice!r} is no load balancer: its pick is an async def function")
     return choice

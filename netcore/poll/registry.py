@@ -47,7 +47,12 @@ def register_poller(name: str, factory: Callable[[], Poller]) -> None:
     Args:
         name: What ``open_poller``, ``Options.poller`` and NETCORE_POLLER call it.
         factory: Opens a new poller, or raises ``OSError`` or ``ImportError`` where it cannot run.
+
+    Raises:
+        TypeError: The name is no text, or the factory cannot be called.
     """
+    if not isinstance(name, str) or not callable(factory):  # type: ignore[redundant-expr]
+        raise TypeError(f"a poller is registered by a name and a function, not {name!r} and {factory!r}")
     _factories[name] = factory
 
 

@@ -277,9 +277,29 @@ def test_what_is_no_action_is_reported_and_holds_nothing_up(
     conn = fake.connect()
     with caplog.at_level(logging.ERROR):
         fake.feed(conn, b"odd\n1\n")
-    assert handler.frames == [b"odd", b"1"]
-    assert "returned 2, which is no Action" in caplog.text
+        fake.feed(conn, b"odd\nodd\n2\n")
+        fake.feed(fake.connect(), b"odd\n")
+    assert handler.frames == [b"odd", b"1", b"odd", b"odd", b"2", b"odd"]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"on_frame of connection {conn.id} returned 2, which is no Action")
     assert not conn.closed
+
+
+def test_an_exception_in_on_frame_is_what_on_close_hears(world: World) -> None:
+    handler = Frames(fail=fail)
+    fake = world(handler)
+    ends: list[tuple[object, object]] = []
+    handler.on_close = lambda conn, error: ends.append((conn.close_reason, error))  # type: ignore
+    fake.feed(fake.connect(), b"1\nfail\n2\n")
+    fake.turns(3)
+    assert handler.frames == [b"1", b"fail"]
+    assert [(reason, type(error)) for reason, error in ends] == [(CloseReason.ERROR, FrameError)]
+
+
+@pytest.mark.parametrize("codec", [LineCodec, None, "lines", object(), LineCodec(10).decoder()])
+def test_what_is_no_codec_is_refused(codec: object) -> None:
+    with pytest.raises(TypeError, match="needs a codec"):
+        FrameHandler(codec)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("base", [FrameHandler, Frames])

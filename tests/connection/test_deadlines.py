@@ -171,6 +171,39 @@ def test_endless_deadlines_are_never_met(world, seconds):
     assert conn.closed
 
 
+@pytest.mark.parametrize("filtered", [False, True], ids=["plain", "filtered"])
+def test_a_write_deadline_does_not_wait_for_what_the_peer_does_not_take(world, toys, filtered):
+    w = world(limits=Limits(close_timeout=1000))
+    conn = w.connect()
+    if filtered:
+        conn.put_on(toys.ToyFilter())
+    conn.set_write_deadline(2)
+    w.sockets.block(conn.fd)
+    conn.write(b"x" * 100)
+    w.turns()
+    pass_time(w, 2 + SLACK)
+    assert w.handler.names(conn) == ["on_open", "on_timeout", "on_close"]
+    assert isinstance(w.handler.details("on_close")[0], TimeoutError)
+    assert conn.close_reason is CloseReason.TIMEOUT
+    assert w.sockets.resets == [conn.fd]
+
+
+def test_another_deadline_lets_the_peer_take_what_is_left(world):
+    w = world(limits=Limits(close_timeout=1000))
+    conn = w.connect()
+    conn.set_read_deadline(2)
+    w.sockets.block(conn.fd)
+    conn.write(b"x" * 100)
+    pass_time(w, 2 + SLACK)
+    assert w.handler.names(conn) == ["on_open", "on_timeout"]
+    w.sockets.unblock(conn.fd)
+    w.sockets._poller.set_ready(conn.fd, 2)
+    w.turns(2)
+    assert len(w.sent(conn)) == 100
+    assert w.sockets.closed == [conn.fd]
+    assert conn.close_reason is CloseReason.TIMEOUT
+
+
 def test_idle_timeout_is_for_every_connection(world):
     w = world(limits=Limits(idle_timeout=3))
     conns = [w.connect() for _ in range(50)]

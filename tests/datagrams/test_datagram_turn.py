@@ -207,3 +207,28 @@ def test_a_fork_lets_go_of_the_socket(world):
     assert set(made.sockets.closed) == {FD, DIALLED}
     assert conn.closed
     assert made.loop.connection_count == 0
+
+
+def test_an_answer_kept_from_a_callback_that_raised_says_so(world):
+    kept = []
+
+    def on_traffic(conn):
+        kept.append(conn)
+        raise LookupError("on purpose")
+
+    made = world(on_traffic=on_traffic)
+    made.feed(b"one")
+    assert kept[0].closed
+    assert kept[0].close_reason is CloseReason.ERROR
+    made.feed(b"two")
+    assert len(kept) == 2, "the server goes on"
+
+
+def test_what_is_no_action_is_reported_once(world, caplog):
+    made = world(on_traffic=lambda conn: True)
+    made.feed(*[b"x"] * 5)
+    made.dial()
+    made.feed(b"x", b"y", fd=DIALLED)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("on_traffic of connection ")
+    assert "returned True, which is no Action" in line

@@ -104,7 +104,25 @@ def test_write_deadline(world):
     made.turns()
     made.clock.advance(2.1)
     made.turns(2)
-    assert "on_timeout" in made.handler.names()
+    assert made.handler.names() == ["on_open", "on_timeout", "on_close"], "it waits for what is stuck"
+    assert isinstance(made.handler.details("on_close")[0], TimeoutError)
+    assert conn.close_reason is CloseReason.TIMEOUT
+    assert made.sockets.datagrams[DIALLED] == []
+
+
+def test_on_close_hears_of_the_exception_that_ended_the_connection(world):
+    def on_traffic(conn):
+        conn.write(b"sorry")
+        raise LookupError("on purpose")
+
+    made = world(on_traffic=on_traffic)
+    conn = made.dial()
+    made.feed(b"first", b"second", fd=DIALLED)
+    made.turns(2)
+    assert made.handler.names() == ["on_open", "on_traffic", "on_error", "on_close"]
+    assert made.handler.details("on_close") == made.handler.details("on_error")
+    assert conn.close_reason is CloseReason.ERROR
+    assert made.sent(DIALLED) == [b"sorry"]
 
 
 def test_a_reader_does_nothing_after_the_end(world):

@@ -138,7 +138,9 @@ def test_close_on_open(serve, dial, receive, how):
     except ConnectionResetError:
         assert how == "abort"
     event = handler.wait_for("on_close")
-    assert event.conn.close_reason is CloseReason.LOCAL
+    failed = how == "exception"
+    assert event.conn.close_reason is (CloseReason.ERROR if failed else CloseReason.LOCAL)
+    assert isinstance(event.detail, LookupError if failed else type(None))
     assert "on_traffic" not in handler.names()
 
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from netcore import Action, Engine, EventHandler
+from netcore import Action, CloseReason, Engine, EventHandler
 from netcore.connection import Limits
 from netcore.testing import RecordingHandler
 
@@ -62,6 +62,9 @@ def test_an_error_in_a_callback_goes_to_on_error(world, name, kind):
     conn = drive(w)
     assert [type(error) for error in w.handler.details("on_error")] == [kind]
     assert w.handler.names(conn).count("on_close") == 1
+    if name != "on_close":
+        assert w.handler.details("on_close") == w.handler.details("on_error")
+        assert conn.close_reason is CloseReason.ERROR
     assert not stops
     neighbour = w.connect()
     assert w.handler.names(neighbour)[0] == "on_open", "the loop goes on"
@@ -109,8 +112,62 @@ def test_what_an_asynchronous_callback_raises(world, caplog, call, kind):
     else:
         assert conn.closed
         assert w.handler.names(conn).count("on_close") == 1
+        if call != "close" and kind in ERRORS:
+            assert conn.close_reason is CloseReason.ERROR
+            assert [type(error) for error in w.handler.details("on_close")] == [kind]
     w.handler.events.clear()
     assert w.connect() is not conn
+
+
+def test_on_close_hears_of_nothing_that_on_error_has_let_pass(world):
+    w = world(on_traffic=raising(LookupError), on_error=lambda conn, error: None)
+    conn = w.connect()
+    w.feed(conn, b"x")
+    assert not conn.closed
+    conn.close()
+    w.turns(2)
+    assert (w.handler.details("on_close"), conn.close_reason) == ([None], CloseReason.LOCAL)
+
+
+def test_on_close_hears_of_the_first_exception_if_on_error_raises_another(world, caplog):
+    w = world(on_traffic=raising(LookupError), on_error=raising(ArithmeticError))
+    conn = w.connect()
+    w.feed(conn, b"x")
+    w.turns(2)
+    assert [type(error) for error in w.handler.details("on_close")] == [LookupError]
+    assert conn.close_reason is CloseReason.ERROR
+    assert "ArithmeticError" in caplog.text
+
+
+def test_an_exception_after_the_close_is_not_what_closed(world):
+    def on_traffic(conn):
+        conn.close()
+        raise LookupError("on purpose")
+
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    w.feed(conn, b"x")
+    w.turns(2)
+    assert w.handler.names(conn) == ["on_open", "on_traffic", "on_error", "on_close"]
+    assert (w.handler.details("on_close"), conn.close_reason) == ([None], CloseReason.LOCAL)
+
+
+def test_what_was_written_before_the_exception_leaves_and_nothing_is_reset(world):
+    """The peer is sending still, as a broken one would not be: its input must not turn the end into RST."""
+
+    def on_traffic(conn):
+        conn.write(b"sorry")
+        conn.async_write(b", really")
+        raise LookupError("on purpose")
+
+    w = world(limits=Limits(linger=1), on_traffic=on_traffic)
+    conn = w.connect()
+    w.feed(conn, b"a request that is longer than ")
+    w.turns(2)
+    assert w.sent(conn) == b"sorry, really"
+    assert w.handler.names(conn)[-1] == "on_close"
+    assert w.sockets.shut == [conn.fd]
+    assert w.sockets.closed == w.sockets.resets == []
 
 
 def engine_with(**callbacks):
@@ -119,16 +176,16 @@ def engine_with(**callbacks):
 
 
 @pytest.mark.parametrize("kind", [LookupError, MemoryError])
-def test_an_error_in_on_tick_is_logged_and_ends_the_ticks_alone(caplog, kind):
+def test_an_error_in_on_tick_is_logged_and_ends_nothing(caplog, kind):
     handler, engine = engine_with(on_tick=raising(kind))
     with engine:
-        handler.wait_for("on_tick")
+        handler.wait_for("on_tick", 2)
         with socket.create_connection(("127.0.0.1", engine.addresses[0].port)) as sock:
             sock.sendall(b"x")
             handler.wait_for("on_traffic")
         handler.wait_for("on_close")
+    assert "on_tick failed; it is called again in 1 s" in caplog.text
     assert "on purpose" in caplog.text
-    assert handler.names().count("on_tick") == 1
 
 
 @pytest.mark.parametrize("kind", EXITS)

@@ -1,6 +1,6 @@
 """What every connection has, whatever it carries: identity, life, deadlines, and the loop as it sees it."""
 
-from netcore.connection.core.callbacks import failed, notify, react, run
+from netcore.connection.core.callbacks import Served, failed, notify, react, run
 from netcore.connection.core.counters import Counters
 from netcore.connection.core.deadlines import Deadlines
 from netcore.connection.core.debug import checking
@@ -28,6 +28,7 @@ __all__ = [
     "Limits",
     "Payer",
     "Retired",
+    "Served",
     "Settling",
     "SocketSettings",
     "State",

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
+from typing import Protocol
 
 from netcore.connection.core.host import Host
-from netcore.handler import Action, Callback, Conn
+from netcore.handler import CALLBACKS, Action, Callback, Conn
 
-__all__ = ["failed", "notify", "react", "run"]
+__all__ = ["Served", "failed", "notify", "react", "run"]
 
 
-def run(host: Host, conn: Conn, callback: Callable[..., object], *args: object) -> None:
+class Served(Conn, Protocol):
+    """A connection as those see it who call the application for it."""
+
+    @abc.abstractmethod
+    def fail(self, error: Exception) -> None:
+        """Closes as ``close`` does, because of an error; nothing happens if it is closing already."""
+
+
+def run(host: Host, conn: Served, callback: Callable[..., object], *args: object) -> None:
     """Calls ``callback(conn, *args)``, a method of the handler, and does what it returns."""
+    action: object = None
     try:
         action = callback(conn, *args)
     except BaseException as error:
-        action = failed(host, conn, error)
+        failed(host, conn, error)
     inbox = host.inbox
     if inbox.views:
         inbox.release_views()
     if action is not None:
-        react(host, conn, action)
+        react(host, conn, callback, action)
 
 
-def notify(host: Host, conn: Conn, callback: Callback, error: Exception | None) -> None:
+def notify(host: Host, conn: Served, callback: Callback, error: Exception | None) -> None:
     """Calls the callback of an asynchronous call; what it returns does not matter."""
 
     def call(_: Conn) -> None:
@@ -32,27 +43,39 @@ def notify(host: Host, conn: Conn, callback: Callback, error: Exception | None) 
     run(host, conn, call)
 
 
-def failed(host: Host, conn: Conn, error: BaseException) -> object:
-    """Reports an exception of a callback to ``on_error``, and to the log if that raises as well.
+def failed(host: Host, conn: Served, error: BaseException) -> None:
+    """Tells ``on_error`` of an exception of a callback, and does what it returns.
 
-    What is no ``Exception``, such as the SystemExit of ``sys.exit()``, stops the engine, in order: raised any
-    further it would cost other connections their callbacks.
+    If that closes the connection, ``on_close`` is told of the exception, too. One of ``on_error`` itself goes
+    to the log. What is no ``Exception``, such as the SystemExit of ``sys.exit()``, stops the engine, in
+    order: raised any further it would cost other connections their callbacks.
     """
     host.counters.errors += 1
     if isinstance(error, Exception):
+        on_error = host.handler.on_error
         try:
-            return host.handler.on_error(conn, error)
+            action = on_error(conn, error)
         except Exception:
             host.logger.exception("on_error of connection %d failed", conn.id)
-            return Action.CLOSE
+            conn.fail(error)
         except BaseException as worse:
-            error = worse
+            _end_engine(host, conn, worse)
+        else:
+            if action is Action.CLOSE:
+                conn.fail(error)
+            elif action is not None:
+                react(host, conn, on_error, action)
+    else:
+        _end_engine(host, conn, error)
+
+
+def _end_engine(host: Host, conn: Conn, error: BaseException) -> None:
     host.logger.critical("a callback of connection %d ends the engine", conn.id, exc_info=error)
     host.shutdown()
-    return Action.CLOSE
+    conn.close()
 
 
-def react(host: Host, conn: Conn, action: object) -> None:
+def react(host: Host, conn: Conn, callback: Callable[..., object], action: object) -> None:
     """Does what a callback has returned.
 
     Only an ``Action`` counts, not a number equal to one: ``return conn.write(b"x")`` must not close.
@@ -62,4 +85,12 @@ def react(host: Host, conn: Conn, action: object) -> None:
     elif action is Action.SHUTDOWN:
         host.shutdown()
     elif action is not None and action is not Action.NONE:
-        host.logger.error("a callback of connection %d returned %r, which is no Action", conn.id, action)
+        host.odd_results.report(host.handler, _name_of(host.handler, callback), conn, action)
+
+
+def _name_of(handler: object, callback: Callable[..., object]) -> str:
+    """Finds out under which name the handler has a callback, which may be any function put there."""
+    for name in CALLBACKS:
+        if getattr(handler, name, None) == callback:
+            return name
+    return getattr(callback, "__name__", "a callback")

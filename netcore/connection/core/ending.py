@@ -14,18 +14,20 @@ class Ending:
         reason: What began it; later causes do not change that.
         error: What ``on_close`` will be told.
         reset: Whether to close with RST.
+        sound: Whether an error of the application's began it, on a socket that is in order: the peer may be
+            sending still.
         timer: What gives up on the peer.
         callbacks: Of ``close``, to be called after ``on_close``.
         left: Whether its loop has let go of it, to close the descriptor.
         over: Whether ``on_close`` has been called.
     """
 
-    __slots__ = ("callbacks", "error", "left", "over", "reason", "reset", "timer")
+    __slots__ = ("callbacks", "error", "left", "over", "reason", "reset", "sound", "timer")
 
     def __init__(self, reason: CloseReason) -> None:
         self.reason = reason
         self.error: Exception | None = None
         self.reset = False
-        self.left = self.over = False
+        self.sound = self.left = self.over = False
         self.timer: Timer | None = None
         self.callbacks: list[Callback] = []

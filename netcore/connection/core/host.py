@@ -13,7 +13,7 @@ from netcore.connection.core.counters import Counters
 from netcore.connection.core.deadlines import Deadlines
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.inbox import Inbox
-from netcore.handler import Conn, EventHandler, EventLoop
+from netcore.handler import Conn, EventHandler, EventLoop, OddResults
 from netcore.sockets import Transport
 
 __all__ = ["UNWATCHED", "Host", "Limits", "Payer", "Retired", "Settling"]
@@ -94,6 +94,8 @@ class Host(EventLoop, Protocol):
     """The loop as its connections see it. On its own thread only, unless "Any thread" is said."""
 
     handler: EventHandler
+    odd_results: OddResults
+    """What was said of the handler's results already; the engine's. Any thread."""
     counters: Counters
     pool: BufferPool
     limits: Limits

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from netcore._durations import seconds as checked_seconds
 from netcore.address import Address
-from netcore.connection.core.callbacks import notify, run
+from netcore.connection.core.callbacks import notify, react, run
 from netcore.connection.core.deadlines import Deadlines
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.host import UNWATCHED, Host
@@ -186,16 +186,23 @@ class Connection(Identity):
         self._host.plan(self.deadlines)
 
     def _timed_out(self, kind: Timeout) -> None:
-        def call(conn: Conn) -> object:
-            action = self._host.handler.on_timeout(conn, kind)
-            if action is not Action.CLOSE:
-                return action
-            error = TimeoutError(errno.ETIMEDOUT, f"the {kind.value} deadline has passed")
-            self.end(Event.CLOSE, CloseReason.TIMEOUT, error)
-            return None
+        def call(conn: Conn) -> None:
+            on_timeout = self._host.handler.on_timeout
+            action = on_timeout(conn, kind)
+            if action is Action.CLOSE:
+                self._end_late(kind)
+            elif action is not None:
+                react(self._host, self, on_timeout, action)
 
         if not self.closed:
             run(self._host, self, call)
+
+    def _end_late(self, kind: Timeout) -> None:
+        error = TimeoutError(errno.ETIMEDOUT, f"the {kind.value} deadline has passed")
+        if kind is Timeout.WRITE:  # a flush would wait for the very peer that takes nothing
+            self.reset(CloseReason.TIMEOUT, error)
+        else:
+            self.end(Event.CLOSE, CloseReason.TIMEOUT, error)
 
     def _post(self, function: Callable[..., object], *args: object) -> None:
         """Has a call carried out after those posted before it, a close on the loop's own thread included."""
@@ -223,6 +230,18 @@ class Connection(Identity):
                 self._host.post(notify, self._host, self, callback, None)
             else:
                 ending.callbacks.append(callback)
+
+    def fail(self, error: Exception) -> None:
+        """See ``Served.fail``; after the asynchronous writes that were made before it, as a close is."""
+        if self._posted:
+            self._post(self._close_for, error)
+        else:
+            self._close_for(error)
+
+    def _close_for(self, error: Exception) -> None:
+        if not self.closed:
+            sound = self.state.receives and not self.state.drops_output
+            self.end(Event.CLOSE, CloseReason.ERROR, error).sound = sound
 
     def _write_now(self, chunks: Iterable[bytes], callback: Callback | None) -> None:
         error: Exception | None = None

@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from netcore.address import Address
-from netcore.connection.core import Host, checking, next_id, notify, run
+from netcore.connection.core import Host, Served, checking, next_id, notify, run
 from netcore.connection.datagram.outbox import DatagramOutbox, owned
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
-from netcore.handler import Callback, CloseReason, Conn
+from netcore.handler import Callback, CloseReason
 from netcore.sockets import unpack_name
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Port(Protocol):
     def pack(self, address: Address | str) -> bytes:
         """Packs where a datagram is to go; see ``pack_receiver``."""
 
-    def conn_to(self, name: bytes) -> Conn:
+    def conn_to(self, name: bytes) -> Served:
         """Makes a connection that brings nothing, to a packed name."""
 
     def borrowed(self) -> AbstractContextManager[socket.socket]:
@@ -58,7 +58,7 @@ _making = threading.Lock()
 class _Rare:
     """What few datagrams need."""
 
-    __slots__ = ("asynchronous", "context", "id", "remote")
+    __slots__ = ("asynchronous", "context", "id", "reason", "remote")
 
     def __init__(self) -> None:
         self.id = next_id()
@@ -66,6 +66,7 @@ class _Rare:
         # Whether there was ever an asynchronous call: from then on a close has to come after such.
         self.asynchronous = False
         self.remote: Address | None = None
+        self.reason = CloseReason.LOCAL  # once it is closed, unless the server is
 
 
 class DatagramConn(DatagramReading):
@@ -162,7 +163,7 @@ class DatagramConn(DatagramReading):
         """See ``Conn.close_reason``."""
         outbox = self._outbox
         if outbox is None:
-            return CloseReason.LOCAL
+            return CloseReason.LOCAL if self._rare is None else self._rare.reason
         return None if outbox.open else CloseReason.SHUTDOWN
 
     # Writing.
@@ -247,6 +248,12 @@ class DatagramConn(DatagramReading):
     def abort(self) -> None:
         """See ``Conn.abort``; there is nothing to reset."""
         self._outbox = None
+
+    def fail(self, error: Exception) -> None:
+        """See ``Served.fail``."""
+        if self._outbox is not None:
+            self._rarely().reason = CloseReason.ERROR
+            self.close()
 
     def _post(self, function: Callable[..., object], *args: object) -> None:
         self._rarely().asynchronous = True

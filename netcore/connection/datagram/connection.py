@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import PAUSED, Connection, Event, Host, State, checking, failed, react, run
+from netcore.connection.core import (
+    PAUSED,
+    Connection,
+    Event,
+    Host,
+    Served,
+    State,
+    checking,
+    failed,
+    react,
+    run,
+)
 from netcore.connection.datagram.outbox import DatagramOutbox, owned
 from netcore.connection.datagram.port import too_long
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError
-from netcore.handler import CloseReason, Conn
+from netcore.handler import CloseReason
 from netcore.poll import Interest
 from netcore.sockets import CONNECTED, pack_receiver
 
@@ -120,7 +131,7 @@ class DatagramConnection(DatagramReading, Connection):
 
     # What the outbox reports; see ``DatagramOwner``.
 
-    def send_failed(self, sender: Conn, error: OSError) -> None:
+    def send_failed(self, sender: Served, error: OSError) -> None:
         """See ``DatagramOwner.send_failed``."""
         if not self.closed:
             run(self._host, self, self._host.handler.on_error, error)
@@ -179,15 +190,17 @@ class DatagramConnection(DatagramReading, Connection):
             self.data = data
             if self.deadlines is not None:
                 self.deadlines.last_in = host.time
+            on_traffic = host.handler.on_traffic
             try:
-                action: object = host.handler.on_traffic(self)
+                action = on_traffic(self)
             except BaseException as error:
-                action = failed(host, self, error)
+                action = None
+                failed(host, self, error)
             self.data = b""
             if host.inbox.views:
                 host.inbox.release_views()
             if action is not None:
-                react(host, self, action)
+                react(host, self, on_traffic, action)
 
     def receive_failed(self, code: int) -> None:
         """Reports a negative errno of receiving, such as that of an ICMP message."""

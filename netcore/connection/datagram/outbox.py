@@ -14,8 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from netcore._native import error as system_error
-from netcore.connection.core import Host, Payer
-from netcore.handler import Conn
+from netcore.connection.core import Host, Payer, Served
 from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ _OVERHEAD = 64
 class DatagramOwner(Payer, Protocol):
     """What an outbox tells the one whose socket it serves."""
 
-    def send_failed(self, sender: Conn, error: OSError) -> None:
+    def send_failed(self, sender: Served, error: OSError) -> None:
         """A datagram could not be sent, at the end of a turn."""
 
     def overflowed(self, waiting: int) -> None:
@@ -53,7 +52,7 @@ class DatagramOwner(Payer, Protocol):
         """Has ``refill`` called when the kernel takes more, or no longer."""
 
 
-_Entry = tuple[Chunk, bytes, Conn]
+_Entry = tuple[Chunk, bytes, Served]
 """A datagram, to whom it goes (packed), and what is told of a failure."""
 
 
@@ -96,9 +95,9 @@ class DatagramOutbox:
         self._fd = fd
         self._owner = owner
         self._backlog: deque[_Entry] = deque()
-        self._failures: list[tuple[Conn, int]] = []
+        self._failures: list[tuple[Served, int]] = []
 
-    def add(self, chunk: Chunk, name: bytes, sender: Conn) -> None:
+    def add(self, chunk: Chunk, name: bytes, sender: Served) -> None:
         """Notes a datagram down."""
         if not self.entries:
             self._host.settle_later(self)
@@ -193,7 +192,7 @@ class DatagramOutbox:
         self.entries.clear()
         self.size = self.waiting = 0
 
-    def _fail(self, sender: Conn, code: int) -> None:
+    def _fail(self, sender: Served, code: int) -> None:
         self._failures.append((sender, code))
         self._host.settle_later(self)
 

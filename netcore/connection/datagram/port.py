@@ -10,11 +10,10 @@ from typing import Protocol
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import Host, Payer, failed, react, run
+from netcore.connection.core import Host, Payer, Served, failed, react, run
 from netcore.connection.datagram.answer import DatagramConn
 from netcore.connection.datagram.outbox import DatagramOutbox
 from netcore.errors import ConnectionClosedError
-from netcore.handler import Conn
 from netcore.sockets import CONNECTED, pack_receiver
 
 __all__ = ["DatagramPort", "too_long"]
@@ -86,12 +85,13 @@ class DatagramPort:
                     try:
                         action = on_traffic(conn)
                     except BaseException as error:
-                        action = failed(host, conn, error)  # type: ignore[assignment]
+                        action = None
+                        failed(host, conn, error)
                     conn.data = b""
                     if views:
                         inbox.release_views()
                     if action is not None:
-                        react(host, conn, action)
+                        react(host, conn, on_traffic, action)
                 return
             except BaseException as error:
                 host.charge(None, error)
@@ -104,7 +104,7 @@ class DatagramPort:
         """See ``Payer.fault``: who watches the socket pays."""
         self._owner.fault(error)
 
-    def send_failed(self, sender: Conn, error: OSError) -> None:
+    def send_failed(self, sender: Served, error: OSError) -> None:
         """See ``DatagramOwner.send_failed``."""
         run(self.host, sender, self.host.handler.on_error, error)
 

@@ -179,9 +179,11 @@ class StreamConnection(FilteredHalves):
 
     @property
     def may_leave_input(self) -> bool:
-        """See ``Retired.may_leave_input``; past the peer's FIN, or an error, nothing comes."""
+        """See ``Retired.may_leave_input``; past the peer's FIN, or an error of the socket, nothing comes."""
         ending = self.ending
-        return ending is not None and not ending.reset and ending.reason not in _NOTHING_FOLLOWS
+        if ending is None or ending.reset:
+            return False
+        return ending.sound or ending.reason not in _NOTHING_FOLLOWS
 
     @property
     def leaves_input(self) -> bool:

@@ -33,17 +33,19 @@ def deliver_one(host: Host, conn: StreamConnection, n: int) -> None:
             return
         if conn.deadlines is not None:
             conn.deadlines.last_in = host.time
+        on_traffic = host.handler.on_traffic
         try:
-            action = host.handler.on_traffic(conn)
+            action = on_traffic(conn)
         except BaseException as error:
-            action = failed(host, conn, error)  # type: ignore[assignment]
+            action = None
+            failed(host, conn, error)
         if conn._lo != conn._hi:
             conn.keep()
         inbox = host.inbox
         if inbox.views:
             inbox.release_views()
         if action is not None:
-            react(host, conn, action)
+            react(host, conn, on_traffic, action)
     except BaseException as error:
         host.charge(conn, error)
 
@@ -86,13 +88,14 @@ def deliver(host: Host, conns: Sequence[StreamConnection], results: Sequence[int
                 try:
                     action = on_traffic(conn)
                 except BaseException as error:
-                    action = failed(host, conn, error)  # type: ignore[assignment]
+                    action = None
+                    failed(host, conn, error)
                 if conn._lo != conn._hi:
                     conn.keep()
                 if views:
                     inbox.release_views()
                 if action is not None:
-                    react(host, conn, action)
+                    react(host, conn, on_traffic, action)
             return
         except BaseException as error:
             host.charge(conn, error)
