@@ -306,9 +306,9 @@ class Conn(Protocol):
 
         The call returns at once, and the file may be closed after it: a regular file is sent later from a
         descriptor that all parts of it share, by sendfile(2) where the system has it. It counts as
-        ``outbound_buffered`` and for the water marks until the kernel has taken it, but never for ``Options.max_outbound``.
-        Its own position is neither used nor changed. A small file is read at once, and so is everything
-        else, such as a pipe or ``io.BytesIO``, which then is like any other output.
+        ``outbound_buffered`` and for the water marks until the kernel has taken it, but never for
+        ``Options.max_outbound``. Its own position is neither used nor changed. A small file is read at once,
+        and so is everything else, such as a pipe or ``io.BytesIO``, which then is like any other output.
 
         ``close`` sends the files that wait as well, and gives up only when for ``Options.close_timeout``
         the peer has taken nothing of them. A file that becomes shorter while it is sent, or cannot be
