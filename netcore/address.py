@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 
 from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 
-__all__ = ["Address"]
+__all__ = ["ZONE", "Address"]
 
 _INET_NETWORKS = ("tcp", "tcp4", "tcp6", "udp", "udp4", "udp6")
 _NETWORKS = (*_INET_NETWORKS, "unix", "fd")
@@ -19,6 +20,12 @@ _HOST_AND_PORT = re.compile(
 _HOST_NAME = re.compile(r"(?=.{1,253}\.?$)[^\W-][\w-]{0,62}(?:\.[^\W-][\w-]{0,62})*\.?")
 _DESCRIPTOR_NAME = re.compile(r"[ -9;-~]{1,255}")
 """What FileDescriptorName= of systemd.socket(5) may be: ASCII but for control characters and colons."""
+
+ZONE = re.compile(r"[\w.:-]+")
+"""What a zone may be: the name or number of an interface."""
+
+_NUL = re.compile(r"%((?:25)*)00")
+"""How a NUL is spelled in the path of a Unix socket, and the text that would look like it."""
 
 _MAX_DESCRIPTOR = (1 << 31) - 1
 """Descriptors are ints of C."""
@@ -38,8 +45,8 @@ class Address:
         network: The scheme, which for ``tcp4`` and its like also fixes the IP version.
         host: A host name or IP address without brackets; empty means every interface.
         port: 0 to 65535; 0 lets the system choose when listening.
-        path: The file of a Unix socket, or ``@name`` for an abstract one; the number or name of an inherited
-            socket; empty otherwise.
+        path: The file of a Unix socket, or ``@name`` for an abstract one, in which NULs may be; empty for a
+            Unix peer without a name. The number or name of an inherited socket; empty otherwise.
         zone: The interface of a link-local IPv6 address (RFC 4007), by name or number.
     """
 
@@ -54,12 +61,14 @@ class Address:
         """Reads an address from its text; an ``Address`` is checked and returned as it is.
 
         Raises:
-            InvalidAddressError: The text is not of the form ``scheme://...``, or a part is wrong.
+            InvalidAddressError: The text is not of the form ``scheme://...``, or a part is wrong, such as a
+                host that IDNA (RFC 3490) cannot encode. An ``Address`` has no name that could be used.
             UnsupportedProtocolError: The scheme is none of the networks named above.
         """
         if isinstance(text, Address):
             if cls.parse(str(text)) != text:
                 raise InvalidAddressError(f"{text!r} is not an address: its parts do not belong together")
+            text.check_named()
             return text
         match = _SCHEME.fullmatch(text) if isinstance(text, str) else None  # type: ignore[redundant-expr]
         if match is None:
@@ -76,11 +85,23 @@ class Address:
         return _parse_inet(text, network, rest)
 
     def __str__(self) -> str:
-        """Returns the text from which ``parse`` makes an equal address."""
-        if self.network in ("unix", "fd"):
-            return f"{self.network}://{self.path}"
+        """Returns the text from which ``parse`` makes an equal address.
+
+        For a Unix socket that is the path as it is, but for what a path cannot have: a NUL of an abstract
+        name is ``%00``, and the text ``%00`` itself ``%2500``, and so on. A peer without a name is
+        ``unix://%00``, and the abstract name that is empty ``unix://%00@``.
+        """
+        if self.network == "unix":
+            return f"unix://{_spelled(self.path)}"
+        if self.network == "fd":
+            return f"fd://{self.path}"
         host = f"{self.host}%{self.zone}" if self.zone else self.host
         return f"{self.network}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def check_named(self) -> None:
+        """Raises InvalidAddressError for a Unix socket without a name, which nobody can listen on or dial."""
+        if self.network == "unix" and not self.path:
+            raise InvalidAddressError(f"{self!r} is a Unix socket without a name, which nobody can find")
 
     @property
     def is_datagram(self) -> bool:
@@ -91,9 +112,22 @@ class Address:
         return self.network.startswith("udp")
 
 
-def _checked_path(text: str, path: str) -> str:
-    if path in ("", "@") or "\0" in path:
+def _spelled(path: str) -> str:
+    if path in ("", "@"):
+        return f"%00{path}"
+    return _NUL.sub(r"%25\g<1>00", path).replace("\0", "%00") if "%" in path or "\0" in path else path
+
+
+def _checked_path(text: str, spelled: str) -> str:
+    path = _NUL.sub(lambda match: f"%{match[1][2:]}00" if match[1] else "\0", spelled)
+    if path in ("\0", "\0@"):
+        return path[1:]
+    if spelled in ("", "@") or "\0" in spelled or ("\0" in path and not path.startswith("@")):
         raise InvalidAddressError(f"{text!r} names no Unix socket: use unix://PATH or unix://@NAME")
+    try:
+        os.fsencode(path)
+    except UnicodeError:
+        raise InvalidAddressError(f"{text!r} has a path that the file system cannot encode") from None
     return path
 
 
@@ -132,7 +166,7 @@ def _checked_ipv6(text: str, literal: str) -> tuple[str, str]:
         ipaddress.IPv6Address(host)
     except ValueError:
         raise InvalidAddressError(f"{text!r} has {host!r} in brackets, which is no IPv6 address") from None
-    if percent and not re.fullmatch(r"[\w.:-]+", zone):
+    if percent and not ZONE.fullmatch(zone):
         raise InvalidAddressError(f"{text!r} has the zone {zone!r}: use an interface's name or number")
     return host, zone
 
@@ -145,6 +179,15 @@ def _is_ipv4(text: str, host: str) -> bool:
         except ValueError:
             raise InvalidAddressError(f"{text!r} has the host {host!r}, which is no IPv4 address") from None
         return True
-    if not _HOST_NAME.fullmatch(host):
+    if not _HOST_NAME.fullmatch(host) or not (host.isascii() or _is_international(host)):
         raise InvalidAddressError(f"{text!r} has the host {host!r}, which is no host name")
     return False
+
+
+def _is_international(host: str) -> bool:
+    """Whether a name service can be asked for it: IDNA (RFC 3490) makes a host name of it, and no number."""
+    try:
+        asked = host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return False
+    return bool(_HOST_NAME.fullmatch(asked)) and not re.fullmatch(r"[0-9.]+", asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import os
 import pickle
 import string
 from typing import Any
@@ -54,6 +55,40 @@ def addresses(draw: st.DrawFn) -> Address:
 def test_round_trip(address: Address) -> None:
     assert Address.parse(str(address)) == address
     assert Address.parse(address) is address
+
+
+unix_peers = st.one_of(
+    st.binary(max_size=107).map(lambda name: f"@{os.fsdecode(name)}"),  # abstract, NULs and all
+    st.text("%250\0@/a", max_size=30).map(lambda text: f"@{text}"),
+    st.text("%250@/a", max_size=30),
+    st.binary(max_size=107).map(lambda path: os.fsdecode(path.replace(b"\0", b""))),
+)
+
+
+@given(unix_peers)
+def test_whatever_a_unix_peer_is_called_its_text_is_its_own(path: str) -> None:
+    address = Address("unix", path=path)
+    assert Address.parse(str(address)) == address
+    assert "\0" not in str(address)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("", "unix://%00"),
+        ("@", "unix://%00@"),
+        ("@a\0b", "unix://@a%00b"),
+        ("@\0", "unix://@%00"),
+        ("/run/100%", "unix:///run/100%"),
+        ("/run/a%20b", "unix:///run/a%20b"),
+        ("/run/%00", "unix:///run/%2500"),
+        ("/run/%2500", "unix:///run/%252500"),
+        ("two\nlines", "unix://two\nlines"),
+    ],
+)
+def test_only_what_no_path_can_have_is_escaped(path: str, text: str) -> None:
+    assert str(Address("unix", path=path)) == text
+    assert Address.parse(text) == Address("unix", path=path)
 
 
 @given(st.text())
@@ -180,6 +215,16 @@ def test_tolerates_other_spellings(text: str, plain: str) -> None:
         "unix://",
         "unix://@",
         "unix://a\0b",
+        "unix://@a\0b",
+        "unix://a%00b",
+        "unix://%00a",
+        "tcp://\N{PARENTHESIZED DIGIT ONE}:80",
+        "tcp://\N{FULLWIDTH DIGIT ONE}.2.3.4:80",
+        "tcp://\N{CIRCLED DIGIT ONE}\N{CIRCLED DIGIT TWO}:80",
+        "tcp://xn--\u00fc:80",
+        "tcp://" + "\u00fc" * 63 + ":80",
+        "tcp://" + ".".join(["\u00fc" * 50] * 5) + ":80",
+        "tcp://\u0378.example:80",
         "fd://",
         "fd:3",
         "fd://-1",
@@ -198,6 +243,13 @@ def test_refuses(text: str) -> None:
     with pytest.raises(InvalidAddressError) as caught:
         Address.parse(text)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="paths are bytes on POSIX systems only")
+def test_a_path_that_no_file_can_have() -> None:
+    with pytest.raises(InvalidAddressError, match="cannot encode"):
+        Address.parse("unix:///run/\ud800")
+    assert Address.parse("unix:///run/\udcff").path == "/run/\udcff"  # the byte 0xff, as os.fsdecode has it
 
 
 @pytest.mark.parametrize("thing", [None, 9000, b"tcp://:9000", ("127.0.0.1", 9000)])

@@ -76,6 +76,7 @@ def bind(address: Address, options: Options, reuse_port: bool) -> Bound:
 
 def check_servable(address: Address) -> None:
     """Raises UnsupportedProtocolError if this platform cannot serve such an address."""
+    address.check_named()
     if address.network == "unix" and AF_UNIX is None:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be served: this platform has no Unix sockets"
@@ -103,7 +104,8 @@ def _bind_inet(address: Address, options: Options, reuse_port: bool) -> Bound:
         sock.close()
         raise
     host = sock.getsockname()[0].partition("%")[0]
-    local = None if host in ("0.0.0.0", "::") else Address("tcp", host, bound.port, zone=address.zone)
+    zone = address.zone if endpoint.family == socket.AF_INET6 else ""
+    local = None if host in ("0.0.0.0", "::") else Address("tcp", host, bound.port, zone=zone)
     return Bound(sock, bound, local, None)
 
 

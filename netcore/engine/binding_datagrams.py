@@ -16,7 +16,7 @@ from netcore._platform import (
 from netcore.address import Address
 from netcore.engine.binding import endpoint_of, socket_options
 from netcore.options import Options
-from netcore.sockets import Endpoint, address_of, naming, survive_unreachable
+from netcore.sockets import Endpoint, address_of, ip_of, naming, scope_of, survive_unreachable
 
 __all__ = ["BoundDatagrams", "allow_sending", "bind_datagrams", "group_of", "probe_free"]
 
@@ -40,11 +40,8 @@ class BoundDatagrams:
 
 def group_of(address: Address) -> _Group | None:
     """Returns the multicast group that an address names, if it names one."""
-    try:
-        host = ipaddress.ip_address(address.host)
-    except ValueError:
-        return None
-    return host if host.is_multicast else None
+    host = ip_of(address.host)
+    return host if host is not None and host.is_multicast else None
 
 
 def bind_datagrams(address: Address, options: Options, share_port: bool) -> BoundDatagrams:
@@ -77,7 +74,7 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
         if group is None:
             _bind(sock, address, endpoint)
         else:
-            index = options.multicast_interface or _zone_index(address)
+            index = options.multicast_interface or scope_of(address.zone)
             _bind(sock, address, Endpoint(endpoint.family, _group_name(group, address.port, index)))
             _join(sock, group, index)
         sock.setblocking(False)
@@ -119,12 +116,6 @@ def _group_name(group: _Group, port: int, index: int) -> tuple[object, ...]:
     if group.version == 4:
         return str(group) if BINDS_TO_GROUPS else "", port
     return str(group) if BINDS_TO_GROUPS else "::", port, 0, index
-
-
-def _zone_index(address: Address) -> int:
-    if not address.zone:
-        return 0
-    return int(address.zone) if address.zone.isdecimal() else socket.if_nametoindex(address.zone)
 
 
 def _join(sock: socket.socket, group: _Group, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from netcore.sockets.choice import HasRing, open_sockets
 from netcore.sockets.io_uring import IoUringSockets
+from netcore.sockets.literals import ip_of, scope_of
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
 from netcore.sockets.native import NativeSockets
 from netcore.sockets.objects import socket_of
@@ -30,6 +31,7 @@ __all__ = [
     "Transport",
     "address_of",
     "duplicate",
+    "ip_of",
     "naming",
     "needs_lookup",
     "open_sockets",
@@ -37,6 +39,7 @@ __all__ = [
     "pack_receiver",
     "receive_one_of",
     "resolve",
+    "scope_of",
     "send_one_of",
     "set_keep_alive",
     "socket_of",

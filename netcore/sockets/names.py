@@ -11,8 +11,10 @@ import os
 import socket
 
 from netcore._platform import AF_UNIX
-from netcore.address import Address
+from netcore.address import ZONE, Address
 from netcore.errors import InvalidAddressError, UnsupportedOperationError
+from netcore.sockets.literals import ip_of, scope_of
+from netcore.sockets.resolving import naming
 
 __all__ = ["CONNECTED", "address_of", "pack_name", "pack_receiver", "system_name", "unpack_name"]
 
@@ -32,8 +34,10 @@ def unpack_name(packed: bytes, network: str = "tcp") -> Address:
     family = packed[0] if packed else 0
     if family == _UNIX:
         path = packed[1:]
-        text = os.fsdecode(path[1:] if path[:1] == b"\0" else path)
-        return Address("unix", path=f"@{text}" if path[:1] == b"\0" else text)
+        if path[:1] == b"\0":
+            return Address("unix", path=f"@{os.fsdecode(path[1:])}")
+        text = os.fsdecode(path)
+        return Address("unix", path=f"./{text}" if text.startswith("@") else text)  # a file, no abstract name
     port = int.from_bytes(packed[1:3], "big")
     if family == _IPV4:
         return Address(network, str(ipaddress.IPv4Address(packed[3:7])), port)
@@ -52,9 +56,11 @@ def _from_ipv6(network: str, raw: bytes, port: int, scope: int) -> Address:
 
 def _zone(scope: int) -> str:
     try:
-        return socket.if_indextoname(scope)
+        name = socket.if_indextoname(scope)
     except OSError:
         return str(scope)
+    # Linux lets an interface be called "1" or "a]b", too.
+    return name if ZONE.fullmatch(name) and not name.isdecimal() else str(scope)
 
 
 def pack_name(family: int, name: object) -> bytes:
@@ -102,12 +108,11 @@ def pack_receiver(address: Address, family: int) -> bytes:
     Raises:
         InvalidAddressError: It is no UDP address, or its host is a name, which would have to be looked up.
         UnsupportedOperationError: An IPv4 socket cannot reach it.
+        OSError: There is no interface of its zone's name.
     """
-    try:
-        host = ipaddress.ip_address(address.host)
-    except ValueError:
-        text = f"{str(address)!r} has no IP address, which sending a datagram needs"
-        raise InvalidAddressError(text) from None
+    host = ip_of(address.host)
+    if host is None:
+        raise InvalidAddressError(f"{str(address)!r} has no IP address, which sending a datagram needs")
     if not address.is_datagram:
         raise InvalidAddressError(f"{str(address)!r} is no UDP address, which sending a datagram needs")
     port = _pack_port(address.port)
@@ -115,11 +120,10 @@ def pack_receiver(address: Address, family: int) -> bytes:
         if host.version != 4:
             raise UnsupportedOperationError(f"{str(address)!r} needs an IPv6 socket, and this one is IPv4")
         return bytes([_IPV4]) + port + host.packed
-    raw = host.packed if host.version == 6 else bytes(10) + b"\xff\xff" + host.packed
-    return bytes([_IPV6]) + port + _scope(address.zone).to_bytes(4, "big") + raw
-
-
-def _scope(zone: str) -> int:
-    if not zone:
-        return 0
-    return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    if host.version == 4:
+        return bytes([_IPV6]) + port + bytes(4) + bytes(10) + b"\xff\xff" + host.packed
+    try:
+        scope = scope_of(address.zone)
+    except OSError as error:
+        raise naming(error, address) from None
+    return bytes([_IPV6]) + port + scope.to_bytes(4, "big") + host.packed

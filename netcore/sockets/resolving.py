@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
+import errno
 import socket
 from dataclasses import dataclass
 
 from netcore._platform import AF_UNIX
 from netcore.address import Address
+from netcore.sockets.literals import ip_of, scope_of
 
 __all__ = ["Endpoint", "naming", "needs_lookup", "resolve"]
 
@@ -27,13 +28,7 @@ class Endpoint:
 
 def needs_lookup(address: Address) -> bool:
     """Tells whether ``resolve`` would ask a name service, and so may block for seconds."""
-    if address.network == "unix" or not address.host:
-        return False
-    try:
-        ipaddress.ip_address(address.host)
-    except ValueError:
-        return True
-    return False
+    return address.network != "unix" and bool(address.host) and ip_of(address.host) is None
 
 
 def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
@@ -44,19 +39,25 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
         passive: Whether to listen there rather than to connect.
 
     Raises:
-        OSError: The name is not known, or the name service fails.
+        OSError: The name is not known, the name service fails, or there is no interface of the zone's name.
     """
     if address.network == "unix":
         assert AF_UNIX is not None
         path = address.path
         return [Endpoint(AF_UNIX, f"\0{path[1:]}" if path.startswith("@") else path)]
+    if (ip := ip_of(address.host)) is not None:
+        if ip.version == 4:
+            return [Endpoint(socket.AF_INET, (str(ip), address.port))]
+        try:
+            return [Endpoint(socket.AF_INET6, (str(ip), address.port, 0, scope_of(address.zone)))]
+        except OSError as error:
+            raise naming(error, address) from None
     kind = socket.SOCK_DGRAM if address.is_datagram else socket.SOCK_STREAM
     families = {"4": socket.AF_INET, "6": socket.AF_INET6}
     family = families.get(address.network[-1], socket.AF_UNSPEC)
-    host = f"{address.host}%{address.zone}" if address.zone else address.host
     flags = socket.AI_PASSIVE if passive else 0
     try:
-        found = socket.getaddrinfo(host or None, address.port, family, kind, 0, flags)
+        found = socket.getaddrinfo(address.host or None, address.port, family, kind, 0, flags)
     except OSError as error:
         raise naming(error, address) from error
     except ValueError as error:  # such as the UnicodeError of IDNA (RFC 3490): there is no such name
@@ -69,7 +70,10 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
 def naming(error: OSError, address: Address) -> OSError:
     """Makes an error of the same kind that names the address."""
     text = f"{error.strerror or error} ({address})"
+    code = error.errno
+    if code is None and address.network == "unix":
+        code = errno.ENAMETOOLONG  # the standard library's "AF_UNIX path too long" has none
     try:
-        return type(error)(error.errno, text)
+        return type(error)(code, text)
     except Exception:  # a class of somebody's own, which takes something else
-        return OSError(error.errno, text)
+        return OSError(code, text)

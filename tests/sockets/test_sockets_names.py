@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from netcore import Address
 from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX
-from netcore.sockets import address_of, pack_name, unpack_name
+from netcore.sockets import Endpoint, address_of, pack_name, pack_receiver, resolve, unpack_name
 
 NAME_SIZE = 128  # NC_NAME_SIZE in netcore.h, of which one byte is the length
 ports = st.integers(0, 65535)
@@ -57,6 +58,57 @@ def test_a_scope_is_named_after_its_interface() -> None:
             assert Address.parse(str(address)) == address
 
 
+@pytest.mark.parametrize("name", ["a]b", "a b", "7", "%"])
+def test_an_interface_whose_name_is_no_zone_goes_by_its_number(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(socket, "if_indextoname", lambda index: name)
+    address = unpack_name(pack_name(socket.AF_INET6, ("fe80::1", 80, 0, 7)))
+    assert address.zone == "7"
+    assert Address.parse(str(address)) == address
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_receiver_that_is_ipv4_mapped(family: int) -> None:
+    packed = pack_receiver(Address.parse("udp://[::ffff:192.0.2.9]:53"), family)
+    assert packed == pack_receiver(Address.parse("udp://192.0.2.9:53"), family)
+    assert unpack_name(packed, "udp") == Address("udp", "192.0.2.9", 53)
+
+
+@pytest.mark.parametrize("zone", ["no-such-if0", "99999999999"])
+def test_a_zone_that_there_is_not(zone: str) -> None:
+    address = Address.parse(f"udp://[fe80::1%{zone}]:53")
+    for use in (lambda: pack_receiver(address, socket.AF_INET6), lambda: resolve(address)):
+        with pytest.raises(OSError, match=f"no interface '{zone}'") as caught:
+            use()
+        assert caught.value.errno == errno.ENODEV
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [UnicodeError("label too long"), ValueError("embedded null character"), socket.gaierror(-2, "no")],
+)
+def test_whatever_the_name_service_raises_is_an_oserror(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    def getaddrinfo(*_: object) -> object:
+        raise raised
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(OSError, match=r"tcp://name\.example:1"):
+        resolve(Address.parse("tcp://name.example:1"))
+
+
+def test_an_ip_address_needs_no_name_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    assert resolve(Address.parse("tcp://192.0.2.1:7")) == [Endpoint(socket.AF_INET, ("192.0.2.1", 7))]
+    assert resolve(Address.parse("tcp://[::ffff:192.0.2.1]:7")) == [
+        Endpoint(socket.AF_INET, ("192.0.2.1", 7))
+    ]
+    six = Endpoint(socket.AF_INET6, ("fe80::1", 7, 0, 3))
+    assert resolve(Address.parse("udp://[fe80::1%3]:7")) == [six]
+
+
 def test_a_port_is_in_network_order() -> None:
     assert pack_name(socket.AF_INET, ("127.0.0.1", 0x1234)) == b"\x04\x12\x34\x7f\0\0\1"
 
@@ -84,6 +136,15 @@ class TestUnix:
     @pytest.mark.parametrize("name", ["", b""])
     def test_unnamed(self, name: object) -> None:
         assert unpack_name(pack_name(socket.AF_UNIX, name)) == Address("unix")
+
+    def test_a_file_that_begins_as_an_abstract_name_does(self) -> None:
+        assert unpack_name(pack_name(socket.AF_UNIX, "@file")) == Address("unix", path="./@file")
+
+    @given(st.binary(max_size=107))
+    def test_every_name_has_a_text_of_its_own(self, name: bytes) -> None:
+        for kernels in (b"\0" + name, name.replace(b"\0", b"")):
+            address = unpack_name(pack_name(socket.AF_UNIX, kernels))
+            assert Address.parse(str(address)) == address
 
     def test_a_path_that_is_no_text(self) -> None:
         address = unpack_name(pack_name(socket.AF_UNIX, os.fsdecode(b"/tmp/\xff")))
