@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import dataclass
 
 from netcore._native import MISSING
 from netcore.address import Address
 from netcore.engine.choices import Choices
 from netcore.engine.given import Source
-from netcore.engine.listening import Duplicable, Pick, listen
+from netcore.engine.listening import Duplicable, listen
+from netcore.engine.picker import Picker
 from netcore.engine.taking import Takings
-from netcore.errors import EngineNotRunningError, OptionsError
+from netcore.errors import OptionsError
 from netcore.eventloop import Loop, Shared
+from netcore.handler import EventHandler
+from netcore.lb import RoundRobin
 from netcore.options import Options
 from netcore.poll import Poller
 from netcore.sockets import open_sockets
@@ -28,21 +30,17 @@ class Assembly:
     Attributes:
         loops: Not running yet.
         acceptors: For each address, as bound, a listener of it.
-        pick: Chooses a loop for a peer's address, or for a socket whose peer does not matter. Any thread.
+        picker: Chooses a loop for a peer's address, or for a socket whose peer does not matter. Any thread.
         takings: The descriptors that were given, to be kept when nothing can fail any more, or given back.
     """
 
     loops: tuple[Loop, ...]
     acceptors: tuple[tuple[Address, Duplicable], ...]
-    pick: Pick
+    picker: Picker
     takings: Takings
 
 
-def _pick_none(remote: Address | None) -> Loop:
-    raise EngineNotRunningError("the engine has no loops yet")
-
-
-EMPTY = Assembly((), (), _pick_none, Takings())
+EMPTY = Assembly((), (), Picker(RoundRobin(), (), Shared(EventHandler())), Takings())
 """What an engine has before its start."""
 
 
@@ -57,31 +55,31 @@ def assemble(shared: Shared, options: Options, choices: Choices, sources: tuple[
     """
     _report_missing_native_part(shared.logger)
     loops: list[Loop] = []
+    pollers: list[Poller] = []  # as they are opened: an interrupt may come between any two lines
     takings = Takings()
     try:
         takings.begin(sources)
         while len(loops) < len(choices.cpus):
-            poller = choices.open_poller()
+            pollers.append(choices.open_poller())
+            poller = pollers[-1]
             if any(poller is loop.poller for loop in loops):
                 raise OptionsError(f"option poller: it opened {poller!r} twice, and each loop needs its own")
-            try:
-                _check_edges(poller, options)
-                sockets = open_sockets(options.read_buffer_cap, poller)
-            except BaseException:
-                poller.close()
-                raise
+            _check_edges(poller, options)
+            sockets = open_sockets(options.read_buffer_cap, poller)
             loops.append(Loop(len(loops), shared, poller, sockets))
-        pick = _picker(choices, tuple(loops), shared.logger)
-        accept_pick = pick if choices.balances else None
+        picker = Picker(choices.balancer, tuple(loops), shared)
+        accept_pick = picker.pick if choices.balances else None
         acceptors = tuple(
             listen(source, options, loops, accept_pick, takings, shared.logger) for source in sources
         )
+        return Assembly(tuple(loops), acceptors, picker, takings)
     except BaseException:
         for loop in loops:
             loop.close()
+        for poller in pollers:
+            poller.close()
         takings.give_back()
         raise
-    return Assembly(tuple(loops), acceptors, pick, takings)
 
 
 def _check_edges(poller: Poller, options: Options) -> None:
@@ -89,24 +87,6 @@ def _check_edges(poller: Poller, options: Options) -> None:
         raise OptionsError(
             f"option edge_triggered is True: the poller {poller.name!r} is level-triggered only"
         )
-
-
-def _picker(choices: Choices, loops: tuple[Loop, ...], logger: logging.Logger) -> Pick:
-    """Asks the balancer, and does without when it fails: a connection should not pay for its fault."""
-    lock = threading.Lock()
-
-    def pick(remote: Address | None) -> Loop:
-        try:
-            with lock:  # the accepting loop and any thread that dials
-                loop = choices.balancer.pick(loops, remote)
-            if loop in loops:
-                return loop
-            logger.error("the load balancer picked %r, which is none of the loops", loop)
-        except Exception:
-            logger.exception("the load balancer failed")
-        return loops[0]
-
-    return pick
 
 
 _reported = False

@@ -17,9 +17,11 @@ from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices, chosen
 from netcore.engine.given import GivenListener, sources_of
 from netcore.engine.handlers import check_handler, warn_of_handler
+from netcore.engine.hangs import Hang, hangs, report
 from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
 from netcore.engine.process import track
+from netcore.engine.threads import LoopThreads
 from netcore.engine.ticker import Ticker
 from netcore.errors import InvalidAddressError
 from netcore.eventloop import GuardedLogger, Loop, Shared
@@ -31,11 +33,16 @@ __all__ = ["Engine"]
 _DRAIN_LOOK = 0.01
 """Seconds between two looks at the connection count while draining."""
 
+_LATE = "the engine has not ended in its time"
+
+_GRACE = 1.0
+"""Seconds beyond ``shutdown_timeout`` until a loop that has not ended counts as one that hangs."""
+
 
 class Engine(EngineView):
     """Serves a handler on one or more addresses, on threads of its own. Also a context manager.
 
-    An engine runs once. Its methods may be called on any thread.
+    An engine runs once. Its methods may be called on any thread, in signal handlers and in finalizers, too.
 
     Args:
         handler: The application: an ``EventHandler``, or anything that has all its callbacks.
@@ -50,6 +57,11 @@ class Engine(EngineView):
         PollerUnavailableError: The option ``poller`` names none.
         InvalidAddressError: An address is none, or there is no address.
         UnsupportedProtocolError: An address has a scheme that cannot be served.
+        OSError: The file ``Options.log_path`` cannot be written.
+
+    Attributes:
+        ended_by: The first exception of a callback that is no ``Exception``, such as the SystemExit of
+            ``sys.exit()``, and so has stopped the engine; None if there was none. ``run`` raises it.
     """
 
     def __init__(
@@ -82,8 +94,12 @@ class Engine(EngineView):
         self._logger: logging.Logger = GuardedLogger(logger)
         self._life = Lifecycle()
         self._assembly = EMPTY
+        self._threads = LoopThreads()
         self._hosted: list[Loop] = []
         self._stops_accepting = False
+        self._booting: int | None = None
+        self._booted = False
+        self.ended_by: BaseException | None = None
 
     def __enter__(self) -> Engine:
         """Starts the engine, unless it is running."""
@@ -148,67 +164,97 @@ class Engine(EngineView):
                 have a thread of its own. He calls ``turn`` of each until it is ``finished``, and
                 ``end_hosted`` in the end.
 
+        Whatever it raises, nothing is left open then, no thread runs on, and the sockets that were given are
+        the caller's again. ``on_shutdown`` is called if ``on_boot`` was.
+
         Raises:
-            OSError: An address cannot be bound, or a given socket does not listen; nothing is left open.
+            OSError: An address cannot be bound, or a given socket does not listen.
             PollerUnavailableError: This machine cannot run the poller.
             UnsupportedOperationError: This machine lacks something the options ask for, or cannot serve
                 sockets of the kind that is given.
-            RuntimeError: The engine has been started before.
+            RuntimeError: The engine has been started before, or the system has no thread left for a loop.
+            BaseException: What ``on_boot`` has raised.
         """
-        self._life.begin()
-        warn_of_handler(self._handler, self.options.ticker, self._logger)
-        shared = Shared.from_options(
-            self._handler,
-            self.options,
-            self._logger,
-            socket_options(self.options),
-            shutdown=self.request_stop,
-            loop_ended=self._loop_ended,
-        )
+        mark = object()
         try:
+            self._life.begin(mark)
+            if self._log_file is not None:
+                self._log_file.open()
+            warn_of_handler(self._handler, self.options.ticker, self._logger)
+            shared = Shared.from_options(
+                self._handler,
+                self.options,
+                self._logger,
+                socket_options(self.options),
+                shutdown=self.request_stop,
+                loop_ended=self._loop_ended,
+                exiting=self._exiting,
+            )
             self._assembly = assemble(shared, self.options, self._choices, self._sources)
-        except BaseException:
-            self._close_log()
-            self._life.finish()
-            raise
-        self._life.started(len(self.loops))
-        track(self)
-        for loop, cpu in zip(self.loops, self._choices.cpus, strict=True):
+            self._life.expect(len(self.loops))
+            track(self)
             if hosted:
-                loop.claim()
-                self._hosted.append(loop)
-                continue
-            threading.Thread(target=loop.run, args=(cpu,), name=f"netcore-{loop.index}", daemon=True).start()
-        self._boot()
+                self._hosted = list(self.loops)
+                for loop in self.loops:
+                    loop.claim()
+            else:
+                self._threads.start(self.loops, self._choices.cpus)
+            self._life.started()
+            self._boot()
+        except BaseException:
+            if self._life.was_begun(mark):
+                self._undo()
+            raise
 
     def _boot(self) -> None:
-        try:
-            action: object = self._handler.on_boot(self)
-        except BaseException:
-            self.stop()
-            self.end_hosted()
-            self._assembly.takings.give_back()
-            raise
-        self._assembly.takings.keep()
+        self._booting = threading.get_ident()
+        self._booted = True
+        action: object = self._handler.on_boot(self)
+        self._booting = None
         if action is not None and not isinstance(action, Action):
             self._logger.error("on_boot returned %r, which is no Action and counts as None", action)
         if action is Action.SHUTDOWN or self._life.stop_asked:
+            self._assembly.takings.keep()
             self.stop()
             return
         for loop in self.loops:
             loop.post(loop.start_accepting)
         if self.options.ticker:
             Ticker(self._handler, self, self.loops[0], self._logger).start()
+        self._assembly.takings.keep()  # last: nothing can fail any more
+
+    def _undo(self) -> None:
+        """Ends what a start that has failed has begun."""
+        self._booting = None
+        deadline = time.monotonic() + self._patience()
+        try:
+            self._life.begin_stopping(although_starting=True)
+            if self.loops:
+                self._life.expect(len(self.loops))
+                self._threads.end(
+                    self.loops, lambda loop: loop.post(loop.stop, self.options.shutdown_timeout)
+                )
+                if not self._life.wait(deadline - time.monotonic()):
+                    self.report_hangs(_LATE)
+                self._threads.join(deadline)
+        finally:
+            self._assembly.takings.give_back()
+            if not self.loops:
+                self._finish()
+
+    def _patience(self) -> float:
+        """Seconds after which an engine that stops has ended, or hangs."""
+        return self.options.shutdown_timeout + _GRACE
 
     def stop(self, timeout: float | None = None) -> bool:
         """Stops accepting, closes the connections gracefully and waits. Idempotent.
 
         Args:
-            timeout: Seconds to wait; None until the end, which ``Options.shutdown_timeout`` bounds.
+            timeout: Seconds to wait; None for a second beyond ``Options.shutdown_timeout`` at most.
 
         Returns:
-            Whether everything has ended. On a loop's thread, which the end must not wait for, False at
-            once.
+            Whether everything has ended. If a callback hangs it has not, and the log says which. On a loop's
+            thread, which the end must not wait for, False at once.
 
         Raises:
             TypeError: The timeout is no int or float; nothing is stopped.
@@ -217,12 +263,23 @@ class Engine(EngineView):
         if timeout is not None:
             timeout = seconds(timeout, "a timeout")
         if self._life.give_up():
-            self._close_log()
-            self._life.finish()
+            self._finish()
         self.request_stop()
         if self._on_own_thread():
             return False
-        return self._life.wait(timeout)
+        if timeout is not None:
+            return self._life.wait(timeout)
+        if self._life.wait(self._patience()):
+            return True
+        self.report_hangs(_LATE)
+        return False
+
+    def stop_in_time(self) -> bool:
+        """Waits as ``stop`` does, but only for what is left since it began to stop, and says nothing."""
+        since = self._life.stopping_since
+        if since is None or self._on_own_thread():
+            return False
+        return self._life.wait(max(since + self._patience() - time.monotonic(), 0))
 
     def request_stop(self) -> None:
         """Begins what ``stop`` does, without waiting."""
@@ -311,7 +368,7 @@ class Engine(EngineView):
         """
         self._life.check_running("dial")
         target = Address.parse(address)
-        return self._assembly.pick(target).dial(target, context, timeout)
+        return self._assembly.picker.pick(target).dial(target, context, timeout)
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """Takes a connected socket over, on the loop that the balancer picks; see ``EventLoop.enroll``.
@@ -322,7 +379,7 @@ class Engine(EngineView):
             OSError: It is not connected; it stays the caller's.
         """
         self._life.check_running("enroll")
-        return self._assembly.pick(None).enroll(sock, context)
+        return self._assembly.picker.pick(None).enroll(sock, context)
 
     def dup_listener(self, address: str | Address | None = None) -> int:
         """Duplicates the descriptor of a listener, for a successor to take over as ``GivenListener``.
@@ -358,19 +415,49 @@ class Engine(EngineView):
         return listening + placing + sum(loop.unfinished for loop in self.loops)
 
     def _on_own_thread(self) -> bool:
-        return any(loop.in_loop() for loop in self.loops) or self._life.on_ending_thread()
+        """Whether the calling thread would wait for itself."""
+        return (
+            any(loop.holds_up_here() for loop in self.loops)
+            or self._assembly.picker.holds_up_here()
+            or self._life.on_own_thread()
+        )
+
+    def _exiting(self, error: BaseException) -> None:
+        """Notes what the application ends the engine by."""
+        if self.ended_by is None:
+            self.ended_by = error
+
+    def overdue(self) -> bool:
+        """Whether the engine should have ended by now, but for a loop that hangs."""
+        since = self._life.stopping_since
+        late = since is not None and time.monotonic() - since > self._patience()
+        return late and self._life.holds_up() is None and not self._life.wait(0)
+
+    def hangs(self) -> list[Hang]:
+        """Tells where its threads are that have not ended; see ``netcore.engine.hangs``."""
+        steps = (("the engine's start", self._booting), ("the engine's end", self._life.holds_up()))
+        return list(hangs(self.loops, steps))
+
+    def report_hangs(self, why: str) -> None:
+        """Logs where its threads are that have not ended."""
+        report(self._logger, why, self.hangs())
 
     def _loop_ended(self) -> None:
         if not self._life.loop_ended():
             return
         try:
-            self._handler.on_shutdown(self)
-        except BaseException:  # the engine has ended: there is nothing left for it to end
+            if self._booted:
+                self._handler.on_shutdown(self)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._exiting(error)
             self._logger.exception("on_shutdown failed")
         finally:
-            self._close_log()
-            self._life.finish()
+            self._finish()
 
-    def _close_log(self) -> None:
-        if self._log_file is not None:
-            self._log_file.close()
+    def _finish(self) -> None:
+        try:
+            if self._log_file is not None:
+                self._log_file.close()
+        finally:
+            self._life.finish()

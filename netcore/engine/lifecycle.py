@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import enum
 import threading
+import time
 
-from netcore._durations import waitable
 from netcore.errors import EngineNotRunningError
 
 __all__ = ["Lifecycle", "Phase"]
 
+_LOOK = 1.0
+"""Seconds between two looks while waiting: a wait is not interrupted by signals on every platform."""
+
 
 class Phase(enum.Enum):
     """Where an engine is in its life; the value ends the sentence "this engine ..."."""
+
+    __hash__ = object.__hash__  # in C, so that nothing can come in between in a set of them
 
     NEW = "has not been started"
     STARTING = "is starting"
@@ -22,90 +27,139 @@ class Phase(enum.Enum):
     FORKED = "runs in the process that started it, of which this one is a fork"
 
 
+_LATEST_FIRST = (Phase.FORKED, Phase.STOPPED, Phase.STOPPING, Phase.RUNNING, Phase.STARTING, Phase.NEW)
+
+
 class Lifecycle:
-    """Keeps the phase of an engine and counts its loops. Any thread.
+    """Keeps the phase of an engine and counts its loops. Any thread, signal handlers and finalizers too.
+
+    These may come in between any two steps, on a thread that is here already. So there is no lock: phases are
+    only ever added, the latest counts, and who takes the one step from one to the next is who is first to put
+    something into a dictionary, or takes it out of a list.
 
     Attributes:
-        phase: The present one.
-        stop_asked: Whether the end was asked for while it was starting, which then comes right after.
+        stop_asked: Whether the end was asked for; while it is starting, that comes right after.
+        stopping_since: When it began to stop, by ``time.monotonic``; None before.
     """
 
     def __init__(self) -> None:
-        self.phase = Phase.NEW
         self.stop_asked = False
-        self._lock = threading.Lock()
-        self._loops_left = 0
-        self._ended = threading.Event()
+        self.stopping_since: float | None = None
+        self._reached = {Phase.NEW}
+        self._takers: dict[str, object] = {}
+        self._loops: list[int] | None = None
+        self._over = False
+        self._latch = threading.Lock()  # held until the end
+        self._latch.acquire()
+        self._starting_thread: int | None = None
         self._ending_thread: int | None = None
+
+    @property
+    def phase(self) -> Phase:
+        """The present one."""
+        reached = self._reached
+        return next(phase for phase in _LATEST_FIRST if phase in reached)
 
     def check_running(self, method: str) -> None:
         """Raises EngineNotRunningError, naming the method that was called, unless running."""
-        if self.phase is not Phase.RUNNING:
-            raise EngineNotRunningError(f"{method} needs a running engine, and this one {self.phase.value}")
+        phase = self.phase
+        if phase is not Phase.RUNNING:
+            raise EngineNotRunningError(f"{method} needs a running engine, and this one {phase.value}")
 
-    def begin(self) -> None:
-        """Leaves NEW for STARTING; RuntimeError from any other phase."""
-        with self._lock:
-            if self.phase is not Phase.NEW:
-                raise RuntimeError(f"this engine {self.phase.value}, and an engine runs once")
-            self.phase = Phase.STARTING
+    def begin(self, mark: object) -> None:
+        """Leaves NEW for STARTING; RuntimeError from any other phase.
 
-    def started(self, loops: int) -> None:
-        """Leaves STARTING for RUNNING, with so many loops about to run."""
-        with self._lock:
-            self._loops_left = loops
-            self.phase = Phase.RUNNING
+        Args:
+            mark: What nobody else has; see ``was_begun``.
+        """
+        if not self._take("start", mark):
+            raise RuntimeError(f"this engine {self.phase.value}, and an engine runs once")
+        self._starting_thread = threading.get_ident()
+        self._reached.add(Phase.STARTING)
 
-    def begin_stopping(self) -> bool:
-        """Leaves RUNNING for STOPPING; returns whether this call did."""
-        with self._lock:
-            if self.phase is Phase.STARTING:
-                self.stop_asked = True
-            if self.phase is not Phase.RUNNING:
-                return False
-            self.phase = Phase.STOPPING
-            return True
+    def was_begun(self, mark: object) -> bool:
+        """Whether it was ``begin`` with this mark that has left NEW, however far it has come."""
+        return self._takers.get("start") is mark
+
+    def expect(self, loops: int) -> None:
+        """So many loops are about to run, and each of them to end; said twice it counts once."""
+        if self._loops is None:
+            self._loops = list(range(loops))
+
+    def started(self) -> None:
+        """Leaves STARTING for RUNNING."""
+        self._starting_thread = None
+        self._reached.add(Phase.RUNNING)
+
+    def begin_stopping(self, although_starting: bool = False) -> bool:
+        """Leaves RUNNING for STOPPING; returns whether this call did.
+
+        Args:
+            although_starting: Do so from STARTING as well: the start has failed.
+        """
+        # Before the phase is looked at, and start() does these in the other order: one of two sees the other.
+        self.stop_asked = True
+        if not (although_starting or Phase.RUNNING in self._reached) or not self._take("stop"):
+            return False
+        self.stopping_since = time.monotonic()
+        self._reached.add(Phase.STOPPING)
+        return True
 
     def give_up(self) -> bool:
-        """Leaves NEW for the end; returns whether this call did."""
-        with self._lock:
-            if self.phase is not Phase.NEW:
-                return False
-            self.phase = Phase.STOPPED
+        """Leaves NEW for STOPPED; returns whether this call did."""
+        if not self._take("start"):
+            return False
+        self._reached.add(Phase.STOPPED)
         return True
 
     def loop_ended(self) -> bool:
         """Counts a loop off; returns whether it was the last, whose thread then does what ends the engine."""
-        with self._lock:
-            self._loops_left -= 1
-            if self._loops_left or self.phase in (Phase.STARTING, Phase.FORKED):
-                return False
-            self.phase = Phase.STOPPED
-        self._ending_thread = threading.get_ident()
-        return True
+        if not self._loops:  # it was never expected to run
+            return False
+        last = self._loops.pop() == 0
+        if last:
+            self._reached.add(Phase.STOPPED)
+            self._ending_thread = threading.get_ident()
+        return last
 
     def abandon(self) -> bool:
         """Leaves the phases of a life for FORKED, in a forked child; returns whether there was a life."""
-        if self.phase in (Phase.NEW, Phase.STOPPED):
+        if self._over or self.phase is Phase.NEW:
             return False
-        # A thread that held the lock at the fork does not exist here.
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._ended.set()
-        self._ending_thread = None
-        self.phase = Phase.FORKED
+        self._reached.add(Phase.FORKED)
+        self._loops = None
+        self._starting_thread = self._ending_thread = None
+        self._over = True  # a thread that could end it does not exist here
         return True
 
     def finish(self) -> None:
         """Lets those go on who wait for the end."""
-        self.phase = Phase.STOPPED
-        self._ending_thread = None
-        self._ended.set()
+        self._starting_thread = self._ending_thread = None
+        if self._take("finish"):
+            self._reached.add(Phase.STOPPED)
+            self._over = True
+            self._latch.release()
 
-    def on_ending_thread(self) -> bool:
-        """Tells whether the calling thread is the one that is ending the engine."""
-        return threading.get_ident() == self._ending_thread
+    def holds_up(self) -> int | None:
+        """Returns the identifier of the thread that is in the midst of ending the engine; None if none is."""
+        return self._ending_thread
+
+    def on_own_thread(self) -> bool:
+        """Tells whether the calling thread would wait for itself: it starts the engine, or ends it."""
+        return threading.get_ident() in (self._starting_thread, self._ending_thread)
 
     def wait(self, timeout: float | None) -> bool:
         """Waits for the end, so many seconds at most; returns whether it has come."""
-        return self._ended.wait(waitable(timeout))
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._over:
+            left = _LOOK if deadline is None else min(deadline - time.monotonic(), _LOOK)
+            if left <= 0:
+                # A time-out of zero is a question: whoever ends the engine may be about to.
+                return self._over
+            if self._latch.acquire(timeout=left):
+                self._latch.release()  # who comes here in between has seen that it is over
+        return True
+
+    def _take(self, step: str, taker: object = None) -> bool:
+        taker = taker or object()
+        return self._takers.setdefault(step, taker) is taker

@@ -7,25 +7,15 @@ import os
 import weakref
 from typing import Protocol
 
-from netcore.options import Options
-
 __all__ = ["track"]
-
-_GRACE = 0.5
-"""Seconds beyond ``shutdown_timeout`` that the end of the process waits for the reset connections."""
 
 
 class _Tracked(Protocol):
     """What is asked of an engine."""
 
-    options: Options
-
-    @property
-    def running(self) -> bool: ...
-
     def request_stop(self) -> None: ...
 
-    def stop(self, timeout: float | None = None) -> bool: ...
+    def stop_in_time(self) -> bool: ...
 
     def end_hosted(self) -> None: ...
 
@@ -43,14 +33,15 @@ def track(engine: _Tracked) -> None:
 def _stop_all() -> None:
     """Stops what still runs, so that each connection has its ``on_close``, and socket files go.
 
-    The threads of loops are daemons: without this they would be cut off in the midst of a callback.
+    The threads of loops are daemons: without this they would be cut off in the midst of a callback. One that
+    hangs is cut off after all: what an engine has, it has from when it began to stop.
     """
-    running = [engine for engine in _engines if engine.running]
-    for engine in running:
+    engines = list(_engines)
+    for engine in engines:
         engine.request_stop()
-    for engine in running:
-        engine.stop(engine.options.shutdown_timeout + _GRACE)
-    for engine in list(_engines):
+    for engine in engines:
+        engine.stop_in_time()
+    for engine in engines:
         engine.end_hosted()  # those that are stopping, too: nobody gives them a turn any more
 
 

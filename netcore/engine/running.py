@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import queue
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+import sys
+import warnings
 
 from netcore.address import Address
 from netcore.engine.engine import Engine
 from netcore.engine.given import GivenListener
+from netcore.engine.signals import Signals
 from netcore.handler import EventHandler
 from netcore.options import Options
 
 __all__ = ["run"]
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
-"""Ctrl+C, a request to end, and on Windows Ctrl+Break."""
-
 _NAP = 1.0
-"""Seconds between two looks for signals that do not interrupt the wait: all of them on Windows, elsewhere one
-that comes in the instant before it."""
+"""Seconds between two looks at whether a loop hangs."""
 
 
 def run(
@@ -34,9 +27,13 @@ def run(
     """Binds, serves, and blocks until the engine has ended. Any thread.
 
     It ends through ``Action.SHUTDOWN``, ``engine.stop()``, SIGINT or SIGTERM, on Windows also Ctrl+Break.
-    The first such signal stops gracefully, the second resets what is left; the former handlers are back
-    when this returns. On another thread than the main one signals are left alone, since only the main one
-    may handle them.
+    The first such signal stops gracefully, the second resets what is left. If a callback hangs by then, the
+    second ends the process, by that signal, and standard error and the log say which callback of which loop
+    it is; so does ``Options.shutdown_timeout`` with this call alone. The former handlers are back when this
+    returns. A signal that the process ignores stays ignored, as nohup(1) wants it. On another thread than the
+    main one signals are left alone, since only the main one may handle them.
+
+    On a thread on which an asyncio loop is running it blocks that loop, and warns: see ``Engine.start``.
 
     Args:
         handler: The application.
@@ -50,53 +47,39 @@ def run(
         UnsupportedProtocolError: An address has a scheme that cannot be served.
         PollerUnavailableError: There is no such poller, or this machine cannot run it.
         OSError: An address cannot be bound, or a given socket does not listen.
+        RuntimeError: The system has no thread left for a loop.
+        BaseException: What ``on_boot`` has raised, or another callback if that is no ``Exception``: then the
+            engine has ended in order, and ``sys.exit(3)`` in a callback makes 3 the status of the process.
     """
+    _warn_inside_asyncio()
     engine = Engine(handler, *addresses, options=options, **overrides)
-    # A simple queue is the one thing that a signal handler may safely put something into (queue module).
-    news: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    with _signals_to(news.put):
+    signals = Signals(engine)
+    with signals.handled():
         engine.start()
-        threading.Thread(target=_report_end, args=(engine, news.put), name="netcore-end", daemon=True).start()
+        signals.serving = True
         try:
-            _wait(engine, news)
+            _wait(engine)
         finally:
-            engine.stop()
+            if not engine.overdue():
+                engine.stop()
+    if engine.ended_by is not None:
+        raise engine.ended_by
 
 
-def _wait(engine: Engine, news: queue.SimpleQueue[bool]) -> None:
-    signals = 0
-    while True:
-        try:
-            by_signal = news.get(timeout=_NAP)
-        except queue.Empty:
-            continue
-        if not by_signal:
+def _wait(engine: Engine) -> None:
+    """Waits for the end, or for it to be certain that it does not come."""
+    while not engine.join(_NAP):
+        if engine.overdue():
+            engine.report_hangs("the engine has not ended in its time, and is left alone")
             return
-        signals += 1
-        if signals == 1:
-            engine.request_stop()
-        else:
-            engine.stop_now()
 
 
-def _report_end(engine: Engine, put: Callable[[bool], None]) -> None:
-    engine.join()
-    put(False)
-
-
-@contextmanager
-def _signals_to(put: Callable[[bool], None]) -> Iterator[None]:
-    """Reports SIGINT and SIGTERM as True, where this thread may handle signals."""
-
-    def report(number: int, frame: FrameType | None) -> None:
-        put(True)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    former = {number: signal.signal(number, report) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+def _warn_inside_asyncio() -> None:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        warnings.warn(
+            "run() blocks the asyncio loop that runs on this thread until the server ends: "
+            "use Engine.start(), or run() on another thread",
+            RuntimeWarning,
+            stacklevel=3,
+        )

@@ -9,6 +9,7 @@ from netcore.eventloop.loop import Loop
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
+from netcore.eventloop.whereabouts import Whereabouts, whereabouts
 
 __all__ = [
     "Acceptor",
@@ -23,4 +24,6 @@ __all__ = [
     "Shared",
     "TaskQueue",
     "TimerHeap",
+    "Whereabouts",
+    "whereabouts",
 ]

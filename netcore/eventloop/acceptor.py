@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from netcore._complaints import Complaints
 from netcore._native import error as system_error
 from netcore._native import error_text
 from netcore.address import Address
 from netcore.eventloop.arrivals import Phase
-from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
 from netcore.eventloop.site import Site
 from netcore.handler import Timer

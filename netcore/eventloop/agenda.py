@@ -26,6 +26,7 @@ class Agenda:
         inbox: Whose views end with each call.
         logger: Where exceptions go.
         shutdown: Called when what is no ``Exception``, such as SystemExit, asks for the end.
+        exiting: Told what that was, before.
 
     Attributes:
         pending: The tasks; looked at every turn, and changed by nobody else.
@@ -40,6 +41,7 @@ class Agenda:
         inbox: Inbox,
         logger: logging.Logger,
         shutdown: Callable[[], object],
+        exiting: Callable[[BaseException], object] = lambda error: None,
     ) -> None:
         self._index = index
         self._clock = clock
@@ -47,6 +49,7 @@ class Agenda:
         self._inbox = inbox
         self._logger = logger
         self._shutdown = shutdown
+        self._exiting = exiting
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
         self._wheel = TimingWheel(self._timers, clock)
@@ -82,7 +85,7 @@ class Agenda:
         """Runs what is pending, as much as is good for one turn."""
         tasks = self._tasks.take(_TASKS_PER_TURN)
         self._counters.tasks += len(tasks)
-        for function, args in tasks:
+        for _, function, args in tasks:
             self._guarded(function, args)
 
     def run_timers(self) -> None:
@@ -95,7 +98,7 @@ class Agenda:
 
     def end(self) -> None:
         """Takes no more tasks, and runs those that are left."""
-        for function, args in self._tasks.end():
+        for _, function, args in self._tasks.end():
             self._guarded(function, args)
 
     def abandon(self) -> None:
@@ -109,9 +112,10 @@ class Agenda:
         except Exception:
             self._counters.errors += 1
             self._logger.exception("%r failed on loop %d", function, self._index)
-        except BaseException:
+        except BaseException as error:
             self._counters.errors += 1
             self._logger.critical("%r ends the engine of loop %d", function, self._index, exc_info=True)
+            self._exiting(error)
             self._shutdown()
         if self._inbox.views:
             self._inbox.release_views()

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from netcore._complaints import Complaints
 from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection import UNWATCHED, StreamConnection
-from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.faults import as_exception
 from netcore.eventloop.site import Site

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 
+from netcore._complaints import Complaints
 from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection import CheckedDatagramConn, DatagramConn, DatagramPort
-from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.datagram_reader import DatagramReader
 from netcore.eventloop.site import Site
 from netcore.handler import Timer

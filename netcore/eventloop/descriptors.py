@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from netcore._complaints import Complaints
 from netcore.connection import Host
-from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.gate import Gate
 from netcore.sockets import Sockets
 

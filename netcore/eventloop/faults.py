@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from netcore._complaints import Complaints
 from netcore.connection import Counters, Inbox, Payer
-from netcore.eventloop.complaints import Complaints
 
 __all__ = ["Faults"]
 
@@ -27,6 +27,7 @@ class Faults:
         inbox: Whose views end with the step.
         logger: Where they are reported, one line and one traceback per interval.
         shutdown: Called when what is no ``Exception``, such as SystemExit, asks for the end.
+        exiting: Told what that was, before.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Faults:
         inbox: Inbox,
         logger: logging.Logger,
         shutdown: Callable[[], object],
+        exiting: Callable[[BaseException], object] = lambda error: None,
     ) -> None:
         self._index = index
         self._counters = counters
         self._inbox = inbox
         self._logger = logger
         self._shutdown = shutdown
+        self._exiting = exiting
         self._complaints = Complaints(clock)
 
     def charge(self, payer: Payer | None, error: BaseException) -> None:
@@ -65,6 +68,7 @@ class Faults:
 
     def _report(self, payer: Payer | None, error: BaseException) -> None:
         if not isinstance(error, Exception):
+            self._exiting(error)
             self._shutdown()
             self._logger.critical("serving %r ends the engine of loop %d", payer, self._index, exc_info=error)
         elif times := self._complaints.due():

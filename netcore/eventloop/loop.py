@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from netcore._durations import delay_of, seconds, waitable
+from netcore._locks import Lock, is_held_here, make_lock
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
 from netcore.buffer import BufferPool
@@ -79,7 +80,7 @@ class Loop(Site):
         self.index = index
         self.shared = shared
         self.limits = shared.limits
-        self.logger: logging.Logger = GuardedLogger(shared.logger)
+        self.logger: logging.Logger = GuardedLogger(shared.logger, clock)
         self.handler: EventHandler = (
             TimedHandler(shared.handler, self.logger) if shared.debug else shared.handler
         )
@@ -92,15 +93,19 @@ class Loop(Site):
         self.counters = Counters()
         self.pool = BufferPool(debug=shared.debug)
         self.inbox = Inbox(sockets)
-        self._faults = Faults(index, clock, self.counters, self.inbox, self.logger, shared.shutdown)
+        self._faults = Faults(
+            index, clock, self.counters, self.inbox, self.logger, shared.shutdown, shared.exiting
+        )
         limit = min(_FLUSH_AT, shared.limits.high_water)
         self.outbox = Outbox(sockets, self.counters, limit, self.charge)
         self.open_files = OpenFiles()
-        self.descriptor_lock = threading.Lock()
+        self.descriptor_lock: Lock = make_lock()
         self.descriptors = Descriptors(self, shared.gate)
         self.placing = 0
         self.watchers = Watchers(poller, self.charge)
-        self._agenda = Agenda(index, clock, self.counters, self.inbox, self.logger, shared.shutdown)
+        self._agenda = Agenda(
+            index, clock, self.counters, self.inbox, self.logger, shared.shutdown, shared.exiting
+        )
         self._hosted = Connections(self)
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)
@@ -125,6 +130,15 @@ class Loop(Site):
         """See ``EventLoop.in_loop``."""
         return threading.get_ident() == self._thread_id
 
+    def holds_up_here(self) -> bool:
+        """Whether the calling thread would hold this loop up by waiting for it. Any thread."""
+        return self.in_loop() or is_held_here(self.descriptor_lock)
+
+    @property
+    def thread_id(self) -> int | None:
+        """The thread that it runs on, by its identifier; None before and after that. Any thread."""
+        return self._thread_id
+
     def execute(self, function: Callable[..., object], *args: object) -> None:
         """See ``EventLoop.execute``."""
         _check_callable(function)
@@ -137,7 +151,8 @@ class Loop(Site):
         _check_callable(function)
         agenda = self._agenda
         call = agenda.call_at(self.clock() + delay_of(delay), function, args)
-        if threading.get_ident() == self._thread_id:
+        # While it sleeps, it is a signal handler or a finalizer that asks, and there is somebody to wake.
+        if threading.get_ident() == self._thread_id and not self._turn.sleeping:
             agenda.add(call)
         else:
             self.execute(agenda.add, call)
@@ -208,13 +223,16 @@ class Loop(Site):
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._agenda.put(function, args)
         if accepted and self._turn.sleeping:  # in another thread, or in the loop that hosts this one
-            try:
-                self.poller.wake()
-            except ValueError:  # it has run the task and ended in the meantime
-                pass
-            except Exception:  # the task is there all the same, for the next turn
-                self.logger.exception("the poller of loop %d could not be woken", self.index)
+            self._wake()
         return accepted
+
+    def _wake(self) -> None:
+        try:
+            self.poller.wake()
+        except ValueError:  # it has ended in the meantime, and done before that what there was to do
+            pass
+        except Exception:  # what is to be done is there all the same, for the next turn
+            self.logger.exception("the poller of loop %d could not be woken", self.index)
 
     # What the parts and the connections ask; see ``Host`` and ``Site``.
 
@@ -244,6 +262,8 @@ class Loop(Site):
     def settle_later(self, what: Settling) -> None:
         """See ``Host.settle_later``."""
         self._aftermath.unsettled[what] = None
+        if self._turn.sleeping:  # between two turns, or in a finalizer in the midst of one
+            self._wake()
 
     def charge(self, payer: Payer | None, error: BaseException) -> None:
         """See ``Host.charge``."""
@@ -252,6 +272,8 @@ class Loop(Site):
     def receive_again(self, conn: Conn) -> None:
         """See ``Host.receive_again``."""
         self._intake.again[conn] = None
+        if self._turn.sleeping:
+            self._wake()
 
     def receive_aside(self, fds: list[int]) -> list[int]:
         """See ``Site.receive_aside``."""
@@ -264,8 +286,10 @@ class Loop(Site):
         self._intake.again.pop(conn, None)
         self._departures.retire(conn)
 
-    def shutdown(self) -> None:
+    def shutdown(self, error: BaseException | None = None) -> None:
         """See ``Host.shutdown``."""
+        if error is not None:
+            self.shared.exiting(error)
         self.shared.shutdown()
 
     # Listeners. Before the loop runs, or on its thread.
@@ -318,8 +342,8 @@ class Loop(Site):
                 self.outbox.flush()
                 timeout = 0.0
             self._turn.run(timeout)
-        except Exception:
-            self._fail()
+        except Exception as error:
+            self._fail(error)
             raise
         finally:
             self._in_turn = False
@@ -364,17 +388,27 @@ class Loop(Site):
         if cpu is not None and not pin_thread(cpu):
             self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
         try:
-            while not (self.stopping and self.finished):
-                self._turn.run()
-        except BaseException:
-            self._fail()
+            try:
+                self._run_turns()
+            except Exception:
+                raise
+            except BaseException as error:  # an exit where no guard was, such as in a future's callback
+                self.logger.critical("loop %d ends the engine", self.index, exc_info=True)
+                self.shutdown(error)
+                self._run_turns()  # in order, unless it comes again
+        except BaseException as error:
+            self._fail(error)
         finally:
             self.close()
 
-    def _fail(self) -> None:
+    def _run_turns(self) -> None:
+        while not (self.stopping and self.finished):
+            self._turn.run()
+
+    def _fail(self, error: BaseException) -> None:
         """Ends the loop for an error of its own, or of its poller, and the engine with it."""
         self.logger.critical("loop %d failed and ends; its engine stops", self.index, exc_info=True)
-        self.shared.shutdown()
+        self.shutdown(None if isinstance(error, Exception) else error)
         self.close()
 
     def stop(self, timeout: float) -> None:
@@ -416,7 +450,7 @@ class Loop(Site):
         """
         self._forked = self.stopping = True
         self._thread_id = None
-        self.descriptor_lock = threading.Lock()  # a thread that held it does not exist here
+        self.descriptor_lock = make_lock()  # a thread that held it does not exist here
         self._agenda.abandon()
         fds = self._listeners.abandon() + self._dialer.abandon() + self._arrivals.abandon()
         fds += self._hosted.abandon() + self._departures.abandon()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from netcore._complaints import Complaints
 from netcore.eventloop.acceptor import Listener
 from netcore.eventloop.arrivals import Arrivals, Newcomer
-from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.site import Site
 

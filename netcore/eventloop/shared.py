@@ -19,7 +19,7 @@ _LINGER = 0.25
 """Seconds, more than a round trip: so long after the FIN a request that was under way may still arrive."""
 
 
-def _nothing() -> None:
+def _nothing(*args: object) -> None:
     """Stands in for an engine where there is none."""
 
 
@@ -36,6 +36,7 @@ class Shared:
         socket_options: Of the sockets that loops make.
         shutdown: Begins to stop the engine. Any thread.
         loop_ended: Called by each loop as the last thing on its thread.
+        exiting: Told what a callback has raised that is no ``Exception``, before ``shutdown``. Any thread.
         odd_results: What was said of the handler's results already.
         resolver: Looks names up.
     """
@@ -50,6 +51,7 @@ class Shared:
     loop_ended: Callable[[], object] = _nothing
     odd_results: OddResults = field(default_factory=OddResults)
     resolver: Resolver = field(default_factory=Resolver)
+    exiting: Callable[[BaseException], object] = _nothing
 
     @classmethod
     def from_options(
@@ -60,6 +62,7 @@ class Shared:
         sockets: SocketOptions,
         shutdown: Callable[[], object],
         loop_ended: Callable[[], object],
+        exiting: Callable[[BaseException], object],
     ) -> Shared:
         """Draws from an engine's options what concerns its loops."""
         limits = Limits(
@@ -76,4 +79,6 @@ class Shared:
         gate = None
         if options.max_connections:
             gate = Gate(options.max_connections, refuse=options.max_connections_policy == "refuse")
-        return cls(handler, limits, logger, gate, options.debug, sockets, shutdown, loop_ended)
+        return cls(
+            handler, limits, logger, gate, options.debug, sockets, shutdown, loop_ended, exiting=exiting
+        )

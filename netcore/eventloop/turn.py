@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from netcore._complaints import Complaints
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
-from netcore.eventloop.complaints import Complaints
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
 from netcore.poll import columns_of

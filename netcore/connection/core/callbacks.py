@@ -71,7 +71,7 @@ def failed(host: Host, conn: Served, error: BaseException) -> None:
 
 def _end_engine(host: Host, conn: Conn, error: BaseException) -> None:
     host.logger.critical("a callback of connection %d ends the engine", conn.id, exc_info=error)
-    host.shutdown()
+    host.shutdown(error)
     conn.close()
 
 

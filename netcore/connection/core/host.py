@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import abc
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from netcore._locks import Lock
 from netcore.buffer import BufferPool
 from netcore.connection.core.counters import Counters
 from netcore.connection.core.deadlines import Deadlines
@@ -104,7 +104,7 @@ class Host(EventLoop, Protocol):
     """The sockets below the connections."""
     time: float
     """When this turn began, in seconds of the loop's clock; kept up to date while there are deadlines."""
-    descriptor_lock: threading.Lock
+    descriptor_lock: Lock
     """Held while a descriptor is closed, and while another thread works on one. Any thread."""
 
     @abc.abstractmethod
@@ -140,5 +140,9 @@ class Host(EventLoop, Protocol):
         """Has ``deadlines.check`` called when the first of them is due."""
 
     @abc.abstractmethod
-    def shutdown(self) -> None:
-        """Begins to stop the engine. Any thread."""
+    def shutdown(self, error: BaseException | None = None) -> None:
+        """Begins to stop the engine. Any thread.
+
+        Args:
+            error: What a callback has raised that is no ``Exception``, if that is why.
+        """

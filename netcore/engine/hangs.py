@@ -1,0 +1,37 @@
+"""Naming what keeps an engine from ending."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from netcore.eventloop import Loop, whereabouts
+
+__all__ = ["Hang", "hangs", "report"]
+
+Hang = tuple[str, str]
+"""What hangs, in a sentence without an end, and the stack of its thread."""
+
+
+def hangs(loops: Sequence[Loop], others: Sequence[tuple[str, int | None]]) -> Iterator[Hang]:
+    """Tells where the threads are that have not come to their end.
+
+    Args:
+        loops: The engine's.
+        others: The names of other steps, such as "on_boot", and the threads that are in the midst of them.
+    """
+    threads = [(f"loop {loop.index}", loop.thread_id) for loop in loops]
+    for what, thread_id in (*threads, *others):
+        found = whereabouts(thread_id)
+        if found is not None:
+            how = "is stuck in" if found.in_callback else "is in"
+            yield f"{what} {how} {found.callback}", found.stack
+
+
+def report(logger: logging.Logger, why: str, found: Sequence[Hang]) -> None:
+    """Logs what hangs, each with its stack, as critical."""
+    for what, stack in found:
+        record = logger.makeRecord(
+            logger.name, logging.CRITICAL, __file__, 0, "%s: %s", (why, what), None, "report", None, stack
+        )
+        logger.handle(record)

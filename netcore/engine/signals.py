@@ -1,0 +1,101 @@
+"""SIGINT and SIGTERM while ``run`` serves: the first ends it in order, the second at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from netcore.engine.dying import die
+from netcore.engine.engine import Engine
+
+__all__ = ["Signals"]
+
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+"""Ctrl+C, a request to end, and on Windows Ctrl+Break."""
+
+_AT_ONCE = 0.5
+"""Seconds that the second signal leaves the loops to reset their connections and tell the handler."""
+
+
+class Signals:
+    """What the signals do to one engine. On the main thread, where the interpreter runs signal handlers.
+
+    They act where they come, since the thread may be in a callback that never returns.
+
+    Args:
+        engine: What they end.
+
+    Attributes:
+        serving: Whether ``start`` has returned: until then, ending the loops does not end ``run``.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.serving = False
+        self._engine = engine
+        self._count = 0
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handles the signals, if this thread may, and those that the process does not ignore (nohup(1))."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former: dict[int, Callable[[], object]] = {}
+        try:
+            for number in _SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    former[number] = _restorer(number)
+                    signal.signal(number, self._handle)
+            yield
+        finally:
+            for number, restore in former.items():
+                if signal.getsignal(number) == self._handle:  # else the application has set its own meanwhile
+                    restore()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._engine.request_stop()
+            return
+        if self._count == 2:
+            self._engine.stop_now()
+            if self._engine.join(_AT_ONCE) and self.serving:
+                return
+        die(number, self._engine)
+
+
+def _restorer(number: int) -> Callable[[], object]:
+    """Returns what brings back the present handler of a signal, be it one that Python has not installed."""
+    present = signal.getsignal(number)
+    if present is not None:
+        return lambda: signal.signal(number, present)
+    address = _native_handler(number)
+
+    def restore() -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if address is not None:
+            _python_api().PyOS_setsig(number, address)
+
+    return restore
+
+
+def _native_handler(number: int) -> int | None:
+    """Asks the C library, by way of CPython's API, for a handler that Python knows nothing of."""
+    with suppress(Exception):  # there is no ctypes, or no CPython
+        address: int | None = _python_api().PyOS_getsig(number)
+        return address
+    return None
+
+
+def _python_api() -> Any:
+    import ctypes  # seldom needed, and not everywhere
+
+    api = ctypes.pythonapi
+    api.PyOS_getsig.restype = api.PyOS_setsig.restype = ctypes.c_void_p
+    api.PyOS_getsig.argtypes = [ctypes.c_int]
+    api.PyOS_setsig.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    return api
