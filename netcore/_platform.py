@@ -26,6 +26,7 @@ __all__ = [
     "HERE",
     "KEEP_ALIVE_OPTIONS",
     "KEEP_ALIVE_UNITS",
+    "NO_SIGNAL",
     "REUSE_PORT_OPTION",
     "SELECT_LIMIT",
     "SENDFILE",
@@ -35,9 +36,11 @@ __all__ = [
     "SO_DOMAIN",
     "SO_EXCLUSIVEADDRUSE",
     "SO_NOSIGPIPE",
+    "SO_PASSRIGHTS",
     "allocate_arena",
     "is_blocking",
     "keep_freed_memory",
+    "linger_of",
     "pack_group",
     "pack_interface",
     "pack_linger",
@@ -78,6 +81,12 @@ SO_EXCLUSIVEADDRUSE: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
 
 SO_NOSIGPIPE: int | None = _option(HERE.no_sigpipe)
 """macOS only. A send on a dead connection is to fail without SIGPIPE; MSG_NOSIGNAL is too new there."""
+
+SO_PASSRIGHTS: int | None = _option(HERE.pass_rights)
+"""The option of a Unix socket that lets its peer pass descriptors (unix(7)); None where there is none."""
+
+NO_SIGNAL: int = 0 if SO_NOSIGPIPE is not None else getattr(socket, "MSG_NOSIGNAL", 0)
+"""The flag of a send that raises no SIGPIPE on a dead connection (send(2)); 0 where the option does it."""
 
 REUSE_PORT_OPTION: int | None = _option(HERE.reuse_port)
 """The socket option that balances connections between listeners of one port; None if none does.
@@ -203,13 +212,24 @@ def pack_interface(index: int) -> bytes:
     return struct.pack("4s4si", b"", b"", index)
 
 
+_LINGER = "hh" if _SYSTEM == "win32" else "ii"
+"""``struct linger``."""
+
+
 def pack_linger(seconds: int) -> bytes:
     """Packs the value of SO_LINGER (socket(7)); its fields are ints, on Windows shorts.
 
     Args:
         seconds: How long close(2) waits; 0 makes it a reset, below zero is off.
     """
-    return struct.pack("hh" if _SYSTEM == "win32" else "ii", seconds >= 0, max(seconds, 0))
+    return struct.pack(_LINGER, seconds >= 0, max(seconds, 0))
+
+
+def linger_of(sock: socket.socket) -> int | None:
+    """Returns the seconds of SO_LINGER, or None where it is off."""
+    size = struct.calcsize(_LINGER)
+    on, seconds = struct.unpack(_LINGER, sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, size))
+    return seconds if on else None
 
 
 def keep_freed_memory() -> None:

@@ -32,6 +32,10 @@ class Platform:
         bind_to_device: The option that ties a socket to a network interface; empty where there is none.
         no_sigpipe: The option by which a send on a dead connection raises no SIGPIPE, where the flag
             MSG_NOSIGNAL is not to be relied on; else empty.
+        pass_rights: The option of a Unix socket that lets its peer pass descriptors to it; empty where
+            nothing keeps a peer from that.
+        disconnect_resets: Whether connect(2) to AF_UNSPEC resets a TCP connection, whoever else has it open;
+            elsewhere a reset comes with the last close(2).
         select_limit: How many sockets select(2) watches at most; 0 where poll(2) takes its place.
         numbers: Options that the standard library does not name in every version.
     """
@@ -47,6 +51,8 @@ class Platform:
     abstract_names: bool = False
     bind_to_device: str = ""
     no_sigpipe: str = ""
+    pass_rights: str = ""
+    disconnect_resets: bool = False
     select_limit: int = 0
     numbers: tuple[tuple[str, int], ...] = ()
 
@@ -61,7 +67,9 @@ PLATFORMS: tuple[Platform, ...] = (
         sendfile=True,
         abstract_names=True,
         bind_to_device="SO_BINDTODEVICE",
-        numbers=(("SO_BINDTODEVICE", 25),),
+        pass_rights="SO_PASSRIGHTS",  # Linux 6.16
+        disconnect_resets=True,
+        numbers=(("SO_BINDTODEVICE", 25), ("SO_PASSRIGHTS", 83)),
     ),
     Platform(
         "macOS",

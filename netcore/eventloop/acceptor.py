@@ -113,7 +113,7 @@ class Acceptor:
             self._pause()
             self._closed = True
             self._reserve.spend()
-            self._site.descriptors.close([self.listener.fd])
+            self._site.descriptors.release([self.listener.fd])  # a duplicate goes on listening
             try:
                 self.listener.cleanup()
             except BaseException as error:

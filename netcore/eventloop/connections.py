@@ -78,11 +78,12 @@ class Connections:
         context: object = None,
         interest: int = UNWATCHED,
         prepare: Callable[[StreamConnection], object] | None = None,
+        turn_down: Callable[[list[int]], object] | None = None,
     ) -> StreamConnection:
         """Makes a stream connection of an attached descriptor, and opens it.
 
         Args:
-            fd: It is reset if this fails.
+            fd: It is closed if this fails.
             network: "tcp" or "unix".
             remote: The peer's address, or its packed name.
             local: This side's address; None to ask the system when it is wanted.
@@ -90,6 +91,7 @@ class Connections:
             interest: What the poller watches it for already.
             prepare: Called with the connection before its ``on_open``. What it leaves there to be read is
                 shown right after.
+            turn_down: What closes the descriptor if this fails; None for a reset.
 
         Raises:
             OSError: The poller refuses it, or the loop takes no more connections.
@@ -118,7 +120,7 @@ class Connections:
         except BaseException:
             if conn is not None:
                 self._disown(conn)
-            self._turn_down(fd, interest)
+            self._turn_down(fd, interest, turn_down)
             raise
         run(site, conn, site.handler.on_open)
         if prepare is not None and conn.inbound_buffered and conn.receiving:
@@ -133,13 +135,16 @@ class Connections:
         conn.abandon()
         conn.forget_input()
 
-    def _turn_down(self, fd: int, interest: int) -> None:
-        """Resets what has not become a connection."""
+    def _turn_down(self, fd: int, interest: int, close: Callable[[list[int]], object] | None) -> None:
+        """Closes what has not become a connection."""
         self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
         if interest != UNWATCHED:
             with suppress(Exception):
                 self._site.poller.unregister(fd)
-        self._site.descriptors.reset(fd)
+        if close is None:
+            self._site.descriptors.reset(fd)
+        else:
+            close([fd])
 
     def establish_datagrams(
         self, fd: int, family: int, remote: Address, local: Address | None, context: object
@@ -169,7 +174,7 @@ class Connections:
                 self._by_id.pop(conn.id, None)
                 conn.abandon()
             site.watchers.neglect(fd)
-            site.descriptors.close([fd])
+            site.descriptors.release([fd])
             raise
         run(site, conn, site.handler.on_open)
         return conn

@@ -83,7 +83,7 @@ class DatagramListener:
         self._pause()
         with self._site.descriptor_lock:
             self._port.outbox.close()
-        self._site.descriptors.close([self._port.fd])
+        self._site.descriptors.release([self._port.fd])
 
     def abandon(self) -> int:
         """Lets go of the socket, in a forked child, and returns its descriptor; see ``Acceptor.abandon``."""

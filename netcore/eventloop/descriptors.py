@@ -81,7 +81,17 @@ class Descriptors:
             try:
                 owner.sockets.close(fds)
             except Exception:
-                self._close_singly(fds)
+                self._close_singly(fds, owner.sockets.close)
+        self._give_back(fds)
+
+    def release(self, fds: list[int]) -> None:
+        """Closes them, and nothing of what else is open of the sockets; gives their places back."""
+        owner = self._owner
+        with owner.descriptor_lock:
+            try:
+                owner.sockets.release(fds)
+            except Exception:
+                self._close_singly(fds, owner.sockets.release)
         self._give_back(fds)
 
     def reset(self, fd: int) -> None:
@@ -91,14 +101,14 @@ class Descriptors:
             try:
                 owner.sockets.reset(fd)
             except Exception:
-                self._close_singly([fd])
+                self._close_singly([fd], owner.sockets.close)
         self._give_back([fd])
 
-    def _close_singly(self, fds: list[int]) -> None:
+    def _close_singly(self, fds: list[int], close: Callable[[list[int]], object]) -> None:
         """Closes what a call that has failed, and closed nothing, was asked to close."""
         for fd in fds:
             try:
-                self._owner.sockets.close([fd])
+                close([fd])
             except Exception as error:
                 if times := self._complaints.due():
                     self._owner.logger.error("cannot close a socket: %r (%d times)", error, times)

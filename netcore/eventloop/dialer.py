@@ -1,24 +1,22 @@
-"""The connections that this side brings about: dialled, or handed over as a socket."""
+"""The connections that this side dials."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
 from netcore.address import Address
-from netcore.errors import EngineNotRunningError, UnsupportedOperationError, UnsupportedProtocolError
+from netcore.errors import UnsupportedProtocolError
 from netcore.eventloop.arrivals import Arrivals, Newcomer, Phase
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.dialing import Dial
+from netcore.eventloop.fates import forked, stopping
 from netcore.eventloop.faults import as_exception
 from netcore.eventloop.race import Dialled
 from netcore.eventloop.site import Site
 from netcore.handler import Conn
-from netcore.sockets import address_of, pack_name, unpack_name
 
 __all__ = ["Dialer", "check_dialable"]
 
@@ -52,7 +50,6 @@ class Dialer:
         self._arrivals = arrivals
         # From the call on, so that no end of the loop passes them over. Any thread adds to them.
         self._under_way: dict[Dial, bool] = {}  # and whether it can still be given up
-        self._joining: dict[Future[Conn], socket.socket] = {}
 
     def dial(
         self, address: Address, context: object, timeout: float | None, phases: Sequence[Phase] = ()
@@ -80,31 +77,10 @@ class Dialer:
             raise
         return future
 
-    def enroll(self, sock: socket.socket, context: object) -> Future[Conn]:
-        """See ``EventLoop.enroll``. Any thread."""
-        _check_enrollable(sock)
-        network = "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
-        remote = unpack_name(pack_name(sock.family, sock.getpeername()), network)
-        local = address_of(sock)
-        sock.setblocking(False)
-        sock.set_inheritable(False)
-        # Detached here, so that the caller cannot close it under us; a twin carries it to the loop.
-        ours = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
-        future: Future[Conn] = Future()
-        future.set_running_or_notify_cancel()
-        self._joining[future] = ours
-        try:
-            self._site.post(self._join, remote, local, context, future)
-        except BaseException:
-            self._joining.pop(future, None)
-            ours.close()
-            raise
-        return future
-
     @property
     def count(self) -> int:
-        """Dials and enrolments under way, from the call until the connection is open. Any thread."""
-        return len(self._under_way) + len(self._joining)
+        """Dials under way, from the call until the connection is open. Any thread."""
+        return len(self._under_way)
 
     def fail_all(self, error: Exception) -> None:
         """Ends all dials under way, whatever one of them raises. The loop's thread."""
@@ -116,23 +92,18 @@ class Dialer:
                 self._site.charge(None, raised)
 
     def abandon(self) -> list[int]:
-        """Lets go of all dials and sockets, in a forked child; returns the descriptors, left to be closed."""
-        error = _stopping(self._site, "runs in another process, of which this one is a fork")
+        """Lets go of all dials, in a forked child; returns their descriptors, which are left to close."""
         fds = [fd for dial in self._under_way for fd in dial.fds]
-        for sock in self._joining.values():
-            with suppress(OSError):  # nobody has attached it yet
-                sock.close()
-        for future in [*(dial.future for dial in self._under_way), *self._joining]:
-            disown(future, error)
+        for dial in self._under_way:
+            disown(dial.future, forked(self._site))
         self._under_way.clear()
-        self._joining.clear()
-        return [fd for fd in fds if fd >= 0]  # but for one that is joining right now
+        return fds
 
     def _start(self, dial: Dial, timeout: float | None) -> None:
         if dial.future.done():  # the loop's end was quicker
             return
         if self._site.stopping:
-            dial.fail(_stopping(self._site))
+            dial.fail(stopping(self._site))
         else:
             dial.start(timeout)
 
@@ -182,48 +153,3 @@ class Dialer:
         if network == "udp":
             return self._connections.establish_datagrams(fd, dialled.family, remote, local, context)
         return self._connections.establish(fd, network, remote, local, context)
-
-    def _join(self, remote: Address, local: Address, context: object, future: Future[Conn]) -> None:
-        sock = self._joining[future]
-        try:
-            if self._site.stopping:
-                sock.close()
-                raise _stopping(self._site)
-            conn = self._take_in(sock, remote, local, context)
-        except BaseException as error:
-            future.set_exception(as_exception(error))
-            if not isinstance(error, Exception):
-                raise
-        else:
-            if not future.done():  # as in a child that on_open has forked
-                future.set_result(conn)
-        finally:
-            self._joining.pop(future, None)
-
-    def _take_in(self, sock: socket.socket, remote: Address, local: Address, context: object) -> Conn:
-        site = self._site
-        datagrams = sock.type == socket.SOCK_DGRAM
-        network = "udp" if datagrams else "unix" if sock.family == AF_UNIX else "tcp"
-        family, fd = sock.family, sock.detach()
-        site.counters.enrolled += 1
-        try:
-            site.descriptors.add(fd)
-            site.descriptors.admit(fd)
-            return self._make(Dialled(fd, family, network, remote, local), context)
-        except BaseException:
-            site.counters.enrolled -= 1
-            raise
-
-
-def _stopping(site: Site, fate: str = "is stopping and takes no more connections") -> EngineNotRunningError:
-    return EngineNotRunningError(f"loop {site.index} {fate}")
-
-
-def _check_enrollable(sock: socket.socket) -> None:
-    """Refuses other kinds of sockets; the kernel's getpeername(2) then refuses what is not connected."""
-    inet = (socket.AF_INET, socket.AF_INET6)
-    stream = sock.type == socket.SOCK_STREAM and sock.family in (*inet, AF_UNIX)
-    if not stream and not (sock.type == socket.SOCK_DGRAM and sock.family in inet):
-        raise UnsupportedOperationError(
-            f"enroll needs a connected TCP, UDP or Unix stream socket, not {sock}"
-        )

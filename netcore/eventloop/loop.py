@@ -36,6 +36,7 @@ from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.departures import Departures
 from netcore.eventloop.descriptors import Descriptors
 from netcore.eventloop.dialer import Dialer, check_dialable
+from netcore.eventloop.enroller import Enroller
 from netcore.eventloop.faults import Faults
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.intake import Intake
@@ -110,6 +111,7 @@ class Loop(Site):
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)
         self._dialer = Dialer(self, self._hosted, self._arrivals)
+        self._enroller = Enroller(self, self._hosted)
         self._aftermath = Aftermath(self.outbox, self._departures, self.charge)
         self._intake = Intake(self, self._hosted.streams)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
@@ -168,7 +170,7 @@ class Loop(Site):
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """See ``EventLoop.enroll``."""
-        return self._dialer.enroll(sock, context)
+        return self._enroller.enroll(sock, context)
 
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """See ``Destination.hand_over``."""
@@ -190,7 +192,7 @@ class Loop(Site):
 
         Those that a listener has accepted and that are still being placed are in ``placing``. Any thread.
         """
-        return self._dialer.count + self.connection_count + self._departures.count
+        return self._dialer.count + self._enroller.count + self.connection_count + self._departures.count
 
     @property
     def listening(self) -> bool:
@@ -454,11 +456,12 @@ class Loop(Site):
         self._agenda.abandon()
         fds = self._listeners.abandon() + self._dialer.abandon() + self._arrivals.abandon()
         fds += self._hosted.abandon() + self._departures.abandon()
+        self._enroller.abandon()
         self.outbox.clear()
         self._aftermath.clear()
         self._intake.again.clear()
         self.watchers.clear()
-        self.sockets.close(fds)
+        self.sockets.release(fds)
         close_copy = getattr(self.poller, "abandon", None)  # not every poller has something to close
         if close_copy is not None:
             close_copy()

@@ -160,8 +160,14 @@ class EventLoop(Protocol):
             context: What ``conn.context`` is from the start.
 
         Raises:
-            UnsupportedOperationError: It is no such socket; it stays the caller's.
-            OSError: It is not connected; it stays the caller's.
+            UnsupportedOperationError: It is no such socket, or there is a layer above its descriptor that
+                would be passed over: a subclass that sends and receives in its own way, such as
+                ``ssl.SSLSocket``, or an open file of ``makefile()``. It stays the caller's, as it was.
+            OSError: It is not connected; it stays the caller's, as it was.
+
+        What goes wrong later is told by the future, and the socket is the caller's again: the object, which
+        was detached meanwhile, owns it under another number. A socket that is registered elsewhere, such as
+        with a selector, has to be taken out there before.
         """
 
 
@@ -420,7 +426,9 @@ class Conn(Protocol):
     def dup(self) -> int:
         """Duplicates the descriptor; the copy is the caller's to close, and not inherited. Any thread.
 
-        Both are one socket: it is non-blocking, and has to stay so.
+        Both are one socket: it is non-blocking, and has to stay so. The end of the connection is that of the
+        copy too, and the peer learns of it at once: by FIN, also while the copy is open. A reset waits for
+        the copy to be closed where the system knows no other, which is everywhere but on Linux.
         """
 
     @abc.abstractmethod
@@ -433,7 +441,12 @@ class Conn(Protocol):
 
     @abc.abstractmethod
     def set_linger(self, seconds: int) -> None:
-        """Sets SO_LINGER; a negative number switches it off, 0 makes the close a reset. Any thread."""
+        """Sets SO_LINGER; 0 makes the close a reset, a negative number switches it off. Any thread.
+
+        Above zero is as below: the system goes on sending what is buffered in the background. The close never
+        waits for that, as close(2) would, because it would hold up all connections of the loop; to learn
+        whether a peer has got everything takes an answer from it.
+        """
 
     @abc.abstractmethod
     def set_no_delay(self, on: bool) -> None:

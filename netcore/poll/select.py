@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from netcore._durations import seconds, waitable
-from netcore._platform import SELECT_LIMIT, SOCKETS_ARE_HANDLES
+from netcore._platform import NO_SIGNAL, SELECT_LIMIT, SOCKETS_ARE_HANDLES
 from netcore.poll.protocol import Interest, Readiness
 
 __all__ = ["SelectPoller"]
@@ -194,7 +194,7 @@ class SelectPoller:
         with self._wake_lock:
             self._check_open(0)
             with suppress(BlockingIOError):  # so many are pending that the buffer is full; one is enough
-                self._waker.send(b"\0")
+                self._waker.send(b"\0", NO_SIGNAL)
 
     def close(self) -> None:
         """See ``Poller.close``."""

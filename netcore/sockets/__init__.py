@@ -6,7 +6,8 @@ from netcore.sockets.literals import ip_of, scope_of
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
 from netcore.sockets.native import NativeSockets
 from netcore.sockets.objects import socket_of
-from netcore.sockets.options import SocketOptions, duplicate, set_keep_alive, survive_unreachable
+from netcore.sockets.options import SocketOptions, duplicate, guard, set_keep_alive, survive_unreachable
+from netcore.sockets.passed import take_passed
 from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
 from netcore.sockets.pure import PureSockets
 from netcore.sockets.resolver import Found, Lookup, Resolver
@@ -31,6 +32,7 @@ __all__ = [
     "Transport",
     "address_of",
     "duplicate",
+    "guard",
     "ip_of",
     "naming",
     "needs_lookup",
@@ -44,5 +46,6 @@ __all__ = [
     "set_keep_alive",
     "socket_of",
     "survive_unreachable",
+    "take_passed",
     "unpack_name",
 ]

@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from netcore._platform import SENDFILE, read_at
+from netcore._platform import NO_SIGNAL, SENDFILE, read_at
+from netcore.sockets.sigpipe import without_sigpipe
 
 __all__ = ["send_file"]
 
@@ -41,7 +42,7 @@ def send_file(
     try:
         if SENDFILE is not None:
             try:
-                return SENDFILE(fd, file, offset, count)
+                return without_sigpipe(SENDFILE, fd, file, offset, count)
             except OSError as error:
                 if error.errno not in _CANNOT:
                     raise
@@ -50,7 +51,7 @@ def send_file(
             return 0
         with borrow(fd) as sock:
             sock.setblocking(False)  # whatever socket.setdefaulttimeout() says
-            return sock.send(data)
+            return sock.send(data, NO_SIGNAL)
     except OSError as error:
         code = error.errno or errno.EIO
         return -errno.EAGAIN if code in _WOULD_BLOCK else -code

@@ -41,15 +41,20 @@ class IoUringSockets(NativeSockets):
 
     def close(self, fds: list[int]) -> None:
         """See ``Transport.close``; what the ring does with them is ended before, or there would be no FIN."""
-        self._release(fds)
+        self._withdraw(fds)
         super().close(fds)
+
+    def release(self, fds: list[int]) -> None:
+        """See ``Transport.release``."""
+        self._withdraw(fds)
+        super().release(fds)
 
     def reset(self, fd: int) -> None:
         """See ``Transport.reset``."""
-        self._release([fd])
+        self._withdraw([fd])
         super().reset(fd)
 
-    def _release(self, fds: list[int]) -> None:
+    def _withdraw(self, fds: list[int]) -> None:
         self._ring.attached.difference_update(fds)
         adopted = self._ring.adopted.intersection(fds)
         if adopted:

@@ -196,8 +196,12 @@ class NativeSockets(NativeDatagrams):
         """See ``Transport.close``."""
         self._lib.nc_close(len(fds), fds)
 
+    def release(self, fds: list[int]) -> None:
+        """See ``Transport.release``."""
+        self._lib.nc_release(len(fds), fds)
+
     def reset(self, fd: int) -> None:
-        """See ``Transport.reset``; SO_LINGER of zero seconds."""
+        """See ``Transport.reset``."""
         self._lib.nc_reset(fd)
 
     def local_address(self, fd: int) -> Address:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import math
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 from netcore._durations import seconds
 from netcore._native import MISSING, native
-from netcore._platform import KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SO_BINDTODEVICE, SO_NOSIGPIPE
+from netcore._platform import (
+    AF_UNIX,
+    KEEP_ALIVE_OPTIONS,
+    KEEP_ALIVE_UNITS,
+    SO_BINDTODEVICE,
+    SO_NOSIGPIPE,
+    SO_PASSRIGHTS,
+)
 from netcore.errors import UnsupportedOperationError
 
-__all__ = ["SocketOptions", "duplicate", "set_keep_alive", "survive_unreachable"]
+__all__ = ["SocketOptions", "duplicate", "guard", "set_keep_alive", "survive_unreachable"]
 
 _LONGEST_INTERVAL = 32767
 """Seconds that every kernel takes between two probes; of Linux it is MAX_TCP_KEEPINTVL."""
@@ -49,8 +57,7 @@ class SocketOptions:
             OSError: The system refuses one.
             UnsupportedOperationError: This platform cannot tie a socket to a network interface.
         """
-        if SO_NOSIGPIPE is not None:
-            sock.setsockopt(socket.SOL_SOCKET, SO_NOSIGPIPE, 1)
+        guard(sock)
         if self.receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         if self.send_buffer:
@@ -65,6 +72,22 @@ class SocketOptions:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(self.no_delay))
             if self.keep_alive:
                 set_keep_alive(sock, True, self.keep_alive, self.keep_interval, self.keep_count)
+
+
+def guard(sock: socket.socket) -> None:
+    """Keeps a peer from what would end the process or hold up the loop; accepted sockets inherit most of it.
+
+    A write after the peer has gone is to raise no SIGPIPE, where an option says so. A Unix peer is to pass no
+    descriptors (SCM_RIGHTS of unix(7)): nobody here asks for them, so receiving would close them, and a close
+    takes what time the peer has prepared for it, such as that of a socket with SO_LINGER. With SO_PASSRIGHTS
+    off its sendmsg(2) fails with EPERM. Systems that lack the option, such as Linux before 6.16, have nothing
+    against it but the permissions of the socket's file.
+    """
+    with suppress(OSError):  # an older kernel, or a connection that is dead already
+        if SO_NOSIGPIPE is not None:
+            sock.setsockopt(socket.SOL_SOCKET, SO_NOSIGPIPE, 1)
+        if SO_PASSRIGHTS is not None and sock.family == AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
 
 
 def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: float, count: int) -> None:

@@ -71,10 +71,20 @@ class Transport(Protocol):
         """Sends FIN and keeps the receiving half; see shutdown(2). A dead connection is no error."""
 
     def close(self, fds: list[int]) -> None:
-        """Closes sockets, orderly (FIN) unless there is unread input."""
+        """Closes stream sockets, orderly: FIN, unless there is unread input, and never waiting for it.
+
+        The connection ends even if a duplicate of the descriptor is open. SO_LINGER of zero seconds makes it
+        a reset; above zero it is switched off, since close(2) would wait (socket(7)).
+        """
+
+    def release(self, fds: list[int]) -> None:
+        """Closes descriptors only: who else has the socket open, as after dup(2) or fork(2), goes on."""
 
     def reset(self, fd: int) -> None:
-        """Closes a socket with RST, dropping what is in the kernel's buffers."""
+        """Closes a stream socket with RST, dropping what is in the kernel's buffers.
+
+        Where the system can, which is Linux only, that does not wait for duplicates to be closed.
+        """
 
     def local_address(self, fd: int) -> Address:
         """The socket's own end; OSError if the kernel no longer knows."""

@@ -7,13 +7,14 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from netcore._platform import allocate_arena, pack_linger
+from netcore._platform import NO_SIGNAL, allocate_arena
 from netcore.address import Address
 from netcore.sockets.connecting import begin_connect, connect_result
+from netcore.sockets.ending import end_orderly, end_with_reset
 from netcore.sockets.files import send_file
 from netcore.sockets.names import address_of, pack_name
 from netcore.sockets.objects import socket_of
-from netcore.sockets.options import SocketOptions
+from netcore.sockets.options import SocketOptions, guard
 from netcore.sockets.protocol import Arena, Chunk
 from netcore.sockets.pure_datagrams import PureDatagrams
 from netcore.sockets.resolving import Endpoint
@@ -86,6 +87,7 @@ class PureSockets(PureDatagrams):
                     continue
                 return accepted, _code(error)
             sock.setblocking(False)
+            guard(sock)
             accepted.append((sock.detach(), pack_name(listener.family, name)))
         return accepted, 0
 
@@ -136,7 +138,7 @@ class PureSockets(PureDatagrams):
         if not data:
             return 0
         try:
-            return self._sockets[fd].send(data)
+            return self._sockets[fd].send(data, NO_SIGNAL)
         except OSError as error:
             # ENOBUFS is passing trouble below the socket: try again later, as if it were full.
             would_block = isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS
@@ -154,14 +156,17 @@ class PureSockets(PureDatagrams):
     def close(self, fds: list[int]) -> None:
         """See ``Transport.close``."""
         for fd in fds:
+            end_orderly(self._sockets.pop(fd))
+
+    def release(self, fds: list[int]) -> None:
+        """See ``Transport.release``."""
+        for fd in fds:
             with suppress(OSError):  # as close(2): the descriptor is gone whatever it says
                 self._sockets.pop(fd).close()
 
     def reset(self, fd: int) -> None:
-        """See ``Transport.reset``; SO_LINGER of zero seconds."""
-        with suppress(OSError):
-            self._sockets[fd].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(0))
-        self.close([fd])
+        """See ``Transport.reset``."""
+        end_with_reset(self._sockets.pop(fd))
 
     def local_address(self, fd: int) -> Address:
         """See ``Transport.local_address``."""

@@ -6,6 +6,7 @@ import errno
 import socket
 from collections.abc import Sequence
 
+from netcore._platform import NO_SIGNAL
 from netcore.sockets.names import pack_name, system_name
 from netcore.sockets.protocol import Chunk
 
@@ -58,9 +59,9 @@ class PureDatagrams:
             target = system_name(name)
             try:
                 if target is None:
-                    sock.send(chunk)
+                    sock.send(chunk, NO_SIGNAL)
                 else:
-                    sock.sendto(chunk, target)
+                    sock.sendto(chunk, NO_SIGNAL, target)
             except OSError as error:
                 code = -(error.errno or errno.EIO)
                 if isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS:

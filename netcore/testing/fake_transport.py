@@ -24,7 +24,8 @@ class FakeTransport:
     Attributes:
         sent: What each socket has been given, in order.
         sends: How many times each socket was offered something.
-        closed: Descriptors closed with FIN.
+        closed: Descriptors closed with FIN, and those released.
+        released: Descriptors closed without a word to the peer.
         resets: Descriptors closed with RST.
         shut: Descriptors whose writing half was shut down.
         datagrams: The datagrams that each socket has sent, with the packed names of the receivers.
@@ -34,6 +35,7 @@ class FakeTransport:
         self.sent: defaultdict[int, bytearray] = defaultdict(bytearray)
         self.sends: defaultdict[int, int] = defaultdict(int)
         self.closed: list[int] = []
+        self.released: list[int] = []
         self.resets: list[int] = []
         self.shut: list[int] = []
         self.datagrams: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
@@ -109,6 +111,11 @@ class FakeTransport:
     def close(self, fds: list[int]) -> None:
         """See ``Transport.close``."""
         self.closed += fds
+
+    def release(self, fds: list[int]) -> None:
+        """See ``Transport.release``."""
+        self.closed += fds
+        self.released += fds
 
     def reset(self, fd: int) -> None:
         """See ``Transport.reset``."""

@@ -231,6 +231,12 @@ class FaultySockets:
             self._let_go(fd)
         self._sockets.close(fds)
 
+    def release(self, fds: list[int]) -> None:
+        """See ``Transport.release``."""
+        for fd in fds:
+            self._let_go(fd)
+        self._sockets.release(fds)
+
     def reset(self, fd: int) -> None:
         """See ``Transport.reset``."""
         self._let_go(fd)

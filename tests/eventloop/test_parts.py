@@ -152,6 +152,7 @@ class Gone:
 
     def __init__(self, fd, reset=False, may_leave=False, leaves=False):
         self.fd = fd
+        self.network = "tcp"
         self.interest = 1
         self.ending = Ending(CloseReason.LOCAL)
         self.ending.reset = reset

@@ -148,8 +148,13 @@ int nc_send_datagrams(nc_socket socket, int count, const size_t *lengths, const 
                       const char *const *pointers, const unsigned char *names, intptr_t *unsent);
 
 int nc_shutdown_write(nc_socket socket);
+
+/* Ends connections: FIN, also where duplicates of the descriptors live on, or RST where SO_LINGER is set to zero
+ * seconds; SO_LINGER above zero is switched off, since close(2) would wait. release only closes: what else is
+ * open of the sockets goes on. reset sends RST, on Linux at once, elsewhere when the last duplicate is closed. */
 void nc_close(int count, const nc_socket *sockets);
-int nc_reset(nc_socket socket); /* close with RST instead of FIN */
+void nc_release(int count, const nc_socket *sockets);
+int nc_reset(nc_socket socket);
 
 /* The same over a ring that may hold what they ask for. release ends what the ring does with sockets, and
  * comes before they are closed. On a poller that is closed they do what the functions above do. */

@@ -151,7 +151,33 @@ intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length)
     return (intptr_t)(length - (size_t)n);
 }
 
+/* Ends a connection as orderly as it wants to be ended. close(2) alone would wait for what is unsent if SO_LINGER
+ * says so, though the socket does not block (socket(7); closesocket of Windows even refuses), and would tell the
+ * peer nothing while a duplicate of the descriptor is open. */
+static void sockets__end(nc_socket socket)
+{
+    struct linger linger = {0};
+    int lingers = sockets__get_option(socket, SO_LINGER, &linger, sizeof linger) == 0 && linger.l_onoff;
+
+    if (lingers && linger.l_linger == 0) {
+        nc_reset(socket);
+        return;
+    }
+    if (lingers) {
+        linger.l_onoff = 0;
+        sockets__set_option(socket, SO_LINGER, &linger, sizeof linger);
+    }
+    nc_shutdown_write(socket);
+    sockets__close(socket);
+}
+
 void nc_close(int count, const nc_socket *sockets)
+{
+    for (int i = 0; i < count; i++)
+        sockets__end(sockets[i]);
+}
+
+void nc_release(int count, const nc_socket *sockets)
 {
     for (int i = 0; i < count; i++)
         sockets__close(sockets[i]);
@@ -160,8 +186,12 @@ void nc_close(int count, const nc_socket *sockets)
 int nc_reset(nc_socket socket)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    int error = sockets__set_option(socket, SO_LINGER, &linger, sizeof linger);
+    int error = 0;
 
+    if (sockets__disconnect(socket) < 0) {
+        error = sockets__set_option(socket, SO_LINGER, &linger, sizeof linger);
+        sockets__end_local(socket);
+    }
     sockets__close(socket);
     return error;
 }

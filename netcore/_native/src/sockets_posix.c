@@ -14,6 +14,10 @@
 #define MSG_NOSIGNAL 0 /* such systems have SO_NOSIGPIPE instead, set on accept */
 #endif
 
+#if defined(__linux__) && !defined(SO_PASSRIGHTS)
+#define SO_PASSRIGHTS 83 /* Linux 6.16; headers older than the kernel that will run this lack it */
+#endif
+
 static int sockets__is_empty(int error)
 {
     return error == EAGAIN || error == EWOULDBLOCK;
@@ -44,6 +48,22 @@ static int sockets__is_stillborn(int error)
     }
 }
 
+/* Keeps a peer from what would end the process or hold up the loop; see guard in options.py. Sockets inherit it from
+ * their listener, but one that was given may have had connections waiting before. */
+static void sockets__guard(int fd, int family)
+{
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+#ifdef __linux__
+    int off = 0;
+    if (family == AF_UNIX)
+        setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
+#endif
+    (void)fd, (void)family;
+}
+
 static nc_socket sockets__accept(nc_socket listener, struct sockaddr_storage *name, socklen_t *size)
 {
 #ifdef SOCK_NONBLOCK
@@ -53,12 +73,10 @@ static nc_socket sockets__accept(nc_socket listener, struct sockaddr_storage *na
     if (fd >= 0) {
         fcntl(fd, F_SETFD, FD_CLOEXEC);
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-#ifdef SO_NOSIGPIPE
-        int on = 1;
-        setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
-#endif
     }
 #endif
+    if (fd >= 0)
+        sockets__guard(fd, name->ss_family);
     return fd < 0 ? -errno : fd;
 }
 
@@ -94,6 +112,37 @@ int nc_shutdown_write(nc_socket socket)
 static int sockets__set_option(nc_socket socket, int name, const void *value, size_t size)
 {
     return setsockopt((int)socket, SOL_SOCKET, name, value, (socklen_t)size) < 0 ? -errno : 0;
+}
+
+static int sockets__get_option(nc_socket socket, int name, void *value, size_t size)
+{
+    socklen_t length = (socklen_t)size;
+
+    return getsockopt((int)socket, SOL_SOCKET, name, value, &length) < 0 ? -errno : 0;
+}
+
+/* Resets a TCP connection now, whoever else has it open: on Linux connect(2) to AF_UNSPEC does what the last
+ * close(2) does under SO_LINGER of zero seconds (tcp_disconnect). Elsewhere nothing does. */
+static int sockets__disconnect(nc_socket socket)
+{
+#ifdef __linux__
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    return connect((int)socket, &nobody, sizeof nobody) < 0 ? -errno : 0;
+#else
+    (void)socket;
+    return -ENOSYS;
+#endif
+}
+
+/* A Unix socket has no reset: its peer sees the end at least, also if there is a duplicate. */
+static void sockets__end_local(nc_socket socket)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof name;
+
+    if (getsockname((int)socket, (struct sockaddr *)&name, &size) == 0 && name.ss_family == AF_UNIX)
+        shutdown((int)socket, SHUT_RDWR);
 }
 
 static void sockets__close(nc_socket socket)

@@ -121,6 +121,24 @@ static int sockets__set_option(nc_socket socket, int name, const void *value, si
     return setsockopt((SOCKET)socket, SOL_SOCKET, name, value, (int)size) != 0 ? -sockets__error() : 0;
 }
 
+static int sockets__get_option(nc_socket socket, int name, void *value, size_t size)
+{
+    int length = (int)size;
+
+    return getsockopt((SOCKET)socket, SOL_SOCKET, name, value, &length) != 0 ? -sockets__error() : 0;
+}
+
+static int sockets__disconnect(nc_socket socket)
+{
+    (void)socket;
+    return -ENOSYS; /* nothing resets a connection before its last handle is closed */
+}
+
+static void sockets__end_local(nc_socket socket)
+{
+    (void)socket;
+}
+
 static void sockets__close(nc_socket socket)
 {
     closesocket((SOCKET)socket);

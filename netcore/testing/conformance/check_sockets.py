@@ -9,6 +9,7 @@ from netcore.sockets import Sockets
 from netcore.testing.conformance.accept_rules import ACCEPT_RULES
 from netcore.testing.conformance.connect_rules import CONNECT_RULES
 from netcore.testing.conformance.datagram_rules import DATAGRAM_RULES
+from netcore.testing.conformance.ending_rules import ENDING_RULES
 from netcore.testing.conformance.lifetime_rules import LIFETIME_RULES
 from netcore.testing.conformance.receive_rules import RECEIVE_RULES
 from netcore.testing.conformance.rules import put_to_test, run_rules
@@ -18,7 +19,7 @@ from netcore.testing.conformance.sockets_bench import SocketsBench
 
 __all__ = ["check_sockets"]
 
-_RULES: Final = LIFETIME_RULES + RECEIVE_RULES + SEND_RULES + SENDFILE_RULES + ACCEPT_RULES
+_RULES: Final = LIFETIME_RULES + RECEIVE_RULES + SEND_RULES + SENDFILE_RULES + ACCEPT_RULES + ENDING_RULES
 
 
 def check_sockets(factory: Callable[[], Sockets]) -> None:

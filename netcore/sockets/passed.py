@@ -1,0 +1,69 @@
+"""Descriptors that a Unix peer has passed before anybody could forbid it."""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+from contextlib import suppress
+
+from netcore._platform import AF_UNIX, SO_PASSRIGHTS, linger_of, pack_linger
+
+__all__ = ["take_passed"]
+
+_MOST = 253
+"""Descriptors in one message; SCM_MAX_FD of unix(7)."""
+
+
+def take_passed(sock: socket.socket) -> bytes:
+    """Receives what waits in a Unix socket, and closes the descriptors that came with it.
+
+    Plain receiving would have the kernel close them, which takes as long as the longest of these closes: that
+    of a socket with SO_LINGER waits. To be called once the peer can pass no more, see ``guard``.
+
+    Returns:
+        The bytes that waited; of another socket none.
+    """
+    if sock.family != AF_UNIX or SO_PASSRIGHTS is None:
+        return b""
+    flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+    room = socket.CMSG_SPACE(_MOST * array.array("i").itemsize)
+    received = b""
+    with suppress(BlockingIOError):
+        left = _waiting(sock)  # what comes behind brings no descriptors any more
+        while left > 0:
+            data, passed, _, _ = sock.recvmsg(left, room, flags)
+            _close(passed)
+            left = left - len(data) if data else 0
+            received += data
+    return received
+
+
+def _waiting(sock: socket.socket) -> int:
+    """Returns how many bytes wait; SIOCINQ of unix(7), which has the number of FIONREAD."""
+    import fcntl  # which Windows lacks
+    import termios
+
+    count = array.array("i", [0])
+    fcntl.ioctl(sock, termios.FIONREAD, count)
+    return count[0]
+
+
+def _close(passed: list[tuple[int, int, bytes]]) -> None:
+    for level, kind, data in passed:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            whole = array.array("i")
+            whole.frombytes(data[: len(data) - len(data) % whole.itemsize])
+            for fd in whole:
+                _close_without_waiting(fd)
+
+
+def _close_without_waiting(fd: int) -> None:
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError:  # something else
+        os.close(fd)
+        return
+    with sock, suppress(OSError):
+        if linger_of(sock):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(-1))
