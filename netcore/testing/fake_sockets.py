@@ -272,12 +272,6 @@ class FakeSockets(FakeTransport):
         for fd in fds:
             self._forget(fd)
 
-    def release(self, fds: list[int]) -> None:
-        """See ``Transport.release``."""
-        super().release(fds)
-        for fd in fds:
-            self._forget(fd)
-
     def reset(self, fd: int) -> None:
         """See ``Transport.reset``."""
         super().reset(fd)

@@ -114,8 +114,8 @@ class FakeTransport:
 
     def release(self, fds: list[int]) -> None:
         """See ``Transport.release``."""
-        self.closed += fds
         self.released += fds
+        self.close(fds)
 
     def reset(self, fd: int) -> None:
         """See ``Transport.reset``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import socket
 import tempfile
@@ -15,7 +16,7 @@ from netcore._platform import HERE, SOCKETS_ARE_HANDLES, pack_linger
 from netcore.sockets import duplicate
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_all, receive_exactly
-from netcore.testing.conformance.wires import tcp_pair
+from netcore.testing.conformance.wires import tcp_pair, wait_ready
 
 __all__ = ["ENDING_RULES"]
 
@@ -25,13 +26,17 @@ _LINGER: Final = 5
 _MORE_THAN_FITS: Final = 500
 """Sends that fill the buffers of a connection; a sender that does not say so must not hold up the check."""
 
+_A_WHILE: Final = 0.1
+"""Seconds after which a connection on loopback has acknowledged what it will."""
+
 _SIGPIPE: Final[int | None] = getattr(signal, "SIGPIPE", None)
 _signal: Any = signal  # whose functions differ between the platforms
 
 
 def _fill(bench: SocketsBench, fd: int) -> None:
+    """Sends until the kernel takes no more, not even when what is under way has been acknowledged."""
     for _ in range(_MORE_THAN_FITS):
-        if bench.send([(fd, bytes(1 << 16))]):
+        if bench.send([(fd, bytes(1 << 16))]) and not wait_ready(fd, selectors.EVENT_WRITE, _A_WHILE):
             return
 
 
