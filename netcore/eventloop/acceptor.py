@@ -23,6 +23,9 @@ __all__ = ["Acceptor", "Destination", "Listener"]
 _PER_TURN = 64
 """Connections accepted in one turn, so that a flood of them does not starve those already served."""
 
+_TURNED_AWAY = 64
+"""Connections that are turned away in one turn for want of a descriptor."""
+
 _RETRY = 0.1
 """Seconds until accepting is tried again when the system is out of descriptors or memory."""
 
@@ -150,7 +153,9 @@ class Acceptor:
             return
         gate = self._site.shared.gate
         reserves = gate is not None and not gate.refuse
-        places = gate.take(_PER_TURN, self._resume) if gate is not None and reserves else _PER_TURN
+        places = self._site.watchers.portion(Acceptor, _PER_TURN)
+        if gate is not None and reserves:
+            places = gate.take(places, self._resume)
         if not places:
             self._pause()  # the gate calls _resume
             return
@@ -226,7 +231,7 @@ class Acceptor:
         """Resets who waits for a descriptor, by means of the one in reserve; returns how many they were."""
         count = 0
         if self._reserve.spend():
-            while count < _PER_TURN:
+            while count < _TURNED_AWAY:
                 accepted, _ = self._site.sockets.accept(self.listener.fd, 1)
                 if not accepted:
                     break

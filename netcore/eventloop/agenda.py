@@ -15,6 +15,9 @@ __all__ = ["Agenda"]
 _TASKS_PER_TURN = 1024
 """Tasks run in one turn, so that a flood of them does not starve the connections."""
 
+_TIMERS_PER_TURN = 1024
+"""Timers run in one turn, likewise; those beyond are due in the next, which comes at once."""
+
 
 class Agenda:
     """Tasks first in, first out, and calls by time. On the loop's thread, unless "Any thread" is said.
@@ -89,8 +92,8 @@ class Agenda:
             self._guarded(function, args)
 
     def run_timers(self) -> None:
-        """Runs what is due."""
-        for call in self._timers.pop_due(self._clock()):
+        """Runs what is due, as much as is good for one turn."""
+        for call in self._timers.pop_due(self._clock(), _TIMERS_PER_TURN):
             planned = call.take()
             if planned is not None:
                 self._counters.timers += 1

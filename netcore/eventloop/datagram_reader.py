@@ -13,7 +13,7 @@ from netcore.poll import Readiness
 __all__ = ["DatagramReader", "Sink"]
 
 _PER_TURN = 256
-"""Datagrams received from one socket in one turn, so that a flood of them does not starve the others."""
+"""Datagrams received in one turn, so that a flood of them does not starve the others."""
 
 _ERROR_COST = 4096
 """What an error counts of an edge-triggered chunk, so that a lasting one does not hold the loop for ever."""
@@ -58,6 +58,7 @@ class DatagramReader:
             return
         if sink.receiving:
             if self._receive():
+                self._site.watchers.going_on += 1
                 # Tasks of a turn run after its events, so it takes one of them to reach the next turn.
                 self._site.post(self._site.post, self.go_on)
         elif readiness & _ERROR:
@@ -66,38 +67,48 @@ class DatagramReader:
     def go_on(self) -> None:
         """Receives without waiting for readiness, which an edge tells only once. A task of each turn."""
         try:
-            if self._receive():
-                self._site.post(self.go_on)
+            more = self._receive()
         except BaseException as error:
             self._site.charge(self, error)
+            more = False
+        if more:
+            self._site.post(self.go_on)
+        else:
+            self._site.watchers.going_on -= 1
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``: whose socket it is pays."""
         self._sink.fault(error)
 
     def _receive(self) -> bool:
-        """Takes one batch; edge-triggered, batch after batch until nothing is left or the chunk is full.
+        """Takes one batch; edge-triggered, batch after batch until nothing is left or the turn is full.
 
         Returns:
             Whether there may be more, of which the poller will not tell.
         """
         sink = self._sink
-        left = self._site.limits.edge_chunk
+        chunk = self._site.limits.edge_chunk
+        portion = self._site.watchers.portion(DatagramReader, _PER_TURN)
+        edges = chunk > 0
         counters = self._site.counters
         while sink.receiving:
-            datagrams, code = self._site.sockets.receive_datagrams(sink.fd, _PER_TURN)
+            datagrams, code = self._site.sockets.receive_datagrams(sink.fd, portion)
             size = sum([len(data) for data, _ in datagrams if data])  # a list is faster than a generator
             counters.datagrams_received += len(datagrams)
             counters.bytes_received += size
             sink.deliver(datagrams)
             if code:
                 sink.receive_failed(code)
-                left -= _ERROR_COST
+                chunk -= _ERROR_COST
+                portion -= 1
             elif not datagrams:
                 return False
-            left -= size + len(datagrams)
-            if left <= 0:
-                return self._site.limits.edge_chunk > 0
+            if not edges:
+                return False
+            chunk -= size
+            portion -= len(datagrams)
+            if chunk <= 0 or portion <= 0:
+                return True
         return False
 
     def _take_error(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import islice, repeat
 
 from netcore.connection import StreamConnection, deliver, deliver_one
 from netcore.eventloop.site import Site
@@ -13,6 +13,12 @@ from netcore.poll import Readiness
 from netcore.sockets import receive_one_of
 
 __all__ = ["Intake"]
+
+_AGAIN = 256
+"""Connections of an earlier turn that are received from in one; as many as a wait finds ready at most."""
+
+_CALLBACKS = 1024
+"""Calls of the handler in the rounds of one turn, edge-triggered, since bytes may come singly."""
 
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _INTERRUPTED = -errno.EINTR
@@ -132,7 +138,7 @@ class Intake:
             deliver(self._site, conns, results)
             if len(results) == len(fds):
                 return
-            self._site.outbox.flush()  # it may hold views of the arena, which the next batch overwrites
+            self._site.outbox.flush_early()  # it may hold views of the arena, which the next batch overwrites
             fds = fds[len(results) :]
             conns = conns[len(results) :]
 
@@ -146,7 +152,7 @@ class Intake:
             self._site.charge(None, cause)
         results = []
         for conn in conns:
-            self._site.outbox.flush()
+            self._site.outbox.flush_early()
             results.append(self._receive_alone(conn) if conn.receiving else 0)
         return results
 
@@ -166,14 +172,18 @@ class Intake:
         return n
 
     def _drain(self, left: dict[StreamConnection, int]) -> None:
-        """Receives until there is nothing more, as edge-triggered readiness demands, or the chunk is full.
+        """Receives until there is nothing more, as edge-triggered readiness demands, or the turn is full.
 
         Args:
             left: For each connection the bytes it may still bring in this turn. The others come first
                 after that: it goes on in the next turn.
         """
+        callbacks = _CALLBACKS
         while left:
             conns = list(left)
+            if callbacks <= 0:
+                self.again.update(dict.fromkeys(conn for conn in conns if conn.receiving))
+                return
             if self._inbox.lent:
                 self._inbox.renew()
             try:
@@ -183,7 +193,8 @@ class Intake:
             else:
                 self._counters.received(results)
                 deliver(self._site, conns, results)
-            self._site.outbox.flush()
+            callbacks -= len(results)
+            self._site.outbox.flush_early()
             for conn, n in zip(conns, results, strict=False):
                 if n == _INTERRUPTED:  # the edge is spent, and the bytes are still there
                     continue
@@ -194,8 +205,9 @@ class Intake:
                     del left[conn]
 
     def _take_again(self, conns: list[StreamConnection], fds: list[int]) -> None:
-        again, self.again = self.again, {}
-        for waiting in again:
+        again = self.again
+        for waiting in list(islice(again, _AGAIN)):
+            del again[waiting]
             conn = self._streams.get(waiting.fd)
             if conn is waiting and conn.receiving:
                 conns.append(conn)

@@ -97,8 +97,8 @@ class Loop(Site):
         self._faults = Faults(
             index, clock, self.counters, self.inbox, self.logger, shared.shutdown, shared.exiting
         )
-        limit = min(_FLUSH_AT, shared.limits.high_water)
-        self.outbox = Outbox(sockets, self.counters, limit, self.charge)
+        share = shared.limits.high_water
+        self.outbox = Outbox(sockets, self.counters, min(_FLUSH_AT, share), self.charge, share)
         self.open_files = OpenFiles()
         self.descriptor_lock: Lock = make_lock()
         self.descriptors = Descriptors(self, shared.gate)
@@ -271,6 +271,10 @@ class Loop(Site):
         """See ``Host.charge``."""
         self._faults.charge(payer, error)
 
+    def settle_next_turn(self, what: Settling) -> None:
+        """See ``Host.settle_next_turn``."""
+        self._aftermath.postponed[what] = None
+
     def receive_again(self, conn: Conn) -> None:
         """See ``Host.receive_again``."""
         self._intake.again[conn] = None
@@ -279,7 +283,7 @@ class Loop(Site):
 
     def receive_aside(self, fds: list[int]) -> list[int]:
         """See ``Site.receive_aside``."""
-        self.outbox.flush()  # it may hold views of the arena
+        self.outbox.flush_early()  # it may hold views of the arena
         self.inbox.renew()
         return self.sockets.receive(fds)
 
@@ -341,7 +345,7 @@ class Loop(Site):
         self._in_turn = self._began = True
         try:
             if self.outbox.entries or self.outbox.producers:  # written between the turns
-                self.outbox.flush()
+                self.outbox.flush_early()
                 timeout = 0.0
             self._turn.run(timeout)
         except Exception as error:
@@ -472,7 +476,7 @@ class Loop(Site):
             return
         self._closed = True
         self.claim()
-        settle, end_tasks = self._aftermath.settle, self._agenda.end
+        settle, end_tasks = self._aftermath.settle_all, self._agenda.end
         for step in (self.stop_now, settle, end_tasks, settle, self._departures.end_lingering, end_tasks):
             try:
                 step()

@@ -100,9 +100,14 @@ class TimerHeap:
             self.cancelled -= 1
         return entries[0][_WHEN] if entries else None
 
-    def pop_due(self, now: float) -> list[PlannedCall]:
-        """Takes out the calls that are due, in order. An earlier one may still cancel a later one."""
-        due = []
-        while (when := self.next_time()) is not None and when <= now:
+    def pop_due(self, now: float, limit: int = 1 << 62) -> list[PlannedCall]:
+        """Takes out the calls that are due, in order. An earlier one may still cancel a later one.
+
+        Args:
+            now: Seconds of the loop's clock.
+            limit: How many at most; those beyond are due still.
+        """
+        due: list[PlannedCall] = []
+        while len(due) < limit and (when := self.next_time()) is not None and when <= now:
             due.append(heapq.heappop(self.entries))
         return due

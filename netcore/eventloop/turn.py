@@ -73,6 +73,8 @@ class Turn:
         if self._planned:
             self._site.time = self._clock()
         self._counters.turns += 1
+        if self._outbox.taken:
+            self._outbox.begin_turn()
         try:
             if fds or self._intake.again:
                 self._counters.events += len(fds)

@@ -11,6 +11,9 @@ from netcore.poll import Poller
 
 __all__ = ["Watcher", "Watchers"]
 
+_FEWEST = 4
+"""What each watcher may take of a turn, however many there are."""
+
 
 class Watcher(Payer, Protocol):
     """What a descriptor belongs to."""
@@ -25,12 +28,17 @@ class Watchers:
     Args:
         poller: What reports it.
         charge: Has a watcher pay for what its ``ready`` has raised; see ``Host.charge``.
+
+    Attributes:
+        going_on: How many have more to do in each turn than they were told.
     """
 
     def __init__(self, poller: Poller, charge: Callable[[Payer, BaseException], object]) -> None:
         self._poller = poller
         self._charge = charge
         self._by_fd: dict[int, Watcher] = {}
+        self._told: dict[type, int] = {}
+        self.going_on = 0
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._by_fd
@@ -60,6 +68,11 @@ class Watchers:
 
     def tell(self, events: Sequence[tuple[int, int]]) -> None:
         """Passes on what the poller has reported; events of descriptors that nobody watches are left out."""
+        self._told.clear()
+        if len(events) > 1:
+            for fd, _ in events:
+                kind = type(self._by_fd.get(fd))
+                self._told[kind] = self._told.get(kind, 0) + 1
         rest = iter(events)
         watcher: Watcher | None = None
         while True:
@@ -72,6 +85,18 @@ class Watchers:
             except BaseException as error:
                 if watcher is not None:
                     self._charge(watcher, error)
+
+    def portion(self, kind: type, whole: int) -> int:
+        """Divides what a turn has for one kind of watcher among those that are at it.
+
+        Args:
+            kind: The class.
+            whole: What one alone may take.
+
+        Returns:
+            What each may take, which is never less than is worth a system call.
+        """
+        return max(whole // max(self._told.get(kind, 1), self.going_on, 1), _FEWEST)
 
     def clear(self) -> None:
         """Forgets them all, in a forked child."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import islice
 
 from netcore.connection import Deadlines
 from netcore.eventloop.timers import TimerHeap
@@ -17,6 +18,10 @@ __all__ = ["TimingWheel"]
 
 _TICK = 1 / 32
 """Seconds between two slots; a deadline is met by so much later at most, and never earlier."""
+
+
+_PER_TURN = 256
+"""Deadlines of one slot that are looked at in one turn; the rest of it comes up in the next."""
 
 
 class TimingWheel:
@@ -50,7 +55,13 @@ class TimingWheel:
 
     def _turn(self, slot: int) -> None:
         now = self._clock()
-        for deadlines in self._slots.pop(slot):
+        due = self._slots[slot]
+        for deadlines in list(islice(due, _PER_TURN)):
+            del due[deadlines]
             deadlines.slot = None
             deadlines.check(now)
             self.plan(deadlines)
+        if due:
+            self._heap.add(self._heap.plan(slot * _TICK, self._turn, (slot,)))
+        else:
+            del self._slots[slot]

@@ -283,7 +283,9 @@ class Conn(Protocol):
     def writable(self) -> bool:
         """False from ``Options.high_water`` unsent bytes on, until they fall to ``low_water``.
 
-        It is False, too, when nothing can be written any more. So ``while conn.writable: conn.write(...)``
+        So many bytes of one turn make it False as well, even if the kernel has taken them all: then
+        ``on_writable`` follows in the next turn, so that a peer that reads fast does not keep the loop for
+        itself. It is False, too, when nothing can be written any more. So ``while conn.writable: conn.write(...)``
         ends, also on a connection that has broken, where what is written vanishes.
         """
 

@@ -120,6 +120,10 @@ class Host(EventLoop, Protocol):
         """Has ``what.settle()`` called at the end of the turn, after the flush."""
 
     @abc.abstractmethod
+    def settle_next_turn(self, what: Settling) -> None:
+        """Has ``what.settle()`` called at the end of the next turn, which comes at once."""
+
+    @abc.abstractmethod
     def receive_again(self, conn: Conn) -> None:
         """Receives in the next turn without waiting for readiness."""
 

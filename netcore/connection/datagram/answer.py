@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from netcore.address import Address
 from netcore.connection.core import Host, Served, checking, next_id, notify, run
-from netcore.connection.datagram.outbox import DatagramOutbox, owned
+from netcore.connection.datagram.outbox import OVERHEAD, DatagramOutbox, owned
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason
@@ -177,7 +177,7 @@ class DatagramConn(DatagramReading):
     def writable(self) -> bool:
         """See ``Conn.writable``; of the socket, while this is open. No ``on_writable`` tells of a change."""
         outbox = self._outbox
-        return outbox is not None and outbox.open and not outbox.congested
+        return outbox is not None and outbox.writable
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram to the sender, even if it is empty."""
@@ -185,9 +185,9 @@ class DatagramConn(DatagramReading):
         if type(data) is bytes and outbox is not None and outbox.open and outbox.entries:
             n = len(data)
             outbox.entries.append((data, self._name, self))
-            outbox.size += n
-            if outbox.size >= outbox.limit:
-                outbox.flush()
+            outbox.cost = cost = outbox.cost + n + OVERHEAD
+            if cost >= outbox.limit:
+                outbox.flush_early()
             return n
         chunk = owned(data)
         self._open_outbox().add(chunk, self._name, self)
@@ -216,7 +216,7 @@ class DatagramConn(DatagramReading):
 
     def flush(self) -> None:
         """See ``Conn.flush``."""
-        self._port.outbox.flush()
+        self._port.outbox.flush_early()
 
     def _open_outbox(self) -> DatagramOutbox:
         outbox = self._outbox

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection.core import (
+    CONGESTED,
     PAUSED,
     Connection,
     Event,
@@ -89,7 +90,7 @@ class DatagramConnection(DatagramReading, Connection):
     @property
     def writable(self) -> bool:
         """See ``Conn.writable``."""
-        return not self.outbox.congested and self.state.writes
+        return not self._flags & CONGESTED and self.outbox.writable and self.state.writes
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram, even if it is empty."""
@@ -111,7 +112,7 @@ class DatagramConnection(DatagramReading, Connection):
 
     def flush(self) -> None:
         """See ``Conn.flush``."""
-        self.outbox.flush()
+        self.outbox.flush_early()
 
     def put(self, chunks: Iterable[bytes]) -> None:
         """See ``Connection.put``."""
@@ -142,10 +143,15 @@ class DatagramConnection(DatagramReading, Connection):
         error = OSError(errno.ENOBUFS, f"{waiting} bytes wait to be sent, {most} may")
         self.reset(CloseReason.OVERFLOW, error)
 
+    def had_share(self) -> None:
+        """See ``DatagramOwner.had_share``: it goes on in the next turn, as a stream does."""
+        self._mark(CONGESTED, True)
+        self._host.settle_later(self)
+
     def drained(self) -> None:
         """See ``DatagramOwner.drained``."""
-        if self.state.writes:
-            run(self._host, self, self._host.handler.on_writable)
+        self._mark(CONGESTED, True)  # ``settle`` goes on from here
+        self._host.settle_later(self)
 
     def watch_writable(self, on: bool) -> None:
         """See ``DatagramOwner.watch_writable``."""
@@ -230,6 +236,13 @@ class DatagramConnection(DatagramReading, Connection):
         if self.state is State.CLOSING:
             self.await_flush()
         self._watch()
+        if self._flags & CONGESTED and not self.outbox.congested:
+            if self.outbox.has_had_share:
+                self._host.settle_next_turn(self)
+                return
+            self._mark(CONGESTED, False)
+            if self.state.writes:
+                run(self._host, self, self._host.handler.on_writable)
 
     def _watch(self) -> None:
         wanted = (_READ if self.receiving else 0) | (_WRITE if self._wants_write else 0)

@@ -20,20 +20,23 @@ from netcore.sockets import Chunk
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["DatagramOutbox", "DatagramOwner", "owned"]
+__all__ = ["OVERHEAD", "DatagramOutbox", "DatagramOwner", "owned"]
 
 _FULL = frozenset(
     -getattr(errno, name, errno.EAGAIN) for name in ("EAGAIN", "EWOULDBLOCK", "ENOBUFS", "WSAEWOULDBLOCK")
 )
 
 _LIMIT = 262144
-"""Bytes from which on a writer sends first: replies do not wait for a slow neighbour."""
+"""Cost from which on a writer sends first: replies do not wait for a slow neighbour."""
 
 _PER_REFILL = 256
 """Datagrams of the backlog that are tried in one turn."""
 
-_OVERHEAD = 64
-"""Bytes that a waiting datagram counts beside its own for the hard limit: very many may be empty."""
+OVERHEAD = 64
+"""Bytes that a datagram costs beside its own: very many may be empty."""
+
+_SHARE = 4096
+"""Datagrams that may be written in one turn before the outbox is not writable, be they empty."""
 
 
 class DatagramOwner(Payer, Protocol):
@@ -44,6 +47,9 @@ class DatagramOwner(Payer, Protocol):
 
     def overflowed(self, waiting: int) -> None:
         """A datagram was dropped since so many bytes are waiting already."""
+
+    def had_share(self) -> None:
+        """So much was written in this turn as one socket may have of it, be it that the kernel took it."""
 
     def drained(self) -> None:
         """What is waiting has fallen to the low-water mark after it had reached the high one."""
@@ -63,8 +69,8 @@ class DatagramOutbox:
 
     Attributes:
         entries: What this turn has written.
-        size: Bytes of it.
-        limit: The size from which on a writer must ``flush`` before it goes on.
+        cost: Bytes of it, and ``OVERHEAD`` for each.
+        limit: The cost from which on a writer must ``flush_early`` before it goes on.
         open: Whether anything can be written.
         congested: Whether waiting bytes have reached the high-water mark, and not yet fallen to the low one.
         waiting: Bytes in the backlog.
@@ -76,17 +82,20 @@ class DatagramOutbox:
         "_fd",
         "_host",
         "_owner",
+        "_taken",
+        "_taken_bytes",
+        "_turn",
         "congested",
+        "cost",
         "entries",
         "limit",
         "open",
-        "size",
         "waiting",
     )
 
     def __init__(self, host: Host, fd: int, owner: DatagramOwner) -> None:
         self.entries: list[_Entry] = []
-        self.size = 0
+        self.cost = 0
         self.limit = min(_LIMIT, host.limits.high_water)
         self.open = True
         self.congested = False
@@ -96,20 +105,40 @@ class DatagramOutbox:
         self._owner = owner
         self._backlog: deque[_Entry] = deque()
         self._failures: list[tuple[Served, int]] = []
+        # What was sent before the end of a turn, and of which turn.
+        self._turn = -1
+        self._taken = self._taken_bytes = 0
 
     def add(self, chunk: Chunk, name: bytes, sender: Served) -> None:
         """Notes a datagram down."""
         if not self.entries:
             self._host.settle_later(self)
         self.entries.append((chunk, name, sender))
-        self.size += len(chunk)
-        if self.size >= self.limit:
-            self.flush()
+        self.cost += len(chunk) + OVERHEAD
+        if self.cost >= self.limit:
+            self.flush_early()
+
+    @property
+    def size(self) -> int:
+        """Bytes of what this turn has written."""
+        return self.cost - OVERHEAD * len(self.entries)
 
     @property
     def buffered(self) -> int:
         """Bytes that have been written and not been sent."""
         return self.size + self.waiting
+
+    @property
+    def has_had_share(self) -> bool:
+        """Whether this turn has written as much as one socket may have of it."""
+        if self._turn != self._host.counters.turns:
+            return False
+        return self._taken >= _SHARE or self._taken_bytes >= self._host.limits.high_water
+
+    @property
+    def writable(self) -> bool:
+        """Whether who minds the water marks goes on writing."""
+        return self.open and not self.congested and not self.has_had_share
 
     @property
     def backed_up(self) -> bool:
@@ -131,6 +160,21 @@ class DatagramOutbox:
             self.congested = False
             self._owner.drained()
 
+    def flush_early(self) -> None:
+        """Sends what has been written in the midst of a turn, and tells the owner if that was its share."""
+        turn, high_water = self._host.counters.turns, self._host.limits.high_water
+        if self._turn != turn:
+            self._turn = turn
+            self._taken = self._taken_bytes = 0
+            self.limit = min(_LIMIT, high_water)
+        self._taken += len(self.entries)
+        self._taken_bytes += self.size
+        self.flush()
+        if self.has_had_share:
+            self._owner.had_share()
+        else:  # so that it is noticed at the very write that makes it full
+            self.limit = min(self.limit, high_water - self._taken_bytes)
+
     def flush(self) -> None:
         """Sends what has been written, or puts it behind what is waiting already."""
         entries = self.entries
@@ -140,7 +184,7 @@ class DatagramOutbox:
         # A copy: what another thread adds in the meantime, wrongly, belongs to the next batch.
         batch = entries[:count]
         del entries[:count]
-        self.size = 0
+        self.cost = 0
         if self._backlog:
             self._queue(batch)
         elif refused := self._send(batch):
@@ -190,7 +234,7 @@ class DatagramOutbox:
         self.open = False
         self._backlog.clear()
         self.entries.clear()
-        self.size = self.waiting = 0
+        self.cost = self.waiting = 0
 
     def _fail(self, sender: Served, code: int) -> None:
         self._failures.append((sender, code))
@@ -203,7 +247,7 @@ class DatagramOutbox:
             self._owner.watch_writable(True)
         for each in datagrams:
             size = len(each[0])
-            if self.waiting + size + _OVERHEAD * len(backlog) > limits.max_outbound:
+            if self.waiting + size + OVERHEAD * len(backlog) > limits.max_outbound:
                 self._owner.overflowed(self.waiting)
                 if not self.open:
                     return

@@ -117,6 +117,9 @@ class DatagramPort:
         """See ``DatagramOwner.watch_writable``."""
         self._owner.watch_writable(on)
 
+    def had_share(self) -> None:
+        """See ``DatagramOwner.had_share``; ``writable`` says so for the rest of the turn."""
+
     def drained(self) -> None:
         """See ``DatagramOwner.drained``; no connection lives long enough to be told."""
 

@@ -226,6 +226,9 @@ class StreamConnection(FilteredHalves):
             self._host.receive_again(self)
         self._watch()
         if self.congested and self.backlogged <= self._host.limits.low_water:
+            if self._host.outbox.has_had_share(self):
+                self._host.settle_next_turn(self)
+                return
             self._mark(CONGESTED, False)
             if self.state.writes:
                 run(self._host, self, self._host.handler.on_writable)

@@ -230,7 +230,8 @@ class FilteredHalves(WritingHalf):
         filtering = self._filtering
         if filtering is None:
             return
-        self._host.outbox.size -= filtering.fresh
+        fresh = filtering.fresh
+        self._host.outbox.size -= fresh
         if self.state.drops_output:
             filtering.give_up()
         try:
@@ -242,6 +243,8 @@ class FilteredHalves(WritingHalf):
         else:
             if raw and not self.state.drops_output and self.state is not State.WRITE_SHUT:  # the FIN was last
                 self.send_off(raw)
+            if fresh > len(raw):  # what was written counts, also where it takes fewer bytes to say
+                self._host.outbox.count(self, fresh - len(raw))
             if filtering.buffered:
                 self._check_water()
             if filtering.held:

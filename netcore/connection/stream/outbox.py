@@ -8,6 +8,7 @@ nothing once its descriptor has been let go of: the number may be another's by t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -37,6 +38,9 @@ class Writer(Payer, Protocol):
     def write_failed(self, code: int) -> None:
         """An entry failed with a negative errno."""
 
+    def had_share(self) -> None:
+        """So much was written for it in this turn as one writer may have, be it that the kernel took it."""
+
 
 class Producer(Payer, Protocol):
     """Whose output is not made until it is sent, so that all writes of a turn are made into one piece."""
@@ -62,18 +66,33 @@ class Outbox:
     Args:
         sockets: What sends.
         counters: Where what was sent is counted.
-        limit: See the attribute.
+        limit: See the attribute, for the beginning of a turn.
         charge: Has a writer pay for what could not be sent for its sake, whoever asked for the flush; see
             ``Host.charge``.
+        share: Bytes that one writer may have of a turn.
 
     Attributes:
         entries: What to send, and whose it is.
         producers: Those that have more to add before it is sent.
         size: Bytes in all entries, and of what producers have taken.
-        limit: The size from which a writer must have the outbox sent before it goes on.
+        limit: The size from which a writer must have the outbox sent, by ``flush_early``, before it goes on.
+        taken: Bytes that were sent before the end of the turn, by writer. So only a turn that writes much
+            pays for the account, and that of the others is that it is looked at whether there is one.
     """
 
-    __slots__ = ("_charge", "_counters", "_send_one", "_sockets", "entries", "limit", "producers", "size")
+    __slots__ = (
+        "_charge",
+        "_counters",
+        "_send_one",
+        "_share",
+        "_sockets",
+        "_usual_limit",
+        "entries",
+        "limit",
+        "producers",
+        "size",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -81,11 +100,15 @@ class Outbox:
         counters: Counters,
         limit: int,
         charge: Callable[[Payer | None, BaseException], object] = _charge,
+        share: float = math.inf,
     ) -> None:
         self.entries: list[_Entry] = []
         self.producers: dict[Producer, None] = {}
         self.size = 0
-        self.limit = limit
+        self.limit: float = limit
+        self.taken: dict[Writer, int] = {}
+        self._usual_limit = limit
+        self._share = share
         self._sockets = sockets
         self._counters = counters
         self._charge = charge
@@ -99,6 +122,41 @@ class Outbox:
     def bytes_of(self, writer: Writer) -> int:
         """Counts the bytes noted down for one connection."""
         return sum(len(chunk) for other, chunk in self.entries if other is writer)
+
+    def flush_early(self) -> None:
+        """Sends everything in the midst of a turn, and tells writers that have had their share of it."""
+        if self.producers:
+            self._produce()
+        entries = self.entries
+        if not entries:
+            return
+        written: dict[Writer, int] = {}
+        if len({writer for writer, _ in entries}) == 1:
+            written[entries[0][0]] = self.size
+        else:
+            for writer, chunk in entries:
+                written[writer] = written.get(writer, 0) + len(chunk)
+        self.flush()
+        for writer, n in written.items():
+            self.count(writer, n)
+
+    def count(self, writer: Writer, n: int) -> None:
+        """Counts bytes that a writer has had of this turn, and that are no entries (any more)."""
+        self.taken[writer] = taken = self.taken.get(writer, 0) + n
+        left = self._share - taken
+        if left <= 0:
+            writer.had_share()
+        elif left < self.limit:  # so that it is noticed at the very write that makes it full
+            self.limit = left
+
+    def has_had_share(self, writer: Writer) -> bool:
+        """Whether a writer has been told so in this turn."""
+        return self.taken.get(writer, 0) >= self._share
+
+    def begin_turn(self) -> None:
+        """Begins the accounts anew."""
+        self.taken.clear()
+        self.limit = self._usual_limit
 
     def flush(self) -> None:
         """Sends everything; writers learn through ``unsent`` of what the kernel did not take."""
@@ -190,6 +248,7 @@ class Outbox:
         """Forgets everything, in a forked child."""
         self.entries.clear()
         self.producers.clear()
+        self.taken.clear()
         self.size = 0
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import CONGESTED, TRANSITIONS, Event, State, run
+from netcore.connection.core import CONGESTED, TRANSITIONS, Event, State
 from netcore.connection.stream import files
 from netcore.connection.stream.backlog import Backlog, FilePart
 from netcore.connection.stream.outbox import Outbox, StreamHost
@@ -70,7 +70,7 @@ class WritingHalf(ReadingHalf):
         """See ``Conn.outbound_buffered``."""
         outbox = self._host.outbox
         if len(outbox.entries) > _CROWDED and self._host.in_loop():
-            outbox.flush()
+            outbox.flush_early()
         return outbox.bytes_of(self) + self.backlogged
 
     @property
@@ -98,7 +98,7 @@ class WritingHalf(ReadingHalf):
             if self.deadlines is not None:
                 self.deadlines.wrote(n, self._host.time)
             if size >= outbox.limit:
-                self._flush_early(n)
+                self._flush_early()
             return n
         if self._refuses_writes():
             return memoryview(data).nbytes
@@ -107,7 +107,7 @@ class WritingHalf(ReadingHalf):
         self.accept(chunk)
         outbox = self._host.outbox
         if outbox.size >= outbox.limit:
-            self._flush_early(len(chunk))
+            self._flush_early()
         return len(chunk)
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
@@ -138,6 +138,7 @@ class WritingHalf(ReadingHalf):
             if self.deadlines is not None:
                 self.deadlines.queued(n)
             self.accept_file(part)
+            self._host.outbox.count(self, n)
             self._check_water()
             self._host.settle_later(self)  # which sends it after what the outbox has
         return n
@@ -149,7 +150,7 @@ class WritingHalf(ReadingHalf):
     def flush(self) -> None:
         """See ``Conn.flush``."""
         self._check_thread("flush")
-        self._host.outbox.flush()
+        self._host.outbox.flush_early()
         self.send_files()
 
     def _refuses_writes(self) -> bool:
@@ -180,23 +181,20 @@ class WritingHalf(ReadingHalf):
             return view[:]  # a view of our own: the handler's is released after the callback
         return bytes(view)
 
-    def _flush_early(self, n: int) -> None:
-        """Sends a full outbox, the last chunk of which is ``n`` bytes of this connection."""
-        if not self._host.in_loop():  # a mistake, and two batches at once would make a worse one of it
-            return
-        self._host.outbox.flush()
-        limits = self._host.limits
-        if n >= limits.high_water and not self.congested:
-            # The kernel took most of it, in the midst of the write. Who waits for on_writable after so large
-            # a write must not depend on how fast the peer happens to read.
-            if self.backlogged > limits.low_water:
-                self._mark(CONGESTED, True)
-            else:
-                self._host.post(self._tell_writable)
+    def _flush_early(self) -> None:
+        """Sends a full outbox."""
+        if self._host.in_loop():  # else it is a mistake, and two batches at once would make a worse one of it
+            self._host.outbox.flush_early()
 
-    def _tell_writable(self) -> None:
-        if not self.congested and self.state.writes:
-            run(self._host, self, self._host.handler.on_writable)
+    def had_share(self) -> None:
+        """See ``Writer.had_share``: who writes while this is writable goes on in the next turn.
+
+        A peer that takes all at once must not keep the loop for itself, and who waits for ``on_writable``
+        after so large a write must not depend on how fast the peer happens to read.
+        """
+        if self.state.writes:
+            self._mark(CONGESTED, True)
+            self._host.settle_later(self)
 
     # How it leaves.
 
@@ -250,9 +248,11 @@ class WritingHalf(ReadingHalf):
             self._offer_bytes(backlog)
             self._host.settle_later(self)
 
-    def _offer_bytes(self, backlog: Backlog) -> None:
+    def _offer_bytes(self, backlog: Backlog) -> int:
+        held = backlog.in_memory
         for chunk in backlog.pop_chunks(self._host.limits.write_cap):
             self._host.outbox.add(self, chunk)
+        return held - backlog.in_memory
 
     def send_files(self) -> None:
         """Offers the kernel the files that are next. The outbox has been sent: it has nothing of ours."""
@@ -261,11 +261,11 @@ class WritingHalf(ReadingHalf):
             return
         while not backlog.blocked and not backlog.is_empty:
             part = backlog.file
-            if part is None:
-                self._offer_bytes(backlog)
-                self._host.outbox.flush()  # before the file behind it, and before a FIN
-            elif backlog.allowance <= 0:
+            if backlog.allowance <= 0:
                 return  # until the socket is reported to be writable
+            if part is None:
+                backlog.allowance -= self._offer_bytes(backlog)
+                self._host.outbox.flush()  # before the file behind it, and before a FIN
             else:
                 self._send_part(backlog, part)
 
