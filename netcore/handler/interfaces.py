@@ -285,8 +285,9 @@ class Conn(Protocol):
 
         So many bytes of one turn make it False as well, even if the kernel has taken them all: then
         ``on_writable`` follows in the next turn, so that a peer that reads fast does not keep the loop for
-        itself. It is False, too, when nothing can be written any more. So ``while conn.writable: conn.write(...)``
-        ends, also on a connection that has broken, where what is written vanishes.
+        itself. It is False, too, when nothing can be written any more. So
+        ``while conn.writable: conn.write(...)`` ends, also on a connection that has broken, where what is
+        written vanishes.
         """
 
     @abc.abstractmethod

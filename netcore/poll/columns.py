@@ -34,8 +34,8 @@ class ColumnPoller(Poller, Protocol):
 def columns_of(poller: Poller) -> Callable[[float | None], Columns]:
     """Returns the poller's ``wait_columns``, or one made of its ``wait``.
 
-    If a poller that knows levels only, as the reference does, finds very many ready, they come in portions: what
-    is left out it finds again. Of edges none may be left out.
+    If a poller that knows levels only, as the reference does, finds very many ready, they come in portions:
+    what is left out it finds again. Of edges none may be left out.
     """
     if stands_for("wait_columns", "wait", type(poller)):
         return cast("ColumnPoller", poller).wait_columns
