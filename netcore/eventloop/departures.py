@@ -81,10 +81,10 @@ class Departures:
             for conn in retired:
                 conn.remember_local_address()
         for conn in retired:
-            if conn.network == "udp":  # which knows no end that a peer, or a duplicate, could be told of
-                site.descriptors.release([conn.fd])
-            elif conn.ending is not None and conn.ending.reset:
+            if conn.ending is not None and conn.ending.reset:
                 site.descriptors.reset(conn.fd)
+            elif conn.network == "udp":  # which knows no end that a peer, or a duplicate, could be told of
+                site.descriptors.release([conn.fd])
             elif conn.fd not in unread:
                 orderly.append(conn.fd)
         site.descriptors.close(orderly)

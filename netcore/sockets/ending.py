@@ -37,7 +37,8 @@ def end_orderly(sock: socket.socket) -> None:
 def end_with_reset(sock: socket.socket) -> None:
     """Does for one socket what ``Transport.reset`` is to do."""
     with suppress(OSError):
-        if not _disconnect(sock.fileno()):
+        # Datagrams know no reset, and a duplicate is to go on.
+        if sock.type == socket.SOCK_STREAM and not _disconnect(sock.fileno()):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(0))
             if sock.family == AF_UNIX:  # which has no reset: its peer sees the end at least
                 sock.shutdown(socket.SHUT_RDWR)

@@ -187,8 +187,11 @@ int nc_reset(nc_socket socket)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
     int error = 0;
+    int type = 0;
 
-    if (sockets__disconnect(socket) < 0) {
+    /* Datagrams know no reset, and a duplicate is to go on. */
+    if (sockets__get_option(socket, SO_TYPE, &type, sizeof type) == 0 && type == SOCK_STREAM &&
+        sockets__disconnect(socket) < 0) {
         error = sockets__set_option(socket, SO_LINGER, &linger, sizeof linger);
         sockets__end_local(socket);
     }
