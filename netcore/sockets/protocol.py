@@ -83,8 +83,8 @@ class Transport(Protocol):
     def reset(self, fd: int) -> None:
         """Closes a stream socket with RST, dropping what is in the kernel's buffers.
 
-        Where the system can, which is Linux only, that does not wait for duplicates to be closed. Of a datagram
-        socket it is a ``release``.
+        Where the system can, which is Linux only, that does not wait for duplicates to be closed. Of a
+        datagram socket it is a ``release``.
         """
 
     def local_address(self, fd: int) -> Address:
