@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from netcore.cli.findings import Finding, Probe, Status, fail
+from netcore.cli.output import say
 from netcore.cli.platforms import markdown_table, text_table
 from netcore.cli.probes import PROBES
 
@@ -20,15 +21,15 @@ def doctor(arguments: argparse.Namespace) -> int:
     With ``--platforms`` it is the table of what is known of each platform, in Markdown, and nothing is tried.
     """
     if arguments.platforms:
-        print(markdown_table())
+        say(markdown_table())
         return 0
     failed = 0
     for finding in examine(PROBES):
         # At once, since a later probe may take its time on a machine that is broken.
-        print(render(finding), flush=True)
+        say(render(finding))
         failed += finding.status is Status.FAIL
-    print(f"\nWhat each platform does:\n\n{text_table()}")
-    print(f"\n{failed} of the above should work and do not" if failed else "\nall that should work does")
+    say(f"\nWhat each platform does:\n\n{text_table()}")
+    say(f"\n{failed} of the above should work and do not" if failed else "\nall that should work does")
     return 1 if failed else 0
 
 
@@ -47,4 +48,5 @@ def examine(probes: Mapping[str, Probe]) -> Iterator[Finding]:
 
 def render(finding: Finding) -> str:
     """Makes the line of a finding."""
-    return f"{finding.status.value:<5} {finding.subject:<{_SUBJECT_WIDTH}} {finding.text}"
+    remedy = f"; {finding.remedy}" if finding.remedy else ""
+    return f"{finding.status.value:<5} {finding.subject:<{_SUBJECT_WIDTH}} {finding.text}{remedy}"

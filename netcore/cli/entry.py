@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from netcore.cli.output import BROKEN_PIPE, OutputError, flush
 from netcore.cli.parser import make_parser
 from netcore.cli.usage import UsageError
 
@@ -20,11 +21,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; those of the process if None.
 
     Returns:
-        The exit status: 0 for success, 1 if ``doctor`` found a fault, 2 if an argument is wrong.
+        The exit status: 0 for success, 1 if ``doctor`` found a fault or there is no room for the output, 2
+        if an argument is wrong, 141 without a word if nobody reads the output any more.
 
     Raises:
         SystemExit: For ``--help`` and ``--version``, and with status 2 for arguments that do not parse.
     """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            flush()
+    except OutputError as error:
+        if error.unread:
+            return BROKEN_PIPE
+        print(f"netcore: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parsed = make_parser().parse_args(arguments)
     command = cast("Callable[[object], int]", parsed.command)
     try:

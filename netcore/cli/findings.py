@@ -6,7 +6,10 @@ import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["Finding", "Probe", "Status", "fail", "missing", "ok"]
+__all__ = ["BUILD", "Finding", "Probe", "Status", "fail", "missing", "ok"]
+
+BUILD = "install a C compiler and Python's headers, then netcore anew with NETCORE_NATIVE=require"
+"""The remedy for a missing native part."""
 
 
 class Status(enum.Enum):
@@ -27,11 +30,13 @@ class Finding:
         status: The mark.
         subject: What was looked at.
         text: What was found.
+        remedy: What to do to have it, or to do without; empty where nothing is missed.
     """
 
     status: Status
     subject: str
     text: str
+    remedy: str = ""
 
 
 Probe = Callable[[], Iterable[Finding]]
@@ -43,9 +48,9 @@ def ok(subject: str, text: str) -> Finding:
     return Finding(Status.OK, subject, text)
 
 
-def missing(subject: str, text: str) -> Finding:
-    """Makes the finding that there is no such thing here."""
-    return Finding(Status.MISSING, subject, text)
+def missing(subject: str, text: str, remedy: str = "") -> Finding:
+    """Makes the finding that there is no such thing here, and what to do about it."""
+    return Finding(Status.MISSING, subject, text, remedy)
 
 
 def fail(subject: str, text: str) -> Finding:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from netcore._durations import seconds
 from netcore.cli.doctor import doctor
+from netcore.cli.output import say
 from netcore.cli.serve import serve
 from netcore.cli.version import version
 from netcore.lb import balancer_names
 from netcore.poll import poller_names
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["make_parser"]
 
@@ -23,6 +28,12 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"netcore: {message} (see {self.prog} --help)\n")
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:  # argparse itself would not tell that nobody reads it
+            say(message, end="")
+        else:
+            super()._print_message(message, file)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -56,8 +67,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "addresses",
         metavar="ADDRESS",
         nargs="+",
-        help="where to listen: tcp://HOST:PORT, unix://PATH, fd://N for an inherited socket; port 0 lets the "
-        "system choose",
+        help="where to listen: tcp://HOST:PORT, udp://HOST:PORT (tcp4, tcp6, udp4, udp6: one version of "
+        "IP), unix://PATH, unix://@NAME for an abstract name, fd://N or fd://NAME for an inherited socket; "
+        "no HOST is every interface, and port 0 lets the system choose",
     )
     add("--loops", type=_from(1), default=0, metavar="N", help="event loops, each a thread (default: 1)")
     add("--multicore", action="store_true", help="one event loop per usable CPU")

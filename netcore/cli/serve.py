@@ -6,8 +6,10 @@ import argparse
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from netcore.cli.loading import load_balancer, load_handler
+from netcore.cli.output import OutputError, flush
 from netcore.cli.usage import UsageError
 from netcore.engine import Engine, run
 from netcore.errors import NetcoreError
@@ -51,6 +53,8 @@ def serve(arguments: argparse.Namespace) -> int:
             raise  # not the arguments are at fault, but what came later: show where
         raise UsageError(_message(error)) from None
     _logger.info("stopped")
+    with suppress(OutputError):  # what the handler has printed: it has served all the same
+        flush()
     return 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from netcore._platform import HERE
+from netcore._platforms import PLATFORMS
 from netcore.errors import PollerUnavailableError
 from netcore.poll.epoll import EpollPoller
 from netcore.poll.io_uring import IoUringPoller
@@ -34,6 +36,9 @@ _factories: dict[str, Callable[[], Poller]] = {
 
 _OPT_IN = frozenset({"io_uring"})
 """Opened by name only: what the kernel offers here is young, and switched off on many a machine."""
+
+_ELSEWHERE = {name for platform in PLATFORMS for name in platform.pollers}.difference(HERE.pollers)
+"""Pollers of other platforms than this."""
 
 
 def is_opt_in(name: str) -> bool:
@@ -66,8 +71,13 @@ def why_unavailable(name: str) -> str:
     try:
         _factories[name]().close()
     except (OSError, ImportError) as error:
-        return str(error)
+        return _reason(name, error)
     return ""
+
+
+def _reason(name: str, error: Exception) -> str:
+    """Says why a poller does not run here; of one that is another platform's its error says nothing."""
+    return "not on this platform" if name in _ELSEWHERE else str(error)
 
 
 def declares_edge(name: str) -> bool:
@@ -110,4 +120,6 @@ def _open(name: str) -> Poller:
     try:
         return factory()
     except (OSError, ImportError) as error:
-        raise PollerUnavailableError(f"the poller {name!r} cannot run here: {error}") from error
+        raise PollerUnavailableError(
+            f"the poller {name!r} cannot run here: {_reason(name, error)}"
+        ) from error

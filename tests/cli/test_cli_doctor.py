@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
+import netcore
 from netcore import cli, poll
+from netcore._platform import HERE
 from netcore.cli import doctor, findings
-from netcore.cli.probes import echo, listeners, pollers, process
+from netcore.cli.probes import PROBES, abilities, build, echo, listeners, pollers, process, sockets
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -91,6 +95,54 @@ def test_an_unavailable_poller_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(pollers, "why_unavailable", lambda name: "not on this system")
     finding = by_subject(pollers.probe_pollers())["poller exotic"]
     assert (finding.status, finding.text) == (findings.Status.MISSING, "not on this system")
+
+
+def test_pollers_of_other_platforms_are_not_on_this_one() -> None:
+    found = by_subject(pollers.probe_pollers())
+    for name in ("epoll", "kqueue", "iocp", "io_uring", "select"):
+        finding = found[f"poller {name}"]
+        if name not in HERE.pollers:
+            assert (finding.status, finding.text) == (findings.Status.MISSING, "not on this platform")
+        assert "Errno" not in finding.text
+
+
+def test_what_is_missing_comes_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (abilities, build, pollers, sockets):
+        monkeypatch.setattr(module, "MISSING", "netcore was built without its native part")
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(listeners, "REUSE_PORT_OPTION", None)
+    monkeypatch.setattr(listeners, "_why_no_ipv6", lambda: "Cannot assign requested address")
+    monkeypatch.setattr(listeners, "ABSTRACT_UNIX_NAMES", False)
+    monkeypatch.setattr(process, "pin_thread", lambda cpu: False)
+    monkeypatch.setattr(abilities, "SENDFILE", None)
+    found = by_subject(doctor.examine(PROBES))
+    wanted = {"native part", "sockets", "datagrams", "sendfile", "SO_REUSEPORT", "IPv6", "abstract names"}
+    lacking = {subject: each for subject, each in found.items() if each.status is findings.Status.MISSING}
+    assert lacking.keys() >= {*wanted, "CPU affinity"}
+    for subject, finding in lacking.items():
+        if finding.text != "not on this platform":
+            assert finding.remedy, subject
+            assert doctor.render(finding).endswith(finding.remedy)
+    for subject in ("native part", "sockets", "datagrams"):
+        assert "compiler" in found[subject].remedy
+
+
+def test_a_checkout_that_hides_the_installed_package_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = tmp_path / "site-packages"
+    (installed / "netcore").mkdir(parents=True)
+    (installed / "netcore" / "__init__.py").touch()
+    checkout = Path(netcore.__file__).parents[1]
+    monkeypatch.setattr(sys, "path", ["", str(checkout), str(installed)])
+    monkeypatch.chdir(checkout)
+    told = by_subject(build.probe_build())["installation"]
+    assert (told.status, str(installed) in told.text) == (findings.Status.MISSING, True)
+    assert told.remedy
+    monkeypatch.setattr(sys, "path", ["", str(checkout)])
+    assert "installation" not in by_subject(build.probe_build())
+    monkeypatch.chdir(tmp_path)
+    assert "installation" not in by_subject(build.probe_build())
 
 
 def test_a_system_without_balancing_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from netcore._native import MISSING, native
 from netcore._platform import HERE, KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SENDFILE
-from netcore.cli.findings import Finding, fail, missing, ok
+from netcore.cli.findings import BUILD, Finding, fail, missing, ok
 from netcore.poll import Interest, Poller, Readiness, available, open_poller
 from netcore.sockets import set_keep_alive
 
@@ -17,6 +17,7 @@ __all__ = ["probe_datagrams", "probe_edge", "probe_keep_alive", "probe_sendfile"
 _PATIENCE = 5.0
 _EDGE = int(Interest.READ | Interest.EDGE)
 _TEXT = b"netcore doctor"
+_NOTHING = "it works all the same"
 
 
 def probe_edge() -> Iterator[Finding]:
@@ -28,7 +29,7 @@ def probe_edge() -> Iterator[Finding]:
             if poller.supports_edge:
                 yield _try_edge(subject, poller)
             else:
-                yield missing(subject, "level-triggered only")
+                yield missing(subject, "level-triggered only", "take another poller for edge_triggered")
         finally:
             poller.close()
 
@@ -51,19 +52,19 @@ def _try_edge(subject: str, poller: Poller) -> Finding:
 def probe_datagrams() -> Iterator[Finding]:
     """Reports whether several datagrams go through the kernel in one call."""
     if MISSING:
-        yield missing("datagrams", "one by one: that several go at once takes the native part")
+        yield missing("datagrams", "one by one: that several go at once takes the native part", BUILD)
     elif bool(native()[1].nc_datagram_batches()) != HERE.datagram_batches:
         yield fail("datagrams", "the native part was built for another platform than this")
     elif HERE.datagram_batches:
         yield ok("datagrams", "in batches (recvmmsg, sendmmsg)")
     else:
-        yield missing("datagrams", "one by one: this system has no call for several")
+        yield missing("datagrams", "one by one: this system has no call for several", _NOTHING)
 
 
 def probe_sendfile() -> Iterator[Finding]:
     """Reports whether the kernel sends a file itself."""
     if SENDFILE is None:
-        yield missing("sendfile", "this system has none: files are read and sent")
+        yield missing("sendfile", "this system has none: files are read and sent", _NOTHING)
         return
     with tempfile.TemporaryFile() as file:
         file.write(_TEXT)
@@ -92,6 +93,7 @@ def probe_keep_alive() -> Iterator[Finding]:
     if not on or tuple(got) != wanted:
         yield fail("keep-alive", f"asked for {wanted}, the socket has {tuple(got)}")
     elif None in KEEP_ALIVE_OPTIONS:
-        yield missing("keep-alive", "can be switched on, but not all of its times can be set for a socket")
+        text = "can be switched on, but not all of its times can be set for a socket"
+        yield missing("keep-alive", text, "set the system's own times")
     else:
         yield ok("keep-alive", "idle time, interval and count can be set for each socket")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
+import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 
 from netcore._native import MISSING
-from netcore.cli.findings import Finding, fail, missing, ok
+from netcore.cli.findings import BUILD, Finding, fail, missing, ok
 from netcore.cli.version import version
 
 __all__ = ["probe_build"]
@@ -16,11 +19,28 @@ __all__ = ["probe_build"]
 def probe_build() -> Iterator[Finding]:
     """Reports versions, and whether the native part is there and loads."""
     yield ok("netcore", version())
+    if shadowed := _shadowed():
+        text = f"the checkout in the current directory is used instead of {shadowed}"
+        yield missing("installation", text, "run from elsewhere, or install the checkout: pip install -e .")
     yield ok("python", f"{platform.python_implementation()} {platform.python_version()}")
     yield ok("platform", platform.platform())
     if not MISSING:
         yield ok("native part", "compiled")
     elif importlib.util.find_spec("netcore._native._netcore") is None:
-        yield missing("native part", MISSING)
+        yield missing("native part", MISSING, BUILD)
     else:
         yield fail("native part", f"it is installed but does not load: {MISSING}")
+
+
+def _shadowed() -> str:
+    """Returns where netcore is installed if the current directory hides that; else ``""``.
+
+    ``python -m netcore`` looks there first, and finds a checkout, which may lack the native part.
+    """
+    here = os.path.realpath(os.getcwd())
+    used = os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
+    if used != here:
+        return ""
+    elsewhere = [entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != here]
+    found = PathFinder.find_spec("netcore", elsewhere)
+    return os.path.dirname(found.origin) if found is not None and found.origin else ""

@@ -24,7 +24,9 @@ _CONNECTIONS = 64
 def probe_reuse_port() -> Iterator[Finding]:
     """Reports whether two listeners on one port both get connections."""
     if REUSE_PORT_OPTION is None:
-        yield missing("SO_REUSEPORT", "this system does not balance: reuse_port has one loop accept for all")
+        yield missing(
+            "SO_REUSEPORT", "this system does not balance", "leave reuse_port out: one loop accepts for all"
+        )
         return
     try:
         counts = _connections_of_two_listeners(REUSE_PORT_OPTION)
@@ -66,11 +68,13 @@ def probe_ipv6() -> Iterator[Finding]:
     """Reports whether IPv6 works here, and whether one listener can serve both versions."""
     reason = _why_no_ipv6()
     if reason:
-        yield missing("IPv6", reason)
+        yield missing(
+            "IPv6", reason, "give the loopback ::1 (Linux: net.ipv6.conf.all.disable_ipv6=0), or use tcp4://"
+        )
         return
     yield ok("IPv6", "the loopback address [::1] answers")
     if not socket.has_dualstack_ipv6():
-        yield missing("dual stack", "this system has none: tcp://:PORT is IPv4 only")
+        yield missing("dual stack", "this system has none: tcp://:PORT is IPv4 only", "add tcp6://:PORT")
         return
     try:
         with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
@@ -95,14 +99,14 @@ def _why_no_ipv6() -> str:
 def probe_unix_sockets() -> Iterator[Finding]:
     """Reports whether Unix sockets work, in the file system and with abstract names."""
     if AF_UNIX is None:
-        yield missing("Unix sockets", "Python has none here")
+        yield missing("Unix sockets", "Python has none here", "use tcp://127.0.0.1:PORT")
         return
     with tempfile.TemporaryDirectory(prefix="netcore-") as directory:
         yield _try_unix("Unix sockets", AF_UNIX, os.path.join(directory, "socket"))
     if ABSTRACT_UNIX_NAMES:
         yield _try_unix("abstract names", AF_UNIX, f"\0netcore-doctor-{secrets.token_hex(8)}")
     else:
-        yield missing("abstract names", "only Linux has them")
+        yield missing("abstract names", "only Linux has them", "use a path")
 
 
 def _try_unix(subject: str, family: int, name: str) -> Finding:

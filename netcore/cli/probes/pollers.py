@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from netcore.cli.findings import Finding, fail, missing, ok
+from netcore._native import MISSING
+from netcore._platform import HERE
+from netcore.cli.findings import BUILD, Finding, fail, missing, ok
 from netcore.errors import PollerUnavailableError
 from netcore.poll import is_opt_in, open_poller, poller_names, why_unavailable
 
@@ -17,7 +19,7 @@ def probe_pollers() -> Iterator[Finding]:
     reasons = {name: why_unavailable(name) for name in poller_names()}
     for name, reason in reasons.items():
         here = "available, for who asks for it" if is_opt_in(name) else "available"
-        yield missing(f"poller {name}", reason) if reason else ok(f"poller {name}", here)
+        yield missing(f"poller {name}", reason, _remedy(name)) if reason else ok(f"poller {name}", here)
     wanted = os.environ.get("NETCORE_POLLER")
     try:
         poller = open_poller()
@@ -26,3 +28,14 @@ def probe_pollers() -> Iterator[Finding]:
         return
     poller.close()
     yield ok("default poller", f"{poller.name}, {'as NETCORE_POLLER says' if wanted else 'the best here'}")
+
+
+def _remedy(name: str) -> str:
+    """Says how to have a poller that this platform has."""
+    if name not in HERE.pollers:
+        return ""
+    if MISSING:
+        return BUILD
+    if name == "io_uring":
+        return "it takes Linux 6.0, liburing when netcore is built, and kernel.io_uring_disabled=0"
+    return "raise the limit of descriptors: ulimit -n"

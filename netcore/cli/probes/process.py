@@ -21,7 +21,9 @@ def probe_cpus() -> Iterator[Finding]:
     if pinned:
         yield ok("CPU affinity", "loops can be pinned")
     else:
-        yield missing("CPU affinity", "this system cannot pin threads: cpu_affinity has no effect")
+        yield missing(
+            "CPU affinity", "this system cannot pin threads", "leave cpu_affinity out, which has no effect"
+        )
 
 
 def _ranges(numbers: tuple[int, ...]) -> str:
@@ -40,7 +42,7 @@ def probe_descriptors() -> Iterator[Finding]:
     try:
         resource = importlib.import_module("resource")
     except ImportError:
-        yield missing("descriptors", "this system has no RLIMIT_NOFILE")
+        yield missing("descriptors", "this system has no RLIMIT_NOFILE", "max_connections bounds them")
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     endless = resource.RLIM_INFINITY
