@@ -139,8 +139,10 @@ class Connections:
         """Closes what has not become a connection."""
         self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
         if interest != UNWATCHED:
-            with suppress(Exception):
+            try:
                 self._site.poller.unregister(fd)
+            except BaseException as error:
+                self._site.charge(None, error)
         if close is None:
             self._site.descriptors.reset(fd)
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from netcore.connection import UNWATCHED, Retired
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.lingering import Linger
@@ -49,8 +47,12 @@ class Departures:
         self._connections.remove(conn)
         if conn.interest != UNWATCHED:
             conn.interest = UNWATCHED
-            with suppress(Exception):  # the system may have forgotten it already
+            try:
                 self._site.poller.unregister(conn.fd)
+            except OSError:  # the system may have forgotten it already
+                pass
+            except BaseException as error:
+                self._site.charge(None, error)
 
     def bury(self) -> None:
         """Closes the descriptors of the retired all at once, and tells the handler."""
@@ -79,7 +81,10 @@ class Departures:
         orderly = []
         with site.descriptor_lock:
             for conn in retired:
-                conn.remember_local_address()
+                try:
+                    conn.remember_local_address()
+                except BaseException as error:
+                    site.charge(None, error)
         for conn in retired:
             if conn.ending is not None and conn.ending.reset:
                 site.descriptors.reset(conn.fd)
@@ -99,11 +104,14 @@ class Departures:
         """Tells whose close would become a reset: for each in question the kernel is asked once more."""
         asked = [conn.fd for conn in retired if conn.may_leave_input]
         sending: set[int] = set()
-        with suppress(Exception):  # then they are closed as if nothing came
-            while asked:
+        while asked:
+            try:
                 results = self._site.receive_aside(asked)
-                sending.update(fd for fd, n in zip(asked, results, strict=False) if n > 0)
-                asked = asked[len(results) :]
+            except BaseException as error:  # then they are closed as if nothing came
+                self._site.charge(None, error)
+                break
+            sending.update(fd for fd, n in zip(asked, results, strict=False) if n > 0)
+            asked = asked[len(results) :]
         return sending
 
     def hurry(self) -> None:

@@ -8,10 +8,8 @@ and nobody else does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
-from netcore._complaints import Complaints
 from netcore.connection import Host
 from netcore.eventloop.gate import Gate
 from netcore.sockets import Sockets
@@ -23,7 +21,6 @@ class _Owner(Host, Protocol):
     """What is needed of the loop."""
 
     sockets: Sockets
-    clock: Callable[[], float]
 
 
 class Descriptors:
@@ -38,7 +35,6 @@ class Descriptors:
         self._owner = owner
         self._gate = gate
         self._placed: set[int] = set()
-        self._complaints = Complaints(owner.clock)
 
     def admit(self, fd: int) -> None:
         """Takes over what was accepted, with the place that was taken for it.
@@ -62,8 +58,10 @@ class Descriptors:
 
     def refuse(self, fd: int) -> None:
         """Resets what was accepted, and has got no place."""
-        with suppress(Exception):  # it is to be closed anyway
+        try:
             self._owner.sockets.attach(fd)
+        except BaseException as error:  # it is to be closed anyway
+            self._owner.charge(None, error)
         self.reset(fd)
 
     def discard(self, fd: int) -> None:
@@ -80,8 +78,8 @@ class Descriptors:
         with owner.descriptor_lock:
             try:
                 owner.sockets.close(fds)
-            except Exception:
-                self._close_singly(fds, owner.sockets.close)
+            except BaseException as error:
+                self._close_singly(fds, owner.sockets.close, error)
         self._give_back(fds)
 
     def release(self, fds: list[int]) -> None:
@@ -90,8 +88,8 @@ class Descriptors:
         with owner.descriptor_lock:
             try:
                 owner.sockets.release(fds)
-            except Exception:
-                self._close_singly(fds, owner.sockets.release)
+            except BaseException as error:
+                self._close_singly(fds, owner.sockets.release, error)
         self._give_back(fds)
 
     def reset(self, fd: int) -> None:
@@ -100,18 +98,20 @@ class Descriptors:
         with owner.descriptor_lock:
             try:
                 owner.sockets.reset(fd)
-            except Exception:
-                self._close_singly([fd], owner.sockets.close)
+            except BaseException as error:
+                self._close_singly([fd], owner.sockets.close, error)
         self._give_back([fd])
 
-    def _close_singly(self, fds: list[int], close: Callable[[list[int]], object]) -> None:
+    def _close_singly(
+        self, fds: list[int], close: Callable[[list[int]], object], cause: BaseException
+    ) -> None:
         """Closes what a call that has failed, and closed nothing, was asked to close."""
+        self._owner.charge(None, cause)
         for fd in fds:
             try:
                 close([fd])
-            except Exception as error:
-                if times := self._complaints.due():
-                    self._owner.logger.error("cannot close a socket: %r (%d times)", error, times)
+            except BaseException as error:  # it stays open, and nobody knows how to close it
+                self._owner.charge(None, error)
 
     def _give_back(self, fds: list[int]) -> None:
         gate = self._gate

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from netcore._complaints import Complaints
-from netcore.connection import Counters, Inbox, Payer
+from netcore.connection import Counters, Payer
 
 __all__ = ["Faults"]
 
@@ -24,10 +24,8 @@ class Faults:
         index: The loop's, for the log.
         clock: Seconds that never go back.
         counters: Where each is counted, among the errors.
-        inbox: Whose views end with the step.
         logger: Where they are reported, one line and one traceback per interval.
-        shutdown: Called when what is no ``Exception``, such as SystemExit, asks for the end.
-        exiting: Told what that was, before.
+        shutdown: Called with what is no ``Exception``, such as SystemExit, and so asks for the end.
     """
 
     def __init__(
@@ -35,17 +33,13 @@ class Faults:
         index: int,
         clock: Callable[[], float],
         counters: Counters,
-        inbox: Inbox,
         logger: logging.Logger,
-        shutdown: Callable[[], object],
-        exiting: Callable[[BaseException], object] = lambda error: None,
+        shutdown: Callable[[BaseException], object],
     ) -> None:
         self._index = index
         self._counters = counters
-        self._inbox = inbox
         self._logger = logger
         self._shutdown = shutdown
-        self._exiting = exiting
         self._complaints = Complaints(clock)
 
     def charge(self, payer: Payer | None, error: BaseException) -> None:
@@ -56,20 +50,18 @@ class Faults:
         self._counters.errors += 1
         for _ in range(2):  # the first attempt sets memory free, which the second may need
             try:
-                if self._inbox.views:
-                    self._inbox.release_views()
                 if payer is not None:
                     payer.fault(as_exception(error))
                 break
             except BaseException as worse:
-                error = worse
+                if isinstance(error, Exception):
+                    error = worse
         with suppress(Exception):  # a report that cannot be made is none
             self._report(payer, error)
 
     def _report(self, payer: Payer | None, error: BaseException) -> None:
         if not isinstance(error, Exception):
-            self._exiting(error)
-            self._shutdown()
+            self._shutdown(error)
             self._logger.critical("serving %r ends the engine of loop %d", payer, self._index, exc_info=error)
         elif times := self._complaints.due():
             self._logger.error(

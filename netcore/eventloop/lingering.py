@@ -56,8 +56,8 @@ class Linger:
             site.watchers.attend(self.fd, self, Interest.READ)
             if site.shared.gate is not None:
                 site.shared.gate.lodge(self)
-        except Exception:
-            self.end()
+        except BaseException as error:
+            site.charge(self, error)
 
     def ready(self, readiness: int) -> None:
         """Throws away what has come; ends if that is all."""

@@ -94,9 +94,7 @@ class Loop(Site):
         self.counters = Counters()
         self.pool = BufferPool(debug=shared.debug)
         self.inbox = Inbox(sockets)
-        self._faults = Faults(
-            index, clock, self.counters, self.inbox, self.logger, shared.shutdown, shared.exiting
-        )
+        self._faults = Faults(index, clock, self.counters, self.logger, self.shutdown)
         share = shared.limits.high_water
         self.outbox = Outbox(sockets, self.counters, min(_FLUSH_AT, share), self.charge, share)
         self.open_files = OpenFiles()

@@ -175,7 +175,7 @@ class Race:
         local: Address | None
         try:
             remote, local = unpack_name(sockets.remote_name(fd), network), sockets.local_address(fd)
-        except Exception:  # above all an OSError: reset in the very moment, the first receive will tell
+        except OSError:  # reset in the very moment: the first receive will tell
             remote, local = self._address, None
         self._forget(attempt)
         if network != "unix" and local is not None and _end(local) == _end(remote):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from netcore.connection import Payer
@@ -33,7 +32,7 @@ class Watchers:
         going_on: How many have more to do in each turn than they were told.
     """
 
-    def __init__(self, poller: Poller, charge: Callable[[Payer, BaseException], object]) -> None:
+    def __init__(self, poller: Poller, charge: Callable[[Payer | None, BaseException], object]) -> None:
         self._poller = poller
         self._charge = charge
         self._by_fd: dict[int, Watcher] = {}
@@ -59,8 +58,12 @@ class Watchers:
     def neglect(self, fd: int) -> None:
         """Ends what ``attend`` began; nothing happens if it did not."""
         if self._by_fd.pop(fd, None) is not None:
-            with suppress(Exception):  # the system may have forgotten it already
+            try:
                 self._poller.unregister(fd)
+            except OSError:  # the system may have forgotten it already
+                pass
+            except BaseException as error:
+                self._charge(None, error)
 
     def release(self, fd: int) -> None:
         """Tells nobody any more, and leaves the registration to who has taken the descriptor over."""
