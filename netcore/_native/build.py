@@ -72,7 +72,7 @@ def _links(compile_flags: list[str], link_flags: list[str]) -> bool:
             return False
 
 
-def _liburing() -> tuple[list[str], list[str]] | None:
+def liburing() -> tuple[list[str], list[str]] | None:
     """Returns the flags to compile and to link with liburing, or None to do without."""
     wish = os.environ.get("NETCORE_LIBURING") or "try"
     if wish not in ("require", "try", "0"):
@@ -87,7 +87,7 @@ def _liburing() -> tuple[list[str], list[str]] | None:
     return None
 
 
-_uring_compile, _uring_link = _liburing() or ([], [])
+_uring_compile, _uring_link = liburing() or ([], [])
 _windows = sys.platform == "win32"
 
 ffibuilder = cffi.FFI()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import re
 import select
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 KQUEUE = Path(__file__).parent / "kqueue"
+FAILING = Path(__file__).parent / "failing" / "failing.c"
 COMPILE = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{KQUEUE}")
 WRAP_CLOSE = "-Wl,--wrap=close"
 
@@ -28,21 +30,37 @@ def compiler() -> list[str]:
     return (os.environ.get("CC") or "cc").split()
 
 
-def build_native(directory: Path, name: str, *macros: str) -> Any:
-    """Compiles netcore's C with kqueue from the emulation; returns the module (``ffi``, ``lib``)."""
-    cffi = pytest.importorskip("cffi")
-    from netcore._native.build import SOURCES, declarations
+def build_native(directory: Path, name: str, *macros: str, failing: bool = False) -> Any:
+    """Compiles netcore's C with kqueue from the emulation; returns the module (``ffi``, ``lib``).
 
+    Args:
+        directory: Where to.
+        name: Of the module.
+        macros: To be defined.
+        failing: Whether the module has ``failing_at`` and its like, see ``failing/failing.c``, and io_uring where
+            it can be built.
+    """
+    cffi = pytest.importorskip("cffi")
+    from netcore._native.build import SOURCES, declarations, liburing
+
+    sources, declared = [str(KQUEUE / "kqueue.c")], "extern unsigned emulated_kevents;"
+    compile_flags, link_flags = [*COMPILE, "-Wno-unused-parameter"], [WRAP_CLOSE]
+    if failing:
+        sources.append(str(FAILING))
+        declared += "extern int failing_at, failing_with, failing_calls; extern const char *failing_name;"
+        uring_compile, uring_link = liburing() or ([], [])
+        compile_flags += uring_compile
+        link_flags += [f"-Wl,--wrap={wrapped}" for wrapped in wrappable()] + uring_link
     builder = cffi.FFI()
-    builder.cdef(declarations() + "\nextern unsigned emulated_kevents;")
+    builder.cdef(f"{declarations()}\n{declared}")
     builder.set_source(
         name,
-        '#include "platform.c"\nextern unsigned emulated_kevents;',
-        sources=[str(KQUEUE / "kqueue.c")],
+        f'#include "platform.c"\n{declared}',
+        sources=sources,
         include_dirs=[str(SOURCES), str(KQUEUE)],
         define_macros=[(macro, "1") for macro in macros],
-        extra_compile_args=[*COMPILE, "-Wno-unused-parameter"],
-        extra_link_args=[WRAP_CLOSE],
+        extra_compile_args=compile_flags,
+        extra_link_args=link_flags,
     )
     path = builder.compile(tmpdir=str(directory))
     spec = importlib.util.spec_from_file_location(name, path)
@@ -50,6 +68,12 @@ def build_native(directory: Path, name: str, *macros: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def wrappable() -> list[str]:
+    """The functions that ``failing.c`` can have fail."""
+    text = FAILING.read_text(encoding="utf-8")
+    return re.findall(r"^(?:LIBC\([^,]*, |URING\(|(?:int|long) __real_)(\w+)", text, re.MULTILINE)
 
 
 class _Kevent(ctypes.Structure):
@@ -175,6 +199,14 @@ def module(
         pytest.skip(why_no_emulation)
     directory = tmp_path_factory.mktemp("native")
     return build_native(directory, f"_netcore_{request.param.lower()}", request.param)
+
+
+@pytest.fixture(scope="session")
+def failing_module(why_no_emulation: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """netcore's C on the emulation, each of whose calls to the system can be made to fail."""
+    if why_no_emulation:
+        pytest.skip(why_no_emulation)
+    return build_native(tmp_path_factory.mktemp("failing"), "_netcore_failing", failing=True)
 
 
 @pytest.fixture
