@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
 
 import pytest
 
@@ -11,7 +12,7 @@ from netcore import Action, Address, CloseReason
 from netcore.connection import Limits
 from netcore.eventloop import Gate, Listener
 from netcore.poll import Interest
-from netcore.sockets import unpack_name
+from netcore.sockets import pack_name, unpack_name
 from netcore.testing import RecordingHandler
 
 
@@ -195,6 +196,29 @@ def test_a_stop_turns_them_away(arriving):
     w.turns()
     assert w.loop.finished
     assert w.sockets.closed == [w.LISTENER, w.fd]
+    assert not w.handler.events
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["stopping", "ended"])
+def test_who_comes_to_a_loop_that_stops_is_turned_away(arriving, ended):
+    """Also on another thread, when it has ended: neither its poller nor its timers may be touched there."""
+    w = arriving(shared={"gate": (gate := Gate(5, False))})
+    w.loop.stop(60)
+    if ended:
+        w.loop.close()
+        w.poller.register = None
+    fd = w.sockets.connect(w.LISTENER)
+    gate.take(1, int)
+    thread = threading.Thread(
+        target=w.loop.hand_over, args=(fd, pack_name(socket.AF_INET, ("192.0.2.7", 1)), w.acceptor.listener)
+    )
+    thread.start()
+    thread.join()
+    if not ended:
+        w.turns()
+    assert fd in w.sockets.closed
+    assert not w.loop.connection_count
+    assert gate.take(9, int) == 5
     assert not w.handler.events
 
 

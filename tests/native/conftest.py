@@ -9,7 +9,8 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ def compiler() -> list[str]:
     return (os.environ.get("CC") or "cc").split()
 
 
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Keeps the sanitizers, if tests run under them, from what is started meanwhile: a compiler leaks."""
+    preloaded = os.environ.pop("LD_PRELOAD", None)
+    try:
+        yield
+    finally:
+        if preloaded is not None:
+            os.environ["LD_PRELOAD"] = preloaded
+
+
 def build_native(directory: Path, name: str, *macros: str, failing: bool = False) -> Any:
     """Compiles netcore's C with kqueue from the emulation; returns the module (``ffi``, ``lib``).
 
@@ -37,18 +49,21 @@ def build_native(directory: Path, name: str, *macros: str, failing: bool = False
         directory: Where to.
         name: Of the module.
         macros: To be defined.
-        failing: Whether the module has ``failing_at`` and its like, see ``failing/failing.c``, and io_uring where
-            it can be built.
+        failing: Whether the module has ``failing_at`` and its like, see ``failing/failing.c``, and io_uring
+            where it can be built.
     """
     cffi = pytest.importorskip("cffi")
-    from netcore._native.build import SOURCES, declarations, liburing
+
+    with unwatched():  # it tries whether liburing is there
+        from netcore._native.build import SOURCES, declarations, liburing
 
     sources, declared = [str(KQUEUE / "kqueue.c")], "extern unsigned emulated_kevents;"
     compile_flags, link_flags = [*COMPILE, "-Wno-unused-parameter"], [WRAP_CLOSE]
     if failing:
         sources.append(str(FAILING))
         declared += "extern int failing_at, failing_with, failing_calls; extern const char *failing_name;"
-        uring_compile, uring_link = liburing() or ([], [])
+        with unwatched():
+            uring_compile, uring_link = liburing() or ([], [])
         compile_flags += uring_compile
         link_flags += [f"-Wl,--wrap={wrapped}" for wrapped in wrappable()] + uring_link
     builder = cffi.FFI()
@@ -62,7 +77,8 @@ def build_native(directory: Path, name: str, *macros: str, failing: bool = False
         extra_compile_args=compile_flags,
         extra_link_args=link_flags,
     )
-    path = builder.compile(tmpdir=str(directory))
+    with unwatched():
+        path = builder.compile(tmpdir=str(directory))
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -104,7 +120,8 @@ class Emulation:
         library = directory / "libkqueue-emulated.so"
         source = str(KQUEUE / "kqueue.c")
         flags = (*COMPILE, "-O1", "-fPIC", "-shared", WRAP_CLOSE)
-        subprocess.run([*compiler(), *flags, source, "-o", str(library)], check=True)
+        with unwatched():
+            subprocess.run([*compiler(), *flags, source, "-o", str(library)], check=True)
         self._library = ctypes.CDLL(str(library), use_errno=True)
 
     def close(self, fd: int) -> None:
@@ -169,7 +186,8 @@ def why_no_emulation() -> str:
     if sys.platform != "linux":
         return "the emulation is for Linux"
     try:
-        subprocess.run([*compiler(), "--version"], check=True, capture_output=True)
+        with unwatched():
+            subprocess.run([*compiler(), "--version"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         return f"no C compiler: {error}"
     return ""

@@ -1,13 +1,17 @@
 """Runs Python with the run-time library of AddressSanitizer loaded first: ``sanitized.py ARGUMENTS``.
 
-A sanitized extension module needs that, since the interpreter itself is not sanitized. Leaks are not looked
-for: an interpreter keeps memory to its end. Python's own allocator is replaced by malloc, which is watched.
+A sanitized extension module needs that, since the interpreter itself is not sanitized. Python's own allocator
+is replaced by malloc, which is watched. Leaks are looked for when the process ends: what netcore's C has
+allocated and nobody has freed fails it; what the interpreter keeps to its end does not (``leaks.supp``).
 """
 
 import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
+
+SUPPRESSIONS = Path(__file__).with_name("leaks.supp")
 
 if __name__ == "__main__":
     compiler = shlex.split(os.environ.get("CC") or "cc")
@@ -21,7 +25,8 @@ if __name__ == "__main__":
         **os.environ,
         "LD_PRELOAD": library,
         "PYTHONMALLOC": "malloc",
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
+        "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:malloc_context_size=2",
+        "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS}:print_suppressions=0",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
         "NETCORE_SANITIZED": "1",
     }

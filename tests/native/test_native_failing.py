@@ -1,4 +1,4 @@
-"""Each call of netcore's C to the system fails in turn: what was opened is given back, what was sent is sent once.
+"""Each call of netcore's C to the system fails in turn: what was opened is given back, and bytes go once.
 
 The module is built with ``failing/failing.c``, and runs under the sanitizers where the others do.
 """
@@ -23,7 +23,6 @@ from netcore.poll import (
     KqueuePoller,
     Poller,
     Readiness,
-    why_unavailable,
 )
 from netcore.sockets import IoUringSockets, NativeSockets, Sockets
 
@@ -124,18 +123,18 @@ def test_a_call_that_fails_is_told_and_the_rest_goes_on(
         near, far = socket.socketpair()
         fd = near.fileno()
         with system.failing(at, code):
-            for step in (
-                lambda: poller.register(fd, READ),
-                lambda: poller.wait(0),
-                lambda: poller.modify(fd, READ | WRITE | EDGE),
-                poller.wake,
-                lambda: poller.wait(0.001),
-                poller.fileno,
-                lambda: poller.modify(fd, 0),
-                lambda: poller.wait(0),
+            for call, *arguments in (
+                (poller.register, fd, READ),
+                (poller.wait, 0),
+                (poller.modify, fd, READ | WRITE | EDGE),
+                (poller.wake,),
+                (poller.wait, 0.001),
+                (poller.fileno,),
+                (poller.modify, fd, 0),
+                (poller.wait, 0),
             ):
                 with suppress(OSError):
-                    step()
+                    call(*arguments)
         with suppress(FileNotFoundError):
             poller.unregister(fd)
         poller.register(fd, READ)  # and all is as it should be
@@ -248,7 +247,7 @@ def test_what_a_failed_receive_leaves_behind_is_received_later(system: System, k
         rig = Rig(kind)
         for number, peer in enumerate(rig.peers):
             peer.sendall(b"%d" % number)
-        got = {fd: b"" for fd in rig.fds}
+        got = dict.fromkeys(rig.fds, b"")
         with system.failing(at, code):
             for attempt in range(20):
                 if attempt and all(got.values()):

@@ -31,9 +31,26 @@ lib.nc_epoll_control(poller, 99, 0, 0)
 """
 
 
+LEAK = """
+import socket
+from netcore._native import native
+ffi, lib = native()
+poller = ffi.new("nc_poller *")
+lib.nc_io_uring_open(poller)
+ours, theirs = socket.socketpair()
+lib.nc_io_uring_control(poller, lib.NC_ADD, ours.fileno(), lib.NC_READ)
+poller.handle = -1  # nobody knows any more what it is to free
+"""
+
+
 @SANITIZED
 @pytest.mark.parametrize(
-    ("program", "sentence"), [(OVERFLOW, "heap-buffer-overflow"), (OUT_OF_RANGE, "out of bounds")]
+    ("program", "sentence"),
+    [
+        (OVERFLOW, "heap-buffer-overflow"),
+        (OUT_OF_RANGE, "out of bounds"),
+        pytest.param(LEAK, "detected memory leaks", marks=pytest.mark.poller("io_uring")),
+    ],
 )
 def test_they_notice(program: str, sentence: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -485,6 +486,50 @@ def test_out_of_descriptors_is_told_and_passes(rig: Callable[..., Rig]) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     made.poller.register(listener, READ)
     accept_all(made, listener, 1)
+
+
+def test_who_closes_a_handed_over_socket_beside_the_end_touches_no_ring() -> None:
+    """A connection may be handed to a loop that has just ended, and is closed on the other one's thread."""
+    for _ in range(100):
+        made = Rig(0)
+        fds = [near.detach() for near, far in (socket.socketpair() for _ in range(20)) if far.close() is None]
+        for fd in fds:
+            made.sockets.attach(fd)
+        both = threading.Barrier(2)
+
+        def close(made: Rig = made, fds: list[int] = fds, both: threading.Barrier = both) -> None:
+            both.wait()
+            for fd in fds:
+                made.sockets.reset(fd)
+
+        thread = threading.Thread(target=close)
+        thread.start()
+        both.wait()
+        made.poller.close()
+        thread.join()
+
+
+def test_what_was_never_registered_is_closed_without_the_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Rig(0)
+    released: list[object] = []
+
+    class Noting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(made.poller._lib, name)
+
+        def nc_io_uring_release(self, handle: object, count: int, fds: list[int]) -> int:
+            released.extend(fds)
+            return made.poller._lib.nc_io_uring_release(handle, count, fds)
+
+    monkeypatch.setattr(made.sockets, "_lib", Noting())
+    registered, _ = made.pair()
+    near, far = socket.socketpair()
+    made.sockets.attach(near.fileno())
+    made.sockets.close([registered, near.detach()])
+    assert released == [registered]
+    made.owned.clear()
+    far.close()
+    made.close()
 
 
 def test_five_thousand_connections() -> None:
