@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 
-__all__ = ["delay_of", "seconds", "waitable"]
+__all__ = ["delay_of", "seconds", "waitable", "whole_seconds"]
 
 _ENDLESS = 1e10
 """Seconds, some three hundred years: what is longer never comes, and would overflow the system's counters."""
@@ -34,6 +34,17 @@ def delay_of(value: object) -> float:
     """Returns the delay of a timer as ``seconds`` does; a negative one is none: at once."""
     number = _number(value, "a delay")
     return 0.0 if number < 0 else seconds(number, "a delay")
+
+
+def whole_seconds(value: object, what: str, most: int) -> int:
+    """Returns a duration as the kernel takes it: rounded up, ``most`` at most; -1 for every negative one.
+
+    Raises:
+        TypeError: It is no int or float.
+        ValueError: It is not a number.
+    """
+    number = _number(value, what)
+    return -1 if number < 0 else math.ceil(min(seconds(number, what), most))
 
 
 def _number(value: object, what: str) -> int | float:

@@ -66,7 +66,7 @@ class Address:
             UnsupportedProtocolError: The scheme is none of the networks named above.
         """
         if isinstance(text, Address):
-            if cls.parse(str(text)) != text:
+            if cls.parse(str(text)) != text or type(text.port) is not int:  # a Decimal equals one
                 raise InvalidAddressError(f"{text!r} is not an address: its parts do not belong together")
             text.check_named()
             return text

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
+from netcore._arguments import check_method, taken_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -65,9 +67,11 @@ class BufferBase(ABC):
             The number of bytes taken.
 
         Raises:
-            ValueError: ``file`` claims to have taken more than it was offered.
+            TypeError: ``file`` has no ``write``, or that returns neither a whole number nor None.
+            ValueError: ``file`` claims to have taken more than it was offered, or less than nothing.
             Exception: Whatever ``file`` raises; the buffer then holds what was not taken.
         """
+        check_method(file, "write")
         total = 0
         while not self.is_empty:
             front = self._front()
@@ -76,16 +80,15 @@ class BufferBase(ABC):
                 taken = file.write(front)
             except BlockingIOError as error:
                 # io.BufferedWriter fills its own buffer before it raises, and says here by how much.
-                self.discard(getattr(error, "characters_written", 0))
+                self.discard(taken_of(getattr(error, "characters_written", 0), offered))
                 raise
             finally:
                 del front  # or the storage would still be seen as lent out when it is emptied
-            if not taken:
+            accepted = taken_of(taken, offered)
+            if not accepted:
                 break
-            if not 0 < taken <= offered:
-                raise ValueError(f"write() returned {taken} for {offered} bytes")
-            self.discard(taken)
-            total += taken
+            self.discard(accepted)
+            total += accepted
         return total
 
     def read_from(self, file: ReadableFile) -> int:
@@ -100,6 +103,7 @@ class BufferBase(ABC):
         Raises:
             Exception: Whatever ``file`` raises; the bytes read before stay in the buffer.
         """
+        check_method(file, "read")
         total = 0
         while True:
             data = file.read(_FILE_READ)

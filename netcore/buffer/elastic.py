@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from operator import index
 from typing import TYPE_CHECKING
 
+from netcore._arguments import ALL, size_of
 from netcore.buffer.base import BufferBase
 from netcore.buffer.elastic_ring import ElasticRingBuffer
 from netcore.buffer.linked_list import LinkedListBuffer
@@ -29,15 +32,14 @@ class ElasticBuffer(BufferBase):
         pool: Where the ring's storage comes from and goes back to; None to allocate and free it.
 
     Raises:
-        ValueError: ``max_static`` is negative.
+        TypeError: ``max_static`` is no whole number.
+        ValueError: ``max_static`` is negative, or more than there can be.
     """
 
     __slots__ = ("_list", "_max_static", "_ring")
 
     def __init__(self, max_static: int, pool: BufferPool | None = None) -> None:
-        if max_static < 0:
-            raise ValueError(f"max_static is {max_static}; it cannot be negative")
-        self._max_static = max_static
+        self._max_static = size_of(max_static, "max_static", sys.maxsize)
         self._ring = ElasticRingBuffer(pool)
         self._list = LinkedListBuffer()
 
@@ -58,8 +60,10 @@ class ElasticBuffer(BufferBase):
             return self._ring.write(source)
         return self._list.write(source)
 
-    def read(self, n: int = -1) -> bytes:
+    def read(self, n: int = ALL) -> bytes:
         """Remove and return up to ``n`` bytes, all if negative; ``b""`` if there is nothing."""
+        if n is not ALL:
+            n = index(n)
         if self._list.is_empty or 0 <= n <= self._ring.buffered:
             return self._ring.read(n)
         rest = n - self._ring.buffered if n >= 0 else -1
@@ -75,16 +79,20 @@ class ElasticBuffer(BufferBase):
         n = self._ring.read_into(target)
         return n + self._list.read_into(target[n:])
 
-    def peek(self, n: int = -1) -> list[memoryview]:
+    def peek(self, n: int = ALL) -> list[memoryview]:
         """Return read-only views of the first ``n`` bytes, all if negative, without copying.
 
         If fewer bytes are held, they are all there is.
         """
+        if n is not ALL:
+            n = index(n)
         rest = max(0, n - self._ring.buffered) if n >= 0 else -1
         return self._ring.peek(n) + self._list.peek(rest)
 
-    def discard(self, n: int = -1) -> int:
+    def discard(self, n: int = ALL) -> int:
         """Remove up to ``n`` bytes, all if negative; returns how many."""
+        if n is not ALL:
+            n = index(n)
         removed = self._ring.discard(n)
         return removed + self._list.discard(n - removed if n >= 0 else -1)
 

@@ -11,8 +11,10 @@ CPython refuses to grow it while a view is alive; then the next write starts ano
 from __future__ import annotations
 
 from collections import deque
+from operator import index
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from netcore._arguments import ALL
 from netcore.buffer.base import BufferBase
 from netcore.buffer.views import byte_view, writable_view
 
@@ -89,8 +91,10 @@ class LinkedListBuffer(BufferBase):
         self._size += size
         return size
 
-    def read(self, n: int = -1) -> bytes:
+    def read(self, n: int = ALL) -> bytes:
         """Remove and return up to ``n`` bytes, all if negative; ``b""`` if there is nothing."""
+        if n is not ALL:
+            n = index(n)
         return b"".join(self.pop_chunks(n))
 
     def read_into(self, buffer: Buffer) -> int:
@@ -106,11 +110,13 @@ class LinkedListBuffer(BufferBase):
             position += len(chunk)
         return position
 
-    def peek(self, n: int = -1) -> list[memoryview]:
+    def peek(self, n: int = ALL) -> list[memoryview]:
         """Return read-only views of the first ``n`` bytes, all if negative, one per chunk, no copy.
 
         If fewer bytes are held, they are all there is.
         """
+        if n is not ALL:
+            n = index(n)
         views: list[memoryview] = []
         left = n if 0 <= n <= self._size else self._size
         offset = self._offset
@@ -123,8 +129,10 @@ class LinkedListBuffer(BufferBase):
             offset = 0
         return views
 
-    def discard(self, n: int = -1) -> int:
+    def discard(self, n: int = ALL) -> int:
         """Remove up to ``n`` bytes, all if negative; returns how many."""
+        if n is not ALL:
+            n = index(n)
         if self._chunks is None:
             return 0
         if not 0 <= n < self._size:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
+from netcore._arguments import size_of
 from netcore.buffer.views import is_viewed
 
 __all__ = ["BufferPool"]
@@ -23,14 +25,14 @@ class BufferPool:
         debug: Notice a buffer that is put twice.
 
     Raises:
+        TypeError: ``max_retained`` is no whole number.
         ValueError: ``max_retained`` is negative.
     """
 
     __slots__ = ("_debug", "_idle", "_max_retained", "_retained", "_shelves")
 
     def __init__(self, max_retained: int = 4 << 20, *, debug: bool = False) -> None:
-        if max_retained < 0:
-            raise ValueError(f"max_retained is {max_retained}; it cannot be negative")
+        max_retained = size_of(max_retained, "max_retained", None)
         sizes = range(_SMALLEST.bit_length() - 1, _LARGEST.bit_length())
         self._shelves: dict[int, list[bytearray]] = {1 << exponent: [] for exponent in sizes}
         self._max_retained = max_retained
@@ -50,10 +52,10 @@ class BufferPool:
         Up to 1 MiB its length is a power of two; a larger one is made to measure and not pooled.
 
         Raises:
-            ValueError: ``size`` is negative.
+            TypeError: ``size`` is no whole number.
+            ValueError: ``size`` is negative, or more than there can be.
         """
-        if size < 0:
-            raise ValueError(f"size is {size}; it cannot be negative")
+        size = size_of(size, "size", sys.maxsize)
         if size > _LARGEST:
             return bytearray(size)
         rounded = _SMALLEST if size <= _SMALLEST else 1 << (size - 1).bit_length()
@@ -72,10 +74,13 @@ class BufferPool:
         It is freed instead of kept if the pool is full or if its size is none of the pool's classes.
 
         Raises:
+            TypeError: ``buffer`` is no ``bytearray``.
             BufferError: A view of ``buffer`` is alive, so its bytes must not be reused. Interpreters
                 that do not count views cannot notice this; there it is the caller's duty.
             ValueError: In debug mode, the pool already has ``buffer``.
         """
+        if not isinstance(buffer, bytearray):
+            raise TypeError(f"the pool takes bytearrays back, and no {type(buffer).__name__}")
         size = len(buffer)
         shelf = self._shelves.get(size)
         if shelf is None:

@@ -9,8 +9,11 @@ A write that goes further than those has to make sure first that all views are g
 
 from __future__ import annotations
 
+import sys
+from operator import index
 from typing import TYPE_CHECKING, Final
 
+from netcore._arguments import ALL, size_of
 from netcore.buffer.base import BufferBase
 from netcore.buffer.views import VIEWS_ARE_COUNTED, byte_view, is_viewed, writable_view
 
@@ -47,14 +50,14 @@ class RingBuffer(BufferBase):
             is taken with the first write.
 
     Raises:
-        ValueError: ``capacity`` is negative.
+        TypeError: ``capacity`` is no whole number.
+        ValueError: ``capacity`` is negative, or more than there can be.
     """
 
     __slots__ = ("_head", "_size", "_storage", "_unseen")
 
     def __init__(self, capacity: int = 0) -> None:
-        if capacity < 0:
-            raise ValueError(f"capacity is {capacity}; it cannot be negative")
+        capacity = size_of(capacity, "capacity", sys.maxsize)
         self._storage = bytearray(1 << (capacity - 1).bit_length()) if capacity else NO_STORAGE
         self._head = 0
         self._size = 0
@@ -108,8 +111,10 @@ class RingBuffer(BufferBase):
         self._size += size
         return size
 
-    def read(self, n: int = -1) -> bytes:
+    def read(self, n: int = ALL) -> bytes:
         """Remove and return up to ``n`` bytes, all if negative; ``b""`` if there is nothing."""
+        if n is not ALL:
+            n = index(n)
         if not 0 <= n <= self._size:
             n = self._size
         if not n:
@@ -131,12 +136,14 @@ class RingBuffer(BufferBase):
             self._consume(n)
         return n
 
-    def peek(self, n: int = -1) -> list[memoryview]:
+    def peek(self, n: int = ALL) -> list[memoryview]:
         """Return at most two read-only views of the first ``n`` bytes, all if negative, without copying.
 
         If fewer bytes are held, they are all there is. While a view is alive, a write that would have
         to reuse its storage moves to new storage instead.
         """
+        if n is not ALL:
+            n = index(n)
         if not 0 <= n <= self._size:
             n = self._size
         if not n:
@@ -145,8 +152,10 @@ class RingBuffer(BufferBase):
             self._unseen = len(self._storage) - self._size
         return self._views(n)
 
-    def discard(self, n: int = -1) -> int:
+    def discard(self, n: int = ALL) -> int:
         """Remove up to ``n`` bytes, all if negative; returns how many."""
+        if n is not ALL:
+            n = index(n)
         if not 0 <= n <= self._size:
             n = self._size
         if n:

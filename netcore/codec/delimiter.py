@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING
 
 from netcore.codec.batch import BatchDecoder, Found, NativeSearch, as_bytes
@@ -37,10 +38,13 @@ class DelimiterCodec:
                 when its delimiter has come.
 
         Raises:
+            TypeError: The maximum is no whole number, or a delimiter no bytes.
             ValueError: The maximum is less than 1, there is no delimiter, or one is empty.
         """
+        max_length = index(max_length)
         if max_length < 1:
             raise ValueError(f"max_length is {max_length}: it must be 1 or more")
+        delimiters = tuple(map(as_bytes, delimiters))
         self.delimiters = Delimiters(delimiters)
         self.max_length = max_length
         self.strip_delimiter = strip_delimiter

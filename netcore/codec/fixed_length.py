@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING
 
 from netcore.codec.batch import BatchDecoder, Found, as_bytes
@@ -23,8 +24,10 @@ class FixedLengthCodec:
             frame_length: Bytes of each frame.
 
         Raises:
+            TypeError: It is no whole number.
             ValueError: It is less than 1.
         """
+        frame_length = index(frame_length)
         if frame_length < 1:
             raise ValueError(f"frame_length is {frame_length}: it must be 1 or more")
         self._length = frame_length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
@@ -63,8 +64,12 @@ class LengthFieldCodec:
                 follows it. Without that it is what this codec's own decoder expects.
 
         Raises:
+            TypeError: A number is not whole.
             ValueError: An argument is out of range, or the header does not fit into the maximum.
         """
+        max_frame_length, length_field_offset = index(max_frame_length), index(length_field_offset)
+        length_field_length, length_adjustment = index(length_field_length), index(length_adjustment)
+        initial_bytes_to_strip = index(initial_bytes_to_strip)
         if length_field_length not in _WIDTHS:
             raise ValueError(f"length_field_length is {length_field_length}: it must be one of {_WIDTHS}")
         if byte_order not in ("big", "little"):

@@ -25,6 +25,7 @@ class LineCodec(DelimiterCodec):
                 when its end has come.
 
         Raises:
+            TypeError: The maximum is no whole number.
             ValueError: The maximum is less than 1.
         """
         super().__init__(max_length, *LINE_ENDS, strip_delimiter=strip_delimiter, fail_fast=fail_fast)

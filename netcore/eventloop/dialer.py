@@ -104,8 +104,11 @@ class Dialer:
             return
         if self._site.stopping:
             dial.fail(stopping(self._site))
-        else:
+            return
+        try:
             dial.start(timeout)
+        except Exception as error:  # whatever it is, somebody waits for the future
+            dial.fail(error)
 
     def _ended(self, dial: Dial) -> None:
         self._under_way.pop(dial, None)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from netcore._arguments import check_function
 from netcore._durations import delay_of, seconds, waitable
 from netcore._locks import Lock, is_held_here, make_lock
 from netcore._platform import keep_freed_memory, pin_thread
@@ -141,14 +142,14 @@ class Loop(Site):
 
     def execute(self, function: Callable[..., object], *args: object) -> None:
         """See ``EventLoop.execute``."""
-        _check_callable(function)
+        check_function(function)
         if not self._put(function, args):
             fate = "runs in another process, of which this one is a fork" if self._forked else "has ended"
             raise EngineNotRunningError(f"loop {self.index} {fate}: it can execute nothing more here")
 
     def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
         """See ``EventLoop.schedule``."""
-        _check_callable(function)
+        check_function(function)
         agenda = self._agenda
         call = agenda.call_at(self.clock() + delay_of(delay), function, args)
         # While it sleeps, it is a signal handler or a finalizer that asks, and there is somebody to wake.
@@ -487,9 +488,3 @@ class Loop(Site):
         except BaseException:
             self.logger.exception("the poller of loop %d could not be closed", self.index)
         self.shared.loop_ended()
-
-
-def _check_callable(function: object) -> None:
-    """Raises TypeError here and now, where somebody sees who has passed it."""
-    if not callable(function):
-        raise TypeError(f"a loop calls functions, and {function!r} cannot be called")

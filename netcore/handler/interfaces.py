@@ -449,6 +449,10 @@ class Conn(Protocol):
         Above zero is as below: the system goes on sending what is buffered in the background. The close never
         waits for that, as close(2) would, because it would hold up all connections of the loop; to learn
         whether a peer has got everything takes an answer from it.
+
+        Raises:
+            TypeError: The time is no int or float.
+            ValueError: It is not a number.
         """
 
     @abc.abstractmethod

@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from operator import index
 from types import TracebackType
 from typing import Any, TypeVar
 
+from netcore._arguments import check_callback, check_function
 from netcore._futures import disown
 from netcore._platform import usable_cpus
 from netcore.worker.errors import WorkerPoolFullError
@@ -41,19 +43,21 @@ class WorkerPool:
             more than half as many are left.
 
     Raises:
+        TypeError: A number is not whole.
         ValueError: A number is too small.
     """
 
     def __init__(
         self, max_workers: int | None = None, max_pending: int = 1024, max_pending_per_connection: int = 32
     ) -> None:
+        max_pending, max_pending_per_connection = index(max_pending), index(max_pending_per_connection)
         if max_pending < 0:
             raise ValueError(f"max_pending is {max_pending}: it must be zero or above")
         if max_pending_per_connection < 1:
             raise ValueError(
                 f"max_pending_per_connection is {max_pending_per_connection}: it must be above zero"
             )
-        workers = min(32, len(usable_cpus()) + 4) if max_workers is None else max_workers
+        workers = min(32, len(usable_cpus()) + 4) if max_workers is None else index(max_workers)
         if workers < 1:
             raise ValueError(f"max_workers is {max_workers}: it must be above zero")
         self._threads = Threads(workers, "netcore-worker")
@@ -93,9 +97,11 @@ class WorkerPool:
             until its turn has come.
 
         Raises:
+            TypeError: The function cannot be called.
             WorkerPoolFullError: As many jobs as may wait are waiting.
             RuntimeError: The pool has been shut down, or it has no thread and cannot start one.
         """
+        check_function(function)
         future: Future[_T] = Future()
         with self._lock:
             self._check_open()
@@ -135,11 +141,16 @@ class WorkerPool:
                 comes as the cause of a ``RuntimeError``.
 
         Raises:
+            TypeError: The function or ``then`` cannot be called, or that is no connection.
             WorkerPoolFullError: The pool is full, and the connection carries datagrams, whose sender
                 cannot be slowed down.
             RuntimeError: The pool has been shut down, or it has no thread and cannot start one.
         """
         job = Job(function, args, then)
+        if not callable(getattr(conn, "async_writev", None)):
+            raise TypeError(f"run_for needs a connection, not {conn!r}")
+        check_function(function)
+        check_callback(then)
         with self._lock:
             self._check_open()
             full = self._full

@@ -149,6 +149,11 @@ class Listing:
         return [memoryview(joined)] if joined else []
 
 
+class Lax(RingBuffer):
+    def read(self, n: int = -1) -> bytes:
+        return super().read(int(n))
+
+
 class Refusing(RingBuffer):
     """Raises BufferError while views may be alive, but has lost its bytes by then."""
 
@@ -175,6 +180,7 @@ class Refusing(RingBuffer):
         (Impatient, r"read_from\(\) does not read a file with short reads to its end."),
         (Clingy, r"after release\(\)."),
         (Reusing, "the bytes under a live view changed in step"),
+        (Lax, r"read\(2\.0\) does not raise TypeError\."),
         (Refusing, "after a BufferError"),
         (Listing, "changing a bytearray after it was written changes what is buffered."),
         (object, 'while checking "starts empty", the buffer raised AttributeError'),

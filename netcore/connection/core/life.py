@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from netcore._arguments import check_callback
 from netcore._durations import seconds as checked_seconds
 from netcore.address import Address
 from netcore.connection.core.callbacks import notify, react, run
@@ -137,6 +138,7 @@ class Connection(Identity):
 
     def close(self, callback: Callback | None = None) -> None:
         """See ``Conn.close``."""
+        check_callback(callback)
         if self._host.in_loop() and not self._posted:
             self._close(callback)
         else:
@@ -148,16 +150,19 @@ class Connection(Identity):
 
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """See ``Conn.async_write``."""
+        check_callback(callback)
         owned = data if type(data) is bytes else bytes(memoryview(data))
         self._post(self._write_now, (owned,), callback)
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``."""
+        check_callback(callback)
         owned = tuple(data if type(data) is bytes else bytes(memoryview(data)) for data in chunks)
         self._post(self._write_now, owned, callback)
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
+        check_callback(callback)
         self._host.post(self._wake_now, callback)
 
     def set_deadline(self, seconds: float | None) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
+from netcore._arguments import check_callback
 from netcore.address import Address
 from netcore.connection.core import Host, Served, checking, next_id, notify, run
-from netcore.connection.datagram.outbox import OVERHEAD, DatagramOutbox, owned
+from netcore.connection.datagram.outbox import OVERHEAD, DatagramOutbox, owned, read_whole
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason
@@ -204,7 +205,7 @@ class DatagramConn(DatagramReading):
 
     def read_from(self, file: BinaryIO) -> int:
         """See ``Conn.read_from``: what the file has makes one datagram."""
-        return self.write(file.read())
+        return read_whole(file, self.write)
 
     def send_to(self, data: Buffer, address: Address) -> int:
         """See ``Conn.send_to``. An error reaches ``on_error`` with a connection to that address."""
@@ -228,18 +229,22 @@ class DatagramConn(DatagramReading):
 
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """See ``Conn.async_write``."""
+        check_callback(callback)
         self._post(self._write_now, (owned(data),), callback)
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``; the pieces make one datagram."""
+        check_callback(callback)
         self._post(self._write_now, tuple(map(owned, chunks)), callback)
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
+        check_callback(callback)
         self._post(self._wake_now, callback)
 
     def close(self, callback: Callback | None = None) -> None:
         """See ``Conn.close``: ends this connection, not the server's socket. What is written is sent."""
+        check_callback(callback)
         if self._rare is not None and self._rare.asynchronous:
             self._port.host.post(self._close_now, callback)
         else:

@@ -22,7 +22,7 @@ from netcore.connection.core import (
     react,
     run,
 )
-from netcore.connection.datagram.outbox import DatagramOutbox, owned
+from netcore.connection.datagram.outbox import DatagramOutbox, owned, read_whole
 from netcore.connection.datagram.port import too_long
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError
@@ -104,7 +104,7 @@ class DatagramConnection(DatagramReading, Connection):
 
     def read_from(self, file: BinaryIO) -> int:
         """See ``Conn.read_from``: what the file has makes one datagram."""
-        return self.write(file.read())
+        return read_whole(file, self.write)
 
     def send_to(self, data: Buffer, address: Address) -> int:
         """See ``Conn.send_to``; BSD and macOS refuse it on a connected socket (EISCONN to ``on_error``)."""

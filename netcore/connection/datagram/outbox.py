@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from netcore._arguments import check_method
 from netcore._native import error as system_error
 from netcore.connection.core import Host, Payer, Served
 from netcore.sockets import Chunk
@@ -20,7 +21,7 @@ from netcore.sockets import Chunk
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["OVERHEAD", "DatagramOutbox", "DatagramOwner", "owned"]
+__all__ = ["OVERHEAD", "DatagramOutbox", "DatagramOwner", "owned", "read_whole"]
 
 _FULL = frozenset(
     -getattr(errno, name, errno.EAGAIN) for name in ("EAGAIN", "EWOULDBLOCK", "ENOBUFS", "WSAEWOULDBLOCK")
@@ -262,3 +263,10 @@ class DatagramOutbox:
 def owned(data: Buffer) -> bytes:
     """Makes of what was written one chunk that nobody changes."""
     return data if type(data) is bytes else bytes(memoryview(data))
+
+
+def read_whole(file: BinaryIO, write: Callable[[bytes], int]) -> int:
+    """Writes what a file has, as one datagram; None makes none, as of a file that would block."""
+    check_method(file, "read")
+    data = file.read()
+    return 0 if data is None else write(data)  # type: ignore[redundant-expr]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import abc
+from operator import index
 from typing import TYPE_CHECKING, BinaryIO
 
+from netcore._arguments import ALL, check_method, taken_of
 from netcore.buffer import writable_view
 from netcore.connection.core import Host, SocketSettings
 from netcore.errors import ShortBufferError, UnsupportedOperationError
@@ -38,8 +40,10 @@ class DatagramReading(SocketSettings):
         """See ``Conn.inbound_buffered``."""
         return len(self.data)
 
-    def read(self, n: int = -1) -> bytes:
+    def read(self, n: int = ALL) -> bytes:
         """See ``Conn.read``."""
+        if n is not ALL:
+            n = index(n)
         data = self.data
         if 0 <= n < len(data):
             whole = memoryview(data)
@@ -56,8 +60,10 @@ class DatagramReading(SocketSettings):
             target[: len(data)] = data
             return len(data)
 
-    def peek(self, n: int = -1) -> memoryview:
+    def peek(self, n: int = ALL) -> memoryview:
         """See ``Conn.peek``."""
+        if n is not ALL:
+            n = index(n)
         here = len(self.data)
         if n > here:
             raise ShortBufferError(f"{n} bytes were asked for, {here} are here")
@@ -65,14 +71,16 @@ class DatagramReading(SocketSettings):
         self.loop.inbox.views.append(view)
         return view
 
-    def next(self, n: int = -1) -> memoryview:
+    def next(self, n: int = ALL) -> memoryview:
         """See ``Conn.next``."""
         view = self.peek(n)
         self.discard(len(view))
         return view
 
-    def discard(self, n: int = -1) -> int:
+    def discard(self, n: int = ALL) -> int:
         """See ``Conn.discard``."""
+        if n is not ALL:
+            n = index(n)
         here = len(self.data)
         if not 0 <= n < here:
             n = here
@@ -81,9 +89,10 @@ class DatagramReading(SocketSettings):
 
     def write_to(self, file: BinaryIO) -> int:
         """See ``Conn.write_to``."""
+        check_method(file, "write")
         total = 0
-        while self.data:
-            taken = file.write(self.data)
+        while data := self.data:
+            taken = taken_of(file.write(data), len(data))
             if not taken:  # a file that does not block, and takes nothing now
                 break
             total += self.discard(taken)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 from collections.abc import Callable
 from typing import BinaryIO
 
+from netcore._arguments import check_method, size_of
 from netcore._platform import read_at
 from netcore.connection.stream.backlog import FilePart, OpenFile
 from netcore.sockets import Chunk
 
-__all__ = ["OpenFiles", "check", "copy", "extract"]
+__all__ = ["OpenFiles", "check", "check_readable", "copy", "extract"]
 
 _PIECE = 65536
 """Bytes read at once from what is no regular file."""
@@ -60,22 +62,34 @@ class OpenFiles:
         return file
 
 
-def check(file: object, offset: int, count: int | None) -> None:
+def check(file: object, offset: object, count: object) -> tuple[int, int | None]:
     """Checks the arguments of ``Conn.sendfile``.
 
+    Returns:
+        The offset and the count as ints, no larger than any file.
+
     Raises:
-        TypeError: It is no file, or one open in text mode.
+        TypeError: It is no file, or one open in text mode; or a number is not whole.
         ValueError: A number is negative.
         io.UnsupportedOperation: It is not open for reading.
     """
-    if not hasattr(file, "read"):
-        raise TypeError(f"sendfile needs a file object, not {file!r}")
-    if isinstance(file, io.TextIOBase):
-        raise TypeError(f"sendfile needs a file opened in binary mode, not {file!r}")
-    if offset < 0 or (count is not None and count < 0):
-        raise ValueError(f"offset and count must not be negative, and they are {offset} and {count}")
+    check_readable(file)
+    numbers = _bounded(offset, "offset"), None if count is None else _bounded(count, "count")
     if not _can(file, "readable"):
         raise io.UnsupportedOperation(f"{file!r} is not readable")
+    return numbers
+
+
+def check_readable(file: object) -> None:
+    """Raises TypeError unless this is a file, or like one, that gives bytes."""
+    check_method(file, "read")
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"a file opened in binary mode is needed, not {file!r}")
+
+
+def _bounded(number: object, what: str) -> int:
+    """Returns a number of bytes; what is more than any file has is as good as the most."""
+    return min(size_of(number, what, None), sys.maxsize)
 
 
 def extract(file: BinaryIO, offset: int, count: int | None, open_files: OpenFiles) -> FilePart | bytes | None:
@@ -103,7 +117,7 @@ def extract(file: BinaryIO, offset: int, count: int | None, open_files: OpenFile
 
 def copy(file: BinaryIO, offset: int, count: int | None, write: Callable[[Chunk], int]) -> int:
     """Writes what is no regular file, a pipe or bytes in memory, which can only be read here and now."""
-    position = file.tell() if _can(file, "seekable") else None
+    position = file.tell() if hasattr(file, "tell") and _can(file, "seekable") else None
     if position is not None:
         file.seek(offset)
     elif offset:
@@ -111,9 +125,12 @@ def copy(file: BinaryIO, offset: int, count: int | None, write: Callable[[Chunk]
     total = 0
     try:
         while count is None or total < count:
-            piece = file.read(_PIECE if count is None else min(_PIECE, count - total))
+            wanted = _PIECE if count is None else min(_PIECE, count - total)
+            piece = file.read(wanted)
             if not piece:
                 break
+            if count is not None and (size := memoryview(piece).nbytes) > wanted:
+                raise ValueError(f"read({wanted}) returned {size} bytes")
             total += write(piece)
     finally:
         if position is not None:

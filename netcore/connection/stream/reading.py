@@ -8,8 +8,10 @@ there is only ever one of the two to read from.
 from __future__ import annotations
 
 import errno
+from operator import index
 from typing import TYPE_CHECKING, BinaryIO
 
+from netcore._arguments import ALL, check_method
 from netcore.buffer import ElasticRingBuffer, writable_view
 from netcore.connection.core import PAUSED, Connection, Event, State
 from netcore.errors import ShortBufferError
@@ -61,12 +63,14 @@ class ReadingHalf(Connection):
         """See ``Conn.inbound_buffered``."""
         return self._hi - self._lo if self._kept is None else self._kept.buffered
 
-    def read(self, n: int = -1) -> bytes:
+    def read(self, n: int = ALL) -> bytes:
         """See ``Conn.read``."""
+        if n is not ALL:
+            n = index(n)
         if self._kept is None:
             lo = self._lo
             hi = self._hi
-            if n >= 0 and n < hi - lo:
+            if 0 <= n < hi - lo:
                 hi = lo + n
             self._lo = hi
             return self._host.inbox.arena[lo:hi]
@@ -85,8 +89,10 @@ class ReadingHalf(Connection):
             target[: len(data)] = data
             return len(data)
 
-    def peek(self, n: int = -1) -> memoryview:
+    def peek(self, n: int = ALL) -> memoryview:
         """See ``Conn.peek``."""
+        if n is not ALL:
+            n = index(n)
         here = self.inbound_buffered
         if n > here:
             raise ShortBufferError(f"{n} bytes were asked for, {here} are here")
@@ -99,14 +105,16 @@ class ReadingHalf(Connection):
         self._host.inbox.views.append(view)
         return view
 
-    def next(self, n: int = -1) -> memoryview:
+    def next(self, n: int = ALL) -> memoryview:
         """See ``Conn.next``."""
         view = self.peek(n)
         self.discard(len(view))
         return view
 
-    def discard(self, n: int = -1) -> int:
+    def discard(self, n: int = ALL) -> int:
         """See ``Conn.discard``."""
+        if n is not ALL:
+            n = index(n)
         if self._kept is not None:
             n = self._kept.discard(n)
             self._drop_if_empty()
@@ -119,6 +127,7 @@ class ReadingHalf(Connection):
 
     def write_to(self, file: BinaryIO) -> int:
         """See ``Conn.write_to``."""
+        check_method(file, "write")
         self.keep()
         if self._kept is None:
             return 0

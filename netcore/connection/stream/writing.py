@@ -100,10 +100,10 @@ class WritingHalf(ReadingHalf):
             if size >= outbox.limit:
                 self._flush_early()
             return n
+        chunk = self._owned(data)  # first: what is no buffer, or has code of its own, changes nothing
         if self._refuses_writes():
-            return memoryview(data).nbytes
+            return len(chunk)
         self._check_thread("write")
-        chunk = self._owned(data)
         self.accept(chunk)
         outbox = self._host.outbox
         if outbox.size >= outbox.limit:
@@ -112,10 +112,12 @@ class WritingHalf(ReadingHalf):
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
         """See ``Conn.writev``."""
-        return sum(map(self.write, chunks))
+        owned = list(map(self._owned, chunks))  # all of them first: a wrong one leaves nothing of the others
+        return sum(map(self.write, owned))
 
     def read_from(self, file: BinaryIO) -> int:
         """See ``Conn.read_from``."""
+        files.check_readable(file)
         total = 0
         while piece := file.read(_FILE_PIECE):
             total += self.write(piece)
@@ -123,7 +125,7 @@ class WritingHalf(ReadingHalf):
 
     def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
         """See ``Conn.sendfile``."""
-        files.check(file, offset, count)
+        offset, count = files.check(file, offset, count)
         failed = self._refuses_writes()
         self._check_thread("sendfile")
         part = files.extract(file, offset, count, self._host.open_files)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from array import array
-from typing import TYPE_CHECKING, Final
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +268,29 @@ def _random_sequences_keep_order(buffer: ByteBuffer) -> None:
         _expect(buffer, model, when)
 
 
+class _Whole:
+    """A whole number, as other libraries have them."""
+
+    def __index__(self) -> int:
+        return 3
+
+
+def _counts_are_whole_numbers(buffer: ByteBuffer) -> None:
+    buffer.write(_TEXT)
+    odd: tuple[Any, ...] = (2.0, float("nan"), Decimal(2), "2", None)
+    for name, method in (("read", buffer.read), ("peek", buffer.peek), ("discard", buffer.discard)):
+        for count in odd:
+            try:
+                method(count)
+            except TypeError:
+                pass
+            else:
+                raise AssertionError(f"{name}({count!r}) does not raise TypeError.")
+            _expect(buffer, _TEXT, f"after {name}({count!r})")
+    whole: Any = _Whole()
+    _require(buffer.read(whole) == _TEXT[:3], "read() does not take a count that only has __index__.")
+
+
 _RULES: Final[tuple[Callable[[ByteBuffer], None], ...]] = (
     _starts_empty,
     _write_appends,
@@ -281,4 +305,5 @@ _RULES: Final[tuple[Callable[[ByteBuffer], None], ...]] = (
     _reset_and_release_empty_it,
     _random_sequences_keep_order,
     _live_views_never_change,
+    _counts_are_whole_numbers,
 )
