@@ -443,7 +443,7 @@ def test_what_is_no_socket_is_not_enrolled(serve, odd):
     engine = serve(RecordingHandler())
     with Client(RecordingHandler()) as client:
         for enroll in (engine.enroll, engine.loops[0].enroll, client.enroll):
-            with pytest.raises(TypeError, match="enroll needs a socket.socket itself"):
+            with pytest.raises(TypeError, match="enroll needs a socket"):
                 enroll(odd)
     assert engine.connection_count == 0
 
