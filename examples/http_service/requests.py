@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import httptools
 
 __all__ = ["Continue", "Limits", "Refusal", "Request", "RequestReader"]
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?", re.ASCII)
+"""What a Host may be: uri-host [ ":" port ] (RFC 9110, 7.2; RFC 3986, 3.2.2), or nothing."""
 
 _FRAMING_PER_BYTE = 16
 """Bytes of chunk headers allowed for each byte of a body; chunks of one byte need five."""
@@ -119,10 +123,10 @@ class RequestReader:
         self._target = b""
         self._head_size = 0
         self._in_head = True
-        self._hosts = 0
+        self._hosts: list[bytes] = []
         self._expectation = b""
         self._length = 0
-        self._chunked = False
+        self._codings: list[bytes] = []  # as the body was encoded, the last one outermost
         self._body = bytearray()
 
     # What the parser calls.
@@ -143,13 +147,13 @@ class RequestReader:
             return
         name = name.lower()
         if name == b"host":
-            self._hosts += 1
+            self._hosts.append(value.strip(b" \t"))
         elif name == b"expect":
             self._expectation = value.lower()
         elif name == b"content-length":
             self._length = int(value)
         elif name == b"transfer-encoding":
-            self._chunked = True
+            self._codings += [coding.strip(b" \t").lower() for coding in value.split(b",")]
 
     def on_headers_complete(self) -> None:
         """The head is complete: what can be refused is refused before the body comes."""
@@ -158,11 +162,14 @@ class RequestReader:
         version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):
             self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-        if self._hosts > 1 or (version == "1.1" and not self._hosts):
+        if len(self._hosts) > 1 or (version == "1.1" and not self._hosts):
             self._refuse(HTTPStatus.BAD_REQUEST)  # RFC 9112, 3.2
+        if self._hosts and not _HOST.fullmatch(self._hosts[0]):
+            self._refuse(HTTPStatus.BAD_REQUEST)
+        self._check_codings(version)
         if self._length > self._limits.body:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        has_body = self._length > 0 or self._chunked
+        has_body = self._length > 0 or bool(self._codings)
         if self._parser.should_upgrade() and has_body:
             self._refuse(HTTPStatus.NOT_IMPLEMENTED)
         if self._expectation and version == "1.1":
@@ -170,6 +177,14 @@ class RequestReader:
                 self._refuse(HTTPStatus.EXPECTATION_FAILED)
             if has_body:
                 self._items.append(Continue())
+
+    def _check_codings(self, version: str) -> None:
+        """Refuses a body whose end cannot be found, and codings but chunked (RFC 9112, 6.1 and 6.3)."""
+        codings = self._codings
+        if codings and (version == "1.0" or codings.count(b"chunked") != 1 or codings[-1] != b"chunked"):
+            self._refuse(HTTPStatus.BAD_REQUEST)
+        if len(codings) > 1:
+            self._refuse(HTTPStatus.NOT_IMPLEMENTED)
 
     def on_body(self, part: bytes) -> None:
         """A part of the body."""

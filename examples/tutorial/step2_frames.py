@@ -13,7 +13,7 @@ class Commands(FrameHandler):
     """Is given lines instead of bytes."""
 
     def __init__(self) -> None:
-        super().__init__(LineCodec(max_length=1024))
+        super().__init__(LineCodec(max_length=1024, fail_fast=True))
 
     def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where."""

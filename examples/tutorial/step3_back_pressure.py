@@ -14,7 +14,7 @@ class Commands(FrameHandler):
     """Makes an answer only as fast as the peer takes it."""
 
     def __init__(self) -> None:
-        super().__init__(LineCodec(max_length=1024))
+        super().__init__(LineCodec(max_length=1024, fail_fast=True))
 
     def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where."""

@@ -18,7 +18,7 @@ class Commands(FrameHandler):
     """
 
     def __init__(self, patience: float = 30) -> None:
-        super().__init__(LineCodec(max_length=1024))
+        super().__init__(LineCodec(max_length=1024, fail_fast=True))
         self.patience = patience
 
     def on_boot(self, engine: netcore.EngineView) -> None:

@@ -21,7 +21,7 @@ class Commands(FrameHandler):
     """
 
     def __init__(self, patience: float = 30) -> None:
-        super().__init__(LineCodec(max_length=1024))
+        super().__init__(LineCodec(max_length=1024, fail_fast=True))
         self.patience = patience
         self.winding_up = False
         # Of all loops together: adding to a set, taking from it and copying it are atomic.

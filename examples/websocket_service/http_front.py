@@ -52,6 +52,7 @@ class HttpFront:
                     break
         except h11.RemoteProtocolError as error:
             if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                self._bodiless = False  # of the request before this one
                 answers.append(self._refuse(error.error_status_hint, str(error)))
             self.over = True
         return b"".join(answers)
@@ -72,8 +73,10 @@ class HttpFront:
         headers = dict(request.headers)
         if headers.get(b"upgrade", b"").lower() != b"websocket":
             return self._refuse(426, "this is a WebSocket", [("upgrade", "websocket")])
+        if request.http_version < b"1.1":  # RFC 6455, 4.1; and it need not have a Host
+            return self._refuse(400, "a WebSocket takes HTTP/1.1")
         origin, host = headers.get(b"origin"), headers.get(b"host", b"")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _authority(origin) != host.lower():
             # Browsers let any page open a WebSocket anywhere, with the user's cookies (RFC 6455, 10.2).
             return self._refuse(403, "only for the page that is served here")
         self._wish = request
@@ -98,3 +101,11 @@ class HttpFront:
         if self._bodiless:
             del events[1]
         return b"".join(self._http.send(event) or b"" for event in events)
+
+
+def _authority(origin: bytes) -> bytes | None:
+    """Returns the host and port of an origin; None for what is none, such as ``http://[x``."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # UnicodeError too
+        return None

@@ -79,9 +79,9 @@ class Membership:
         if isinstance(event, CloseConnection):
             # Also when the member has broken the rules; the event's code then tells which.
             self.over = True
-            self.leaving = True
+            told, self.leaving = self.leaving, True
             closed = self._ws.state is wsproto.connection.ConnectionState.CLOSED
-            return b"" if closed else self._ws.send(event.response())
+            return b"" if told or closed else self._ws.send(event.response())
         if self.leaving or isinstance(event, Pong):
             return b""
         if isinstance(event, Ping):

@@ -56,10 +56,11 @@ def test_the_commands(start, connect, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_line_that_is_too_long(start, connect, step: str) -> None:
+@pytest.mark.parametrize("rest", [b"\nupper never\n", b""], ids=["with an end", "without an end"])
+def test_a_line_that_is_too_long(start, connect, step: str, rest: bytes) -> None:
     peer = connect(start(f"tutorial/{step}"))
-    peer.sendall(b"x" * 2000 + b"\nupper never\n")
-    assert b"NEVER" not in receive_all(peer)
+    peer.sendall(b"x" * 2000 + rest)
+    assert b"NEVER" not in receive_all(peer)  # which returns when the server closes: at once
 
 
 @pytest.mark.parametrize("step", STEPS[1:])
