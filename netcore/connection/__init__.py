@@ -1,6 +1,7 @@
 """Connections: bytes in and out over the buffers, and an orderly life."""
 
 from netcore.connection.core import (
+    STALL,
     TRANSITIONS,
     UNWATCHED,
     Connection,
@@ -37,6 +38,7 @@ from netcore.connection.stream import (
 )
 
 __all__ = [
+    "STALL",
     "TRANSITIONS",
     "UNWATCHED",
     "CheckedDatagramConn",

@@ -30,6 +30,7 @@ class Agenda:
         logger: Where exceptions go.
         shutdown: Called when what is no ``Exception``, such as SystemExit, asks for the end.
         exiting: Told what that was, before.
+        judging: The clock of the deadlines, if they have one of their own.
 
     Attributes:
         pending: The tasks; looked at every turn, and changed by nobody else.
@@ -45,6 +46,7 @@ class Agenda:
         logger: logging.Logger,
         shutdown: Callable[[], object],
         exiting: Callable[[BaseException], object] = lambda error: None,
+        judging: Callable[[], float] | None = None,
     ) -> None:
         self._index = index
         self._clock = clock
@@ -55,7 +57,7 @@ class Agenda:
         self._exiting = exiting
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
-        self._wheel = TimingWheel(self._timers, clock)
+        self._wheel = TimingWheel(self._timers, judging or clock)
         self.pending = self._tasks.pending
         self.planned = self._timers.entries
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from netcore._complaints import Complaints
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection import UNWATCHED, StreamConnection
+from netcore.connection import STALL, UNWATCHED, StreamConnection
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.faults import as_exception
 from netcore.eventloop.site import Site
@@ -26,8 +26,11 @@ from netcore.poll import Interest, Readiness
 __all__ = ["Arrivals", "Newcomer", "Phase"]
 
 _READ, _WRITE = int(Interest.READ), int(Interest.WRITE)
-_WRITABLE = int(Readiness.WRITABLE)
+_READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
+
+_AT_LAST = 16
+"""Receives before a phase is given up."""
 
 
 def _nothing(*args: object) -> None:
@@ -130,7 +133,7 @@ class Arrivals:
             arrival.fail(OSError(errno.ECONNABORTED, "the loop is stopping"))
         else:
             arrival.start()
-        return arrival.fail
+        return arrival.give_up
 
     def _pass(self, arrival: _Arrival) -> None:
         newcomer = arrival.newcomer
@@ -212,6 +215,8 @@ class _Arrival:
         self._unsent = b""
         self._rest = b""
         self._timer: Timer | None = None
+        self._due = 0.0
+        self._received = 0
         self._over = False
 
     def start(self) -> None:
@@ -244,6 +249,7 @@ class _Arrival:
         n = self._site.receive_aside([self.newcomer.fd])[0]
         if n > 0:
             self._rest += self._site.inbox.arena[:n]
+            self._received += n
             self._site.counters.bytes_received += n
             self._go_on()
         elif n == 0:
@@ -256,7 +262,7 @@ class _Arrival:
         while self._ahead and not self._over:
             phase = self._ahead[0]
             if self._timer is None:
-                self._timer = self._site.schedule(phase.timeout, self._too_late)
+                self._give_time(phase.timeout)
             if self._rest and not phase.done:
                 data, self._rest = self._rest, b""
                 try:
@@ -268,8 +274,9 @@ class _Arrival:
             if not phase.done:
                 self._watch()
                 return
-            self._timer.cancel()
-            self._timer = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             self._behind.append(self._ahead.popleft())
         if not self._over:
             self._over = True
@@ -307,8 +314,37 @@ class _Arrival:
             self._site.watchers.change(self.newcomer.fd, wanted)
         self.interest = wanted
 
+    def _give_time(self, seconds: float) -> None:
+        self._due = self._site.clock() + seconds
+        self._timer = self._site.schedule(seconds, self._too_late)
+
     def _too_late(self) -> None:
-        self.fail(TimeoutError(errno.ETIMEDOUT, "what has to pass before the connection opens took too long"))
+        """Fails, unless what had arrived in time brings it on: a stall of the loop is not the peer's loss."""
+        late = self._site.clock() - self._due
+        phase, received = self._ahead[0], self._take_what_is_here()
+        if self._over or not self._ahead or self._ahead[0] is not phase:
+            return
+        if received and late > STALL:
+            self._give_time(late)
+        else:
+            text = "what has to pass before the connection opens took too long"
+            self.fail(TimeoutError(errno.ETIMEDOUT, text))
+
+    def _take_what_is_here(self) -> bool:
+        """Receives what the kernel holds, up to a bound; returns whether there was something."""
+        before = self._received
+        for _ in range(_AT_LAST):
+            received = self._received
+            self.ready(_READABLE)
+            if self._over or self._received == received:
+                break
+        return self._received > before
+
+    def give_up(self, error: Exception) -> None:
+        """Ends it for somebody else's sake, whose time is over, or who stops."""
+        if isinstance(error, TimeoutError):
+            self._take_what_is_here()
+        self.fail(error)
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``."""

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 
 from netcore._native import error as system_error
 from netcore.address import Address
+from netcore.connection import STALL
 from netcore.eventloop.race import Dialled, Race
 from netcore.eventloop.site import Site
 from netcore.handler import Conn, Timer
@@ -49,6 +50,7 @@ class Dial:
         self._race = Race(site, address, self._won, self._lost)
         self._lookup: Lookup | None = None
         self._timer: Timer | None = None
+        self._due = 0.0
 
     @property
     def fds(self) -> list[int]:
@@ -65,7 +67,7 @@ class Dial:
 
     def _start(self, timeout: float | None) -> None:
         if timeout is not None:
-            self._timer = self._site.schedule(timeout, self._time_out)
+            self._give_time(timeout)
         if needs_lookup(self._address):
             self._lookup = self._site.shared.resolver.look_up(self._address, self._found)
         else:
@@ -74,6 +76,10 @@ class Dial:
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``."""
         self.fail(error)
+
+    def _give_time(self, seconds: float) -> None:
+        self._due = self._site.clock() + seconds
+        self._timer = self._site.schedule(seconds, self._time_out)
 
     def finish(self) -> None:
         """The attempt is over, and cannot fail any more by itself."""
@@ -130,6 +136,13 @@ class Dial:
         self.fail(naming(error, self._address) if isinstance(error, OSError) else error)
 
     def _time_out(self) -> None:
+        if self._race.look():
+            late = self._site.clock() - self._due
+            if not self.future.done() and late > STALL:  # something has to pass first
+                self._give_time(late)
+                return
+        if self.future.done():
+            return
         error = naming(system_error(-errno.ETIMEDOUT), self._address)
         error.__cause__ = self._race.error  # of those that have failed sooner
         self.fail(error)

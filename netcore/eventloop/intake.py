@@ -32,14 +32,18 @@ class Intake:
     Args:
         site: The loop.
         streams: Its streams by descriptor; looked at only.
+        planned: What is planned on the loop; while it is empty there are no deadlines.
 
     Attributes:
         again: Connections to receive from in the next turn without waiting for readiness.
     """
 
-    def __init__(self, site: Site, streams: dict[int, StreamConnection]) -> None:
+    def __init__(
+        self, site: Site, streams: dict[int, StreamConnection], planned: Sequence[object] = ()
+    ) -> None:
         self._site = site
         self._streams = streams
+        self._planned = planned
         self._inbox = site.inbox
         self._counters = site.counters
         self._edge_chunk = site.limits.edge_chunk
@@ -139,6 +143,8 @@ class Intake:
             if len(results) == len(fds):
                 return
             self._site.outbox.flush_early()  # it may hold views of the arena, which the next batch overwrites
+            if self._planned:
+                self._site.now()  # the callbacks of the last batch may have taken long
             fds = fds[len(results) :]
             conns = conns[len(results) :]
 
@@ -155,6 +161,16 @@ class Intake:
             self._site.outbox.flush_early()
             results.append(self._receive_alone(conn) if conn.receiving else 0)
         return results
+
+    def receive_now(self, fd: int) -> None:
+        """See ``Host.receive_now``."""
+        conn = self._streams.get(fd)
+        if conn is None:
+            return
+        self._site.outbox.flush_early()  # it may hold views of the arena
+        n = self._receive_alone(conn)
+        if n > 0 and self._edge_chunk and conn.receiving:
+            self.again[conn] = None
 
     def _receive_alone(self, conn: StreamConnection) -> int:
         """Receives once from one connection and hands it over; see ``_receive_singly``."""
@@ -195,6 +211,8 @@ class Intake:
                 deliver(self._site, conns, results)
             callbacks -= len(results)
             self._site.outbox.flush_early()
+            if self._planned:
+                self._site.now()
             for conn, n in zip(conns, results, strict=False):
                 if n == _INTERRUPTED:  # the edge is spent, and the bytes are still there
                     continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
+from netcore.connection import STALL
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.poll import Interest
@@ -31,7 +32,7 @@ class Linger:
         over: Called with this before the descriptor is closed.
     """
 
-    __slots__ = ("_began", "_idle", "_over", "_site", "_timer", "fd")
+    __slots__ = ("_began", "_due", "_idle", "_over", "_site", "_timer", "fd")
 
     def __init__(self, site: Site, fd: int, over: Callable[[Linger], object]) -> None:
         self._site = site
@@ -40,6 +41,7 @@ class Linger:
         self._idle = True
         self._began = site.clock()
         self._timer: Timer | None = None
+        self._due = 0.0
 
     def begin(self, idle: bool) -> None:
         """Sends FIN and begins to throw away what comes.
@@ -52,7 +54,7 @@ class Linger:
         site = self._site
         try:
             site.sockets.shutdown_write(self.fd)
-            self._timer = site.schedule(site.limits.linger if idle else self._patience(), self.end)
+            self._give(site.limits.linger if idle else self._patience())
             site.watchers.attend(self.fd, self, Interest.READ)
             if site.shared.gate is not None:
                 site.shared.gate.lodge(self)
@@ -93,7 +95,18 @@ class Linger:
     def _give(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._site.schedule(seconds, self.end)
+        self._due = self._site.clock() + seconds
+        self._timer = self._site.schedule(seconds, self._too_late)
+
+    def _too_late(self) -> None:
+        """Ends, unless it is this side that was late, and there is still something to throw away."""
+        late = self._site.clock() - self._due
+        n = self._site.receive_aside([self.fd])[0] if self._over is not None else 0
+        if n > 0 and (self._idle or late > STALL):
+            self._give(self._patience() if self._idle else late)
+            self._idle = False
+        else:
+            self.end()
 
     def _patience(self) -> float:
         timeout = self._site.limits.close_timeout

@@ -48,7 +48,7 @@ from netcore.eventloop.site import Site
 from netcore.eventloop.turn import Turn
 from netcore.eventloop.watchers import Watchers
 from netcore.handler import Conn, EventHandler, Metrics, Timer
-from netcore.poll import Poller
+from netcore.poll import Poller, Readiness
 from netcore.sockets import Sockets
 
 __all__ = ["Loop"]
@@ -104,7 +104,14 @@ class Loop(Site):
         self.placing = 0
         self.watchers = Watchers(poller, self.charge)
         self._agenda = Agenda(
-            index, clock, self.counters, self.inbox, self.logger, shared.shutdown, shared.exiting
+            index,
+            self.now,
+            self.counters,
+            self.inbox,
+            self.logger,
+            shared.shutdown,
+            shared.exiting,
+            self._judge,
         )
         self._hosted = Connections(self)
         self._departures = Departures(self, self._hosted)
@@ -112,7 +119,7 @@ class Loop(Site):
         self._dialer = Dialer(self, self._hosted, self._arrivals)
         self._enroller = Enroller(self, self._hosted)
         self._aftermath = Aftermath(self.outbox, self._departures, self.charge)
-        self._intake = Intake(self, self._hosted.streams)
+        self._intake = Intake(self, self._hosted.streams, self._agenda.planned)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
         self._reception = Reception(self, self._hosted, self._arrivals)
         self._listeners = Listeners(self, self)
@@ -247,6 +254,12 @@ class Loop(Site):
         self.time = self.clock()
         return self.time
 
+    def _judge(self) -> float:
+        """The time for deadlines that are about to be met, when what this turn has written is seen to."""
+        now = self.now()
+        self._turn.note_stall()
+        return now
+
     def plan(self, deadlines: Deadlines) -> None:
         """See ``Host.plan``."""
         self._agenda.watch(deadlines)
@@ -269,6 +282,13 @@ class Loop(Site):
     def charge(self, payer: Payer | None, error: BaseException) -> None:
         """See ``Host.charge``."""
         self._faults.charge(payer, error)
+
+    def receive_now(self, conn: Conn) -> None:
+        """See ``Host.receive_now``."""
+        if conn.fd in self.watchers:
+            self.watchers.tell([(conn.fd, int(Readiness.READABLE))])
+        else:
+            self._intake.receive_now(conn.fd)
 
     def settle_next_turn(self, what: Settling) -> None:
         """See ``Host.settle_next_turn``."""

@@ -103,6 +103,14 @@ class Race:
         for attempt in list(self._open.values()):
             self._site.descriptors.close([self._forget(attempt)])
 
+    def look(self) -> bool:
+        """Asks all that are connecting whether they are, since the time is over: the loop may have been late.
+
+        Returns:
+            Whether one of them was.
+        """
+        return any(self._look(attempt) for attempt in list(self._open.values()))
+
     def _go_on(self) -> None:
         """Begins the next attempt; one that fails at once is followed by the next at once."""
         if self._timer is not None:
@@ -146,23 +154,28 @@ class Race:
             self._timer = site.schedule(_STAGGER, self._go_on)
         return True
 
-    def _look(self, attempt: _Attempt) -> None:
-        """A socket is said to be writable, which is a hint: it is asked whether it is connected."""
+    def _look(self, attempt: _Attempt) -> bool:
+        """A socket is said to be writable, which is a hint: it is asked whether it is connected.
+
+        Returns:
+            Whether it is, and has won.
+        """
         if self._open.get(attempt.fd) is not attempt:
-            return
+            return False
         try:
             code = self._site.sockets.connected(attempt.fd)
             if code == 0 and self._connected(attempt):
-                return
+                return True
             if code == -errno.EINPROGRESS:
-                return
+                return False
         except Exception as error:
             self._lose(error)
-            return
+            return False
         if code:
             self._site.descriptors.close([self._forget(attempt)])
             self._note(system_error(code))
         self._go_on()
+        return False
 
     def _connected(self, attempt: _Attempt) -> bool:
         """Ends the race, unless the socket has met itself: such an attempt counts as refused.

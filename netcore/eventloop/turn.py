@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from netcore._complaints import Complaints
+from netcore.connection import STALL
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
 from netcore.eventloop.intake import Intake
@@ -45,6 +47,7 @@ class Turn:
         self._clock = site.clock
         self._wait = columns_of(site.poller)
         self.sleeping = False
+        self._began = math.inf
         self._patience = _PATIENCE
         self._complaints = Complaints(site.clock)
 
@@ -72,6 +75,7 @@ class Turn:
         self.sleeping = False
         if self._planned:
             self._site.time = self._clock()
+            self._began = self._site.time
         self._counters.turns += 1
         if self._outbox.taken:
             self._outbox.begin_turn()
@@ -85,12 +89,22 @@ class Turn:
                 self._agenda.run_timers()
             outbox = self._outbox
             if outbox.entries or outbox.producers:
+                if self._planned and self._site.time - self._began > STALL:
+                    self.note_stall()
                 outbox.flush()
             if self._aftermath.unsettled:
                 self._aftermath.settle()
         except MemoryError as error:  # for no connection in particular: those have guards of their own
             self._intake.look_everywhere()
             self._bear(error, longest)
+
+    def note_stall(self) -> None:
+        """Has the idle clocks of those who have written begin now, if what they wrote waited for others."""
+        now = self._site.time
+        if now - self._began > STALL:
+            for writer, _ in self._outbox.entries:
+                if writer.deadlines is not None:
+                    writer.deadlines.left(self._began, now)
 
     def _bear(self, error: BaseException, longest: float | None) -> None:
         """Backs off after a turn that has failed, or raises what it has if it fails for good.

@@ -54,14 +54,17 @@ class TimingWheel:
         self._slots[slot][deadlines] = None
 
     def _turn(self, slot: int) -> None:
-        now = self._clock()
         due = self._slots[slot]
-        for deadlines in list(islice(due, _PER_TURN)):
-            del due[deadlines]
-            deadlines.slot = None
-            deadlines.check(now)
-            self.plan(deadlines)
-        if due:
-            self._heap.add(self._heap.plan(slot * _TICK, self._turn, (slot,)))
-        else:
-            del self._slots[slot]
+        try:
+            for deadlines in list(islice(due, _PER_TURN)):
+                del due[deadlines]
+                deadlines.slot = None
+                try:
+                    deadlines.check(self._clock())
+                finally:
+                    self.plan(deadlines)
+        finally:
+            if due:
+                self._heap.add(self._heap.plan(slot * _TICK, self._turn, (slot,)))
+            else:
+                del self._slots[slot]

@@ -403,6 +403,10 @@ class Conn(Protocol):
     def set_deadline(self, seconds: float | None) -> None:
         """Arms ``Timeout.IDLE``: no byte either way for so long.
 
+        Before it is met the kernel is asked for bytes that the loop has not got round to, be it that a
+        callback took long or the process was stopped. While reading is paused, what has come and waits there
+        puts it off as well: the peer has not been silent.
+
         Args:
             seconds: Above zero, or infinite, which is never met; None disarms.
 

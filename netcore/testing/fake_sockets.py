@@ -6,10 +6,13 @@ import errno
 import itertools
 import socket
 from collections import defaultdict, deque
-from typing import Any, NamedTuple, overload
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn, cast, overload
 
 from netcore._platform import allocate_arena
 from netcore.address import Address
+from netcore.errors import UnsupportedOperationError
 from netcore.poll import Readiness
 from netcore.sockets import Arena, Endpoint, SocketOptions, pack_name, unpack_name
 from netcore.testing.fake_poller import FakePoller
@@ -266,6 +269,26 @@ class FakeSockets(FakeTransport):
             self._poller.clear_ready(fd, Readiness.READABLE)
         return item
 
+    @contextmanager
+    def borrow(self, fd: int) -> Iterator[socket.socket]:
+        """See ``Transport.borrow``; what is lent can be looked into with MSG_PEEK, and no more."""
+        yield cast("socket.socket", _Borrowed(self, fd))
+
+    def peek(self, fd: int) -> bytes:
+        """What the next receive of a socket will bring.
+
+        Raises:
+            BlockingIOError: Nothing.
+            OSError: It will fail.
+        """
+        items = self._letters.get(fd) or self._inbound.get(fd)
+        if not items:
+            raise BlockingIOError(errno.EAGAIN, "nothing has arrived")
+        item = items[0][0] if isinstance(items[0], tuple) else items[0]
+        if isinstance(item, int) and item:
+            raise OSError(-item, "a receive would fail")
+        return item or b""
+
     def close(self, fds: list[int]) -> None:
         """See ``Transport.close``."""
         super().close(fds)
@@ -286,3 +309,20 @@ class FakeSockets(FakeTransport):
 
 def _ephemeral(fd: int) -> Address:
     return Address("tcp", "192.0.2.1", 49152 + fd % 16384)
+
+
+class _Borrowed:
+    """The little that a fake socket can do by itself."""
+
+    def __init__(self, sockets: FakeSockets, fd: int) -> None:
+        self._sockets = sockets
+        self._fd = fd
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """See ``socket.socket.recv``; with MSG_PEEK only."""
+        if flags != socket.MSG_PEEK:
+            raise UnsupportedOperationError("a fake socket can only be looked into")
+        return self._sockets.peek(self._fd)[:size]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UnsupportedOperationError(f"a fake transport has no socket to lend, for {name}")

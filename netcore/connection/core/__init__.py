@@ -2,7 +2,7 @@
 
 from netcore.connection.core.callbacks import Served, failed, notify, react, run
 from netcore.connection.core.counters import Counters
-from netcore.connection.core.deadlines import Deadlines
+from netcore.connection.core.deadlines import STALL, Deadlines
 from netcore.connection.core.debug import checking
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired, Settling
@@ -16,6 +16,7 @@ __all__ = [
     "CONGESTED",
     "OWES_TRAFFIC",
     "PAUSED",
+    "STALL",
     "TRANSITIONS",
     "UNWATCHED",
     "Connection",

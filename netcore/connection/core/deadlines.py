@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 from netcore.handler import Timeout
 
-__all__ = ["Deadlines"]
+__all__ = ["STALL", "Deadlines"]
+
+STALL = 1 / 32
+"""Seconds by which a loop may be late; what it is more late by is not to be a peer's loss."""
 
 
 def _ignore(kind: Timeout) -> None:
@@ -20,6 +23,8 @@ class Deadlines:
     Args:
         now: The time, in seconds of the loop's clock.
         timed_out: Called with the kind of a deadline that was met.
+        ask: Called with it before, to ask the kernel for progress that the loop has not got round to: what
+            had arrived before a stall counts, be it a slow callback or a process that was stopped.
 
     Attributes:
         last_in: When bytes were last received; set by who receives them.
@@ -28,6 +33,7 @@ class Deadlines:
 
     __slots__ = (
         "_armed",
+        "_ask",
         "_last_out",
         "_periods",
         "_queued",
@@ -38,8 +44,14 @@ class Deadlines:
         "slot",
     )
 
-    def __init__(self, now: float, timed_out: Callable[[Timeout], object]) -> None:
+    def __init__(
+        self,
+        now: float,
+        timed_out: Callable[[Timeout], object],
+        ask: Callable[[Timeout], object] = _ignore,
+    ) -> None:
         self.slot: int | None = None
+        self._ask = ask
         self._timed_out = timed_out
         self._periods: dict[Timeout, float] = {}
         self._armed: dict[Timeout, float] = {}
@@ -58,7 +70,7 @@ class Deadlines:
     def disarm(self) -> None:
         """Ends all of them, and lets go of the connection: the wheel keeps this until its slot comes up."""
         self._periods.clear()
-        self._timed_out = _ignore
+        self._timed_out = self._ask = _ignore
 
     def wrote(self, size: int, now: float) -> None:
         """So many bytes go to the kernel at the end of this turn, with nothing in front of them.
@@ -71,6 +83,11 @@ class Deadlines:
             self._wrote_at = now
             self._queued = 0
         self._queued += size
+
+    def left(self, since: float, now: float) -> None:
+        """What was written since some time of this turn goes to the kernel only now: the turn was slow."""
+        if self._wrote_at >= since:
+            self._wrote_at = now
 
     def queued(self, size: int) -> None:
         """So many bytes have been written, and wait behind others."""
@@ -97,9 +114,14 @@ class Deadlines:
     def check(self, now: float) -> None:
         """Reports each deadline that is met, and gives it another period."""
         for kind in list(self._periods):
-            if kind in self._periods and self._due(kind) <= now:
+            if self._is_met(kind, now):
+                self._ask(kind)
+            if self._is_met(kind, now):
                 self._armed[kind] = now
                 self._timed_out(kind)
+
+    def _is_met(self, kind: Timeout, now: float) -> bool:
+        return kind in self._periods and self._due(kind) <= now
 
     def _due(self, kind: Timeout) -> float:
         if kind is Timeout.READ:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from netcore.handler import Callback, CloseReason, Timer
 
 __all__ = ["Ending"]
@@ -17,12 +19,13 @@ class Ending:
         sound: Whether an error of the application's began it, on a socket that is in order: the peer may be
             sending still.
         timer: What gives up on the peer.
+        due: When that is, in seconds of the loop's clock; inf where it does not matter.
         callbacks: Of ``close``, to be called after ``on_close``.
         left: Whether its loop has let go of it, to close the descriptor.
         over: Whether ``on_close`` has been called.
     """
 
-    __slots__ = ("callbacks", "error", "left", "over", "reason", "reset", "sound", "timer")
+    __slots__ = ("callbacks", "due", "error", "left", "over", "reason", "reset", "sound", "timer")
 
     def __init__(self, reason: CloseReason) -> None:
         self.reason = reason
@@ -30,4 +33,5 @@ class Ending:
         self.reset = False
         self.sound = self.left = self.over = False
         self.timer: Timer | None = None
+        self.due = math.inf
         self.callbacks: list[Callback] = []

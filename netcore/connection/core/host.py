@@ -120,6 +120,10 @@ class Host(EventLoop, Protocol):
         """Has ``what.settle()`` called at the end of the turn, after the flush."""
 
     @abc.abstractmethod
+    def receive_now(self, conn: Conn) -> None:
+        """Receives from a connection and hands over what it brings, outside of the batches of a turn."""
+
+    @abc.abstractmethod
     def settle_next_turn(self, what: Settling) -> None:
         """Has ``what.settle()`` called at the end of the next turn, which comes at once."""
 

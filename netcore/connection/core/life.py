@@ -6,19 +6,19 @@ import abc
 import errno
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from netcore._arguments import check_callback
 from netcore._durations import seconds as checked_seconds
 from netcore.address import Address
 from netcore.connection.core.callbacks import notify, react, run
-from netcore.connection.core.deadlines import Deadlines
+from netcore.connection.core.deadlines import STALL, Deadlines
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.host import UNWATCHED, Host
 from netcore.connection.core.identity import Identity, next_id
 from netcore.connection.core.state import TRANSITIONS, Event, State
-from netcore.errors import ConnectionClosedError
+from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
 
 if TYPE_CHECKING:
@@ -87,6 +87,14 @@ class Connection(Identity):
         """Drops everything unread."""
 
     @abc.abstractmethod
+    def ask_kernel(self, kind: Timeout) -> None:
+        """Receives, or offers to the kernel, what a deadline of this kind is about, before it is met."""
+
+    @abc.abstractmethod
+    def offer(self) -> None:
+        """Offers the kernel what is waiting, as if it had been reported to take more."""
+
+    @abc.abstractmethod
     def settle(self) -> None:
         """Draws the consequences of a turn; see ``Host.settle_later``."""
 
@@ -133,6 +141,12 @@ class Connection(Identity):
                 raise ConnectionClosedError(f"connection {self.id} is closed")
             with self._host.sockets.borrow(self.fd) as sock:
                 yield sock
+
+    def has_arrivals(self) -> bool:
+        """Whether the kernel holds what has come, for who does not receive; recv(2) with MSG_PEEK."""
+        with suppress(OSError, UnsupportedOperationError), self._host.sockets.borrow(self.fd) as sock:
+            return bool(sock.recv(1, socket.MSG_PEEK)) or self.network == "udp"
+        return False
 
     # What the application asks for, on any thread.
 
@@ -184,7 +198,7 @@ class Connection(Identity):
             return
         now = self._host.now()
         if self.deadlines is None:
-            self.deadlines = Deadlines(now, self._timed_out)
+            self.deadlines = Deadlines(now, self._timed_out, self.ask_kernel)
             self.deadlines.queued(self.outbound_buffered)
             self._host.settle_later(self)  # output that waits already is timed from here on
         self.deadlines.set(kind, seconds, now)
@@ -331,12 +345,32 @@ class Connection(Identity):
         """Has the peer given up on when it does not take what is buffered in time."""
         ending = self.ending
         if ending is not None and ending.timer is None:
-            ending.timer = self._host.schedule(self._host.limits.close_timeout, self.give_up)
+            self._give_time(ending, self._host.limits.close_timeout)
+
+    def _give_time(self, ending: Ending, seconds: float) -> None:
+        ending.due = self._host.now() + seconds
+        ending.timer = self._host.schedule(seconds, self.give_up)
 
     def give_up(self) -> None:
-        """Resets a connection that is closing still."""
-        if self.state is State.CLOSING:
-            self.reset(CloseReason.LOCAL, TimeoutError("the peer did not take the buffered output in time"))
+        """Resets a connection that is closing still, unless it is this side that was too slow.
+
+        What the kernel takes now it would have taken in time if the loop had not stalled. If it takes all,
+        the end is as orderly as it would have been, and if it takes some the stall is not the peer's loss.
+        """
+        ending = self.ending
+        if self.state is not State.CLOSING or ending is None:
+            return
+        late = self._host.now() - ending.due
+        before = self.outbound_buffered
+        self.offer()
+        left = self.outbound_buffered
+        if before and not left:
+            ending.timer = None  # ``settle`` is about to end it
+        elif left < before and late > STALL:
+            self._give_time(ending, late)
+        else:
+            error = TimeoutError("the peer did not take the buffered output in time")
+            self.reset(CloseReason.LOCAL, error)
 
     def ended(self) -> None:
         """Tells the handler, once, after the descriptor has been closed."""

@@ -26,7 +26,7 @@ from netcore.connection.datagram.outbox import DatagramOutbox, owned, read_whole
 from netcore.connection.datagram.port import too_long
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError
-from netcore.handler import CloseReason
+from netcore.handler import CloseReason, Timeout
 from netcore.poll import Interest
 from netcore.sockets import CONNECTED, pack_receiver
 
@@ -185,6 +185,8 @@ class DatagramConnection(DatagramReading, Connection):
     def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
         """Calls ``on_traffic`` once for each datagram; the loop's thread."""
         host = self._host
+        if self.deadlines is not None:
+            host.now()  # other callbacks of this turn may have taken long
         for i, (data, _) in enumerate(datagrams):
             if not self.receiving or self._held:
                 if not self.closed:
@@ -219,6 +221,23 @@ class DatagramConnection(DatagramReading, Connection):
         self._held.clear()
 
     # The end of a turn.
+
+    def ask_kernel(self, kind: Timeout) -> None:
+        """See ``Connection.ask_kernel``."""
+        host, deadlines = self._host, self.deadlines
+        if kind is not Timeout.WRITE:
+            if self.receiving:
+                host.receive_now(self)
+            elif self.paused and deadlines is not None and self.has_arrivals():
+                deadlines.last_in = host.now()
+        if kind is not Timeout.READ and deadlines is not None and self.outbox.buffered:
+            self.offer()
+            deadlines.flushed(self.outbox.buffered, host.now())
+
+    def offer(self) -> None:
+        """See ``Connection.offer``."""
+        self.outbox.refill()
+        self.outbox.flush_early()
 
     def settle(self) -> None:
         """See ``Connection.settle``."""

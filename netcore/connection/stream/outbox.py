@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from netcore.connection.core import Counters, Host, Payer
+from netcore.connection.core import Counters, Deadlines, Host, Payer
 from netcore.connection.stream.files import OpenFiles
 from netcore.sockets import Chunk, Transport, send_one_of
 
@@ -22,6 +22,8 @@ __all__ = ["Outbox", "Producer", "StreamHost", "Writer"]
 class Writer(Payer, Protocol):
     """Whose entry it is."""
 
+    deadlines: Deadlines | None
+    """Those of the connection."""
     wire: int
     """What its entries are sent to: its descriptor, or -1 from before that is closed."""
 
