@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("importlinter")
 
+pytestmark = pytest.mark.once
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -15,6 +15,8 @@ from netcore.poll import Interest, Poller, Readiness
 from netcore.testing import check_poller
 from netcore.testing.conformance import wires
 
+pytestmark = pytest.mark.once
+
 READ, WRITE, EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 READABLE, WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 HANGUP, ERROR = int(Readiness.HANGUP), int(Readiness.ERROR)

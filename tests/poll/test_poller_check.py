@@ -401,6 +401,7 @@ WAITED_FOR = (
 SLOW_LOOKS = pytest.mark.wine("a look takes so long that few fit into the time", run=False)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [

@@ -311,6 +311,7 @@ WAITED_FOR = (
 EPOLL = pytest.mark.poller("epoll")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [

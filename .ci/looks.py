@@ -1,0 +1,115 @@
+"""What a run of tox has found, and what a second look at it has: for the last lines of .ci/run.
+
+    looks.py failed RESULTS              the environments that failed, with commas
+    looks.py keep WORK_DIR FIRST         what tests failed in each environment, into a file
+    looks.py late FIRST SECOND           what is in one of pytest's caches of failures and not in another
+    looks.py tell RESULTS WORK_DIR FIRST     a line for each environment, and the defects
+
+RESULTS is tox's --result-json. A test that failed at first and passed at the second look is a defect of the
+test or of netcore: the kernel and the clock are shared with other programs, and a test has to bear that. Wine
+has a second look of its own (tests/wine/run), whose defects wait in a file called late.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_SUMMARY = re.compile(r"^=+ (.*(?:passed|failed|error|skipped).* in .*?) =+$", re.MULTILINE)
+
+
+def environments(results: Path) -> dict[str, dict[str, object]]:
+    """Reads what tox says of each environment that has run; those that only build packages have no result."""
+    said = json.loads(results.read_text(encoding="utf-8"))["testenvs"]
+    return {name: env for name, env in said.items() if "result" in env}
+
+
+def failing(results: Path) -> list[str]:
+    """Returns the environments that failed."""
+    return [name for name, env in environments(results).items() if not env["result"]["success"]]
+
+
+def failed_tests(work_dir: Path) -> dict[str, list[str]]:
+    """Returns the tests that failed when they last ran in each environment, as pytest's caches have them."""
+    found = {}
+    for cache in sorted(work_dir.glob("*/cache*/v/cache/lastfailed")):
+        _, _, poller = cache.parents[2].name.partition("-")
+        found[cache.parents[3].name + (poller and f", {poller}")] = failures(cache)
+    return found
+
+
+def failures(cache: Path) -> list[str]:
+    """Returns the tests in a cache of pytest's."""
+    return sorted(json.loads(cache.read_text(encoding="utf-8"))) if cache.exists() else []
+
+
+def summaries(env: dict[str, object]) -> Iterator[str]:
+    """Returns the last lines of pytest, one for each command that ran it."""
+    for command in env.get("test", ()):
+        yield from _SUMMARY.findall(command.get("output", ""))
+
+
+def defects(first: dict[str, list[str]], second: dict[str, list[str]]) -> list[str]:
+    """Returns what failed at first and no longer does."""
+    return [
+        f"{name}: {test}"
+        for name, tests in first.items()
+        for test in tests
+        if test not in second.get(name, ())
+    ]
+
+
+def told(
+    results: Path, first: dict[str, list[str]], second: dict[str, list[str]], early: list[str]
+) -> Iterator[str]:
+    """Writes the last lines: what each environment has come to at first, then the defects, if there are any.
+
+    Args:
+        results: Of the first look.
+        first: What failed then.
+        second: What fails now.
+        early: Defects that an environment has found by a second look of its own.
+    """
+    yield "+ in short"
+    for name, env in environments(results).items():
+        verdict = "ok" if env["result"]["success"] else "FAILED"
+        yield f"  {name:<10} {verdict:<7} {'; '.join(summaries(env))}".rstrip()
+    still = [f"{name}: {test}" for name, tests in second.items() for test in tests]
+    if still:
+        yield f"+ {len(still)} failed at the last look"
+        yield from (f"  FAILED {line}" for line in still)
+    late = early + defects(first, second)
+    if late:
+        yield f"+ {len(late)} passed only at the second look, each a DEFECT of the test or of netcore"
+        yield from (f"  DEFECT {line}" for line in late)
+
+
+def main() -> None:
+    """Does what the arguments say."""
+    match sys.argv[1:]:
+        case ["failed", results]:
+            print(",".join(failing(Path(results))))
+        case ["keep", work_dir, first]:
+            Path(first).write_text(json.dumps(failed_tests(Path(work_dir))), encoding="utf-8")
+        case ["late", first, second]:
+            for test in failures(Path(first)):
+                if test not in failures(Path(second)):
+                    print(test)
+        case ["tell", results, work_dir, first]:
+            before = Path(first).read_text(encoding="utf-8")
+            kept: dict[str, list[str]] = json.loads(before) if before else {}
+            early = [
+                f"{late.parent.name}: {test}"
+                for late in sorted(Path(work_dir).glob("*/late"))
+                for test in late.read_text(encoding="utf-8").splitlines()
+            ]
+            print("\n".join(told(Path(results), kept, failed_tests(Path(work_dir)), early)))
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The last lines of .ci/run: what each environment has come to, and what passed only at the second look."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.packaging
+
+
+@pytest.fixture
+def looks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("looks", REPOSITORY / ".ci" / "looks.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    def env(success: bool, *outputs: str) -> dict[str, object]:
+        return {"result": {"success": success}, "test": [{"output": output} for output in outputs]}
+
+    path = tmp_path / "results.json"
+    envs = {
+        "lint": env(True, "All checks passed!"),
+        "py310": env(False, "....F\n===== 1 failed, 4 passed in 100.10s (0:01:40) =====\n"),
+        "wine": env(True, "=== 3 passed in 9.00s ===\n", "=== 2 passed, 1 skipped in 7.00s ===\n"),
+        ".pkg-native": {},
+    }
+    path.write_text(json.dumps({"testenvs": envs}))
+    return path
+
+
+def fail(work_dir: Path, env: str, *tests: str, cache: str = "cache") -> None:
+    path = work_dir / env / cache / "v" / "cache" / "lastfailed"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dict.fromkeys(tests, True)))
+
+
+def tell(looks: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["looks.py", *map(str, arguments)])
+    looks.main()
+
+
+def test_what_passes_only_at_the_second_look_is_named_last(
+    looks: ModuleType,
+    results: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = tmp_path / "first"
+    fail(tmp_path, "py310", "tests/a.py::test_late", "tests/a.py::test_broken")
+    fail(tmp_path, "wine-windows", "tests/b.py::test_late", cache="cache-select")
+    tell(looks, monkeypatch, "failed", results)
+    assert capsys.readouterr().out == "py310\n"
+    tell(looks, monkeypatch, "keep", tmp_path, first)
+    fail(tmp_path, "py310", "tests/a.py::test_broken")
+    fail(tmp_path, "wine-windows", cache="cache-select")
+    (tmp_path / "wine-windows" / "late").write_text("tests/c.py::test_race\n")
+    tell(looks, monkeypatch, "tell", results, tmp_path, first)
+    assert capsys.readouterr().out.splitlines() == [
+        "+ in short",
+        "  lint       ok",
+        "  py310      FAILED  1 failed, 4 passed in 100.10s (0:01:40)",
+        "  wine       ok      3 passed in 9.00s; 2 passed, 1 skipped in 7.00s",
+        "+ 1 failed at the last look",
+        "  FAILED py310: tests/a.py::test_broken",
+        "+ 3 passed only at the second look, each a DEFECT of the test or of netcore",
+        "  DEFECT wine-windows: tests/c.py::test_race",
+        "  DEFECT py310: tests/a.py::test_late",
+        "  DEFECT wine-windows, select: tests/b.py::test_late",
+    ]
+
+
+def test_a_run_without_a_failure_is_short(
+    looks: ModuleType,
+    results: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = tmp_path / "first"
+    first.write_text("")
+    tell(looks, monkeypatch, "tell", results, tmp_path, first)
+    assert "DEFECT" not in capsys.readouterr().out
+
+
+def test_what_one_cache_has_and_another_has_not(
+    looks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail(tmp_path, "a", "x", "y")
+    caches = [tmp_path / env / "cache" / "v" / "cache" / "lastfailed" for env in ("a", "b")]
+    tell(looks, monkeypatch, "late", *caches)
+    assert capsys.readouterr().out == "x\ny\n"
