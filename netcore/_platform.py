@@ -24,6 +24,8 @@ __all__ = [
     "AF_UNIX",
     "BINDS_TO_GROUPS",
     "HERE",
+    "IP_PKTINFO",
+    "IP_RECVDSTADDR",
     "KEEP_ALIVE_OPTIONS",
     "KEEP_ALIVE_UNITS",
     "NO_SIGNAL",
@@ -84,6 +86,12 @@ SO_NOSIGPIPE: int | None = _option(HERE.no_sigpipe)
 
 SO_PASSRIGHTS: int | None = _option(HERE.pass_rights)
 """The option of a Unix socket that lets its peer pass descriptors (unix(7)); None where there is none."""
+
+IP_PKTINFO: int | None = _option(HERE.destinations) if HERE.destinations == "IP_PKTINFO" else None
+"""The option, and the control message, that tells where an IPv4 datagram came to (ip(7) of Linux, macOS)."""
+
+IP_RECVDSTADDR: int | None = _option(HERE.destinations) if HERE.destinations == "IP_RECVDSTADDR" else None
+"""The same where only the address is told (ip(4) of BSD)."""
 
 NO_SIGNAL: int = 0 if SO_NOSIGPIPE is not None else getattr(socket, "MSG_NOSIGNAL", 0)
 """The flag of a send that raises no SIGPIPE on a dead connection (send(2)); 0 where the option does it."""

@@ -34,6 +34,8 @@ class Platform:
             MSG_NOSIGNAL is not to be relied on; else empty.
         pass_rights: The option of a Unix socket that lets its peer pass descriptors to it; empty where
             nothing keeps a peer from that.
+        destinations: The option by which a socket learns to which address an IPv4 datagram was sent, and
+            sends from a chosen one; empty where netcore cannot ask for it.
         disconnect_resets: Whether connect(2) to AF_UNSPEC resets a TCP connection, whoever else has it open;
             elsewhere a reset comes with the last close(2).
         select_limit: How many sockets select(2) watches at most; 0 where poll(2) takes its place.
@@ -52,6 +54,7 @@ class Platform:
     bind_to_device: str = ""
     no_sigpipe: str = ""
     pass_rights: str = ""
+    destinations: str = ""
     disconnect_resets: bool = False
     select_limit: int = 0
     numbers: tuple[tuple[str, int], ...] = ()
@@ -68,8 +71,9 @@ PLATFORMS: tuple[Platform, ...] = (
         abstract_names=True,
         bind_to_device="SO_BINDTODEVICE",
         pass_rights="SO_PASSRIGHTS",  # Linux 6.16
+        destinations="IP_PKTINFO",
         disconnect_resets=True,
-        numbers=(("SO_BINDTODEVICE", 25), ("SO_PASSRIGHTS", 83)),
+        numbers=(("SO_BINDTODEVICE", 25), ("SO_PASSRIGHTS", 83), ("IP_PKTINFO", 8)),
     ),
     Platform(
         "macOS",
@@ -78,7 +82,8 @@ PLATFORMS: tuple[Platform, ...] = (
         sendfile=True,
         keep_alive=("TCP_KEEPALIVE", "TCP_KEEPINTVL", "TCP_KEEPCNT"),
         no_sigpipe="SO_NOSIGPIPE",
-        numbers=(("SO_NOSIGPIPE", 0x1022),),
+        destinations="IP_PKTINFO",
+        numbers=(("SO_NOSIGPIPE", 0x1022), ("IP_PKTINFO", 26)),
     ),
     Platform(
         "FreeBSD",
@@ -87,7 +92,8 @@ PLATFORMS: tuple[Platform, ...] = (
         reuse_port="SO_REUSEPORT_LB",  # FreeBSD 12; SO_REUSEPORT itself does not balance
         datagram_batches=True,
         sendfile=True,
-        numbers=(("SO_REUSEPORT_LB", 0x10000),),
+        destinations="IP_RECVDSTADDR",
+        numbers=(("SO_REUSEPORT_LB", 0x10000), ("IP_RECVDSTADDR", 7)),
     ),
     Platform(
         "OpenBSD",
@@ -95,14 +101,25 @@ PLATFORMS: tuple[Platform, ...] = (
         pollers=("kqueue", "select"),
         datagram_batches=True,  # OpenBSD 7.2
         keep_alive=(),
+        destinations="IP_RECVDSTADDR",
+        numbers=(("IP_RECVDSTADDR", 7),),
     ),
-    Platform("NetBSD", "netbsd", pollers=("kqueue", "select"), datagram_batches=True),
+    Platform(
+        "NetBSD",
+        "netbsd",
+        pollers=("kqueue", "select"),
+        datagram_batches=True,
+        destinations="IP_RECVDSTADDR",
+        numbers=(("IP_RECVDSTADDR", 7),),
+    ),
     Platform(
         "DragonFly",
         "dragonfly",
         pollers=("kqueue", "select"),
         reuse_port="SO_REUSEPORT",
         sendfile=True,
+        destinations="IP_RECVDSTADDR",
+        numbers=(("IP_RECVDSTADDR", 7),),
     ),
     Platform("Windows", "win32", pollers=("iocp", "select"), unix_sockets=False, select_limit=512),
 )

@@ -16,9 +16,19 @@ from netcore._platform import (
 from netcore.address import Address
 from netcore.engine.binding import endpoint_of, socket_options
 from netcore.options import Options
-from netcore.sockets import Endpoint, address_of, ip_of, naming, scope_of, survive_unreachable
+from netcore.sockets import (
+    Endpoint,
+    address_of,
+    ip_of,
+    naming,
+    scope_of,
+    survive_unreachable,
+    tell_destinations,
+)
 
 __all__ = ["BoundDatagrams", "allow_sending", "bind_datagrams", "group_of", "probe_free"]
+
+_EVERY_INTERFACE = ("0.0.0.0", "::")
 
 _Group = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -71,6 +81,8 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
             sock.setsockopt(socket.SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
         allow_sending(sock)
         socket_options(options).apply(sock)
+        if group is not None or endpoint.name[0] in _EVERY_INTERFACE:
+            tell_destinations(sock)
         if group is None:
             _bind(sock, address, endpoint)
         else:

@@ -16,12 +16,12 @@ from dataclasses import replace
 from netcore._platform import AF_UNIX, SO_ACCEPTCONN, SOCKETS_ARE_HANDLES, is_blocking
 from netcore.address import Address
 from netcore.engine.binding import Bound, socket_options
-from netcore.engine.binding_datagrams import BoundDatagrams, allow_sending
+from netcore.engine.binding_datagrams import BoundDatagrams, allow_sending, group_of
 from netcore.engine.given import GivenListener, Source
 from netcore.engine.socket_file import SocketFile
 from netcore.errors import UnsupportedOperationError
 from netcore.options import Options
-from netcore.sockets import address_of, naming, socket_of
+from netcore.sockets import address_of, naming, socket_of, tell_destinations
 
 __all__ = ["Takings"]
 
@@ -99,6 +99,8 @@ class _Taking:
         address = _listening_address(sock)
         if not is_stream:
             allow_sending(sock)
+            if address.host in _EVERY_INTERFACE or group_of(address) is not None:
+                tell_destinations(sock)
             return BoundDatagrams(sock, address, address_of(sock))
         if self._given.unlink and address.network == "unix" and not address.path.startswith("@"):
             with suppress(OSError):  # somebody has removed or moved it: then there is nothing to do

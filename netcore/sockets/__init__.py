@@ -1,6 +1,12 @@
 """Batched socket I/O, in C and in plain Python, behind one protocol."""
 
 from netcore.sockets.choice import HasRing, open_sockets
+from netcore.sockets.destinations import (
+    destination_of,
+    tell_destinations,
+    with_destination,
+    with_destination_of,
+)
 from netcore.sockets.io_uring import IoUringSockets
 from netcore.sockets.literals import ip_of, scope_of
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
@@ -31,6 +37,7 @@ __all__ = [
     "Sockets",
     "Transport",
     "address_of",
+    "destination_of",
     "duplicate",
     "guard",
     "ip_of",
@@ -47,5 +54,8 @@ __all__ = [
     "socket_of",
     "survive_unreachable",
     "take_passed",
+    "tell_destinations",
     "unpack_name",
+    "with_destination",
+    "with_destination_of",
 ]

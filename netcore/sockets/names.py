@@ -20,6 +20,9 @@ __all__ = ["CONNECTED", "address_of", "pack_name", "pack_receiver", "system_name
 
 _UNIX, _IPV4, _IPV6 = 1, 4, 6
 
+_FAMILY = 0x3F
+"""The bits of a packed name's first byte that tell the family; see ``netcore.sockets.destinations``."""
+
 CONNECTED = b"\0"
 """The packed name that is none: in sending a datagram, the peer that the socket is connected to."""
 
@@ -31,7 +34,7 @@ def unpack_name(packed: bytes, network: str = "tcp") -> Address:
         packed: The name.
         network: "tcp" or "udp", for the internet families.
     """
-    family = packed[0] if packed else 0
+    family = packed[0] & _FAMILY if packed else 0
     if family == _UNIX:
         path = packed[1:]
         if path[:1] == b"\0":
@@ -94,9 +97,10 @@ def address_of(sock: socket.socket) -> Address:
 def system_name(packed: bytes) -> tuple[str, int] | tuple[str, int, int, int] | None:
     """Makes of a packed name what the standard library's ``sendto`` takes; None for a family that is none."""
     port = int.from_bytes(packed[1:3], "big")
-    if packed[0] == _IPV4:
+    family = packed[0] & _FAMILY
+    if family == _IPV4:
         return socket.inet_ntoa(packed[3:7]), port
-    if packed[0] == _IPV6:
+    if family == _IPV6:
         host = socket.inet_ntop(socket.AF_INET6, packed[7:23])
         return host, port, 0, int.from_bytes(packed[3:7], "big")
     return None

@@ -21,8 +21,8 @@ __all__ = ["NativeDatagrams"]
 _BATCH = 256
 """Datagrams taken from one socket in one receive."""
 
-_NAME = 24
-"""Bytes that the packed name of an IPv6 peer needs, rounded up."""
+_NAME = 48
+"""Bytes that the packed name of an IPv6 peer needs with a destination behind it, rounded up."""
 
 _BY_POINTER = 8192
 """As in sending streams: from this size on a chunk goes to the kernel where it lies."""

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 
 from netcore._platform import NO_SIGNAL
+from netcore.sockets.destinations import AncillaryData, from_ancillary, tells_destinations, to_ancillary
 from netcore.sockets.names import pack_name, system_name
 from netcore.sockets.protocol import Chunk
 
@@ -14,6 +15,13 @@ __all__ = ["PureDatagrams"]
 
 _TOO_LONG = frozenset({errno.EMSGSIZE, getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE)})
 """What receiving gives on Windows for a datagram longer than the buffer; elsewhere it is cut in silence."""
+
+
+_NOT_FROM_THERE = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL})
+"""What sending gives where a source cannot be: it is nobody's any more, or there is no way from there."""
+
+_ANCILLARY = 128
+"""Bytes for what the system tells besides the payload: two control messages, and some to spare."""
 
 
 class PureDatagrams:
@@ -34,10 +42,15 @@ class PureDatagrams:
         """See ``Sockets.receive_datagrams``; recvfrom(2)."""
         sock = self._by_descriptor[fd]
         room, longest = self._room, self._longest
+        tells = tells_destinations(sock)
+        ancillary: AncillaryData = []
         received: list[tuple[bytes | None, bytes]] = []
         while len(received) < limit:
             try:
-                n, name = sock.recvfrom_into(room)
+                if tells:
+                    n, ancillary, _, name = sock.recvmsg_into([room], _ANCILLARY)
+                else:
+                    n, name = sock.recvfrom_into(room)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
@@ -48,7 +61,7 @@ class PureDatagrams:
                 received.append((None, pack_name(sock.family, None)))
             else:
                 payload = bytes(room[:n]) if n <= longest else None
-                received.append((payload, pack_name(sock.family, name)))
+                received.append((payload, from_ancillary(pack_name(sock.family, name), ancillary)))
         return received, 0
 
     def send_datagrams(self, fd: int, chunks: list[Chunk], names: list[bytes]) -> Sequence[tuple[int, int]]:
@@ -56,15 +69,26 @@ class PureDatagrams:
         sock = self._by_descriptor[fd]
         failures: list[tuple[int, int]] = []
         for i, (chunk, name) in enumerate(zip(chunks, names, strict=True)):
-            target = system_name(name)
             try:
-                if target is None:
-                    sock.send(chunk, NO_SIGNAL)
-                else:
-                    sock.sendto(chunk, NO_SIGNAL, target)
+                _send(sock, chunk, name)
             except OSError as error:
                 code = -(error.errno or errno.EIO)
                 if isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS:
                     return failures + [(j, code) for j in range(i, len(chunks))]
                 failures.append((i, code))
         return failures
+
+
+def _send(sock: socket.socket, chunk: Chunk, name: bytes) -> None:
+    target = system_name(name)
+    if target is None:
+        sock.send(chunk, NO_SIGNAL)
+    elif ancillary := to_ancillary(name):
+        try:
+            sock.sendmsg([chunk], ancillary, NO_SIGNAL, target)
+        except OSError as error:
+            if error.errno not in _NOT_FROM_THERE:
+                raise
+            sock.sendto(chunk, NO_SIGNAL, target)
+    else:
+        sock.sendto(chunk, NO_SIGNAL, target)

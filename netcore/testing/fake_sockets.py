@@ -14,7 +14,7 @@ from netcore._platform import allocate_arena
 from netcore.address import Address
 from netcore.errors import UnsupportedOperationError
 from netcore.poll import Readiness
-from netcore.sockets import Arena, Endpoint, SocketOptions, pack_name, unpack_name
+from netcore.sockets import Arena, Endpoint, SocketOptions, pack_name, unpack_name, with_destination
 from netcore.testing.fake_poller import FakePoller
 from netcore.testing.fake_transport import FakeTransport
 
@@ -141,10 +141,26 @@ class FakeSockets(FakeTransport):
         self._arrive(fd, -code)
 
     def feed_datagram(
-        self, fd: int, data: bytes | None, remote: str = "192.0.2.7", port: int = 40000
+        self,
+        fd: int,
+        data: bytes | None,
+        remote: str = "192.0.2.7",
+        port: int = 40000,
+        destination: str = "",
     ) -> None:
-        """Lets a datagram arrive; None for one that is too long."""
-        self._letters[fd].append((data, pack_name(socket.AF_INET, (remote, port))))
+        """Lets a datagram arrive; None for one that is too long.
+
+        Args:
+            fd: Where.
+            data: The payload.
+            remote: The sender's IPv4 address.
+            port: The sender's port.
+            destination: The address it was sent to, as a socket on every interface is told; empty for none.
+        """
+        name = pack_name(socket.AF_INET, (remote, port))
+        if destination:
+            name = with_destination(name, socket.inet_aton(destination))
+        self._letters[fd].append((data, name))
         self._poller.set_ready(fd, Readiness.READABLE)
 
     def fail_datagrams(self, fd: int, code: int) -> None:

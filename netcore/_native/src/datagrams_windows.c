@@ -5,6 +5,39 @@ typedef struct {
     unsigned int msg_len;
 } datagrams__message;
 
+/* To which address a datagram was sent would take WSARecvMsg, and is not asked for. */
+typedef struct {
+    char unused;
+} datagrams__control;
+
+typedef struct {
+    uint32_t scope;
+    unsigned char address[16];
+    int known;
+} datagrams__destination;
+
+static void datagrams__ask(struct msghdr *header, datagrams__control *control)
+{
+    (void)header, (void)control;
+}
+
+static void datagrams__told(struct msghdr *header, int family, datagrams__destination *destination)
+{
+    (void)header, (void)family, (void)destination;
+}
+
+static void datagrams__send_from(struct msghdr *header, datagrams__control *control, int family,
+                                 const datagrams__destination *from)
+{
+    (void)header, (void)control, (void)family, (void)from;
+}
+
+static int datagrams__forget_source(struct msghdr *header, int error)
+{
+    (void)header, (void)error;
+    return 0;
+}
+
 /* Returns how many have come; *error is what ended the batch, if something did. */
 static int datagrams__receive_batch(nc_socket socket, datagrams__message *messages, int count, int *error)
 {

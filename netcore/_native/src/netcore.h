@@ -123,7 +123,10 @@ intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length);
  * The arena has `capacity` slots of NC_DATAGRAM_SLOT bytes, and behind them as many of `cap` bytes. A
  * datagram lies in its small slot if it fits there, else in its large one.
  *
- * Names are packed as those of nc_accept, without the byte of length, one behind the other. */
+ * Names are packed as those of nc_accept, without the byte of length, one behind the other. The family may have
+ * the bit NC_NAME_KNOWN: then the address of this side that the datagram was sent to is behind the name, which is
+ * where an answer comes from (IPv4: 4 bytes; IPv6: the scope, 4 bytes, and 16), zero where there is none. */
+enum { NC_NAME_KNOWN = 0x40 };
 enum { NC_DATAGRAM_SLOT = 2112 }; /* an Ethernet frame and more; no power of two, for the cache's sake */
 
 /* Whether one system call moves several datagrams here. */

@@ -7,6 +7,10 @@
 #define NC_HAVE_EPOLL 1
 #endif
 
+#if defined(__APPLE__)
+#define __APPLE_USE_RFC_3542 1 /* IPV6_PKTINFO, which its headers hide */
+#endif
+
 #if defined(_WIN32)
 #include <winsock2.h> /* before windows.h, which would bring in an older one */
 

@@ -19,7 +19,7 @@ from netcore.connection.datagram.outbox import OVERHEAD, DatagramOutbox, owned, 
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason
-from netcore.sockets import unpack_name
+from netcore.sockets import destination_of, unpack_name, with_destination_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -51,6 +51,8 @@ class Port(Protocol):
     def borrowed(self) -> AbstractContextManager[socket.socket]:
         """See ``SocketSettings.borrowed``."""
 
+
+_EVERY_INTERFACE = ("", "0.0.0.0", "::")
 
 _making = threading.Lock()
 """Two threads that ask at the same time must get the same."""
@@ -142,8 +144,13 @@ class DatagramConn(DatagramReading):
 
     @property
     def local_address(self) -> Address:
-        """See ``Conn.local_address``; the address that the server is bound to, be it a wildcard."""
-        return self._port.local
+        """See ``Conn.local_address``; of a server on every interface the one that the datagram came to.
+
+        Answers come from there. Of a datagram that was sent to many, by broadcast, it is the interface's own;
+        where the system does not tell (see ``Platform.destinations``) it is the wildcard.
+        """
+        local = self._port.local
+        return (destination_of(self._name, local.port) or local) if local.host in _EVERY_INTERFACE else local
 
     @property
     def remote_address(self) -> Address:
@@ -211,7 +218,7 @@ class DatagramConn(DatagramReading):
         """See ``Conn.send_to``. An error reaches ``on_error`` with a connection to that address."""
         outbox = self._open_outbox()
         chunk = owned(data)
-        name = self._port.pack(address)
+        name = with_destination_of(self._port.pack(address), self._name)
         outbox.add(chunk, name, self if name == self._name else self._port.conn_to(name))
         return len(chunk)
 

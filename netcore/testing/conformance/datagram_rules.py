@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from netcore.sockets import CONNECTED, pack_name
+from netcore._platform import HERE
+from netcore.sockets import CONNECTED, destination_of, pack_name, tell_destinations
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench
 from netcore.testing.conformance.wires import PATIENCE, has_ipv6, set_buffers
@@ -177,6 +178,60 @@ def _speaks_ipv6(bench: SocketsBench) -> None:
     require(port.take(1, "send_datagrams() over IPv6:") == [b"back"], "send_datagrams() fails over IPv6.")
 
 
+def _asks_at(bench: SocketsBench, host: str, dual: bool) -> tuple[int, socket.socket]:
+    """Makes a socket under check that is bound to every interface, and a peer that asks it at one address."""
+    family = socket.AF_INET6 if dual or ":" in host else socket.AF_INET
+    near = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        near.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
+    tell_destinations(near)
+    near.bind(("", 0))
+    port = near.getsockname()[1]
+    fd = bench.adopt(near)
+    peer = bench.keep(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM))
+    peer.connect((host, port))  # so that it takes answers from there only
+    return fd, peer
+
+
+def _answers_from_where_it_was_asked(bench: SocketsBench) -> None:
+    if not HERE.destinations:
+        return
+    asked = [("127.0.0.1", False), ("127.0.0.2", False)]
+    if has_ipv6():
+        asked += [("::1", False), ("127.0.0.2", True), ("::1", True)]
+    for host, dual in asked:
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+                probe.bind((host, 0))
+        except OSError:
+            continue  # only Linux has all of 127/8
+        fd, peer = _asks_at(bench, host, dual)
+        for size in (1, 20):
+            for number in range(size):
+                peer.send(b"%d" % number)
+            bench.arrival(fd)
+            received, _ = bench.sockets.receive_datagrams(fd, 64)
+            require(len(received) == size, f"receive_datagrams() gives {len(received)} of {size} datagrams.")
+            told = {str(destination_of(name, 1)) for _, name in received}
+            where = f"[{host}]" if ":" in host else host
+            require(
+                told == {f"udp://{where}:1"},
+                f"receive_datagrams() of what was sent to {host} tells the destinations {sorted(told)}.",
+            )
+            names = [name for _, name in received]
+            failures = bench.sockets.send_datagrams(fd, [data or b"" for data, _ in received], names)
+            require(not failures, f"send_datagrams() reports {list(failures)} for answers.")
+            try:
+                answers = [peer.recv(9) for _ in range(size)]
+            except TimeoutError as error:
+                raise AssertionError(
+                    f"send_datagrams() answers what was sent to {host} from another address."
+                ) from error
+            require(
+                answers == [b"%d" % number for number in range(size)], "answers change or their order does."
+            )
+
+
 def _reports_a_refusal(bench: SocketsBench) -> None:
     port = _Port(bench, connected=True)
     port.peer.close()
@@ -201,5 +256,6 @@ DATAGRAM_RULES: Final[tuple[Callable[[SocketsBench], None], ...]] = (
     _reports_the_datagram_that_failed,
     _sends_nothing_of_no_chunks,
     _speaks_ipv6,
+    _answers_from_where_it_was_asked,
     _reports_a_refusal,
 )
