@@ -57,9 +57,9 @@ class Connections:
 
     @property
     def outbound_buffered(self) -> int:
-        """Bytes that the kernel has not taken when they were offered, and datagrams. Any thread."""
-        streams = sum(conn.backlogged for conn in list(self.streams.values()))
-        return streams + sum(conn.outbox.buffered for conn in list(self._dialled.values()))
+        """Bytes promised, or not taken by the kernel when they were offered, and datagrams. Any thread."""
+        streams = sum(conn.backlogged + conn.pledged for conn in list(self.streams.values()))
+        return streams + sum(conn.outbox.buffered + conn.pledged for conn in list(self._dialled.values()))
 
     def find(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id. Any thread."""

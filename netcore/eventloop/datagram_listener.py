@@ -103,7 +103,7 @@ class DatagramListener:
     @property
     def outbound_buffered(self) -> int:
         """Bytes written and not sent. Any thread."""
-        return self._port.outbox.buffered
+        return self._port.outbound_buffered
 
     def report_drop(self, waiting: int) -> None:
         """See ``PortOwner.report_drop``."""

@@ -66,7 +66,8 @@ class EventLoop(Protocol):
     def execute(self, function: Callable[..., object], *args: object) -> None:
         """Has a function called on the loop, soon, first in first out. Any thread.
 
-        An exception of the function is logged. On a loop that has ended nothing runs any more.
+        An exception of the function is logged. On a loop that has ended nothing runs any more. How many wait
+        is the caller's affair: nothing bounds them (``Metrics.tasks_pending`` tells).
 
         Raises:
             TypeError: The function cannot be called.
@@ -368,6 +369,10 @@ class Conn(Protocol):
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """Has data written on the loop; anything but ``bytes`` is copied first. Any thread.
 
+        It counts in ``outbound_buffered``, for the water marks and for ``Options.max_outbound`` from the
+        moment of the call. Beyond that nothing is kept, even if the loop is busy: the callback gets an error,
+        and the connection ends by ``CloseReason.OVERFLOW``; of a server's datagrams only those are dropped.
+
         Args:
             data: What to write.
             callback: ``callback(conn, error)``, with None when the data was written.
@@ -381,7 +386,10 @@ class Conn(Protocol):
 
     @abc.abstractmethod
     def wake(self, callback: Callback | None = None) -> None:
-        """Runs ``on_traffic`` on the loop although nothing has come, then the callback. Any thread."""
+        """Runs ``on_traffic`` on the loop although nothing has come, then the callback. Any thread.
+
+        Each call is a task of its own, as with ``EventLoop.execute``: how many wait is the caller's affair.
+        """
 
     @abc.abstractmethod
     def close(self, callback: Callback | None = None) -> None:

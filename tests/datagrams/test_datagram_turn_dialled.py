@@ -77,7 +77,7 @@ def test_too_much_output_ends_a_dialled_connection(world):
     made.turns()
     assert conn.close_reason is CloseReason.OVERFLOW
     assert made.handler.wait_for("on_close").detail.errno == errno.ENOBUFS
-    assert made.sockets.closed == [DIALLED]
+    assert made.sockets.resets == [DIALLED]
 
 
 def test_a_close_waits_for_the_kernel_and_gives_up_in_time(world):

@@ -9,11 +9,13 @@ from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired
 from netcore.connection.core.identity import next_id
 from netcore.connection.core.inbox import Inbox
 from netcore.connection.core.life import CONGESTED, OWES_TRAFFIC, PAUSED, Connection
+from netcore.connection.core.pledges import OVERHEAD, Pledges
 from netcore.connection.core.settings import SocketSettings
 from netcore.connection.core.state import TRANSITIONS, Event, State
 
 __all__ = [
     "CONGESTED",
+    "OVERHEAD",
     "OWES_TRAFFIC",
     "PAUSED",
     "STALL",
@@ -28,6 +30,7 @@ __all__ = [
     "Inbox",
     "Limits",
     "Payer",
+    "Pledges",
     "Retired",
     "Served",
     "Settling",

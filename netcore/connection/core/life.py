@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import errno
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from netcore.connection.core.deadlines import STALL, Deadlines
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.host import UNWATCHED, Host
 from netcore.connection.core.identity import Identity, next_id
+from netcore.connection.core.pledges import PLEDGING, Pledges
 from netcore.connection.core.state import TRANSITIONS, Event, State
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
@@ -40,7 +41,7 @@ class Connection(Identity):
         ending: Why and how it ends, once it does.
     """
 
-    __slots__ = ("_flags", "_posted", "deadlines", "ending", "interest", "state")
+    __slots__ = ("_flags", "_pledges", "_posted", "deadlines", "ending", "interest", "state")
 
     def __init__(
         self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
@@ -68,6 +69,7 @@ class Connection(Identity):
         self.deadlines: Deadlines | None = None
         # Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them.
         self._posted = 0
+        self._pledges: Pledges | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.network} {self.state.label}>"
@@ -118,6 +120,23 @@ class Connection(Identity):
         self._flags = self._flags | flag if on else self._flags & ~flag
 
     @property
+    def pledged(self) -> int:
+        """Bytes of asynchronous writes that are not carried out yet. Any thread."""
+        pledges = self._pledges
+        return 0 if pledges is None else pledges.size
+
+    @property
+    def expects_too_much(self) -> bool:
+        """Whether asynchronous writes have brought the output to the high-water mark. Any thread."""
+        pledges = self._pledges
+        return pledges is not None and pledges.reached
+
+    @property
+    @abc.abstractmethod
+    def memory_waiting(self) -> int:
+        """Bytes of memory that wait for the kernel. Any thread."""
+
+    @property
     def paused(self) -> bool:
         """See ``Conn.paused``."""
         return self._flags & PAUSED != 0
@@ -166,13 +185,13 @@ class Connection(Identity):
         """See ``Conn.async_write``."""
         check_callback(callback)
         owned = data if type(data) is bytes else bytes(memoryview(data))
-        self._post(self._write_now, (owned,), callback)
+        self._write_later((owned,), callback)
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``."""
         check_callback(callback)
         owned = tuple(data if type(data) is bytes else bytes(memoryview(data)) for data in chunks)
-        self._post(self._write_now, owned, callback)
+        self._write_later(owned, callback)
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
@@ -199,7 +218,7 @@ class Connection(Identity):
         now = self._host.now()
         if self.deadlines is None:
             self.deadlines = Deadlines(now, self._timed_out, self.ask_kernel)
-            self.deadlines.queued(self.outbound_buffered)
+            self.deadlines.queued(self.outbound_buffered - self.pledged)
             self._host.settle_later(self)  # output that waits already is timed from here on
         self.deadlines.set(kind, seconds, now)
         self._host.plan(self.deadlines)
@@ -262,7 +281,46 @@ class Connection(Identity):
             sound = self.state.receives and not self.state.drops_output
             self.end(Event.CLOSE, CloseReason.ERROR, error).sound = sound
 
-    def _write_now(self, chunks: Iterable[bytes], callback: Callback | None) -> None:
+    def _write_later(self, chunks: Sequence[bytes], callback: Callback | None) -> None:
+        size = sum(map(len, chunks))
+        if not size:
+            self._post(self._write_now, chunks, callback)
+            return
+        pledges = self._pledges or self._make_pledges()
+        limits = self._host.limits
+        first = not pledges.refused
+        if first and not pledges.promise(size, self.memory_waiting, limits.max_outbound, limits.high_water):
+            self._post(self._write_now, chunks, callback)
+        elif first or callback is not None:  # nothing follows a hole
+            self._post(self._refuse, callback)
+
+    def _make_pledges(self) -> Pledges:
+        with PLEDGING:
+            if self._pledges is None:
+                self._pledges = Pledges()
+            return self._pledges
+
+    def _refuse(self, callback: Callback | None) -> None:
+        """Ends the connection as a write beyond the maximum does."""
+        if not self.closed:
+            text = f"more than {self._host.limits.max_outbound} bytes wait for the peer"
+            self.reset(CloseReason.OVERFLOW, OSError(errno.ENOBUFS, text))
+        if callback is not None:
+            text = f"connection {self.id} is {self.state.label}, and this was not written"
+            code = errno.ENOBUFS if self.close_reason is CloseReason.OVERFLOW else errno.ENOTCONN
+            notify(self._host, self, callback, ConnectionClosedError(code, text))
+
+    def _redeem(self, chunks: Sequence[bytes]) -> None:
+        """Takes back from the account what is to be written now."""
+        size = sum(map(len, chunks))
+        if size and self._pledges is not None:
+            if self._pledges.redeem(size) and self.state.writes:
+                self._mark(CONGESTED, True)
+            if self._flags & CONGESTED:
+                self._host.settle_later(self)
+
+    def _write_now(self, chunks: Sequence[bytes], callback: Callback | None) -> None:
+        self._redeem(chunks)
         error: Exception | None = None
         try:
             self.put(chunks)
@@ -361,9 +419,9 @@ class Connection(Identity):
         if self.state is not State.CLOSING or ending is None:
             return
         late = self._host.now() - ending.due
-        before = self.outbound_buffered
+        before = self.outbound_buffered - self.pledged
         self.offer()
-        left = self.outbound_buffered
+        left = self.outbound_buffered - self.pledged
         if before and not left:
             ending.timer = None  # ``settle`` is about to end it
         elif left < before and late > STALL:

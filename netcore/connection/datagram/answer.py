@@ -6,6 +6,7 @@ come into being when somebody asks for them, and no table knows it.
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from netcore._arguments import check_callback
 from netcore.address import Address
-from netcore.connection.core import Host, Served, checking, next_id, notify, run
-from netcore.connection.datagram.outbox import OVERHEAD, DatagramOutbox, owned, read_whole
+from netcore.connection.core import OVERHEAD, Host, Pledges, Served, checking, next_id, notify, run
+from netcore.connection.datagram.outbox import DatagramOutbox, owned, read_whole
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason
@@ -35,12 +36,21 @@ class Port(Protocol):
         fd: The descriptor.
         local: Where it is bound.
         outbox: What has been written to it.
+        pledges: What asynchronous writes are to write to it.
     """
 
     host: Host
     fd: int
     local: Address
     outbox: DatagramOutbox
+    pledges: Pledges
+
+    @property
+    def outbound_buffered(self) -> int:
+        """Bytes that have been written, or are promised to be, and have not been sent. Any thread."""
+
+    def overflowed(self, waiting: int) -> None:
+        """A datagram was dropped since so many bytes are waiting already."""
 
     def pack(self, address: Address | str) -> bytes:
         """Packs where a datagram is to go; see ``pack_receiver``."""
@@ -179,13 +189,13 @@ class DatagramConn(DatagramReading):
     @property
     def outbound_buffered(self) -> int:
         """See ``Conn.outbound_buffered``; of all that goes through this socket."""
-        return self._port.outbox.buffered
+        return self._port.outbound_buffered
 
     @property
     def writable(self) -> bool:
         """See ``Conn.writable``; of the socket, while this is open. No ``on_writable`` tells of a change."""
         outbox = self._outbox
-        return outbox is not None and outbox.writable
+        return outbox is not None and outbox.writable and not self._port.pledges.reached
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram to the sender, even if it is empty."""
@@ -237,12 +247,12 @@ class DatagramConn(DatagramReading):
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """See ``Conn.async_write``."""
         check_callback(callback)
-        self._post(self._write_now, (owned(data),), callback)
+        self._write_later((owned(data),), callback)
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``; the pieces make one datagram."""
         check_callback(callback)
-        self._post(self._write_now, tuple(map(owned, chunks)), callback)
+        self._write_later(tuple(map(owned, chunks)), callback)
 
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
@@ -276,7 +286,34 @@ class DatagramConn(DatagramReading):
         if callback is not None:
             self._port.host.post(notify, self._port.host, self, callback, None)
 
+    def _write_later(self, chunks: tuple[bytes, ...], callback: Callback | None) -> None:
+        if not chunks:
+            self._post(self._write_now, chunks, callback)
+            return
+        port, limits = self._port, self._port.host.limits
+        pledges, outbox = port.pledges, port.outbox
+        size = sum(map(len, chunks))
+        waiting = outbox.waiting + OVERHEAD * pledges.calls
+        refused = pledges.promise(size, waiting, limits.max_outbound, limits.high_water)
+        if not refused:
+            self._post(self._write_now, chunks, callback)
+        elif callback is not None or refused == 1:  # one task reports all drops until then
+            self._post(self._drop, callback)
+
+    def _drop(self, callback: Callback | None) -> None:
+        port = self._port
+        for _ in range(port.pledges.take_refused()):
+            port.overflowed(port.outbound_buffered)
+        if callback is not None:
+            most = port.host.limits.max_outbound
+            error: Exception = OSError(errno.ENOBUFS, f"more than {most} bytes wait to be sent")
+            if self.closed:
+                error = ConnectionClosedError(f"datagram connection to {self.remote_address} is closed")
+            notify(port.host, self, callback, error)
+
     def _write_now(self, chunks: tuple[bytes, ...], callback: Callback | None) -> None:
+        if chunks:
+            self._port.pledges.redeem(sum(map(len, chunks)))
         error: Exception | None = None
         try:
             DatagramConn.writev(self, chunks)  # not that of a class that checks the thread

@@ -85,12 +85,19 @@ class DatagramConnection(DatagramReading, Connection):
     @property
     def outbound_buffered(self) -> int:
         """See ``Conn.outbound_buffered``."""
-        return self.outbox.buffered
+        return self.outbox.buffered + self.pledged
+
+    @property
+    def memory_waiting(self) -> int:
+        """See ``Connection.memory_waiting``."""
+        return self.outbox.waiting
 
     @property
     def writable(self) -> bool:
         """See ``Conn.writable``."""
-        return not self._flags & CONGESTED and self.outbox.writable and self.state.writes
+        if self._flags & CONGESTED or self.expects_too_much:
+            return False
+        return self.outbox.writable and self.state.writes
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram, even if it is empty."""
@@ -255,7 +262,8 @@ class DatagramConnection(DatagramReading, Connection):
         if self.state is State.CLOSING:
             self.await_flush()
         self._watch()
-        if self._flags & CONGESTED and not self.outbox.congested:
+        low = self._host.limits.low_water
+        if self._flags & CONGESTED and not self.outbox.congested and self.pledged <= low:
             if self.outbox.has_had_share:
                 self._host.settle_next_turn(self)
                 return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from netcore._arguments import check_method
 from netcore._native import error as system_error
-from netcore.connection.core import Host, Payer, Served
+from netcore.connection.core import OVERHEAD, Host, Payer, Served
 from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ _LIMIT = 262144
 
 _PER_REFILL = 256
 """Datagrams of the backlog that are tried in one turn."""
-
-OVERHEAD = 64
-"""Bytes that a datagram costs beside its own: very many may be empty."""
 
 _SHARE = 4096
 """Datagrams that may be written in one turn before the outbox is not writable, be they empty."""

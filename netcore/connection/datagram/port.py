@@ -10,7 +10,7 @@ from typing import Protocol
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import Host, Payer, Served, failed, react, run
+from netcore.connection.core import Host, Payer, Pledges, Served, failed, react, run
 from netcore.connection.datagram.answer import DatagramConn
 from netcore.connection.datagram.outbox import DatagramOutbox
 from netcore.errors import ConnectionClosedError
@@ -38,6 +38,7 @@ class DatagramPort:
         family: AF_INET or AF_INET6.
         local: Where it is bound, with network "udp".
         outbox: What has been written to it.
+        pledges: What asynchronous writes are to write to it.
         conn_class: What its datagrams come with.
     """
 
@@ -57,6 +58,12 @@ class DatagramPort:
         self._owner = owner
         self.conn_class = conn_class
         self.outbox = DatagramOutbox(host, fd, self)
+        self.pledges = Pledges()
+
+    @property
+    def outbound_buffered(self) -> int:
+        """See ``Port.outbound_buffered``."""
+        return self.outbox.buffered + self.pledges.size
 
     @property
     def receiving(self) -> bool:

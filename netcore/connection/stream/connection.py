@@ -243,7 +243,7 @@ class StreamConnection(FilteredHalves):
         elif self.state is State.FAILED:
             self._host.receive_again(self)
         self._watch()
-        if self.congested and self.backlogged <= self._host.limits.low_water:
+        if self.congested and self.backlogged + self.pledged <= self._host.limits.low_water:
             if self._host.outbox.has_had_share(self):
                 self._host.settle_next_turn(self)
                 return

@@ -71,13 +71,18 @@ class WritingHalf(ReadingHalf):
         outbox = self._host.outbox
         if len(outbox.entries) > _CROWDED and self._host.in_loop():
             outbox.flush_early()
-        return outbox.bytes_of(self) + self.backlogged
+        return outbox.bytes_of(self) + self.backlogged + self.pledged
 
     @property
     def backlogged(self) -> int:
         """Bytes that the kernel has not taken when they were offered, or that wait behind such; files too."""
         backlog = self._backlog  # asked on other threads too, for the metrics
         return 0 if backlog is None else backlog.buffered
+
+    @property
+    def memory_waiting(self) -> int:
+        """See ``Connection.memory_waiting``."""
+        return self.backlogged - self.file_bytes
 
     @property
     def congested(self) -> bool:
@@ -87,7 +92,7 @@ class WritingHalf(ReadingHalf):
     @property
     def writable(self) -> bool:
         """See ``Conn.writable``; who writes while this holds would never end on a broken connection."""
-        return not self._flags & CONGESTED and self.state.writes
+        return not self._flags & CONGESTED and self.state.writes and not self.expects_too_much
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``."""
@@ -112,8 +117,15 @@ class WritingHalf(ReadingHalf):
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
         """See ``Conn.writev``."""
-        owned = list(map(self._owned, chunks))  # all of them first: a wrong one leaves nothing of the others
-        return sum(map(self.write, owned))
+        owned: list[Chunk] = []
+        here = total = 0
+        for chunk in map(self._owned, chunks):  # all of them first: a wrong one leaves nothing of the others
+            owned.append(chunk)
+            here += len(chunk)
+            if here > self._host.limits.max_outbound:  # no more than may wait for the peer need wait here
+                total += sum(map(self.write, owned))
+                owned, here = [], 0
+        return total + sum(map(self.write, owned))
 
     def read_from(self, file: BinaryIO) -> int:
         """See ``Conn.read_from``."""
@@ -317,7 +329,7 @@ class WritingHalf(ReadingHalf):
 
     def _check_water(self) -> None:
         limits = self._host.limits
-        waiting = self.backlogged
+        waiting = self.backlogged + self.pledged
         held = waiting - self.file_bytes
         if self._backlog is not None:
             held += self._backlog.held - self._backlog.in_memory
