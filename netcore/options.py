@@ -91,7 +91,8 @@ class Options:
         max_outbound: Beyond so many bytes it is closed with ``CloseReason.OVERFLOW``.
         max_inbound: Beyond so many bytes that a stream has received and the application has not read it is
             closed with ``CloseReason.OVERFLOW``.
-        max_connections: Connections of the whole engine at once; 0 for no limit.
+        max_connections: Connections of the whole engine at once, each until its descriptor is closed; 0 for
+            no limit. One that is over, but lingers since its peer still sends, gives way to a new one.
         max_connections_policy: ``"pause"`` leaves further ones in the backlog, ``"refuse"`` resets them.
         idle_timeout: The ``set_deadline`` that each connection begins with; 0 for none.
         close_timeout: How long ``close`` waits for the peer to take what is buffered, and how long, after

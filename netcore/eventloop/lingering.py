@@ -32,7 +32,7 @@ class Linger:
         over: Called with this before the descriptor is closed.
     """
 
-    __slots__ = ("_began", "_due", "_idle", "_over", "_site", "_timer", "fd")
+    __slots__ = ("_began", "_due", "_gives_way", "_idle", "_over", "_site", "_timer", "fd")
 
     def __init__(self, site: Site, fd: int, over: Callable[[Linger], object]) -> None:
         self._site = site
@@ -40,6 +40,7 @@ class Linger:
         self._over: Callable[[Linger], object] | None = over
         self._idle = True
         self._began = site.clock()
+        self._gives_way = False
         self._timer: Timer | None = None
         self._due = 0.0
 
@@ -67,7 +68,8 @@ class Linger:
         if n > 0:
             if self._idle:
                 self._idle = False
-                self._give(self._patience())
+                if not self._gives_way:
+                    self._give(self._patience())
         elif n not in _WOULD_BLOCK:
             self.end()
 
@@ -86,6 +88,7 @@ class Linger:
         if at_once:
             self.end()
         elif self._over is not None:
+            self._gives_way = True
             self._give(max(self._began + self._site.limits.linger - self._site.clock(), 0))
 
     def fault(self, error: Exception) -> None:

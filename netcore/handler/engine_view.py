@@ -39,7 +39,7 @@ class EngineView(Protocol):
     @property
     @abc.abstractmethod
     def connection_count(self) -> int:
-        """Connections of all loops together."""
+        """Connections of all loops together; see ``EventLoop.connection_count``."""
 
     @property
     @abc.abstractmethod

@@ -48,7 +48,11 @@ class EventLoop(Protocol):
     @property
     @abc.abstractmethod
     def connection_count(self) -> int:
-        """Connections served, those included that are on their way to this loop. Any thread."""
+        """Connections served, and those accepted that are on their way to ``on_open``. Any thread.
+
+        Those still connecting do not count, nor those whose ``on_close`` is due, nor descriptors that linger
+        after it; ``Options.max_connections`` and ``Engine.drain`` count the latter, too.
+        """
 
     @abc.abstractmethod
     def connections(self) -> list[Conn]:

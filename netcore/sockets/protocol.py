@@ -2,6 +2,10 @@
 
 Sockets are named by descriptor and owned by one ``Sockets`` object, which belongs to one thread.
 Results are numbers as the kernel gives them: a count, or the negative of an errno value.
+
+What goes wrong with a socket is such a number. A method that raises nevertheless, for want of memory say, has
+done nothing of what it was asked for: the caller asks again for each socket alone, and ends those with which
+it fails once more.
 """
 
 from __future__ import annotations
@@ -111,7 +115,10 @@ class Sockets(Transport, Protocol):
         """Where ``receive`` puts its bytes; the next ``receive`` overwrites them."""
 
     def attach(self, fd: int) -> None:
-        """Takes over a non-blocking socket that came from ``accept`` or was detached elsewhere."""
+        """Takes over a non-blocking socket that came from ``accept`` or was detached elsewhere.
+
+        If it raises, the caller has ``reset`` close the descriptor all the same.
+        """
 
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """Accepts up to ``limit`` connections from a listener.

@@ -69,9 +69,8 @@ class PureSockets(PureDatagrams):
 
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""
-        sock = socket_of(fd)
+        self._sockets[fd] = sock = socket_of(fd)  # before anything can fail: ``reset`` closes it all the same
         sock.setblocking(False)
-        self._sockets[fd] = sock
 
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``."""
