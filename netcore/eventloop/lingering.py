@@ -105,7 +105,7 @@ class Linger:
         """Ends, unless it is this side that was late, and there is still something to throw away."""
         late = self._site.clock() - self._due
         n = self._site.receive_aside([self.fd])[0] if self._over is not None else 0
-        if n > 0 and (self._idle or late > STALL):
+        if n > 0 and not self._gives_way and (self._idle or late > STALL):
             self._give(self._patience() if self._idle else late)
             self._idle = False
         else:

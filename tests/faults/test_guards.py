@@ -37,7 +37,7 @@ def ended_by(site, conn, error):
     (cause,) = [
         event.detail for event in site.handler.events if event.name == "on_close" and event.conn is conn
     ]
-    gone = site.sockets.closed if conn.network == "udp" else site.sockets.resets
+    gone = site.sockets.resets + (site.sockets.closed if conn.network == "udp" else [])
     assert (conn.close_reason, conn.fd in gone) == (CloseReason.ERROR, True)
     return cause is error if isinstance(error, Exception) else cause.__cause__ is error
 
