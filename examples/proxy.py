@@ -4,6 +4,7 @@ python examples/proxy.py tcp://127.0.0.1:9000 --to tcp://127.0.0.1:8080
 """
 
 import argparse
+import errno
 import sys
 from concurrent.futures import Future
 from functools import partial
@@ -26,7 +27,13 @@ class Proxy(netcore.EventHandler):
         self._timeout = timeout
 
     def on_boot(self, engine: netcore.EngineView) -> None:
-        """Says where, since with port 0 the system has chosen."""
+        """Says where, since with port 0 the system has chosen.
+
+        Raises:
+            OSError: The target is the proxy itself, which would dial itself without an end.
+        """
+        if self._target in engine.addresses:
+            raise OSError(errno.ELOOP, f"{self._target} is the proxy itself")
         print("proxy on", *engine.addresses, flush=True)
 
     def on_open(self, conn: netcore.Conn) -> netcore.Action | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import threading
 
 import pytest
 
+from netcore import Engine
 from netcore.testing.conformance import wires
 
 pytestmark = pytest.mark.clients
@@ -106,3 +108,13 @@ def test_a_reset_is_passed_on(start, target) -> None:
         wires.reset(far)
         with pytest.raises(ConnectionResetError):
             near.recv(1)
+
+
+@pytest.mark.unix_sockets
+def test_a_proxy_does_not_dial_itself(tmp_path) -> None:
+    from examples.proxy import Proxy
+
+    address = f"unix://{tmp_path}/proxy.sock"
+    with pytest.raises(OSError, match="is the proxy itself") as refused:
+        Engine(Proxy(address), address).start()
+    assert refused.value.errno == errno.ELOOP
