@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from netcore._locks import make_lock
 from netcore.address import Address
 from netcore.sockets.resolving import Endpoint, resolve
 
@@ -54,7 +55,7 @@ class Resolver:
     def __init__(self, threads: int = _THREADS) -> None:
         self._limit = threads
         self._running = 0
-        self._lock = threading.Lock()
+        self._lock = make_lock()  # a finalizer may end an engine, and so its lookups
         self._wanted: dict[Address, dict[Lookup, None]] = {}
         self._waiting: dict[Address, None] = {}  # those of them that no thread has begun, the oldest first
 

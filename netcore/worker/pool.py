@@ -7,7 +7,6 @@ connection, so that the peer is slowed down by TCP's own flow control.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 from netcore._arguments import check_callback, check_function
 from netcore._futures import disown
+from netcore._locks import make_lock
 from netcore._platform import usable_cpus
 from netcore.worker.errors import WorkerPoolFullError
 from netcore.worker.lane import ConnectionLike, Job, Lane, can_pause
@@ -64,7 +64,7 @@ class WorkerPool:
         self._capacity = workers + max_pending
         self._high = max_pending_per_connection
         self._low = max_pending_per_connection // 2
-        self._lock = threading.RLock()  # signal handlers and finalizers submit, too
+        self._lock = make_lock()
         self._jobs: set[Job | Future[Any]] = set()
         self._closed = False
         self._lanes: dict[int, Lane] = {}
@@ -189,7 +189,7 @@ class WorkerPool:
 
     def abandon(self) -> None:
         """Begins anew in a forked child, without what was accepted before."""
-        self._lock = threading.RLock()  # a thread that held it does not exist here
+        self._lock = make_lock()  # a thread that held it does not exist here
         self._threads.abandon()
         jobs, self._jobs = self._jobs, set()
         lanes, self._lanes = self._lanes, {}

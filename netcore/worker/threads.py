@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from netcore._locks import make_lock
+
 __all__ = ["Task", "Threads"]
 
 _IDLE = 10.0
@@ -25,8 +27,8 @@ class Threads:
     """Runs tasks, in the order in which they come, on daemon threads. Any thread.
 
     A task goes straight to a thread, or waits until one is free; one that is refused was never anywhere. A
-    signal handler or a finalizer may call while the same thread is in a call: hence a lock that can be taken
-    twice, and steps that are complete between any two calls.
+    signal handler or a finalizer may call while the same thread is in a call: hence the lock, and steps that are
+    complete between any two calls.
 
     Args:
         limit: How many threads at most.
@@ -37,7 +39,7 @@ class Threads:
         self._limit = limit
         self._name = name
         self._numbers = itertools.count()
-        self._lock = threading.RLock()
+        self._lock = make_lock()
         self._waiting: deque[Task] = deque()
         self._idle: list[_Inbox] = []
         self._threads: set[threading.Thread] = set()
@@ -91,7 +93,7 @@ class Threads:
 
     def abandon(self) -> None:
         """Begins anew in a forked child, where none of the threads exists, and what waits is the parent's."""
-        self._lock = threading.RLock()
+        self._lock = make_lock()
         self._waiting.clear()
         self._idle.clear()
         self._threads = set()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import socket
 import sys
 import threading
@@ -120,6 +122,42 @@ def test_a_black_hole_does_not_keep_from_the_next_address(monkeypatch):
             assert client.engine.metrics().dialled == 1
         for sock in filling:
             sock.close()
+
+
+@pytest.mark.posix
+def test_signal_handlers_and_finalizers_dial(serve):
+    engine = serve(RecordingHandler())
+    targets = (engine.addresses[0], f"tcp://localhost:{engine.addresses[0].port}")
+    futures = []
+
+    class Dying:
+        def __init__(self):
+            self.circle = self
+
+        def __del__(self):
+            dial()
+
+    with Client(EventHandler()) as client:
+
+        def dial(*_):
+            futures.append(client.engine.dial(targets[len(futures) % 2], timeout=60))
+
+        before = signal.signal(signal.SIGALRM, dial)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+            for i in range(100):
+                Dying()
+                dial()
+                if i % 10 == 0:
+                    gc.collect()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        gc.collect()
+        settled = wait(list(futures), 60)
+        assert not settled.not_done
+        assert {type(future.exception()) for future in settled.done} == {type(None)}
+        assert len(settled.done) > 200
 
 
 @pytest.mark.parametrize("network", ["tcp", "udp"])
