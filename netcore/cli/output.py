@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-__all__ = ["BROKEN_PIPE", "OutputError", "flush", "say"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["BROKEN_PIPE", "OutputError", "flush", "say", "survive_unread"]
 
 BROKEN_PIPE = 141
 """The exit status of what ends because nobody reads it: 128 + SIGPIPE, as a shell has it of other tools."""
@@ -52,6 +57,35 @@ def flush() -> None:
     except OSError as error:
         _give_up()
         raise OutputError(error) from error
+
+
+class _Unread(io.FileIO):
+    """A file that nobody may read: what cannot be written for that is gone."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def survive_unread() -> None:
+    """Lets standard output take everything from now on, whether or not somebody reads it.
+
+    For a server: that whoever looked at what it prints has left is no reason to stop, or to fail in
+    ``on_boot``.
+    """
+    stream = sys.stdout
+    if stream is None or stream is not sys.__stdout__ or not isinstance(stream, io.TextIOWrapper):
+        return
+    stream.flush()
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Unread(stream.fileno(), "w", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def _give_up() -> None:

@@ -6,10 +6,9 @@ import argparse
 import logging
 import os
 import sys
-from contextlib import suppress
 
 from netcore.cli.loading import load_balancer, load_handler
-from netcore.cli.output import OutputError, flush
+from netcore.cli.output import survive_unread
 from netcore.cli.usage import UsageError
 from netcore.engine import Engine, run
 from netcore.errors import NetcoreError
@@ -30,6 +29,7 @@ def serve(arguments: argparse.Namespace) -> int:
         UsageError: The handler cannot be loaded, an option or an address is wrong or not to be had.
     """
     logging.basicConfig(level=arguments.log_level.upper(), format=_FORMAT, stream=sys.stderr)
+    survive_unread()
     # The installed script has its own directory at the front of the path instead of the current one.
     sys.path.insert(0, os.getcwd())
     handler = load_handler(arguments.handler)
@@ -53,8 +53,6 @@ def serve(arguments: argparse.Namespace) -> int:
             raise  # not the arguments are at fault, but what came later: show where
         raise UsageError(_message(error)) from None
     _logger.info("stopped")
-    with suppress(OutputError):  # what the handler has printed: it has served all the same
-        flush()
     return 0
 
 

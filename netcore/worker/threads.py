@@ -27,8 +27,8 @@ class Threads:
     """Runs tasks, in the order in which they come, on daemon threads. Any thread.
 
     A task goes straight to a thread, or waits until one is free; one that is refused was never anywhere. A
-    signal handler or a finalizer may call while the same thread is in a call: hence the lock, and steps that are
-    complete between any two calls.
+    signal handler or a finalizer may call while the same thread is in a call: hence the lock, and steps that
+    are complete between any two calls.
 
     Args:
         limit: How many threads at most.

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from netcore import Address
+
 COMMAND = (sys.executable, "-m", "netcore")
 PRINTING = """
 import netcore
 
 class Printing(netcore.EventHandler):
+    def on_boot(self, engine):
+        print("here it is", flush=True)
+
     def on_traffic(self, conn):
         print("x" * 100000)
         conn.write(conn.read())
@@ -78,7 +84,11 @@ def test_without_standard_output_the_report_is_made_all_the_same(tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_server_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_server_goes_on_when_nobody_reads_what_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     (tmp_path / "app.py").write_text(PRINTING)
     reader, writer = os.pipe()
     os.close(reader)
@@ -86,7 +96,13 @@ def test_a_server_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> No
     with subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True) as process:
         os.close(writer)
         assert process.stderr is not None
-        assert "listening on" in process.stderr.readline()
+        listening = process.stderr.readline()
+        assert "listening on" in listening
+        address = Address.parse(listening.split()[-1])
+        for _ in range(3):
+            with socket.create_connection((address.host, address.port), timeout=30) as peer:
+                peer.sendall(b"hello")
+                assert peer.recv(5) == b"hello"
         process.send_signal(signal.SIGTERM)
         assert "Traceback" not in process.stderr.read()
         assert process.wait(60) == 0
