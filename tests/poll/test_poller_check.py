@@ -467,7 +467,11 @@ SLOW_LOOKS = pytest.mark.wine("a look takes so long that few fit into the time",
         pytest.param(
             WatchesFiles, r"register\(\) of a file does not raise OSError\.", marks=pytest.mark.posix
         ),
-        (RemembersTheClosed, "a descriptor that was closed before unregister.. is reported for ever."),
+        pytest.param(
+            RemembersTheClosed,
+            "a descriptor that was closed before unregister.. is reported for ever.",
+            marks=pytest.mark.posix,
+        ),
         (object, 'while checking ".*", the poller raised AttributeError'),
     ],
 )

@@ -86,10 +86,11 @@ def test_a_reset_connection_is_lent_and_closed_all_the_same(
         assert sock.type == socket.SOCK_STREAM
     with pytest.raises(OSError):
         sockets.local_address(fd)
-    assert sockets.receive([fd])[0] < 0
+    assert sockets.receive([fd])[0] <= 0
     sockets.close([fd])
 
 
+@pytest.mark.posix  # elsewhere a pair of sockets needs names
 def test_a_poller_takes_a_reset_connection(nameless: int) -> None:
     poller = open_poller()
     poller.register(nameless, 1)

@@ -208,6 +208,8 @@ def _tells_of_a_failed_datagram(bench: PollerBench) -> None:
 
 
 def _forgives_a_descriptor_closed_too_early(bench: PollerBench) -> None:
+    if SOCKETS_ARE_HANDLES:
+        return  # where select(2) fails as a whole, and a poller on it could only guess for whom
     for _ in range(3):
         wire = bench.open()
         bench.register(wire, _READ)
