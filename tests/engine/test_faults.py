@@ -199,3 +199,17 @@ def test_a_flood_of_connections_does_not_starve_those_served(serve, dial):
     handler.wait_for("on_open", 301)
     names = handler.names()
     assert names.index("on_traffic") <= 1 + 2 * 64
+
+
+def test_no_more_is_accepted_than_there_are_places(serve, dial, open_descriptors):
+    handler = RecordingHandler()
+    engine = serve(handler, max_connections=2)
+    before = len(open_descriptors())
+    clients = [dial(engine) for _ in range(6)]
+    handler.wait_for("on_open", 2)
+    engine.loops[0].execute((done := threading.Event()).set)
+    assert done.wait(30)
+    assert len(open_descriptors()) in (before + 6 + 2, before)  # where the system shows them
+    clients[0].close()
+    handler.wait_for("on_open", 3)
+    assert engine.metrics().connections == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,25 @@ def test_a_connection_that_waits_costs_no_turns(
     edge: bool,
 ) -> None:
     engine = serve(Holding(paused, owing), edge_triggered=edge)
+    sock = dial(engine)
+    sock.sendall(b"x")
+    assert turns_while(engine, lambda: event(sock)) < TURNS
+
+
+@pytest.mark.unix_sockets
+@pytest.mark.parametrize("event", [half_close, send_and_half_close, socket.socket.close])
+@pytest.mark.parametrize(
+    ("paused", "owing"), [(True, False), (False, True), (True, True)], ids=["paused", "owing", "both"]
+)
+def test_a_unix_connection_that_waits_costs_no_turns(
+    serve: Callable[..., Engine],
+    dial: Callable[..., socket.socket],
+    tmp_path: Path,
+    paused: bool,
+    owing: bool,
+    event: Callable[[socket.socket], object],
+) -> None:
+    engine = serve(Holding(paused, owing), f"unix://{tmp_path}/s")
     sock = dial(engine)
     sock.sendall(b"x")
     assert turns_while(engine, lambda: event(sock)) < TURNS
