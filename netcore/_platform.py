@@ -48,6 +48,7 @@ __all__ = [
     "pack_linger",
     "pin_thread",
     "read_at",
+    "return_freed_memory",
     "usable_cpus",
 ]
 
@@ -249,3 +250,20 @@ def keep_freed_memory() -> None:
     threshold"); with other libraries it is an allocation like any other.
     """
     bytes(1 << 20)
+
+
+def return_freed_memory() -> bool:
+    """Has the C library return what it keeps of freed memory to the kernel; malloc_trim(3) of glibc.
+
+    Other libraries have nothing of the kind, or do it by themselves. Any thread; the GIL is not held.
+
+    Returns:
+        Whether there was anything to return.
+    """
+    try:
+        import ctypes
+
+        trim = ctypes.CDLL(None).malloc_trim
+    except (ImportError, OSError, AttributeError, TypeError):  # TypeError: Windows wants a name
+        return False
+    return bool(trim(ctypes.c_size_t(0)))

@@ -45,6 +45,7 @@ from netcore.eventloop.listeners import Listeners
 from netcore.eventloop.reception import Reception
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.site import Site
+from netcore.eventloop.thrift import Thrift
 from netcore.eventloop.turn import Turn
 from netcore.eventloop.watchers import Watchers
 from netcore.handler import Conn, EventHandler, Metrics, Timer
@@ -113,6 +114,7 @@ class Loop(Site):
             shared.exiting,
             self._judge,
         )
+        self._thrift = Thrift(self.schedule)
         self._hosted = Connections(self)
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)
@@ -282,6 +284,10 @@ class Loop(Site):
     def charge(self, payer: Payer | None, error: BaseException) -> None:
         """See ``Host.charge``."""
         self._faults.charge(payer, error)
+
+    def freed(self, size: int) -> None:
+        """See ``Host.freed``."""
+        self._thrift.freed(size)
 
     def receive_now(self, conn: Conn) -> None:
         """See ``Host.receive_now``."""
@@ -502,6 +508,8 @@ class Loop(Site):
             except BaseException:
                 self.logger.critical("loop %d could not end in order", self.index, exc_info=True)
         self._thread_id = None
+        if not self._forked:
+            self._thrift.finish()
         try:
             if not self._forked:
                 self.poller.close()

@@ -120,6 +120,10 @@ class Host(EventLoop, Protocol):
         """Has ``what.settle()`` called at the end of the turn, after the flush."""
 
     @abc.abstractmethod
+    def freed(self, size: int) -> None:
+        """So many bytes of output or input were let go of, some of them after having waited long."""
+
+    @abc.abstractmethod
     def receive_now(self, conn: Conn) -> None:
         """Receives from a connection and hands over what it brings, outside of the batches of a turn."""
 

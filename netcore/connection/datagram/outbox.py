@@ -230,6 +230,7 @@ class DatagramOutbox:
     def close(self) -> None:
         """Ends writing, and drops what waits."""
         self.open = False
+        self._host.freed(self.waiting)
         self._backlog.clear()
         self.entries.clear()
         self.cost = self.waiting = 0

@@ -79,16 +79,18 @@ class Backlog:
         blocked: Whether the kernel has refused some of it, so that it will report when it takes more.
         in_memory: Bytes held here.
         in_files: Bytes that are still in files.
+        peak: The most that ``in_memory`` has been.
         allowance: Bytes of files that may be offered to the kernel before the socket is next reported
             to be writable, so that a long file leaves room for the neighbours.
     """
 
-    __slots__ = ("_behind", "_front", "allowance", "blocked", "in_files", "in_memory")
+    __slots__ = ("_behind", "_front", "allowance", "blocked", "in_files", "in_memory", "peak")
 
     def __init__(self, allowance: int = 0) -> None:
         self.blocked = False
         self.in_memory = 0
         self.in_files = 0
+        self.peak = 0
         self.allowance = allowance
         self._front = LinkedListBuffer()
         # A file, and what comes after it; there is seldom one.
@@ -130,6 +132,8 @@ class Backlog:
                 self._behind.append(last)
         n = last.write(data)
         self.in_memory += n
+        if self.in_memory > self.peak:
+            self.peak = self.in_memory
         return n
 
     def add_file(self, part: FilePart) -> None:
@@ -143,6 +147,8 @@ class Backlog:
         """Puts a chunk back in front of all; see ``LinkedListBuffer.prepend``."""
         self._front.prepend(chunk)
         self.in_memory += len(chunk)
+        if self.in_memory > self.peak:
+            self.peak = self.in_memory
 
     def pop_chunks(self, limit: int) -> list[Chunk]:
         """Removes chunks from the front, none if a file is next; see ``LinkedListBuffer.pop_chunks``."""

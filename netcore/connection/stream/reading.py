@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ReadingHalf"]
 
+_LARGE = 1 << 20
+"""Bytes of one read that are worth a word about the memory they lay in."""
+
 
 class ReadingHalf(Connection):
     """Reads from the window, or from what earlier turns have left.
@@ -75,6 +78,8 @@ class ReadingHalf(Connection):
             self._lo = hi
             return self._host.inbox.arena[lo:hi]
         data = self._kept.read(n)
+        if len(data) >= _LARGE:
+            self._host.freed(len(data))
         self._drop_if_empty()
         return data
 
@@ -199,4 +204,5 @@ class ReadingHalf(Connection):
         kept, self._kept = self._kept, None
         if kept is not None:
             self._plain = self.receiving
+            self._host.freed(kept.buffered)
             kept.release()

@@ -60,6 +60,7 @@ class WritingHalf(ReadingHalf):
         if not state.writes:
             self._straight = None
             if state.drops_output and self._backlog is not None:  # nobody will take it
+                self._host.freed(self._backlog.peak)
                 self._backlog.release()
                 self._backlog = None
 
@@ -325,6 +326,7 @@ class WritingHalf(ReadingHalf):
     def tidy(self) -> None:
         """Lets go of an empty backlog."""
         if self._backlog is not None and self._backlog.is_empty:
+            self._host.freed(self._backlog.peak)
             self._backlog = None
 
     def _check_water(self) -> None:
