@@ -230,7 +230,8 @@ class DatagramOutbox:
     def close(self) -> None:
         """Ends writing, and drops what waits."""
         self.open = False
-        self._host.freed(self.waiting)
+        if self.waiting:
+            self._host.freed(self.waiting)
         self._backlog.clear()
         self.entries.clear()
         self.cost = self.waiting = 0
