@@ -92,16 +92,21 @@ class Lifecycle:
         self._reached.add(Phase.RUNNING)
 
     def begin_stopping(self, although_starting: bool = False) -> bool:
-        """Leaves RUNNING for STOPPING; returns whether this call did.
+        """Leaves RUNNING for STOPPING.
 
         Args:
             although_starting: Do so from STARTING as well: the start has failed.
+
+        Returns:
+            Whether it is stopping now, and the loops are to be told. They take it well to be told again: an
+            earlier call may have been interrupted, by this one, before it has told them.
         """
         # Before the phase is looked at, and start() does these in the other order: one of two sees the other.
         self.stop_asked = True
-        if not (although_starting or Phase.RUNNING in self._reached) or not self._take("stop"):
+        if self._over or not (although_starting or Phase.RUNNING in self._reached):
             return False
-        self.stopping_since = time.monotonic()
+        if self.stopping_since is None:
+            self.stopping_since = time.monotonic()
         self._reached.add(Phase.STOPPING)
         return True
 

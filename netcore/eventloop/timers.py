@@ -52,16 +52,21 @@ class PlannedCall(list[Any], Timer):
 class TimerHeap:
     """Planned calls by time, equal times in the order they were planned. On the loop's thread only.
 
+    There a signal handler or a finalizer may come in between any two steps, and add a call. Nothing that was
+    seen before such a moment is relied on after it: what is taken out is looked at once more.
+
     Attributes:
         entries: The heap; the loop looks every turn whether it is empty, and nobody else touches it.
         cancelled: About how many entries are only waiting to be thrown away.
     """
 
-    __slots__ = ("_next_number", "cancelled", "entries")
+    __slots__ = ("_compacting", "_late", "_next_number", "cancelled", "entries")
 
     def __init__(self) -> None:
         self.entries: list[PlannedCall] = []
         self.cancelled = 0
+        self._compacting = False
+        self._late: list[PlannedCall] = []  # what came while the cancelled ones were thrown away
         self._next_number = itertools.count().__next__
 
     def clear(self) -> None:
@@ -86,19 +91,37 @@ class TimerHeap:
         if call[_WHEN] == math.inf:
             call.take()
             return
+        if self._compacting:
+            self._late.append(call)
+            return
         if self.cancelled > _COMPACT_FROM and 2 * self.cancelled > len(self.entries):
+            self._compact()
+        heapq.heappush(self.entries, call)
+
+    def _compact(self) -> None:
+        self._compacting = True
+        try:
             self.entries[:] = [entry for entry in self.entries if entry[_FUNCTION] is not None]
             heapq.heapify(self.entries)
             self.cancelled = 0
-        heapq.heappush(self.entries, call)
+        finally:
+            self._compacting = False
+            while self._late:
+                heapq.heappush(self.entries, self._late.pop())
 
     def next_time(self) -> float | None:
         """Returns when the first call is due, in seconds of the loop's clock; None if there is none."""
         entries = self.entries
-        while entries and entries[0][_FUNCTION] is None:
-            heapq.heappop(entries)
-            self.cancelled -= 1
-        return entries[0][_WHEN] if entries else None
+        while entries:
+            first = entries[0]
+            if first[_FUNCTION] is not None:
+                return float(first[_WHEN])
+            taken = heapq.heappop(entries)
+            if taken is first:
+                self.cancelled -= 1
+            else:  # which has come in between
+                heapq.heappush(entries, taken)
+        return None
 
     def pop_due(self, now: float, limit: int = 1 << 62) -> list[PlannedCall]:
         """Takes out the calls that are due, in order. An earlier one may still cancel a later one.
@@ -109,5 +132,9 @@ class TimerHeap:
         """
         due: list[PlannedCall] = []
         while len(due) < limit and (when := self.next_time()) is not None and when <= now:
-            due.append(heapq.heappop(self.entries))
+            call = heapq.heappop(self.entries)
+            if call[_WHEN] <= now:
+                due.append(call)
+            else:  # which has come in between
+                heapq.heappush(self.entries, call)
         return due

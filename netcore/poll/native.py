@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from functools import partial
 from itertools import repeat
 
 from netcore._durations import seconds, waitable
 from netcore._native import check, native
 from netcore.poll.columns import Columns
 from netcore.poll.protocol import Readiness
+from netcore.poll.users import CLOSED, Users
 
 __all__ = ["ADD", "CLOSED", "MODIFY", "REMOVE", "DescriptorPoller", "NativePoller"]
 
@@ -26,8 +27,6 @@ _ENDLESS = -1.0
 
 _LONG = 1e6
 """Seconds; what is shorter needs no second look."""
-
-CLOSED = "the poller is closed"
 
 
 class NativePoller:
@@ -56,8 +55,8 @@ class NativePoller:
             getattr(self._lib, f"nc_{self.name}_{function}")
             for function in ("wait", "wake", "close", "control")
         )
-        self._wake_lock = threading.RLock()  # reentrant: a signal handler may call wake in the midst of one
         self._closed = True
+        self._users = Users(partial(self._close, self._poller))
         self._open()
         self._closed = False
 
@@ -112,23 +111,23 @@ class NativePoller:
 
     def wake(self) -> None:
         """See ``Poller.wake``. Any thread."""
-        # The lock keeps the waker from being closed, and its number reused, under the call.
-        with self._wake_lock:
-            if self._closed:
+        # The waker must not be closed, and its number reused, under the call.
+        with self._users as is_open:
+            if not is_open:
                 raise ValueError(CLOSED)
             check(self._wake(self._poller))
 
     def close(self) -> None:
         """See ``Poller.close``."""
-        with self._wake_lock:
-            if not self._closed:
-                self._closed = True
-                self._close(self._poller)
+        if not self._closed:
+            self._closed = True
+            self._users.shut()
 
     def abandon(self) -> None:
         """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
-        self._wake_lock = threading.RLock()  # a thread that held it does not exist here
-        self.close()
+        if not self._closed:
+            self._closed = True
+            self._users.evict()
 
 
 class DescriptorPoller(NativePoller):

@@ -15,13 +15,15 @@ import signal
 import socket
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from netcore._durations import seconds, waitable
 from netcore._platform import NO_SIGNAL, SELECT_LIMIT, SOCKETS_ARE_HANDLES
 from netcore.poll.protocol import Interest, Readiness
+from netcore.poll.users import CLOSED, Users
 
 __all__ = ["SelectPoller"]
 
@@ -125,8 +127,8 @@ class SelectPoller:
         make_poll = getattr(select, "poll", None)
         self._scan: _PollScan | _SelectScan = _PollScan(make_poll()) if make_poll else _SelectScan()
         self._closed = False
-        self._wake_lock = threading.RLock()
-        self._waker, self._woken = socket.socketpair()
+        self._waker, self._woken = pair = socket.socketpair()
+        self._users = Users(partial(_close, pair))
         self._waker.setblocking(False)
         self._woken.setblocking(False)
         self._woken_fd = self._woken.fileno()
@@ -190,28 +192,27 @@ class SelectPoller:
 
     def wake(self) -> None:
         """See ``Poller.wake``. Any thread."""
-        # The lock keeps the waker from being closed under the write; reentrant for signal handlers.
-        with self._wake_lock:
-            self._check_open(0)
+        with self._users as is_open:
+            if not is_open:
+                raise ValueError(CLOSED)
             with suppress(BlockingIOError):  # so many are pending that the buffer is full; one is enough
                 self._waker.send(b"\0", NO_SIGNAL)
 
     def close(self) -> None:
         """See ``Poller.close``."""
-        with self._wake_lock:
-            if not self._closed:
-                self._closed = True
-                self._waker.close()
-                self._woken.close()
+        if not self._closed:
+            self._closed = True
+            self._users.shut()
 
     def abandon(self) -> None:
         """Closes this process's copies of the descriptors, in a forked child; see ``Poller``."""
-        self._wake_lock = threading.RLock()  # a thread that held it does not exist here
-        self.close()
+        if not self._closed:
+            self._closed = True
+            self._users.evict()
 
     def _check_open(self, interest: int) -> None:
         if self._closed:
-            raise ValueError("the poller is closed")
+            raise ValueError(CLOSED)
         if interest & _EDGE:
             raise ValueError("the select poller is level-triggered only: it cannot watch with EDGE")
 
@@ -221,6 +222,11 @@ class SelectPoller:
                 pass
         except BlockingIOError:
             pass
+
+
+def _close(socks: Iterable[socket.socket]) -> None:
+    for sock in socks:
+        sock.close()
 
 
 def _is_open(fd: int) -> bool:

@@ -353,7 +353,9 @@ class Connection(Identity):
 
     def advance(self, event: Event) -> None:
         """Moves on in ``TRANSITIONS`` and has the connection looked at again at the end of the turn."""
-        state = TRANSITIONS[self.state][event]
+        known = TRANSITIONS[self.state]
+        # A finalizer may close it between what has led to an event and here; that comes too late then.
+        state = known.get(event, self.state) if self.closed else known[event]
         if state is not self.state:
             self.state = state
             self.entered(state)
@@ -363,7 +365,8 @@ class Connection(Identity):
         """Begins, or hastens, the end of the connection. The first reason and the first error stay."""
         ending = self.ending
         if ending is None:
-            ending = self.ending = Ending(reason)
+            made = Ending(reason)
+            self.ending = ending = self.ending or made  # a finalizer may have begun it in between
         if ending.error is None:
             ending.error = error
         self.advance(event)

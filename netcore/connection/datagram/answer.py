@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import socket
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
 
 from netcore._arguments import check_callback
+from netcore._locks import make_lock
 from netcore.address import Address
 from netcore.connection.core import OVERHEAD, Host, Pledges, Served, checking, next_id, notify, run
 from netcore.connection.datagram.outbox import DatagramOutbox, owned, read_whole
@@ -64,8 +64,11 @@ class Port(Protocol):
 
 _EVERY_INTERFACE = ("", "0.0.0.0", "::")
 
-_making = threading.Lock()
+_making = make_lock()
 """Two threads that ask at the same time must get the same."""
+
+_made: dict[int, _Rare] = {}
+"""What is being made, by the identity of the datagram: who comes in between gets the same."""
 
 
 class _Rare:
@@ -117,8 +120,12 @@ class DatagramConn(DatagramReading):
 
     def _make_rare(self) -> _Rare:
         with _making:
-            if self._rare is None:
-                self._rare = _Rare()
+            try:
+                made = _made.setdefault(id(self), _Rare())
+                if self._rare is None:
+                    self._rare = made
+            finally:
+                _made.pop(id(self), None)
             return self._rare
 
     # Facts.
