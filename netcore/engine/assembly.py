@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from netcore._native import MISSING
 from netcore.address import Address
-from netcore.engine.choices import Choices
+from netcore.engine.choices import Choices, check_opened
 from netcore.engine.given import Source
 from netcore.engine.listening import Duplicable, listen
 from netcore.engine.picker import Picker
@@ -62,6 +63,7 @@ def assemble(shared: Shared, options: Options, choices: Choices, sources: tuple[
         while len(loops) < len(choices.cpus):
             pollers.append(choices.open_poller())
             poller = pollers[-1]
+            check_opened(poller)
             if any(poller is loop.poller for loop in loops):
                 raise OptionsError(f"option poller: it opened {poller!r} twice, and each loop needs its own")
             _check_edges(poller, options)
@@ -77,7 +79,8 @@ def assemble(shared: Shared, options: Options, choices: Choices, sources: tuple[
         for loop in loops:
             loop.close()
         for poller in pollers:
-            poller.close()
+            with suppress(Exception):  # it may be no poller
+                poller.close()
         takings.give_back()
         raise
 

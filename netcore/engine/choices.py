@@ -13,7 +13,7 @@ from netcore.lb import LoadBalancer, make_balancer
 from netcore.options import Options
 from netcore.poll import Poller, open_poller, poller_names
 
-__all__ = ["Choices", "chosen"]
+__all__ = ["Choices", "check_opened", "chosen"]
 
 _POLLER_METHODS = ("register", "modify", "unregister", "wait", "wake", "close")
 
@@ -67,8 +67,7 @@ class Choices:
         usable = usable_cpus()
         cpus = tuple(usable[i % len(usable)] if options.cpu_affinity else None for i in range(count))
         balances = count > 1 or not isinstance(options.load_balancer, str)
-        opener = _poller_opener(options.poller)
-        return cls(balancer, lambda: _checked_poller(opener()), cpus, balances)
+        return cls(balancer, _poller_opener(options.poller), cpus, balances)
 
 
 def _poller_opener(choice: object) -> Callable[[], Poller]:
@@ -88,10 +87,9 @@ def _poller_opener(choice: object) -> Callable[[], Poller]:
     return choice
 
 
-def _checked_poller(poller: Poller) -> Poller:
+def check_opened(poller: Poller) -> None:
     """Raises OptionsError if this is something else; a factory of the application's may return anything."""
     lacking = [name for name in _POLLER_METHODS if not callable(getattr(poller, name, None))]
     if lacking or isinstance(poller, type):
         what = "it is a class" if not lacking else f"it has no {', '.join(lacking)}"
         raise OptionsError(f"option poller: what it opened is {poller!r}, which is no poller: {what}")
-    return poller

@@ -43,11 +43,13 @@ def interrupting(call: Callable[[], object], nested: Callable[[], object], numbe
         return trace
 
     former = sys.gettrace()
+    gc.disable()  # or a finalizer's lines would be among them
     sys.settrace(trace)
     try:
         call()
     finally:
         sys.settrace(former)
+        gc.enable()
     return seen[0] >= number
 
 
