@@ -65,6 +65,7 @@ def failing_at(number, kind, function):
     return call
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("module", "name", "number"),
@@ -261,6 +262,7 @@ def interrupted_at(number, hosted, tmp_path):
     return engine, False
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("hosted", [False, True])
 def test_an_interrupt_at_every_line(open_descriptors, tmp_path, hosted):
     number, failed = 0, True

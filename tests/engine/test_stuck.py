@@ -86,6 +86,7 @@ def stuck():
 
 
 @pytest.mark.posix
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("how", ["sleep", "spin"])
 @pytest.mark.parametrize("callback", ["on_traffic", "on_close", "on_tick", "on_boot", "on_shutdown"])

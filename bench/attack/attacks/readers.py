@@ -149,7 +149,7 @@ def stay_half_open(port: int, count: int) -> int:
     for sock in socks:
         sock.sendall(b"all")
         sock.shutdown(socket.SHUT_WR)
-    time.sleep(4)
+    time.sleep(3)
     return len(socks)
 
 
@@ -162,6 +162,6 @@ def half_open_ends(scene: Scene) -> Figures:
     with serving("answers", close_timeout=0.5) as target, target.neighbour() as neighbour:
         attacker = scene.begin(stay_half_open, target.port, scene.size(50, 500))
         scene.await_connections(target, 10)
-        left = target.rest(staying=1, patience=3)  # they are all still there
+        left = target.rest(staying=1, patience=2.5)  # they are all still there
         scene.finish(attacker)
         return {**neighbour.figures(), **left}
