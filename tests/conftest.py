@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import gc
 import importlib.util
+import logging
 import os
 import select
 import signal
@@ -102,6 +103,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if reason:
         for item in items:
             item.add_marker(pytest.mark.skip(reason=f"NETCORE_POLLER={forced}: {reason}"))
+
+
+@pytest.fixture(autouse=True)
+def told_nothing_yet() -> None:
+    """Lets each test read complaints that an earlier one has caused as well."""
+    vars(logging.getLogger("netcore")).pop("complaints", None)
 
 
 @pytest.fixture
