@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -31,11 +32,20 @@ def main() -> None:
         options = {**OPTIONS.get(wanted["server"], {}), **wanted["options"]}
         engine = Engine(counted(wanted["server"]), *wanted["addresses"], **options)
         engine.start()
+    _await_loops(engine)
     print(json.dumps([str(address) for address in engine.addresses]), flush=True)
     _limit(wanted)
     for _ in sys.stdin:
         print(json.dumps({"connections": engine.connection_count, **Counting.calls}), flush=True)
     engine.stop(10)
+
+
+def _await_loops(engine: Engine) -> None:
+    """Waits until the loops have turned: before that they have not opened all that they keep open."""
+    for loop in engine.loops:
+        turned = threading.Event()
+        loop.execute(turned.set)
+        turned.wait()
 
 
 def _limit(wanted: dict[str, Any]) -> None:
