@@ -9,6 +9,7 @@ nc 127.0.0.1 9000
 import argparse
 import errno
 import os
+import math
 import selectors
 import signal
 import socket
@@ -81,7 +82,7 @@ class SelectorsPoller:
         """See ``netcore.poll.Poller``; the selectors themselves round a short time-out up."""
         self._check(0)
         events = []
-        for key, mask in self._select(timeout):
+        for key, mask in self._select(None if timeout == math.inf else timeout):
             if key.fileobj is self._woken:
                 self._drain()
             else:

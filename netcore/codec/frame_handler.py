@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from netcore.codec.protocol import Codec, Decoder
+from netcore.codec.protocol import Codec, Decoder, check_codec
 from netcore.errors import EngineNotRunningError, FrameError
 from netcore.handler import Action, Conn, EventHandler, OddResults
 
@@ -81,8 +81,7 @@ class FrameHandler(EventHandler):
         Raises:
             TypeError: It is none, such as the class of one.
         """
-        if isinstance(codec, type) or not isinstance(codec, Codec):
-            raise TypeError(f"a FrameHandler needs a codec, an object with decoder and encode, not {codec!r}")
+        check_codec(codec)
         self.codec = codec
         self._odd_results = OddResults()
         # One handler serves all loops: single operations on a dict are atomic, and each connection's key

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Codec", "Decoder"]
+__all__ = ["Codec", "Decoder", "check_codec"]
 
 
 class Decoder(abc.ABC):
@@ -73,3 +73,9 @@ class Codec(Protocol):
         Raises:
             FrameError: The payload cannot be framed.
         """
+
+
+def check_codec(codec: object) -> None:
+    """Raises TypeError unless this is a codec, and not the class of one."""
+    if isinstance(codec, type) or not isinstance(codec, Codec):
+        raise TypeError(f"a FrameHandler needs a codec, an object with decoder and encode, not {codec!r}")

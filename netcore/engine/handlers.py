@@ -12,6 +12,8 @@ import logging
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 
+from netcore.codec import FrameHandler
+from netcore.codec.protocol import check_codec
 from netcore.handler import CALLBACKS, EventHandler
 
 __all__ = ["check_handler", "warn_of_handler"]
@@ -29,7 +31,7 @@ def check_handler(handler: object) -> None:
 
     Raises:
         TypeError: One is missing, is no method, or would do nothing when it is called; or the handler is a
-            class.
+            class, or a ``FrameHandler`` without a codec.
     """
     if handler is None or isinstance(handler, type):
         raise TypeError(f"a handler must be an EventHandler object, not {handler!r}")
@@ -39,6 +41,8 @@ def check_handler(handler: object) -> None:
             f"a handler must be an EventHandler object, or have all its callbacks: {handler!r} lacks "
             f"{', '.join(missing)}"
         )
+    if isinstance(handler, FrameHandler):
+        check_codec(getattr(handler, "codec", None))  # which it has not got if its __init__ was not called
     for name in _known(type(handler)):
         callback = getattr(handler, name)
         called = f"{type(handler).__name__}.{name}"

@@ -92,6 +92,7 @@ def test_handler(netcore_main: Command, tmp_path: Path, handler: str, complaint:
         ([ANY_PORT, "--max-connections", "-1"], "--max-connections"),
         ([ANY_PORT, "--idle-timeout", "soon"], "--idle-timeout"),
         ([ANY_PORT, "--idle-timeout", "-1"], "--idle-timeout"),
+        ([ANY_PORT, "--idle-timeout", "nan"], "--idle-timeout"),
         ([ANY_PORT, "--poller", "nosuch"], "there is no poller 'nosuch'"),
         ([ANY_PORT, "--lb", "nosuch"], "there is no load balancer 'nosuch'"),
         ([ANY_PORT, "--lb", "app:Nosuch"], "app has no attribute 'Nosuch'"),

@@ -118,6 +118,7 @@ def test_unix_sockets_are_served_and_removed(served: Serve, tmp_path: Path) -> N
         (("--reuse-port",), "options.reuse_port", "True"),
         (("--max-connections", "7"), "options.max_connections", "7"),
         (("--idle-timeout", "1.5"), "options.idle_timeout", "1.5"),
+        (("--idle-timeout", "inf"), "options.idle_timeout", "inf"),
         (("--log-level", "Debug"), "__import__('logging').getLogger().level", str(logging.DEBUG)),
     ],
 )

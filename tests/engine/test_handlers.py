@@ -105,6 +105,20 @@ def test_callbacks_of_frames_are_callbacks_too(name):
         Engine(make(name, asynchronous, FrameHandler)(LineCodec(10)), HERE)
 
 
+def test_a_frame_handler_whose_codec_nobody_has_set():
+    class Forgetful(FrameHandler):
+        def __init__(self): ...
+
+    class Careless(FrameHandler):
+        def __init__(self):
+            super().__init__(LineCodec(10))
+            self.codec = LineCodec
+
+    for handler in (Forgetful(), Careless()):
+        with pytest.raises(TypeError, match="a FrameHandler needs a codec"):
+            Engine(handler, HERE)
+
+
 def lines_at_start(caplog, handler, **options):
     with caplog.at_level(logging.WARNING), Engine(handler, HERE, **options):
         pass
