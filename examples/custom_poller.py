@@ -8,8 +8,8 @@ nc 127.0.0.1 9000
 
 import argparse
 import errno
-import os
 import math
+import os
 import selectors
 import signal
 import socket

@@ -415,7 +415,7 @@ class Loop(Site):
             cpu: The CPU to stay on; None for any.
         """
         self.claim()
-        self._began = True
+        self._in_turn = self._began = True  # for callbacks, which must not take a turn within this one
         if cpu is not None and not pin_thread(cpu):
             self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
         try:

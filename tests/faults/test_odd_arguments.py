@@ -435,6 +435,18 @@ def test_settings_take_what_is_right(serve, dial):
         assert copy.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)[0] == 0
 
 
+@pytest.mark.parametrize("timeout", [None, 0, math.inf])
+def test_a_callback_cannot_take_a_turn_of_its_own_loop(serve, dial, receive, timeout):
+    def on_traffic(conn):
+        with pytest.raises(RuntimeError, match="inside a turn"):
+            conn.loop.turn(timeout)
+        conn.write(conn.read())
+
+    sock = dial(serve(RecordingHandler(on_traffic=on_traffic)))
+    sock.sendall(b"x")
+    assert receive(sock, 1) == b"x"
+
+
 # What is no connection.
 
 
