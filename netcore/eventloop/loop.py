@@ -397,7 +397,10 @@ class Loop(Site):
 
         Raises:
             UnsupportedOperationError: The poller has none.
+            EngineNotRunningError: The loop has ended.
         """
+        if self._closed:
+            raise EngineNotRunningError(f"loop {self.index} has ended: it has no descriptor any more")
         fileno: Callable[[], int] | None = getattr(self.poller, "fileno", None)
         if fileno is None:
             raise UnsupportedOperationError(f"the poller {self.poller.name!r} has no descriptor of its own")

@@ -11,12 +11,21 @@ from netcore.testing.conformance import (
 from netcore.testing.fake_poller import FakePair, FakePoller
 from netcore.testing.fake_sockets import FakeDial, FakeSockets
 from netcore.testing.fake_transport import FakeTransport
-from netcore.testing.fault_plan import GENTLE_FAULTS, HARSH_FAULTS, Fault, FaultPlan, Short
+from netcore.testing.fault_plan import (
+    BROKEN_FAULTS,
+    GENTLE_FAULTS,
+    HARSH_FAULTS,
+    Fault,
+    FaultPlan,
+    Raised,
+    Short,
+)
 from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.recording import Recorded, RecordingHandler
 
 __all__ = [
+    "BROKEN_FAULTS",
     "GENTLE_FAULTS",
     "HARSH_FAULTS",
     "FakeDial",
@@ -29,6 +38,7 @@ __all__ = [
     "FaultyPoller",
     "FaultySockets",
     "ManualClock",
+    "Raised",
     "Recorded",
     "RecordingHandler",
     "Short",

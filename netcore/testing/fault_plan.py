@@ -9,7 +9,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-__all__ = ["GENTLE_FAULTS", "HARSH_FAULTS", "Fault", "FaultPlan", "Short"]
+__all__ = ["BROKEN_FAULTS", "GENTLE_FAULTS", "HARSH_FAULTS", "Fault", "FaultPlan", "Raised", "Short"]
 
 
 class Short(NamedTuple):
@@ -22,8 +22,18 @@ class Short(NamedTuple):
     size: int
 
 
-Fault = int | Short
-"""An errno with which an operation fails, or how little it does."""
+class Raised(NamedTuple):
+    """The method raises instead of doing anything.
+
+    Attributes:
+        error: What, made without arguments.
+    """
+
+    error: type[Exception]
+
+
+Fault = int | Short | Raised
+"""An errno with which an operation fails, how little it does, or what is raised instead of it."""
 
 GENTLE_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
     "receive": (errno.EAGAIN, errno.EINTR, Short(1), Short(7)),
@@ -45,12 +55,26 @@ HARSH_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
 """These, and such as cost a connection."""
 
 
+_RAISED: Final = (Raised(OSError), Raised(ValueError), Raised(MemoryError))
+
+BROKEN_FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
+    **HARSH_FAULTS,
+    "register": (*HARSH_FAULTS["register"], *_RAISED),
+    "wait": (*HARSH_FAULTS["wait"], Raised(OSError), Raised(MemoryError)),
+    **dict.fromkeys(
+        ("modify", "unregister", "attach", "accepting", "receiving", "sending", "shutdown_write"), _RAISED
+    ),
+}
+"""These, and pollers and sockets that raise what they should return, or should never come to."""
+
+
 class FaultPlan:
     """Decides for each operation of ``FaultySockets`` and ``FaultyPoller`` whether it goes wrong.
 
     Operations are "receive", "send", "accept" (once for each socket or chunk of a batch), "connect" (at the
-    call, and whenever ``connected`` asks), "register" and "wait". What is scripted comes first; after that
-    faults come at random. On one thread only.
+    call, and whenever ``connected`` asks), "register", "modify", "unregister", "wait", "attach" and
+    "shutdown_write"; "accepting", "receiving" and "sending" are whole calls, which raise. What is scripted
+    comes first; after that faults come at random. On one thread only.
 
     Args:
         rate: How often an operation goes wrong at random, from 0 to 1.
@@ -80,8 +104,12 @@ class FaultPlan:
         self.rate = 0.0
         self._scripts.clear()
 
-    def draw(self, operation: str) -> Fault | None:
-        """Returns what is to go wrong with the next operation of this kind; None for nothing."""
+    def draw(self, operation: str) -> int | Short | None:
+        """Returns what is to go wrong with the next operation of this kind; None for nothing.
+
+        Raises:
+            Exception: What is planned to be raised.
+        """
         script = self._scripts.get(operation)
         if script:
             fault = script.popleft()
@@ -90,7 +118,15 @@ class FaultPlan:
             fault = self._random.choice(menu) if menu and self._random.random() < self.rate else None
         if fault is not None:
             self.injected[operation, _name(fault)] += 1
+        if isinstance(fault, Raised):
+            raise fault.error
         return fault
+
+    def strike(self, operation: str) -> None:
+        """Raises what the next operation of this kind fails with, an errno as an ``OSError``."""
+        fault = self.draw(operation)
+        if isinstance(fault, int):
+            raise OSError(fault, os.strerror(fault))
 
     def choose(self, candidates: Sequence[int]) -> int:
         """Picks one at random, from at least one."""
@@ -100,4 +136,6 @@ class FaultPlan:
 def _name(fault: Fault) -> str:
     if isinstance(fault, Short):
         return f"Short({fault.size})"
+    if isinstance(fault, Raised):
+        return fault.error.__name__
     return errno.errorcode.get(fault) or os.strerror(fault)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Sequence
 
 from netcore._durations import seconds
@@ -18,7 +17,8 @@ class FaultyPoller:
 
     "register" fails with an errno. "wait" is interrupted (EINTR), reports a descriptor that is not ready
     (EAGAIN, since that is what who believes it gets), or reports few events and the others in the next
-    wait (``Short``).
+    wait (``Short``). All methods but ``wake`` and ``close`` raise what is planned (``Raised``), and have done
+    nothing then but for "unregister", which the descriptor's end would undo anyway.
 
     It has no ``fileno``, whatever the other one has: of readiness that it owes no descriptor tells.
 
@@ -46,14 +46,13 @@ class FaultyPoller:
 
     def register(self, fd: int, interest: int) -> None:
         """See ``Poller.register``."""
-        fault = self._plan.draw("register")
-        if isinstance(fault, int):
-            raise OSError(fault, os.strerror(fault))
+        self._plan.strike("register")
         self._poller.register(fd, interest)
         self._interests[fd] = interest
 
     def modify(self, fd: int, interest: int) -> None:
         """See ``Poller.modify``."""
+        self._plan.strike("modify")
         self._poller.modify(fd, interest)
         self._interests[fd] = interest
 
@@ -62,6 +61,7 @@ class FaultyPoller:
         self._interests.pop(fd, None)
         self._owed.pop(fd, None)
         self._poller.unregister(fd)
+        self._plan.strike("unregister")
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``."""

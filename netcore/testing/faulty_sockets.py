@@ -62,11 +62,13 @@ class FaultySockets:
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""
         self._forget(fd)
-        self.open.add(fd)
+        self.open.add(fd)  # first: it is to be closed, whether or not this works
         self._sockets.attach(fd)
+        self._plan.strike("attach")
 
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``."""
+        self._plan.strike("accepting")
         fault = self._plan.draw("accept")
         if isinstance(fault, Short):
             return self._sockets.accept(fd, min(limit, fault.size))
@@ -105,6 +107,7 @@ class FaultySockets:
 
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``."""
+        self._plan.strike("receiving")
         pieces: list[bytes] = []
         results: list[int] = []
         room = len(self.arena)
@@ -151,6 +154,7 @@ class FaultySockets:
 
     def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
         """See ``Transport.send``."""
+        self._plan.strike("sending")
         left: list[tuple[int, int]] = []
         troubled: set[int] = set()
         for i, (fd, chunk) in enumerate(zip(fds, chunks, strict=True)):
@@ -223,6 +227,7 @@ class FaultySockets:
 
     def shutdown_write(self, fd: int) -> None:
         """See ``Transport.shutdown_write``."""
+        self._plan.strike("shutdown_write")
         self._sockets.shutdown_write(fd)
 
     def close(self, fds: list[int]) -> None:

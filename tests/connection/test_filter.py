@@ -517,3 +517,30 @@ def test_nothing_is_sent_after_the_fin(filtered, toys):
     w.feed(conn, toys.record(toys.ASK) + toys.encode(b"more"))
     assert w.sent(conn) == toys.record(toys.CLOSING)
     assert w.handler.details("on_traffic") == [b"more"]
+
+
+@pytest.mark.parametrize("how", ["close", "shutdown_write"])
+def test_bytes_that_a_filter_holds_at_the_peers_end_are_an_error_at_once(filtered, toys, how):
+    w, conn = filtered(SMALL, greets=True, on_eof=lambda conn: None)
+    conn.write(b"never to leave")
+    w.turns()
+    start = w.clock.now
+    w.feed(conn, toys.record(toys.CLOSING))
+    assert not conn.closed
+    getattr(conn, how)()
+    w.turns(3)
+    assert w.handler.names(conn)[-1] == "on_close"
+    assert w.handler.details("on_close")[0].errno == errno.ECONNRESET
+    assert w.clock.now == start
+
+
+@pytest.mark.parametrize("how", ["close", "shutdown_write"])
+def test_an_end_that_a_filter_cannot_say_is_left_out_at_the_peers_end(filtered, toys, how):
+    w, conn = filtered(SMALL, greets=True, on_eof=lambda conn: None)
+    start = w.clock.now
+    w.feed(conn, toys.record(toys.CLOSING))
+    getattr(conn, how)()
+    w.turns(3)
+    assert w.handler.details("on_close") == [None]
+    assert w.clock.now == start
+    assert conn.fd not in w.sockets.resets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
+import threading
 from collections import Counter
 from contextlib import suppress
 
@@ -12,11 +13,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from netcore import Action, Address, ConnectionClosedError, EventHandler
+from netcore import Action, Address, ConnectionClosedError, EventHandler, WrongThreadError
 from netcore.connection import Limits
 from netcore.eventloop import Gate, Listener, Loop, Shared
 from netcore.poll import Readiness
 from netcore.testing import (
+    BROKEN_FAULTS,
     GENTLE_FAULTS,
     HARSH_FAULTS,
     FakePoller,
@@ -29,9 +31,28 @@ from netcore.testing import (
 
 LISTENER = 50
 INDEX = st.integers(0, 7)
+ODD = (
+    lambda conn: conn.read(2.5),
+    lambda conn: conn.peek("all"),
+    lambda conn: conn.discard(1.0),
+    lambda conn: conn.write("text"),
+    lambda conn: conn.write(None),
+    lambda conn: conn.writev(7),
+    lambda conn: conn.sendfile(None),
+    lambda conn: conn.async_write(3),
+    lambda conn: conn.set_deadline("soon"),
+    lambda conn: conn.set_read_deadline(float("nan")),
+    lambda conn: conn.set_write_deadline(10**400),
+    lambda conn: conn.loop.schedule(None, int),
+    lambda conn: conn.loop.execute(None),
+    lambda conn: conn.loop.turn(0),  # inside a turn of it
+)
+"""What a handler should not do: refused here and now, or costing no more than the connection itself."""
+
 SIZES = {"write": 60, "writev": 9, "big": 900, "sendfile": 20000}
 CALLS = (
     *("write", "write", "write", "writev", "async_write", "async_write", "big", "sendfile", "flush"),
+    *("odd", "stall", "stranger", "odd", "stall"),
     *("close", "action_close", "abort", "shutdown_write", "pause", "resume", "wake", "raise", "deadline"),
 )
 
@@ -161,6 +182,7 @@ class History(RuleBasedStateMachine):
         self.loop.start_accepting()
         self.peers, self.order, self.plans, self.callbacks = {}, [], [], []
         self.portion = -1
+        self.odd = seed
         self.stopped = False
         self.connect(3)
         self.turn(2)
@@ -200,6 +222,20 @@ class History(RuleBasedStateMachine):
             raise LookupError("on purpose")
         if what == "action_close":
             return Action.CLOSE
+        if what == "odd":
+            self.odd += 1
+            with suppress(TypeError, ValueError, RuntimeError, ConnectionClosedError):
+                ODD[self.odd % len(ODD)](conn)
+            return None
+        if what == "stall":
+            self.clock.advance(2.5)
+            return None
+        if what == "stranger":
+            peer.broken = True
+            other = threading.Thread(target=self.call_from_elsewhere, args=(peer,))
+            other.start()
+            other.join()
+            return None
         if what in SIZES:
             data = self.fresh(peer, SIZES[what])
             with suppress(ConnectionClosedError):
@@ -225,6 +261,18 @@ class History(RuleBasedStateMachine):
                 peer.broken = True
             getattr(conn, {"pause": "pause_reading", "resume": "resume_reading"}.get(what, what))()
         return None
+
+    def call_from_elsewhere(self, peer):
+        """What may be done on another thread, and what may not, one after the other."""
+        conn = peer.conn
+        for wrongly in (lambda: conn.write(bytearray(b"wrong")), conn.flush, lambda: self.loop.turn(0)):
+            with suppress(WrongThreadError, ConnectionClosedError, RuntimeError):
+                wrongly()
+        conn.async_write(self.fresh(peer, 30), self.callback())
+        conn.wake(self.callback())
+        conn.pause_reading()
+        conn.resume_reading()
+        self.loop.execute(int)
 
     # What happens.
 
@@ -270,7 +318,7 @@ class History(RuleBasedStateMachine):
             if after is not None:
                 self.fakes.block(peer.conn.fd, after)
 
-    @rule(operation=st.sampled_from(sorted(HARSH_FAULTS)), data=st.data())
+    @rule(operation=st.sampled_from(sorted(BROKEN_FAULTS)), data=st.data())
     def script(self, operation, data):
         menu = [None, *self.faults.get(operation, ())]
         self.plan.script(operation, *data.draw(st.lists(st.sampled_from(menu), max_size=4)))
@@ -369,6 +417,16 @@ class EdgeHistory(History):
     edge_chunk = 256
 
 
+class BrokenHistory(History):
+    """The poller and the sockets raise, too."""
+
+    faults = BROKEN_FAULTS
+
+
+class BrokenEdgeHistory(BrokenHistory):
+    edge_chunk = 256
+
+
 class GentleHistory(History):
     """Nothing here may cost a connection anything."""
 
@@ -382,7 +440,11 @@ class GentleHistory(History):
                 assert isinstance(error, TimeoutError) or error.errno == errno.ENOBUFS
 
 
-@pytest.mark.parametrize("machine", [History, EdgeHistory, GentleHistory], ids=["level", "edge", "gentle"])
+@pytest.mark.parametrize(
+    "machine",
+    [History, EdgeHistory, GentleHistory, BrokenHistory, BrokenEdgeHistory],
+    ids=["level", "edge", "gentle", "broken", "broken edge"],
+)
 def test_random_histories(machine):
     class Case(machine.TestCase):
         settings = SETTINGS

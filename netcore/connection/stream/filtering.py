@@ -7,6 +7,8 @@ has one in receiving and writing.
 
 from __future__ import annotations
 
+import errno
+
 from netcore._platform import read_at
 from netcore.buffer import ElasticRingBuffer
 from netcore.connection.core import Event, State
@@ -263,6 +265,8 @@ class FilteredHalves(WritingHalf):
     def all_said(self, filtering: Filtering) -> bool:
         """Whether the filter has no more to send, so that a FIN may follow; has it say its last before."""
         if filtering.buffered:
+            if self._is_stuck(filtering):
+                return self._give_up_held(filtering)
             self._listen_for(filtering)
             return False
         if not filtering.finished and self.state in (State.CLOSING, State.SHUTTING):
@@ -274,6 +278,23 @@ class FilteredHalves(WritingHalf):
                 self._produce_soon()
             return False
         return True
+
+    def _is_stuck(self, filtering: Filtering) -> bool:
+        """Whether what the filter holds can never leave, since nothing is fed any more that could free it."""
+        closing = self.state is State.CLOSING or self.state is State.SHUTTING
+        return closing and filtering.filter.ended and filtering.waiting.is_empty
+
+    def _give_up_held(self, filtering: Filtering) -> bool:
+        """Ends with an error if bytes are lost; this side's end, that nobody waits for, may be left out.
+
+        Returns:
+            Whether the FIN may follow.
+        """
+        if filtering.finished:
+            return True
+        text = "the peer has ended before it would take what was written"
+        self.end(Event.WRITE_ERROR, CloseReason.ERROR, ConnectionResetError(errno.ECONNRESET, text))
+        return False
 
     # How it ends.
 
