@@ -31,6 +31,7 @@ class Agenda:
         shutdown: Called when what is no ``Exception``, such as SystemExit, asks for the end.
         exiting: Told what that was, before.
         judging: The clock of the deadlines, if they have one of their own.
+        ask: Called with the time of deadlines before they are judged.
 
     Attributes:
         pending: The tasks; looked at every turn, and changed by nobody else.
@@ -47,6 +48,7 @@ class Agenda:
         shutdown: Callable[[], object],
         exiting: Callable[[BaseException], object] = lambda error: None,
         judging: Callable[[], float] | None = None,
+        ask: Callable[[float], object] = lambda due: None,
     ) -> None:
         self._index = index
         self._clock = clock
@@ -57,7 +59,7 @@ class Agenda:
         self._exiting = exiting
         self._tasks = TaskQueue()
         self._timers = TimerHeap()
-        self._wheel = TimingWheel(self._timers, judging or clock)
+        self._wheel = TimingWheel(self._timers, judging or clock, ask)
         self.pending = self._tasks.pending
         self.planned = self._timers.entries
 

@@ -217,6 +217,7 @@ class _Arrival:
         self._timer: Timer | None = None
         self._due = 0.0
         self._received = 0
+        self._came_at = 0.0
         self._over = False
 
     def start(self) -> None:
@@ -250,6 +251,7 @@ class _Arrival:
         if n > 0:
             self._rest += self._site.inbox.arena[:n]
             self._received += n
+            self._came_at = self._site.clock()
             self._site.counters.bytes_received += n
             self._go_on()
         elif n == 0:
@@ -321,24 +323,24 @@ class _Arrival:
     def _too_late(self) -> None:
         """Fails, unless what had arrived in time brings it on: a stall of the loop is not the peer's loss."""
         late = self._site.clock() - self._due
-        phase, received = self._ahead[0], self._take_what_is_here()
-        if self._over or not self._ahead or self._ahead[0] is not phase:
+        phase = self._ahead[0]
+        self._site.look_again(self._due)
+        self._take_what_is_here()
+        if self._over or self._ahead[0] is not phase:
             return
-        if received and late > STALL:
+        if self._came_at > self._due and late > STALL:
             self._give_time(late)
         else:
             text = "what has to pass before the connection opens took too long"
             self.fail(TimeoutError(errno.ETIMEDOUT, text))
 
-    def _take_what_is_here(self) -> bool:
-        """Receives what the kernel holds, up to a bound; returns whether there was something."""
-        before = self._received
+    def _take_what_is_here(self) -> None:
+        """Receives what the kernel holds, up to a bound."""
         for _ in range(_AT_LAST):
             received = self._received
             self.ready(_READABLE)
             if self._over or self._received == received:
                 break
-        return self._received > before
 
     def give_up(self, error: Exception) -> None:
         """Ends it for somebody else's sake, whose time is over, or who stops."""

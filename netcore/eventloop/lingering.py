@@ -104,6 +104,10 @@ class Linger:
     def _too_late(self) -> None:
         """Ends, unless it is this side that was late, and there is still something to throw away."""
         late = self._site.clock() - self._due
+        due = self._due
+        self._site.look_again(due)
+        if self._due != due:  # it has been seen sending, and given time
+            return
         n = self._site.receive_aside([self.fd])[0] if self._over is not None else 0
         if n > 0 and not self._gives_way and (self._idle or late > STALL):
             self._give(self._patience() if self._idle else late)

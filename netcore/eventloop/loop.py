@@ -113,6 +113,7 @@ class Loop(Site):
             shared.shutdown,
             shared.exiting,
             self._judge,
+            self.look_again,
         )
         self._thrift = Thrift(self.schedule)
         self._hosted = Connections(self)
@@ -261,6 +262,10 @@ class Loop(Site):
         now = self.now()
         self._turn.note_stall()
         return now
+
+    def look_again(self, due: float) -> None:
+        """See ``Site.look_again``."""
+        self._turn.look_again(due)
 
     def plan(self, deadlines: Deadlines) -> None:
         """See ``Host.plan``."""

@@ -40,5 +40,12 @@ class Site(StreamHost, Protocol):
     descriptors: Descriptors
 
     @abc.abstractmethod
+    def look_again(self, due: float) -> None:
+        """Has the poller tell what it knows, unless it was asked after that time, and serves it.
+
+        For who is about to give up on a peer. Not inside a callback.
+        """
+
+    @abc.abstractmethod
     def receive_aside(self, fds: list[int]) -> list[int]:
         """Receives outside of a batch, whose arena it takes; see ``Sockets.receive``."""

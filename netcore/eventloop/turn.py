@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 
 from netcore._complaints import Complaints
 from netcore.connection import STALL
@@ -50,6 +51,8 @@ class Turn:
         self._began = math.inf
         self._patience = _PATIENCE
         self._complaints = Complaints(site.clock)
+        self._began = math.inf
+        self._asked = -math.inf
 
     def run(self, longest: float | None = None) -> None:
         """Waits for what is next, and deals with all of it.
@@ -62,6 +65,8 @@ class Turn:
         self.sleeping = True
         if self._pending or self._intake.again or self._aftermath.unsettled:
             timeout: float | None = 0.0
+            if self._planned:
+                self._asked = self._clock()
         else:
             timeout = self._until_next_timer() if self._planned else None
             if longest is not None and (timeout is None or longest < timeout):
@@ -97,6 +102,21 @@ class Turn:
         except MemoryError as error:  # for no connection in particular: those have guards of their own
             self._intake.look_everywhere()
             self._bear(error, longest)
+
+    def look_again(self, due: float) -> None:
+        """Has the poller tell what it knows, unless it was asked after some time already; serves that.
+
+        A wait that was over before a deadline, or that was interrupted, says nothing about it. And some
+        sockets have what has come only when the poller has been asked, as those of io_uring.
+        """
+        if self._asked >= due:
+            return
+        self._asked = self._clock()
+        with suppress(OSError):  # the next turn meets it again
+            fds, readiness = self._wait(0.0)
+            self._counters.events += len(fds)
+            if fds:
+                self._intake.serve(fds, readiness)
 
     def note_stall(self) -> None:
         """Has the idle clocks of those who have written begin now, if what they wrote waited for others."""
@@ -141,4 +161,5 @@ class Turn:
 
     def _until_next_timer(self) -> float | None:
         when = self._agenda.next_time()
-        return None if when is None else max(when - self._clock(), 0.0)
+        self._asked = now = self._clock()
+        return None if when is None else max(when - now, 0.0)

@@ -30,9 +30,16 @@ class TimingWheel:
     Args:
         heap: Where the timers of the slots go.
         clock: Seconds that never go back.
+        ask: Called with the time of a slot before its deadlines are judged.
     """
 
-    def __init__(self, heap: TimerHeap, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        heap: TimerHeap,
+        clock: Callable[[], float],
+        ask: Callable[[float], object] = lambda due: None,
+    ) -> None:
+        self._ask = ask
         self._heap = heap
         self._clock = clock
         self._slots: dict[int, dict[Deadlines, None]] = {}
@@ -56,6 +63,7 @@ class TimingWheel:
     def _turn(self, slot: int) -> None:
         due = self._slots[slot]
         try:
+            self._ask(slot * _TICK)
             for deadlines in list(islice(due, _PER_TURN)):
                 del due[deadlines]
                 deadlines.slot = None

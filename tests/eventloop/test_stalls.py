@@ -342,7 +342,7 @@ def test_a_slow_callback_in_the_kernel(serve, dial, options):
         sock.sendall(b"ping")
     go_on.set()
     assert done.wait(30)
-    assert not set(late) & set(served) or time.monotonic() > armed + 2.2
+    assert len(served) == 20
 
 
 PROGRAM = """
