@@ -15,8 +15,8 @@ from netcore.eventloop.arrivals import Phase
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
-from netcore.poll import Interest
-from netcore.sockets import duplicate, unpack_name
+from netcore.poll import Interest, Readiness
+from netcore.sockets import duplicate, take_errors, unpack_name
 
 __all__ = ["Acceptor", "Destination", "Listener"]
 
@@ -182,6 +182,10 @@ class Acceptor:
             site.placing -= 1
         if error:
             self._failed(-error)
+        elif readiness & Readiness.ERROR and not accepted:
+            take_errors(site.sockets, self.listener.fd)
+            self._pause()  # nothing explains it, and the poller would repeat itself in every turn
+            site.schedule(_RETRY, self.start)
 
     def _place(self, fd: int, name: bytes) -> None:
         """Gives an accepted descriptor to its loop; if that cannot be found, or told, it is closed."""

@@ -22,6 +22,7 @@ from netcore.eventloop.faults import as_exception
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.poll import Interest, Readiness
+from netcore.sockets import take_errors
 
 __all__ = ["Arrivals", "Newcomer", "Phase"]
 
@@ -231,6 +232,8 @@ class _Arrival:
     def ready(self, readiness: int) -> None:
         """See ``Watcher.ready``."""
         if not self._over:
+            if readiness & Readiness.ERROR:
+                take_errors(self._site.sockets, self.newcomer.fd)
             self._guarded(lambda: self._take(readiness))
 
     def _guarded(self, step: Callable[[], object]) -> None:

@@ -16,6 +16,9 @@ from netcore.sockets import duplicate
 
 __all__ = ["DatagramListener"]
 
+_REST = 0.01
+"""Seconds for which a socket is left alone whose poller has reported an error that it does not have."""
+
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 
 _RETRY = 0.1
@@ -62,6 +65,12 @@ class DatagramListener:
         self._pause()
         if not self._closed and self._retry is None:
             self._retry = self._site.schedule(_RETRY, self._start_again)
+
+    def rest(self) -> None:
+        """See ``PortOwner.rest``."""
+        self._pause()
+        if not self._closed and self._retry is None:
+            self._retry = self._site.schedule(_REST, self._start_again)
 
     def _start_again(self) -> None:
         self._retry = None

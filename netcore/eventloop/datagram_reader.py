@@ -9,6 +9,7 @@ from typing import Protocol
 from netcore.connection import DatagramOutbox, Payer
 from netcore.eventloop.site import Site
 from netcore.poll import Readiness
+from netcore.sockets import CONNECTED, take_errors
 
 __all__ = ["DatagramReader", "Sink"]
 
@@ -38,8 +39,11 @@ class Sink(Payer, Protocol):
     def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
         """Hands a batch to the handler."""
 
-    def receive_failed(self, code: int) -> None:
-        """Reports a negative errno."""
+    def receive_failed(self, code: int, name: bytes = CONNECTED) -> None:
+        """Reports a negative errno, of a datagram to this packed name if that is known."""
+
+    def rest(self) -> None:
+        """Leaves the socket alone for a moment."""
 
 
 class DatagramReader:
@@ -48,6 +52,7 @@ class DatagramReader:
     def __init__(self, site: Site, sink: Sink) -> None:
         self._site = site
         self._sink = sink
+        self._found = False
 
     def ready(self, readiness: int) -> None:
         """See ``Watcher.ready``."""
@@ -56,6 +61,9 @@ class DatagramReader:
             sink.outbox.refill()
         if not readiness & ~_WRITABLE:
             return
+        self._found = False
+        if readiness & _ERROR:
+            self._empty_error_queue()
         if sink.receiving:
             if self._receive():
                 self._site.watchers.going_on += 1
@@ -63,6 +71,8 @@ class DatagramReader:
                 self._site.post(self._site.post, self.go_on)
         elif readiness & _ERROR:
             self._take_error()
+        if readiness & _ERROR and not self._found and not self._site.limits.edge_chunk:
+            sink.rest()  # lest the poller repeat itself in every turn
 
     def go_on(self) -> None:
         """Receives without waiting for readiness, which an edge tells only once. A task of each turn."""
@@ -97,6 +107,7 @@ class DatagramReader:
             counters.datagrams_received += len(datagrams)
             counters.bytes_received += size
             sink.deliver(datagrams)
+            self._found = self._found or bool(datagrams or code)
             if code:
                 sink.receive_failed(code)
                 chunk -= _ERROR_COST
@@ -116,4 +127,11 @@ class DatagramReader:
         with self._site.sockets.borrow(self._sink.fd) as sock:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
+            self._found = True
             self._sink.receive_failed(-code)
+
+    def _empty_error_queue(self) -> None:
+        """Tells of the errors that the system keeps apart; by that they are the socket's no more."""
+        errors, self._found = take_errors(self._site.sockets, self._sink.fd)
+        for code, name in errors:
+            self._sink.receive_failed(code, name)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from netcore.connection import STALL
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
-from netcore.poll import Interest
+from netcore.poll import Interest, Readiness
+from netcore.sockets import take_errors
 
 __all__ = ["Linger"]
 
@@ -64,6 +65,8 @@ class Linger:
 
     def ready(self, readiness: int) -> None:
         """Throws away what has come; ends if that is all."""
+        if readiness & Readiness.ERROR:
+            take_errors(self._site.sockets, self.fd)
         n = self._site.receive_aside([self.fd])[0]
         if n > 0:
             if self._idle:

@@ -7,6 +7,7 @@ from netcore.sockets.destinations import (
     with_destination,
     with_destination_of,
 )
+from netcore.sockets.error_queue import is_in_trouble, take_errors
 from netcore.sockets.io_uring import IoUringSockets
 from netcore.sockets.literals import ip_of, scope_of
 from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
@@ -41,6 +42,7 @@ __all__ = [
     "duplicate",
     "guard",
     "ip_of",
+    "is_in_trouble",
     "naming",
     "needs_lookup",
     "open_sockets",
@@ -53,6 +55,7 @@ __all__ = [
     "set_keep_alive",
     "socket_of",
     "survive_unreachable",
+    "take_errors",
     "take_passed",
     "tell_destinations",
     "unpack_name",

@@ -12,6 +12,7 @@ from netcore.address import Address
 from netcore.connection.core import (
     CONGESTED,
     PAUSED,
+    UNWATCHED,
     Connection,
     Event,
     Host,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["CheckedDatagramConnection", "DatagramConnection"]
+
+_REST = 0.01
+"""Seconds for which a socket is left alone whose poller has reported an error that it does not have."""
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 
@@ -217,10 +221,21 @@ class DatagramConnection(DatagramReading, Connection):
             if action is not None:
                 react(host, self, on_traffic, action)
 
-    def receive_failed(self, code: int) -> None:
+    def receive_failed(self, code: int, name: bytes = CONNECTED) -> None:
         """Reports a negative errno of receiving, such as that of an ICMP message."""
         if not self.closed:
             run(self._host, self, self._host.handler.on_error, system_error(code))
+
+    def rest(self) -> None:
+        """Has the poller leave the socket alone for a moment."""
+        if self.interest != UNWATCHED:
+            self._host.watch(self.fd, self.interest, UNWATCHED)
+            self.interest = UNWATCHED
+            self._host.schedule(_REST, self._rested)
+
+    def _rested(self) -> None:
+        if self.interest == UNWATCHED and self.state is not State.CLOSED:
+            self._watch()
 
     def forget_input(self) -> None:
         """See ``Connection.forget_input``."""

@@ -28,6 +28,9 @@ class PortOwner(Payer, Protocol):
     def report_drop(self, waiting: int) -> None:
         """A datagram was dropped since so many bytes are waiting already."""
 
+    def rest(self) -> None:
+        """Leaves the socket alone for a moment."""
+
 
 class DatagramPort:
     """One socket that datagrams of any sender come to.
@@ -103,9 +106,13 @@ class DatagramPort:
             except BaseException as error:
                 host.charge(None, error)
 
-    def receive_failed(self, code: int) -> None:
-        """Reports a negative errno of receiving, of which nobody knows whose datagram it was about."""
-        run(self.host, self.conn_to(CONNECTED), self.host.handler.on_error, system_error(code))
+    def receive_failed(self, code: int, name: bytes = CONNECTED) -> None:
+        """Reports a negative errno of receiving; about a datagram to this packed name, if that is known."""
+        run(self.host, self.conn_to(name), self.host.handler.on_error, system_error(code))
+
+    def rest(self) -> None:
+        """Has the socket left alone for a moment."""
+        self._owner.rest()
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``: who watches the socket pays."""

@@ -24,10 +24,14 @@ from netcore.connection.stream.outbox import StreamHost
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason, Timeout
 from netcore.poll import Interest, Readiness
+from netcore.sockets import is_in_trouble, take_errors
 
 __all__ = ["CheckedStreamConnection", "StreamConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+_REST = 0.01
+"""Seconds for which a socket is left alone whose poller has reported an error that it does not have."""
+
 _NOTHING_FOLLOWS = (CloseReason.EOF, CloseReason.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
@@ -162,6 +166,8 @@ class StreamConnection(FilteredHalves):
         With output waiting the next send finds out. Otherwise nobody would: not the application, which a
         reset must reach also when it neither reads nor writes, nor the poller, which repeats itself.
         """
+        if readiness & Readiness.ERROR and self._explained(readiness):
+            return
         if self.receiving or self._backlog is not None:
             return
         if readiness & Readiness.ERROR:
@@ -170,6 +176,26 @@ class StreamConnection(FilteredHalves):
         elif self.interest >= 0:  # both directions have ended in order: it is seen when reading resumes
             self._host.watch(self.fd, self.interest, UNWATCHED)
             self.interest = UNWATCHED
+
+    def _explained(self, readiness: int) -> bool:
+        """Empties the error queue; whether there was no more to an error than that, or nothing at all.
+
+        Of the latter a poller is not to repeat itself in every turn.
+        """
+        sockets = self._host.sockets
+        if take_errors(sockets, self.fd)[1]:
+            return not is_in_trouble(sockets, self.fd)
+        if is_in_trouble(sockets, self.fd):
+            return False
+        if self.interest != UNWATCHED and not self._host.limits.edge_chunk:
+            self._host.watch(self.fd, self.interest, UNWATCHED)
+            self.interest = UNWATCHED
+            self._host.schedule(_REST, self._rested)
+        return True
+
+    def _rested(self) -> None:
+        if self.interest == UNWATCHED and self.state not in (State.FAILED, State.CLOSED):
+            self.watch_for((_READ if self.receiving else 0) | (_WRITE if self._awaits_room() else 0))
 
     def _fail(self, error: OSError) -> None:
         """Begins to drain the connection; what a pause has held back is shown before its end, too."""
