@@ -130,6 +130,7 @@ def test_a_signal_that_waited_before_stays(monkeypatch: pytest.MonkeyPatch) -> N
 
     from netcore.sockets.sigpipe import without_sigpipe
 
+    former = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE])
     try:
         signal.raise_signal(signal.SIGPIPE)
@@ -148,6 +149,7 @@ def test_a_signal_that_waited_before_stays(monkeypatch: pytest.MonkeyPatch) -> N
         assert signal.SIGPIPE in signal.pthread_sigmask(signal.SIG_BLOCK, [])
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGPIPE, former)
     assert without_sigpipe(lambda *_: 7, 1, 2, 3, 4) == 7
 
 

@@ -7,12 +7,13 @@ import selectors
 import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from netcore._platform import HERE, SOCKETS_ARE_HANDLES, pack_linger
+from netcore._platform import HERE, pack_linger
 from netcore.sockets import duplicate
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_all, receive_exactly
@@ -127,10 +128,11 @@ def _releases(bench: SocketsBench) -> None:
 
 
 def _raises_no_sigpipe(bench: SocketsBench) -> None:
-    """The signal is blocked meanwhile, so that it is seen rather than felt."""
-    if _SIGPIPE is None or SOCKETS_ARE_HANDLES:
+    """The signal is at its default and blocked meanwhile, so that it is seen rather than felt."""
+    if _SIGPIPE is None or threading.current_thread() is not threading.main_thread():
         return
     before = _signal.pthread_sigmask(signal.SIG_BLOCK, (_SIGPIPE,))
+    former = signal.signal(_SIGPIPE, signal.SIG_DFL)
     try:
         for tcp in (False, True):
             for what, write in _ways_to_write(bench):
@@ -144,6 +146,7 @@ def _raises_no_sigpipe(bench: SocketsBench) -> None:
                     _signal.sigwait((_SIGPIPE,))
                 require(not raised, f"{what} on a dead connection raises SIGPIPE.")
     finally:
+        signal.signal(_SIGPIPE, former)
         _signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
