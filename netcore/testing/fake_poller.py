@@ -14,7 +14,11 @@ from netcore.testing.clock import ManualClock
 __all__ = ["FakePair", "FakePoller"]
 
 _BATCH = 256
+
+# Plain numbers: a wait looks at every descriptor, and each operation on a flag makes an object.
 _UNASKED = int(Readiness.HANGUP | Readiness.ERROR)
+_READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+_READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 
 
 class FakePoller:
@@ -46,6 +50,7 @@ class FakePoller:
 
     def set_ready(self, fd: int, readiness: int) -> None:
         """Adds to what a descriptor is ready for, which is a new edge as well. Any thread."""
+        readiness = int(readiness)
         with self._changed:
             self._gone.discard(fd)
             self._ready[fd] = self._ready.get(fd, 0) | readiness
@@ -55,7 +60,7 @@ class FakePoller:
     def clear_ready(self, fd: int, readiness: int) -> None:
         """Takes away from what a descriptor is ready for. Any thread."""
         with self._changed:
-            self._ready[fd] = self._ready.get(fd, 0) & ~readiness
+            self._ready[fd] = self._ready.get(fd, 0) & ~int(readiness)
 
     def forget(self, fd: int) -> None:
         """Does what a kernel does when a descriptor is closed. Any thread."""
@@ -120,16 +125,16 @@ class FakePoller:
 
     def _watch(self, fd: int, interest: int) -> None:
         with self._changed:
-            self._interests[fd] = interest
+            self._interests[fd] = int(interest)
             self._edges[fd] = self._ready.get(fd, 0)  # as in epoll(7): a change arms the edge anew
 
     def _collect(self, peek: bool) -> list[tuple[int, int]]:
         events: list[tuple[int, int]] = []
         for fd, interest in self._interests.items():
-            source = self._edges if interest & Interest.EDGE else self._ready
+            source = self._edges if interest & _EDGE else self._ready
             found = source.get(fd, 0) & (_wanted(interest) | _UNASKED)
             if found and len(events) < _BATCH:
-                events.append((fd, int(found)))
+                events.append((fd, found))
         if not peek:
             for fd, found in events:
                 self._edges[fd] = self._edges.get(fd, 0) & ~found
@@ -152,9 +157,7 @@ class FakePoller:
 
 
 def _wanted(interest: int) -> int:
-    return (Readiness.READABLE if interest & Interest.READ else 0) | (
-        Readiness.WRITABLE if interest & Interest.WRITE else 0
-    )
+    return (_READABLE if interest & _READ else 0) | (_WRITABLE if interest & _WRITE else 0)
 
 
 class FakePair:
