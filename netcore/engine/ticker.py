@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from netcore._complaints import complain, place_of
 from netcore._durations import delay_of
 from netcore.eventloop import Loop
 from netcore.handler import Action, EngineView, EventHandler
@@ -43,9 +44,10 @@ class Ticker:
             if delay is None:
                 return
             self._delay = _checked(delay)
-        except Exception:
+        except Exception as error:
             self._loop.counters.errors += 1
-            self._logger.exception("on_tick failed; it is called again in %g s", self._delay)
+            what = "on_tick failed; it is called again in %g s"
+            complain(self._logger, logging.ERROR, place_of(error), what, self._delay, error=error)
         if self._engine.running:
             self._loop.schedule(self._delay, self._tick)
 

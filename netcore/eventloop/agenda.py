@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from netcore._complaints import complain, place_of
 from netcore.connection import Counters, Deadlines, Inbox
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
@@ -116,9 +117,18 @@ class Agenda:
     def _guarded(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
         try:
             function(*args)
-        except Exception:
+        except Exception as error:
             self._counters.errors += 1
-            self._logger.exception("%r failed on loop %d", function, self._index)
+            name = getattr(function, "__qualname__", type(function).__name__)
+            complain(
+                self._logger,
+                logging.ERROR,
+                place_of(error),
+                "%s failed on loop %d",
+                name,
+                self._index,
+                error=error,
+            )
         except BaseException as error:
             self._counters.errors += 1
             self._logger.critical("%r ends the engine of loop %d", function, self._index, exc_info=True)

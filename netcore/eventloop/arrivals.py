@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from netcore._complaints import Complaints
+from netcore._complaints import Complaints, plain
 from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection import STALL, UNWATCHED, StreamConnection
@@ -175,7 +175,7 @@ class Arrivals:
         site = self._site
         site.counters.unopened += 1
         if not site.stopping and (times := self._complaints.due()):
-            site.logger.warning("a connection could not be opened: %s (%d times)", error, times)
+            site.logger.warning("a connection could not be opened: %s (%d times)", plain(error), times)
 
     def end_all(self, error: Exception) -> None:
         """Closes all of them, since the loop stops."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from netcore._complaints import complain
 from netcore.handler import EventHandler
 
 __all__ = ["TimedHandler"]
@@ -44,6 +45,7 @@ def _timed(name: str, callback: Callable[..., Any], logger: logging.Logger) -> C
         finally:
             elapsed = time.perf_counter() - started
             if elapsed >= _SLOW:
-                logger.warning("%s held its loop for %.3f s; move blocking work off the loop", name, elapsed)
+                what = "%s held its loop for %.3f s; move blocking work off the loop"
+                complain(logger, logging.WARNING, ("slow", name), what, name, elapsed)
 
     return call

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from netcore._arguments import check_function
+from netcore._complaints import complain, place_of
 from netcore._durations import delay_of, seconds, waitable
 from netcore._locks import Lock, is_held_here, make_lock
 from netcore._platform import keep_freed_memory, pin_thread
@@ -242,8 +243,9 @@ class Loop(Site):
             self.poller.wake()
         except ValueError:  # it has ended in the meantime, and done before that what there was to do
             pass
-        except Exception:  # what is to be done is there all the same, for the next turn
-            self.logger.exception("the poller of loop %d could not be woken", self.index)
+        except Exception as error:  # what is to be done is there all the same, for the next turn
+            what = "the poller of loop %d could not be woken"
+            complain(self.logger, logging.ERROR, place_of(error), what, self.index, error=error)
 
     # What the parts and the connections ask; see ``Host`` and ``Site``.
 

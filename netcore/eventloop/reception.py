@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from netcore._complaints import Complaints
+from netcore._complaints import Complaints, plain
 from netcore.eventloop.acceptor import Listener
 from netcore.eventloop.arrivals import Arrivals, Newcomer
 from netcore.eventloop.connections import Connections
@@ -57,7 +57,10 @@ class Reception:
             # While it stops they are meant to be turned away.
             if not site.stopping and (times := self._complaints.due()):
                 site.logger.error(
-                    "cannot serve a new connection on %s: %s (%d times)", listener.address, error, times
+                    "cannot serve a new connection on %s: %s (%d times)",
+                    listener.address,
+                    plain(error),
+                    times,
                 )
 
     def _take(self, fd: int) -> None:

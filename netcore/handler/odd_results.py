@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netcore._complaints import plain
 from netcore.handler.interfaces import Conn
 
 __all__ = ["OddResults"]
@@ -28,8 +29,18 @@ class OddResults:
         if kind not in self._said:
             self._said.add(kind)
             conn.loop.logger.error(
-                "%s of connection %d returned %r, which is no Action and counts as None; this is said once",
+                "%s of connection %d returned %s, which is no Action and counts as None; this is said once",
                 name,
                 conn.id,
-                result,
+                _shown(result),
             )
+
+
+def _shown(result: object) -> str:
+    """Shows a result, but no bytes that a stranger has sent: ``return conn.read()`` is such a mistake."""
+    if isinstance(result, (bytes, bytearray, memoryview)) and len(result):
+        return f"{type(result).__name__} of length {len(result)}"
+    try:
+        return plain(repr(result))
+    except Exception:
+        return f"an object of type {type(result).__name__}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import abc
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from netcore._complaints import complain, place_of
 from netcore.connection.core.host import Host
 from netcore.handler import CALLBACKS, Action, Callback, Conn
 
@@ -55,8 +57,11 @@ def failed(host: Host, conn: Served, error: BaseException) -> None:
         on_error = host.handler.on_error
         try:
             action = on_error(conn, error)
-        except Exception:
-            host.logger.exception("on_error of connection %d failed", conn.id)
+        except Exception as worse:
+            key = "on_error", place_of(worse)
+            complain(
+                host.logger, logging.ERROR, key, "on_error of connection %d failed", conn.id, error=worse
+            )
             conn.fail(error)
         except BaseException as worse:
             _end_engine(host, conn, worse)
