@@ -99,7 +99,7 @@ def test_an_exception_in_on_boot_is_raised_by_start(open_descriptors):
     with pytest.raises(ZeroDivisionError):
         engine.start()
     assert not engine.running
-    assert open_descriptors() == before
+    assert open_descriptors() <= before  # what an earlier test's threads had open may go in the meantime
 
 
 def test_stop_on_a_loop_thread_returns_false_at_once(serve, dial):
