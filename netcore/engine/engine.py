@@ -213,15 +213,16 @@ class Engine(EngineView):
         self._booting = None
         if action is not None and not isinstance(action, Action):
             self._logger.error("on_boot returned %r, which is no Action and counts as None", action)
+        # Before anything is accepted, which would get a number of standard input or output. What follows asks
+        # the loops for something and cannot fail.
+        self._assembly.takings.keep()
         if action is Action.SHUTDOWN or self._life.stop_asked:
-            self._assembly.takings.keep()
             self.stop()
             return
         for loop in self.loops:
             loop.post(loop.start_accepting)
         if self.options.ticker:
             Ticker(self._handler, self, self.loops[0], self._logger).start()
-        self._assembly.takings.keep()  # last: nothing can fail any more
 
     def _undo(self) -> None:
         """Ends what a start that has failed has begun."""
