@@ -20,6 +20,8 @@ from netcore.sockets import duplicate, take_errors, unpack_name
 
 __all__ = ["Acceptor", "Destination", "Listener"]
 
+_ERROR = int(Readiness.ERROR)
+
 _PER_TURN = 64
 """Connections accepted in one turn, so that a flood of them does not starve those already served."""
 
@@ -182,7 +184,7 @@ class Acceptor:
             site.placing -= 1
         if error:
             self._failed(-error)
-        elif readiness & Readiness.ERROR and not accepted:
+        elif readiness & _ERROR and not accepted:
             take_errors(site.sockets, self.listener.fd)
             self._pause()  # nothing explains it, and the poller would repeat itself in every turn
             site.schedule(_RETRY, self.start)

@@ -28,6 +28,7 @@ __all__ = ["Arrivals", "Newcomer", "Phase"]
 
 _READ, _WRITE = int(Interest.READ), int(Interest.WRITE)
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
+_ERROR = int(Readiness.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 _AT_LAST = 16
@@ -232,7 +233,7 @@ class _Arrival:
     def ready(self, readiness: int) -> None:
         """See ``Watcher.ready``."""
         if not self._over:
-            if readiness & Readiness.ERROR:
+            if readiness & _ERROR:
                 take_errors(self._site.sockets, self.newcomer.fd)
             self._guarded(lambda: self._take(readiness))
 

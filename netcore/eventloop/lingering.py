@@ -18,6 +18,8 @@ from netcore.sockets import take_errors
 
 __all__ = ["Linger"]
 
+_ERROR = int(Readiness.ERROR)
+
 _PARTING = 1.0
 """Seconds for a peer that still sends when the loop stops, which should not take long."""
 
@@ -65,7 +67,7 @@ class Linger:
 
     def ready(self, readiness: int) -> None:
         """Throws away what has come; ends if that is all."""
-        if readiness & Readiness.ERROR:
+        if readiness & _ERROR:
             take_errors(self._site.sockets, self.fd)
         n = self._site.receive_aside([self.fd])[0]
         if n > 0:

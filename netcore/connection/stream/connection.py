@@ -29,6 +29,7 @@ from netcore.sockets import is_in_trouble, take_errors
 __all__ = ["CheckedStreamConnection", "StreamConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+_ERROR = int(Readiness.ERROR)
 _REST = 0.01
 """Seconds for which a socket is left alone whose poller has reported an error that it does not have."""
 
@@ -166,11 +167,11 @@ class StreamConnection(FilteredHalves):
         With output waiting the next send finds out. Otherwise nobody would: not the application, which a
         reset must reach also when it neither reads nor writes, nor the poller, which repeats itself.
         """
-        if readiness & Readiness.ERROR and self._explained(readiness):
+        if readiness & _ERROR and self._explained(readiness):
             return
         if self.receiving or self._backlog is not None:
             return
-        if readiness & Readiness.ERROR:
+        if readiness & _ERROR:
             if Event.WRITE_ERROR in TRANSITIONS[self.state]:
                 self._fail(self._socket_error())
         elif self.interest >= 0:  # both directions have ended in order: it is seen when reading resumes
