@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 import time
@@ -91,7 +90,7 @@ class Engine(EngineView):
         self._choices = Choices.from_options(self.options, self._wanted)
         self._handler = handler
         logger, self._log_file = open_log(self.options)
-        self._logger: logging.Logger = GuardedLogger(logger)
+        self._logger = GuardedLogger(logger)
         self._life = Lifecycle()
         self._assembly = EMPTY
         self._threads = LoopThreads()
@@ -303,6 +302,7 @@ class Engine(EngineView):
     def abandon(self) -> None:
         """Makes the engine inert in a forked child: it lives on in the parent, and only there."""
         if self._life.abandon():
+            self._logger.abandon()
             for loop in self.loops:
                 loop.abandon()
 
@@ -459,6 +459,6 @@ class Engine(EngineView):
     def _finish(self) -> None:
         try:
             if self._log_file is not None:
-                self._log_file.close()
+                self._logger.last(self._log_file.close)
         finally:
             self._life.finish()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from netcore._complaints import Complaints
+from netcore.eventloop.log_room import await_room
+from netcore.eventloop.log_writer import LogWriter
 
 __all__ = ["GuardedLogger"]
 
@@ -19,8 +21,9 @@ class GuardedLogger(logging.Logger):
     """Passes records on to another logger, and what its handlers or filters raise to standard error.
 
     The handlers of the standard library catch their own errors; those of an application need not, and one
-    that raises would end the loop that complains, whatever it raises: on a thread of netcore's nobody else is
-    there to take a SystemExit. A handler that blocks does block who logs. Any thread.
+    that raises would end the loop that complains, whatever it raises. Nor may one that blocks hold up who
+    logs, as where standard error is a pipe that nobody empties: they run on a thread of their own, for which
+    who logs waits half a second at most. Any thread.
 
     Args:
         target: The logger that decides what is logged, and where.
@@ -33,7 +36,17 @@ class GuardedLogger(logging.Logger):
     def __init__(self, target: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(target.name, logging.NOTSET)
         self._target = target
+        # One thread for all who log to the same end, so that their lines stay in order.
+        self._writer: LogWriter = target._writer if isinstance(target, GuardedLogger) else LogWriter()
         self.complaints = Complaints(clock)
+
+    def last(self, action: Callable[[], object]) -> None:
+        """Does what raises nothing, such as closing a file, behind what was logged; it may come later."""
+        self._writer.do(action)
+
+    def abandon(self) -> None:
+        """Begins anew in a forked child, where the thread that writes does not exist."""
+        self._writer.abandon()
 
     def isEnabledFor(self, level: int) -> bool:
         """See ``logging.Logger.isEnabledFor``."""
@@ -44,15 +57,23 @@ class GuardedLogger(logging.Logger):
 
     def handle(self, record: logging.LogRecord) -> None:
         """See ``logging.Logger.handle``."""
+        target = self._target
+        if isinstance(target, GuardedLogger):
+            target.handle(record)
+        else:
+            self._writer.do(partial(self._write, record))
+
+    def _write(self, record: logging.LogRecord) -> None:
         try:
+            await_room(self._target, record)
             self._target.handle(record)
-        except BaseException as error:
-            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
-                raise  # a KeyboardInterrupt, which is not the handler's
+            lost, self._writer.lost = self._writer.lost, 0
+            if lost:
+                self._target.error("%d lines of this log are lost: they could not be written in time", lost)
+        except BaseException:  # there is nobody else on its thread to take a SystemExit
             with suppress(Exception):  # standard error may be closed, or somebody's object
-                _fallback.handleError(
-                    record
-                )  # prints to standard error, unless logging.raiseExceptions is off
+                # It prints to standard error, unless logging.raiseExceptions is off.
+                _fallback.handleError(record)
 
     def _log(
         self,
