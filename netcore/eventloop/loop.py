@@ -164,7 +164,7 @@ class Loop(Site):
         agenda = self._agenda
         call = agenda.call_at(self.clock() + delay_of(delay), function, args)
         # While it sleeps, it is a signal handler or a finalizer that asks, and there is somebody to wake.
-        if threading.get_ident() == self._thread_id and not self._turn.sleeping:
+        if threading.get_ident() == self._thread_id and self._turn.sleep is None:
             agenda.add(call)
         else:
             self.execute(agenda.add, call)
@@ -234,13 +234,18 @@ class Loop(Site):
 
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._agenda.put(function, args)
-        if accepted and self._turn.sleeping:  # in another thread, or in the loop that hosts this one
+        if accepted and self._turn.sleep is not None:  # in another thread, or in the loop that hosts this one
             self._wake()
         return accepted
 
     def _wake(self) -> None:
+        """Ends the wait of a loop that sleeps; once is enough for each, however many find it asleep."""
+        sleep = self._turn.sleep
+        if sleep is None or sleep:
+            return
         try:
             self.poller.wake()
+            sleep.append(None)  # second, since an interrupt may come in between
         except ValueError:  # it has ended in the meantime, and done before that what there was to do
             pass
         except Exception as error:  # what is to be done is there all the same, for the next turn
@@ -285,7 +290,7 @@ class Loop(Site):
     def settle_later(self, what: Settling) -> None:
         """See ``Host.settle_later``."""
         self._aftermath.unsettled[what] = None
-        if self._turn.sleeping:  # between two turns, or in a finalizer in the midst of one
+        if self._turn.sleep is not None:  # between two turns, or in a finalizer in the midst of one
             self._wake()
 
     def charge(self, payer: Payer | None, error: BaseException) -> None:
@@ -310,7 +315,7 @@ class Loop(Site):
     def receive_again(self, conn: Conn) -> None:
         """See ``Host.receive_again``."""
         self._intake.again[conn] = None
-        if self._turn.sleeping:
+        if self._turn.sleep is not None:
             self._wake()
 
     def receive_aside(self, fds: list[int]) -> list[int]:

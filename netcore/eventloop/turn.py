@@ -33,7 +33,8 @@ class Turn:
         aftermath: What is done at the end.
 
     Attributes:
-        sleeping: Whether the loop waits, or is about to, so that who gives it a task has to wake it.
+        sleep: A list for each wait, from just before it to its end, so that who gives the loop a task then
+            wakes it: whoever has done so puts something in, which spares the others the call. Else None.
     """
 
     def __init__(self, site: Site, agenda: Agenda, intake: Intake, aftermath: Aftermath) -> None:
@@ -47,7 +48,7 @@ class Turn:
         self._counters = site.counters
         self._clock = site.clock
         self._wait = columns_of(site.poller)
-        self.sleeping = False
+        self.sleep: list[None] | None = None
         self._began = math.inf
         self._patience = _PATIENCE
         self._complaints = Complaints(site.clock)
@@ -62,7 +63,7 @@ class Turn:
         """
         # The loop says that it sleeps before its last look at the tasks, and who adds one looks after that:
         # so one of the two sees the other.
-        self.sleeping = True
+        self.sleep = []
         if self._pending or self._intake.again or self._aftermath.unsettled:
             timeout: float | None = 0.0
             if self._planned:
@@ -77,7 +78,7 @@ class Turn:
         except BaseException as error:
             fds, readiness = [], None
             self._bear(error, longest)
-        self.sleeping = False
+        self.sleep = None
         if self._planned:
             self._site.time = self._clock()
             self._began = self._site.time
@@ -151,7 +152,7 @@ class Turn:
 
         From here on the loop counts as sleeping: who gives it a task wakes its poller.
         """
-        self.sleeping = True
+        self.sleep = []
         outbox = self._outbox  # written to between two turns, by who hosts the loop
         if outbox.entries or outbox.producers:
             return self._clock()

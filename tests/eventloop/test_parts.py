@@ -289,7 +289,7 @@ def test_a_turn_waits_for_the_next_timer_and_no_longer_than_it_may(site, turn):
 
 
 def test_a_turn_says_when_the_next_is_due(site, turn):
-    assert turn.next_due() is None and turn.sleeping
+    assert turn.next_due() is None and turn.sleep is not None
     turn.parts.agenda.planned.append(1)
     assert turn.next_due() == site.clock.now + 4
     turn.parts.intake.again[1] = None

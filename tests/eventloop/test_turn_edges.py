@@ -329,3 +329,26 @@ def test_refusing_begins_at_the_limit_and_not_before(world):
     one.sockets.accept = accept
     assert two.sockets.resets == []
     assert two.loop.connection_count == 1
+
+
+def test_a_loop_that_sleeps_is_woken_once_however_many_tasks_come(world):
+    w = world()
+    w.turns()
+    wakes, wake = [], w.poller.wake
+
+    def fail():
+        wakes.append("failed")
+        w.poller.wake = lambda: (wakes.append("woken"), wake())[1]
+        raise OSError("not now")
+
+    w.poller.wake = fail
+    ran = []
+    assert w.loop.next_deadline() is None  # from here on it counts as sleeping
+    for i in range(4):
+        w.loop.execute(ran.append, i)
+    assert wakes == ["failed", "woken"]
+    w.turns()
+    assert ran == [0, 1, 2, 3]
+    w.loop.next_deadline()  # another sleep
+    w.loop.execute(ran.append, 4)
+    assert wakes == ["failed", "woken", "woken"]

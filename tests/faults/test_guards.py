@@ -522,7 +522,7 @@ def test_a_poller_that_cannot_be_woken_or_closed(site):
     s.connect()
     for method in ("wake", "close"):
         s.poller.sabotage.plan(method, OSError(errno.EIO, "no"))
-    s.loop._turn.sleeping = True
+    s.loop._turn.sleep = []
     ran = []
     s.loop.execute(ran.append, 1)
     s.loop.turn()
