@@ -98,7 +98,8 @@ class Options:
         close_timeout: How long ``close`` waits for the peer to take what is buffered, and how long, after
             ``on_close``, a peer that goes on sending may hold the descriptor: without that its unread input
             would turn the end into a reset.
-        shutdown_timeout: How long a stopping engine waits for its connections before it resets them.
+        shutdown_timeout: How long a stopping engine waits for its connections before it resets them. A
+            second more, for them and for ``on_shutdown`` each, and ``run`` leaves a callback that hangs.
         tcp_no_delay: Switch Nagle's algorithm off (TCP_NODELAY).
         tcp_keep_alive: Idle time before the first keep-alive probe; 0 leaves them off, and so does infinity.
         tcp_keep_interval: Between probes; 0 for a fifth of ``tcp_keep_alive``, infinity for as long as the

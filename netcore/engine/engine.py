@@ -191,7 +191,7 @@ class Engine(EngineView):
             )
             self._assembly = assemble(shared, self.options, self._choices, self._sources)
             self._life.expect(len(self.loops))
-            track(self)
+            track(self, self._logger)
             if hosted:
                 self._hosted = list(self.loops)
                 for loop in self.loops:
@@ -429,10 +429,13 @@ class Engine(EngineView):
             self.ended_by = error
 
     def overdue(self) -> bool:
-        """Whether the engine should have ended by now, but for a loop that hangs."""
-        since = self._life.stopping_since
+        """Whether the engine should have ended by now, but for a callback that hangs.
+
+        ``on_shutdown`` has as much time of its own as everything before it.
+        """
+        since = self._life.ending_since or self._life.stopping_since
         late = since is not None and time.monotonic() - since > self._patience()
-        return late and self._life.holds_up() is None and not self._life.wait(0)
+        return late and not self._life.wait(0)
 
     def hangs(self) -> list[Hang]:
         """Tells where its threads are that have not ended; see ``netcore.engine.hangs``."""

@@ -40,11 +40,13 @@ class Lifecycle:
     Attributes:
         stop_asked: Whether the end was asked for; while it is starting, that comes right after.
         stopping_since: When it began to stop, by ``time.monotonic``; None before.
+        ending_since: When its last loop had ended, likewise.
     """
 
     def __init__(self) -> None:
         self.stop_asked = False
         self.stopping_since: float | None = None
+        self.ending_since: float | None = None
         self._reached = {Phase.NEW}
         self._takers: dict[str, object] = {}
         self._loops: list[int] | None = None
@@ -124,6 +126,7 @@ class Lifecycle:
         last = self._loops.pop() == 0
         if last:
             self._reached.add(Phase.STOPPED)
+            self.ending_since = time.monotonic()
             self._ending_thread = threading.get_ident()
         return last
 

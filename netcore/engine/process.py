@@ -22,12 +22,20 @@ class _Tracked(Protocol):
     def abandon(self) -> None: ...
 
 
+class _Log(Protocol):
+    """What is asked of what engines log to."""
+
+    def end(self) -> None: ...
+
+
 _engines: weakref.WeakSet[_Tracked] = weakref.WeakSet()
+_logs: weakref.WeakSet[_Log] = weakref.WeakSet()  # a handler that hangs may outlast its engine
 
 
-def track(engine: _Tracked) -> None:
+def track(engine: _Tracked, log: _Log) -> None:
     """Has a started engine stopped when the interpreter ends, and made inert in a forked child."""
     _engines.add(engine)
+    _logs.add(log)
 
 
 def _stop_all() -> None:
@@ -43,6 +51,8 @@ def _stop_all() -> None:
         engine.stop_in_time()
     for engine in engines:
         engine.end_hosted()  # those that are stopping, too: nobody gives them a turn any more
+    for log in list(_logs):
+        log.end()
 
 
 def _abandon_all() -> None:

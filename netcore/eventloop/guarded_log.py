@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from netcore._complaints import Complaints
-from netcore.eventloop.log_room import await_room
+from netcore.eventloop.log_room import await_room, unlock
 from netcore.eventloop.log_writer import LogWriter
 
 __all__ = ["GuardedLogger"]
@@ -43,6 +43,11 @@ class GuardedLogger(logging.Logger):
     def last(self, action: Callable[[], object]) -> None:
         """Does what raises nothing, such as closing a file, behind what was logged; it may come later."""
         self._writer.do(action)
+
+    def end(self) -> None:
+        """Has a handler that hangs not keep the process from ending; nothing is logged from here on."""
+        if self._writer.working:
+            unlock(self._target)
 
     def abandon(self) -> None:
         """Begins anew in a forked child, where the thread that writes does not exist."""

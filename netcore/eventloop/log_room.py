@@ -1,7 +1,7 @@
-"""Waiting until what a log goes to takes more, with nothing held meanwhile.
+"""Keeping logging handlers that block from keeping the process.
 
-A logging handler that blocks in a write has its lock. ``logging.shutdown`` waits for that at the end of the
-process, and so the process would not end.
+A handler that blocks has its lock, for which ``logging.shutdown`` waits at the end of the process. So a pipe
+or terminal is waited for before, with nothing held; and what blocks all the same loses its lock in the end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import select
 from collections.abc import Iterator
 
-__all__ = ["await_room"]
+__all__ = ["await_room", "unlock"]
 
 
 def await_room(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -20,6 +20,17 @@ def await_room(logger: logging.Logger, record: logging.LogRecord) -> None:
     for handler in _handlers_of(logger):
         if isinstance(handler, logging.StreamHandler) and record.levelno >= handler.level:
             _await_writable(handler.stream)
+
+
+def unlock(logger: logging.Logger) -> None:
+    """Gives new locks to the handlers that are in use, as after a fork: whoever has the old ones hangs."""
+    for handler in _handlers_of(logger):
+        lock = handler.lock
+        if lock is not None:
+            if lock.acquire(blocking=False):
+                lock.release()
+            else:
+                handler.createLock()
 
 
 def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:

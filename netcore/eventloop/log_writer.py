@@ -55,6 +55,11 @@ class LogWriter:
         elif not self._late and not done.acquire(timeout=_PATIENCE):
             self._late = True
 
+    @property
+    def working(self) -> bool:
+        """Whether something is being done."""
+        return not self._right
+
     def abandon(self) -> None:
         """Begins anew in a forked child, where the thread does not exist."""
         self._waiting.clear()

@@ -121,13 +121,15 @@ def test_a_full_pipe_does_not_keep_it(stuck):
 
 
 @pytest.mark.posix
-def test_one_signal_is_enough_when_the_time_has_passed(stuck):
-    process = stuck("on_traffic", "sleep", 0.1)
-    process.send_signal(signal.SIGTERM)
+@pytest.mark.parametrize("callback", ["on_traffic", "on_close", "on_tick", "on_shutdown"])
+def test_one_signal_is_enough_when_the_time_has_passed(stuck, callback):
+    process = stuck(callback, "sleep", 0.1)
+    if callback != "on_shutdown":  # which has been sent one
+        process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=30)
     assert output == b"returned\nbuffered"
     assert process.returncode == 0
-    assert b"loop 0 is stuck in" in errors and b"on_traffic" in errors
+    assert b" is stuck in" in errors and callback.encode() in errors
 
 
 def hanging(until):

@@ -47,6 +47,28 @@ os.write(1, b"served")
 """
 
 
+HANGING = """
+import logging, os, time, netcore
+
+class Hanging(logging.Handler):
+    def emit(self, record):
+        time.sleep(1000)
+
+logging.getLogger("netcore").addHandler(Hanging())
+
+class Handler(netcore.EventHandler):
+    def on_boot(self, engine):
+        engine.loops[0].execute(fail)
+        engine.loops[0].execute(engine.stop)
+
+def fail():
+    raise LookupError("on purpose")
+
+netcore.run(Handler(), "tcp://127.0.0.1:0")
+os.write(1, b"over")
+"""
+
+
 class Blocking(logging.Handler):
     """Holds each record until it is let go, and tells what it was given."""
 
@@ -186,6 +208,11 @@ def test_nobody_reads_standard_error(loops):
     command = [sys.executable, "-c", SERVER.replace("LOOPS", str(loops))]
     process = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=False)
     assert (process.stdout, process.returncode) == (b"served", 0)
+
+
+def test_a_handler_that_hangs_does_not_keep_the_process():
+    process = subprocess.run([sys.executable, "-c", HANGING], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert (process.stdout, process.returncode) == (b"over", 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
