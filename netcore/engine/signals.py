@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 from netcore.engine.dying import die
 from netcore.engine.engine import Engine
@@ -16,6 +15,9 @@ __all__ = ["Signals"]
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
 """Ctrl+C, a request to end, and on Windows Ctrl+Break."""
+
+_LARGEST_ACTION = 1024
+"""Bytes that hold a ``struct sigaction`` of any system: glibc's is 152."""
 
 _AT_ONCE = 0.5
 """Seconds that the second signal leaves the loops to reset their connections and tell the handler."""
@@ -69,33 +71,33 @@ class Signals:
 
 
 def _restorer(number: int) -> Callable[[], object]:
-    """Returns what brings back the present handler of a signal, be it one that Python has not installed."""
+    """Returns what brings back the present handler of a signal, be it one that Python has not installed.
+
+    Of such one ``getsignal`` knows nothing, or what was there before; so the system is asked as well.
+    """
     present = signal.getsignal(number)
-    if present is not None:
-        return lambda: signal.signal(number, present)
-    address = _native_handler(number)
+    restore_native = _native_restorer(number)
 
     def restore() -> None:
-        signal.signal(number, signal.SIG_DFL)
-        if address is not None:
-            _python_api().PyOS_setsig(number, address)
+        signal.signal(number, signal.SIG_DFL if present is None else present)
+        restore_native()
 
     return restore
 
 
-def _native_handler(number: int) -> int | None:
-    """Asks the C library, by way of CPython's API, for a handler that Python knows nothing of."""
+def _native_restorer(number: int) -> Callable[[], object]:
+    """Does so with sigaction(2), flags included, or by way of CPython's API where there is none."""
     with suppress(Exception):  # there is no ctypes, or no CPython
-        address: int | None = _python_api().PyOS_getsig(number)
-        return address
-    return None
+        import ctypes  # not everywhere
 
-
-def _python_api() -> Any:
-    import ctypes  # seldom needed, and not everywhere
-
-    api = ctypes.pythonapi
-    api.PyOS_getsig.restype = api.PyOS_setsig.restype = ctypes.c_void_p
-    api.PyOS_getsig.argtypes = [ctypes.c_int]
-    api.PyOS_setsig.argtypes = [ctypes.c_int, ctypes.c_void_p]
-    return api
+        api = ctypes.pythonapi
+        if hasattr(api, "sigaction"):
+            action = ctypes.create_string_buffer(_LARGEST_ACTION)
+            if api.sigaction(number, None, action) == 0:
+                return lambda: api.sigaction(number, action, None)
+        api.PyOS_getsig.restype = api.PyOS_setsig.restype = ctypes.c_void_p
+        api.PyOS_getsig.argtypes = [ctypes.c_int]
+        api.PyOS_setsig.argtypes = [ctypes.c_int, ctypes.c_void_p]
+        address = api.PyOS_getsig(number)
+        return lambda: api.PyOS_setsig(number, address)
+    return lambda: None

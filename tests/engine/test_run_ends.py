@@ -177,6 +177,32 @@ def test_what_the_process_ignores_it_goes_on_ignoring(number):
         signal.signal(number, before)
 
 
+NATIVE_HANDLER = """
+import ctypes, os, signal, netcore
+
+api = ctypes.pythonapi
+api.PyOS_setsig.argtypes = [ctypes.c_int, ctypes.c_void_p]
+api.PyOS_setsig.restype = ctypes.c_void_p
+handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: os.write(1, b"native "))
+api.PyOS_setsig(signal.SIGTERM, ctypes.cast(handler, ctypes.c_void_p).value)
+
+class Handler(netcore.EventHandler):
+    def on_boot(self, engine):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+netcore.run(Handler(), "tcp://127.0.0.1:0")
+os.write(1, b"returned ")
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.posix
+def test_a_handler_that_python_has_not_installed_comes_back():
+    command = [sys.executable, "-c", NATIVE_HANDLER]
+    process = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=False)
+    assert (process.stdout, process.returncode) == (b"returned native ", 0)
+
+
 @pytest.mark.posix
 def test_the_wakeup_descriptor_of_others_is_theirs():
     ours, theirs = socket.socketpair()
