@@ -110,7 +110,7 @@ class WorkerPool:
             self._jobs.add(future)
             try:
                 self._threads.put(partial(self._run, future, function, args))
-            except Exception:
+            except BaseException:  # a KeyboardInterrupt, too
                 self._jobs.discard(future)
                 raise
         return future
@@ -164,7 +164,7 @@ class WorkerPool:
                 lane.active = True
                 try:
                     self._threads.put(partial(self._step, lane))
-                except Exception:
+                except BaseException:
                     self._take_back(lane, job)
                     raise
             crowded = full or lane.pending >= self._high
@@ -216,8 +216,11 @@ class WorkerPool:
 
     def _take_back(self, lane: Lane, job: Job) -> None:
         """Undoes the acceptance of a lane's only job, for which there is no thread."""
+        try:
+            lane.jobs.remove(job)
+        except ValueError:  # an interrupt came too late: it is running
+            return
         lane.active = False
-        lane.jobs.remove(job)
         lane.pending -= 1
         if not lane.pending:
             self._lanes.pop(lane.conn.id, None)

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from netcore._locks import make_lock
@@ -63,15 +64,20 @@ class Threads:
     def _start(self, task: Task) -> bool:
         """Starts a thread with its first task; returns whether it has one. The lock is held."""
         name = f"{self._name}_{next(self._numbers)}"
-        thread = threading.Thread(target=self._work, args=(task,), name=name, daemon=True)
+        first = [task]  # whoever takes it out of here has it
+        thread = threading.Thread(target=self._work, args=(first,), name=name, daemon=True)
         self._threads.add(thread)
         try:
             thread.start()
-        except Exception:  # a limit of the system's
-            self._threads.discard(thread)
-            if not self._threads:
-                raise
-            return False
+        except BaseException as error:
+            # A limit of the system's, or a KeyboardInterrupt, after which there may be a thread all the same.
+            if thread.ident is None:
+                self._threads.discard(thread)
+            with suppress(IndexError):  # then it has the task, and is running it
+                first.pop()
+                if self._threads and isinstance(error, Exception):
+                    return False
+            raise
         return True
 
     def end(self) -> None:
@@ -98,11 +104,13 @@ class Threads:
         self._idle.clear()
         self._threads = set()
 
-    def _work(self, first: Task) -> None:
+    def _work(self, first: list[Task]) -> None:
         """The body of each thread."""
         inbox: _Inbox = SimpleQueue()
-        task: Task | None = first
-        del first
+        try:
+            task: Task | None = first.pop()
+        except IndexError:  # who has started this was interrupted, and has taken it back
+            task = self._next(inbox)
         while task is not None:
             try:
                 task()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import logging
 import os
 import subprocess
@@ -236,10 +237,10 @@ def test_nobody_reads_the_log_file(tmp_path, dial, receive):
         assert bad.recv(1) == b""
         assert engine.stop()
     finally:
-        while True:  # so that its thread ends
-            try:
-                if not os.read(reading, 65536):
-                    break
-            except BlockingIOError:
-                break
+        with contextlib.suppress(BlockingIOError):
+            while os.read(reading, 65536):
+                pass
+        over = threading.Event()  # what waits is written, and no other test gets it
+        engine._logger.last(over.set)
+        assert over.wait(60)
         os.close(reading)

@@ -24,13 +24,14 @@ class Starts:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.allowed = True
         self.refused = 0
+        self.error: type[BaseException] = RuntimeError
         self._real = threading.Thread.start
         monkeypatch.setattr(threading.Thread, "start", lambda thread: self._start(thread))
 
     def _start(self, thread: threading.Thread) -> None:
         if not self.allowed:
             self.refused += 1
-            raise RuntimeError("can't start new thread")
+            raise self.error("can't start new thread")
         self._real(thread)
 
 
@@ -61,6 +62,43 @@ def test_a_refusal_takes_no_place(starts: Starts) -> None:
                 pool.submit(int)
         starts.allowed = True
         assert pool.submit(abs, -1).result(TIMEOUT) == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, KeyboardInterrupt, SystemExit])
+def test_whatever_keeps_a_thread_from_starting_costs_no_place(world, starts: Starts, error) -> None:
+    conn = world().connect()
+    ran: list[int] = []
+    starts.error = error
+    with WorkerPool(2, max_pending=0) as pool:
+        starts.allowed = False
+        for i in range(5):
+            with pytest.raises(error):
+                pool.submit(ran.append, i)
+            with pytest.raises(error):
+                pool.run_for(conn, ran.append, i)
+        assert (pool.unfinished, pool._lanes) == (0, {})
+        starts.allowed = True
+        pool.submit(ran.append, 5).result(TIMEOUT)
+    assert ran == [5]
+
+
+def test_an_interrupt_while_a_thread_starts_leaves_no_job_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread may be there, and may have begun, or not."""
+    real = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        real(thread)
+        raise KeyboardInterrupt
+
+    ran: list[int] = []
+    with WorkerPool(2, max_pending=0) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                pool.submit(ran.append, 1)
+        pool.submit(ran.append, 2).result(TIMEOUT)
+    assert pool.unfinished == 0
+    assert sorted(ran) in ([2], [1, 2])
 
 
 def test_where_a_thread_runs_more_is_accepted(starts: Starts, gate: Callable[..., object]) -> None:
