@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from itertools import islice
 from typing import Protocol
+
+from netcore._locks import make_lock
 
 __all__ = ["Gate", "Lodger"]
 
@@ -34,8 +35,8 @@ class Gate:
     def __init__(self, limit: int, refuse: bool) -> None:
         self.refuse = refuse
         self._free = limit
-        self._lock = threading.Lock()
-        self._waiting: list[Callable[[], object]] = []
+        self._lock = make_lock()
+        self._waiting: dict[Callable[[], object], None] = {}
         self._lodgers: dict[Lodger, None] = {}  # the oldest first
 
     def take(self, wanted: int, when_free: Callable[[], object]) -> int:
@@ -54,7 +55,7 @@ class Gate:
             self._free -= taken
             missing = wanted - taken if self.refuse else int(not taken)
             if not taken and not self.refuse:
-                self._waiting.append(when_free)
+                self._waiting[when_free] = None
             oldest = list(islice(self._lodgers, missing))
             for lodger in oldest:
                 del self._lodgers[lodger]
@@ -78,7 +79,7 @@ class Gate:
         """Frees places, and tells those who wait."""
         with self._lock:
             self._free += places
-            waiting: list[Callable[[], object]] = []
+            waiting: dict[Callable[[], object], None] = {}
             if self._free > 0:
                 waiting, self._waiting = self._waiting, waiting
         for when_free in waiting:

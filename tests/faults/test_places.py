@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+from functools import partial
 
 import pytest
 
@@ -328,3 +329,13 @@ def test_an_end_hears_of_the_close(site):
     s.turns()
     assert counts == [(0, 1)]
     assert s.loop.unfinished == 0
+
+
+def test_who_asks_again_while_it_waits_is_told_once():
+    gate = Gate(1, refuse=False)
+    told = []
+    assert gate.take(1, lambda: None) == 1
+    when_free = partial(told.append, "free")
+    assert gate.take(1, when_free) == gate.take(1, when_free) == 0
+    gate.give_back(1)
+    assert told == ["free"]
