@@ -28,6 +28,7 @@ __all__ = [
     "IP_RECVDSTADDR",
     "KEEP_ALIVE_OPTIONS",
     "KEEP_ALIVE_UNITS",
+    "MSG_CMSG_CLOEXEC",
     "NO_SIGNAL",
     "REUSE_PORT_OPTION",
     "SELECT_LIMIT",
@@ -75,6 +76,9 @@ SO_ACCEPTCONN: int | None = getattr(socket, "SO_ACCEPTCONN", None)
 
 SO_DOMAIN: int | None = getattr(socket, "SO_DOMAIN", None)
 """The option that tells a socket's family (socket(7)); None where Python does not know it."""
+
+MSG_CMSG_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""Has received descriptors close at an exec (recvmsg(2)); 0 where there is no such flag."""
 
 SO_BINDTODEVICE: int | None = _option(HERE.bind_to_device)
 """The option that ties a socket to a network interface (socket(7)); None where there is none."""

@@ -61,6 +61,10 @@ def _patient(socketpair: Callable[..., tuple[socket.socket, socket.socket]]) -> 
     return make
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Begun in the background of a shell, say: what the tests start would inherit that, and netcore heeds it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 if on_wine():
     socket.socketpair = _patient(socket.socketpair)  # type: ignore[assignment]
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import select
 from collections.abc import Iterator
+from typing import Any
 
 __all__ = ["await_room", "unlock"]
+
+_select: Any = select  # which has no poll on Windows
 
 
 def await_room(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -49,8 +52,8 @@ def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
 def _await_writable(stream: object) -> None:
     try:
         fd: int = stream.fileno()  # type: ignore[attr-defined]
-        room = select.poll()
-        room.register(fd, select.POLLOUT)
+        room = _select.poll()
+        room.register(fd, _select.POLLOUT)
     except Exception:  # it is closed, or somebody's object without a descriptor
         return
     room.poll()

@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 from contextlib import suppress
+from typing import Any
 
 from netcore.errors import UnsupportedOperationError
 from netcore.sockets.names import pack_name
@@ -49,6 +50,7 @@ def take_errors(sockets: Transport, fd: int) -> tuple[list[tuple[int, bytes]], b
     """
     found: list[tuple[int, bytes]] = []
     any_taken = False
+    sock: Any  # Windows has no recvmsg
     if not _ERRQUEUE:
         return found, False
     with suppress(OSError, UnsupportedOperationError), sockets.borrow(fd) as sock:

@@ -6,10 +6,14 @@ import array
 import os
 import socket
 from contextlib import suppress
+from importlib import import_module
+from typing import Any
 
-from netcore._platform import AF_UNIX, SO_PASSRIGHTS, linger_of, pack_linger
+from netcore._platform import AF_UNIX, MSG_CMSG_CLOEXEC, SO_PASSRIGHTS, linger_of, pack_linger
 
 __all__ = ["take_passed"]
+
+_socket: Any = socket  # whose flags and methods differ between the platforms
 
 _MOST = 253
 """Descriptors in one message; SCM_MAX_FD of unix(7)."""
@@ -26,13 +30,14 @@ def take_passed(sock: socket.socket) -> bytes:
     """
     if sock.family != AF_UNIX or SO_PASSRIGHTS is None:
         return b""
-    flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
-    room = socket.CMSG_SPACE(_MOST * array.array("i").itemsize)
+    flags = _socket.MSG_DONTWAIT | MSG_CMSG_CLOEXEC
+    room = _socket.CMSG_SPACE(_MOST * array.array("i").itemsize)
     received = b""
+    peer: Any = sock
     with suppress(BlockingIOError):
         left = _waiting(sock)  # what comes behind brings no descriptors any more
         while left > 0:
-            data, passed, _, _ = sock.recvmsg(left, room, flags)
+            data, passed, _, _ = peer.recvmsg(left, room, flags)
             _close(passed)
             left = left - len(data) if data else 0
             received += data
@@ -41,17 +46,14 @@ def take_passed(sock: socket.socket) -> bytes:
 
 def _waiting(sock: socket.socket) -> int:
     """Returns how many bytes wait; SIOCINQ of unix(7), which has the number of FIONREAD."""
-    import fcntl  # which Windows lacks
-    import termios
-
     count = array.array("i", [0])
-    fcntl.ioctl(sock, termios.FIONREAD, count)
+    import_module("fcntl").ioctl(sock, import_module("termios").FIONREAD, count)  # which Windows lacks
     return count[0]
 
 
 def _close(passed: list[tuple[int, int, bytes]]) -> None:
     for level, kind, data in passed:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if level == socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
             whole = array.array("i")
             whole.frombytes(data[: len(data) - len(data) % whole.itemsize])
             for fd in whole:

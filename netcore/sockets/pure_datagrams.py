@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 from netcore._platform import NO_SIGNAL
 from netcore.sockets.destinations import AncillaryData, from_ancillary, tells_destinations, to_ancillary
@@ -40,7 +41,7 @@ class PureDatagrams:
 
     def receive_datagrams(self, fd: int, limit: int) -> tuple[list[tuple[bytes | None, bytes]], int]:
         """See ``Sockets.receive_datagrams``; recvfrom(2)."""
-        sock = self._by_descriptor[fd]
+        sock: Any = self._by_descriptor[fd]  # Windows has no recvmsg
         room, longest = self._room, self._longest
         tells = tells_destinations(sock)
         ancillary: AncillaryData = []
@@ -79,7 +80,7 @@ class PureDatagrams:
         return failures
 
 
-def _send(sock: socket.socket, chunk: Chunk, name: bytes) -> None:
+def _send(sock: Any, chunk: Chunk, name: bytes) -> None:
     target = system_name(name)
     if target is None:
         sock.send(chunk, NO_SIGNAL)

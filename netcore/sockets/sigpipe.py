@@ -22,7 +22,7 @@ def without_sigpipe(write: Callable[[int, int, int, int], int], *arguments: int)
     """Calls a function that writes to a connection; a connection that is dead is its OSError and no more."""
     if _SIGPIPE is None or signal.getsignal(_SIGPIPE) is signal.SIG_IGN:  # a fifth of what the masks take
         return write(*arguments)
-    before = _signal.pthread_sigmask(signal.SIG_BLOCK, (_SIGPIPE,))
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGPIPE,))
     try:
         # One that waits already is the application's, who has blocked it.
         waits = _SIGPIPE in before and _SIGPIPE in _signal.sigpending()
@@ -34,7 +34,7 @@ def without_sigpipe(write: Callable[[int, int, int, int], int], *arguments: int)
             raise
     finally:
         if _SIGPIPE not in before:
-            _signal.pthread_sigmask(signal.SIG_UNBLOCK, (_SIGPIPE,))
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_SIGPIPE,))
 
 
 def _take() -> None:

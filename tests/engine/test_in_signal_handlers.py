@@ -116,14 +116,19 @@ def test_real_signals(name):
     ):
         conn = handler.wait_for("on_open").conn
         call = CALLS[name] if name != "stop" else (lambda engine, conn: engine.running)
-        hits = []
+        hits, nested = [], []
 
         def on_signal(*_):
             hits.append(1)
+            if len(nested) == 3:  # on a busy machine they come faster than they are handled
+                return
+            nested.append(1)
             try:
                 call(engine, conn)
             except GONE:
                 pass
+            finally:
+                nested.pop()
 
         former = signal.signal(signal.SIGALRM, on_signal)
         signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)

@@ -75,7 +75,12 @@ def test_a_peer_that_leaves_ends_no_process(options):
     if "edge" in options and os.environ.get("NETCORE_POLLER") == "select":
         pytest.skip("the poller select has no edges")
     ran = subprocess.run(
-        [sys.executable, "-c", SERVER, options], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", SERVER, options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=sys.prefix,
     )
     assert ran.returncode == 0, (ran.returncode, -signal.SIGPIPE, ran.stderr)
     assert ran.stdout == "the server lives, and SIGPIPE is SIG_DFL\n"

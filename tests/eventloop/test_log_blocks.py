@@ -207,12 +207,14 @@ def test_an_engine_serves_and_ends(logger, handler, dial, receive):
 @pytest.mark.parametrize("loops", [1, 2])
 def test_nobody_reads_standard_error(loops):
     command = [sys.executable, "-c", SERVER.replace("LOOPS", str(loops))]
-    process = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=False)
+    process = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=False, cwd=sys.prefix)
     assert (process.stdout, process.returncode) == (b"served", 0)
 
 
 def test_a_handler_that_hangs_does_not_keep_the_process():
-    process = subprocess.run([sys.executable, "-c", HANGING], stdout=subprocess.PIPE, timeout=60, check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, timeout=60, check=False, cwd=sys.prefix
+    )
     assert (process.stdout, process.returncode) == (b"over", 0)
 
 

@@ -365,7 +365,9 @@ def test_a_process_that_was_stopped_and_continued(options):
     if options and os.environ.get("NETCORE_POLLER") == "select":
         pytest.skip("select has no edges")
     program = PROGRAM.replace("{options}", repr(options))
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=sys.prefix
+    ) as process:
         try:
             port = int(process.stdout.readline())
             socks = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(20)]

@@ -142,5 +142,5 @@ engine.stop(5)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_the_process_shrinks_when_a_burst_is_over():
     command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False, cwd=sys.prefix)
     assert done.returncode == 0, done.stdout + done.stderr

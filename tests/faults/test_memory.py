@@ -275,7 +275,11 @@ LIMITED = """
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a limit of the address space")
 def test_the_address_space_is_full():
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LIMITED)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", textwrap.dedent(LIMITED)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=sys.prefix,
     )
     lines = done.stdout.splitlines()
     assert "closed MemoryError" in lines, done.stdout + done.stderr

@@ -53,6 +53,8 @@ poller.handle = -1  # nobody knows any more what it is to free
     ],
 )
 def test_they_notice(program: str, sentence: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=sys.prefix
+    )
     assert done.returncode != 0
     assert sentence in done.stderr

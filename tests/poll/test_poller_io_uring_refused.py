@@ -79,7 +79,7 @@ def test_an_engine_that_is_told_to_use_it_says_why() -> None:
 def test_a_suite_that_forces_it_is_skipped_and_says_why() -> None:
     settings = ("-q", "-p", "no:cacheprovider", "-c", REPOSITORY / "pyproject.toml")
     one = REPOSITORY / "tests" / "test_address.py"
-    done = refused(errno.EPERM, "-m", "pytest", *settings, one, NETCORE_POLLER="io_uring")
+    done = refused(errno.EPERM, "-m", "pytest", *settings, one, NETCORE_POLLER="io_uring", PYTEST_ADDOPTS="")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" not in done.stdout
     assert "NETCORE_POLLER=io_uring: " in done.stdout

@@ -271,7 +271,12 @@ for i in range(6):
     pool.submit(lambda i=i: (time.sleep(0.05), sys.stdout.write(f"{i}\\n")))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=sys.prefix,
     )
     assert sorted(done.stdout.split()) == list("012345")
     assert done.stderr == ""

@@ -131,7 +131,7 @@ def _raises_no_sigpipe(bench: SocketsBench) -> None:
     """The signal is at its default and blocked meanwhile, so that it is seen rather than felt."""
     if _SIGPIPE is None or threading.current_thread() is not threading.main_thread():
         return
-    before = _signal.pthread_sigmask(signal.SIG_BLOCK, (_SIGPIPE,))
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGPIPE,))
     former = signal.signal(_SIGPIPE, signal.SIG_DFL)
     try:
         for tcp in (False, True):
@@ -147,7 +147,7 @@ def _raises_no_sigpipe(bench: SocketsBench) -> None:
                 require(not raised, f"{what} on a dead connection raises SIGPIPE.")
     finally:
         signal.signal(_SIGPIPE, former)
-        _signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
 def _ways_to_write(bench: SocketsBench) -> list[tuple[str, Callable[[int], object]]]:
