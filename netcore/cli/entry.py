@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import cast
 
 from netcore.cli.output import BROKEN_PIPE, OutputError, flush
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OutputError as error:
         if error.unread:
             return BROKEN_PIPE
-        print(f"netcore: {error}", file=sys.stderr)
+        _report(error)
         return 1
 
 
@@ -45,7 +46,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return command(parsed)
     except UsageError as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        print(f"netcore: {error}", file=sys.stderr)
+        _report(error)
         return 2
+
+
+def _report(error: Exception) -> None:
+    """Says on standard error what is wrong; if that cannot be written the status is all there is."""
+    with suppress(OSError):
+        if isinstance(error, UsageError) and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(f"netcore: {error}", file=sys.stderr, flush=True)

@@ -54,6 +54,26 @@ def test_a_reader_that_has_left_ends_it_quietly(
     assert (done.stderr, done.returncode) == ("", 141)
 
 
+@pytest.mark.parametrize("unread", [True, False], ids=["nobody reads it", "the disk is full"])
+@pytest.mark.parametrize(
+    "arguments", [["run", "nothing:at_all", "tcp://:0"], ["run"], ["nothing"]], ids=" ".join
+)
+def test_errors_that_cannot_be_told_are_in_the_status(
+    tmp_path: Path, arguments: list[str], unread: bool
+) -> None:
+    if not (unread or Path("/dev/full").exists()):
+        pytest.skip("there is no /dev/full")
+    reader, writer = (
+        os.pipe() if unread else (os.open(os.devnull, os.O_RDONLY), os.open("/dev/full", os.O_WRONLY))
+    )
+    os.close(reader)
+    try:
+        done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, stderr=writer, timeout=120)
+    finally:
+        os.close(writer)
+    assert done.returncode == 2
+
+
 def test_a_reader_that_leaves_after_the_first_line(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "doctor"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
