@@ -145,6 +145,24 @@ def test_a_kernel_that_takes_more_puts_the_write_deadline_off(stalled, kind, lim
     assert stuck.close_reason is CloseReason.TIMEOUT
 
 
+@pytest.mark.parametrize("kind", [Timeout.IDLE, Timeout.WRITE])
+@pytest.mark.parametrize("limits", [Limits(), EDGES])
+def test_a_kernel_with_room_for_a_peer_that_takes_nothing_puts_nothing_off(world, kind, limits):
+    w = world(limits=limits)
+    stuck = w.connect()
+    arm(stuck, kind)
+    w.sockets.block(stuck.fd, after=10)
+    stuck.write(b"x" * 100)
+    w.turns()
+    w.sockets.block(stuck.fd, after=50)  # some, but not enough for the poller to say so
+    before = w.clock.now
+    while not stuck.closed:
+        w.clock.advance(1 / 64)
+        w.turns()
+    assert w.clock.now - before < 2
+    assert len(w.sent(stuck)) == 10
+
+
 @pytest.mark.parametrize("kind", [Timeout.IDLE, Timeout.READ])
 @pytest.mark.parametrize("limits", [Limits(), EDGES])
 def test_dialled_datagrams(stalled, kind, limits):
@@ -357,6 +375,29 @@ engine.start()
 print(engine.addresses[0].port, flush=True)
 engine.join()
 """
+
+
+def test_a_peer_that_takes_nothing_in_the_kernel(serve, dial):
+    """Linux goes on taking a little at a time after it has refused more (tcp(7)), whatever the peer does."""
+    left = []
+
+    class Floods(EventHandler):
+        def on_open(self, conn):
+            conn.set_write_deadline(0.3)
+            conn.write(bytes(60 << 20))
+            conn.loop.schedule(0.1, lambda: left.append(conn.outbound_buffered))
+
+        def on_timeout(self, conn, timeout):
+            left.append(conn.outbound_buffered)
+            return Action.CLOSE
+
+    engine = serve(Floods())
+    sock = dial(engine)
+    while engine.metrics().closed_timeout == 0:
+        time.sleep(0.01)
+    sock.close()
+    assert len(left) == 2
+    assert left[0] == left[1]
 
 
 @pytest.mark.posix

@@ -12,8 +12,11 @@ __all__ = ["STALL", "Deadlines"]
 STALL = 1 / 32
 """Seconds by which a loop may be late; what it is more late by is not to be a peer's loss."""
 
+_LATE = 2 * STALL
+"""The same for a deadline, which the wheel meets up to 1/32 s after its time."""
 
-def _ignore(kind: Timeout) -> None:
+
+def _ignore(kind: Timeout, late: bool = False) -> None:
     """Stands in for a connection that is gone."""
 
 
@@ -23,8 +26,9 @@ class Deadlines:
     Args:
         now: The time, in seconds of the loop's clock.
         timed_out: Called with the kind of a deadline that was met.
-        ask: Called with it before, to ask the kernel for progress that the loop has not got round to: what
-            had arrived before a stall counts, be it a slow callback or a process that was stopped.
+        ask: Called with it before, and with whether it is late, to ask the kernel for progress that the loop
+            has not got round to: what had arrived before a stall counts, be it a slow callback or a process
+            that was stopped.
 
     Attributes:
         last_in: When bytes were last received; set by who receives them.
@@ -48,7 +52,7 @@ class Deadlines:
         self,
         now: float,
         timed_out: Callable[[Timeout], object],
-        ask: Callable[[Timeout], object] = _ignore,
+        ask: Callable[[Timeout, bool], object] = _ignore,
     ) -> None:
         self.slot: int | None = None
         self._ask = ask
@@ -115,7 +119,7 @@ class Deadlines:
         """Reports each deadline that is met, and gives it another period."""
         for kind in list(self._periods):
             if self._is_met(kind, now):
-                self._ask(kind)
+                self._ask(kind, now - self._due(kind) > _LATE)
             if self._is_met(kind, now):
                 self._armed[kind] = now
                 self._timed_out(kind)

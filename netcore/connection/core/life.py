@@ -89,8 +89,15 @@ class Connection(Identity):
         """Drops everything unread."""
 
     @abc.abstractmethod
-    def ask_kernel(self, kind: Timeout) -> None:
-        """Receives, or offers to the kernel, what a deadline of this kind is about, before it is met."""
+    def ask_kernel(self, kind: Timeout, late: bool) -> None:
+        """Receives, or offers to the kernel, what a deadline of this kind is about, before it is met.
+
+        Args:
+            kind: Which it is.
+            late: Whether this side has stalled. Only then is anything offered: else the poller has told of
+                all that the peer has taken, and a kernel whose buffer has some room left, but not enough to
+                be writable (tcp(7)), would take more of it for a peer that takes nothing.
+        """
 
     @abc.abstractmethod
     def offer(self) -> None:

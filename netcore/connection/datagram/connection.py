@@ -244,7 +244,7 @@ class DatagramConnection(DatagramReading, Connection):
 
     # The end of a turn.
 
-    def ask_kernel(self, kind: Timeout) -> None:
+    def ask_kernel(self, kind: Timeout, late: bool) -> None:
         """See ``Connection.ask_kernel``."""
         host, deadlines = self._host, self.deadlines
         if kind is not Timeout.WRITE:
@@ -252,7 +252,7 @@ class DatagramConnection(DatagramReading, Connection):
                 host.receive_now(self)
             elif self.paused and deadlines is not None and self.has_arrivals():
                 deadlines.last_in = host.now()
-        if kind is not Timeout.READ and deadlines is not None and self.outbox.buffered:
+        if late and kind is not Timeout.READ and deadlines is not None and self.outbox.buffered:
             self.offer()
             deadlines.flushed(self.outbox.buffered, host.now())
 

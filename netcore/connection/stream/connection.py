@@ -226,7 +226,7 @@ class StreamConnection(FilteredHalves):
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         return system_error(-(code or errno.ECONNRESET))
 
-    def ask_kernel(self, kind: Timeout) -> None:
+    def ask_kernel(self, kind: Timeout, late: bool) -> None:
         """See ``Connection.ask_kernel``."""
         host, deadlines = self._host, self.deadlines
         if kind is not Timeout.WRITE:
@@ -234,7 +234,7 @@ class StreamConnection(FilteredHalves):
                 host.receive_now(self)
             elif self.paused and deadlines is not None and self.has_arrivals():
                 deadlines.last_in = host.now()
-        if kind is not Timeout.READ and deadlines is not None and self.backlogged:
+        if late and kind is not Timeout.READ and deadlines is not None and self.backlogged:
             self.offer()
             deadlines.flushed(self.backlogged, host.now())
 
