@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netcore.address import Address
 from netcore.engine.inherited import inherited
 from netcore.errors import InvalidAddressError
+from netcore.options import Options
 
 __all__ = ["GivenListener", "Source", "sources_of"]
 
@@ -76,6 +77,8 @@ def _read(given: str | Address | GivenListener) -> Iterator[tuple[Address, Sourc
     if isinstance(given, GivenListener):
         yield given.address, given
         return
+    if isinstance(given, Options):  # type: ignore[unreachable]
+        raise InvalidAddressError("options are given by name, as options=...: what comes before is addresses")
     address = Address.parse(given)
     if address.network != "fd":
         yield address, address

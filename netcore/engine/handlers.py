@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 
 from netcore.codec import FrameHandler
@@ -30,11 +30,12 @@ def check_handler(handler: object) -> None:
     """Checks that the callbacks are there and can be called; an ``EventHandler`` it need not be.
 
     Raises:
-        TypeError: One is missing, is no method, or would do nothing when it is called; or the handler is a
-            class, or a ``FrameHandler`` without a codec.
+        TypeError: One is missing, is no method, takes other arguments, or would do nothing when it is called;
+            or the handler is a class, or a ``FrameHandler`` without a codec.
     """
     if handler is None or isinstance(handler, type):
-        raise TypeError(f"a handler must be an EventHandler object, not {handler!r}")
+        hint = f": give an object, such as {handler.__name__}()" if handler is not None else ""
+        raise TypeError(f"a handler must be an EventHandler object, not {handler!r}{hint}")
     missing = [name for name in CALLBACKS if not hasattr(handler, name)]
     if missing:
         raise TypeError(
@@ -51,6 +52,7 @@ def check_handler(handler: object) -> None:
         for is_such, what in _NEVER_RUN:
             if is_such(callback):
                 raise TypeError(f"{called} is {what}, which a call does not run: callbacks are plain methods")
+        _check_arguments(callback, called, _arguments_of(type(handler), name))
 
 
 def warn_of_handler(handler: object, ticker: bool, logger: logging.Logger) -> None:
@@ -69,6 +71,26 @@ def warn_of_handler(handler: object, ticker: bool, logger: logging.Logger) -> No
         meant = difflib.get_close_matches(name, known, 1)
         hint = f": did you mean {meant[0]}?" if meant else ""
         logger.warning("%s has a method %s, which is none of the callbacks%s", cls.__name__, name, hint)
+
+
+def _arguments_of(cls: type, name: str) -> tuple[str, ...]:
+    """Names what netcore calls a callback with."""
+    ours = (EventHandler, *filter(_is_ours, cls.__mro__))
+    declared = next(vars(base)[name] for base in ours if name in vars(base))
+    return tuple(inspect.signature(declared).parameters)[1:]
+
+
+def _check_arguments(callback: Callable[..., object], called: str, arguments: tuple[str, ...]) -> None:
+    """Checks that a callback can be called with its arguments, as far as it can be known what it takes."""
+    try:
+        # Not what a decorator wraps, which it may call with other arguments than its own.
+        signature = inspect.signature(callback, follow_wrapped=False)
+    except Exception:  # it is written in C, or its annotations cannot be read (PEP 649)
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        raise TypeError(f"{called} takes {signature}, but is called with ({', '.join(arguments)})") from None
 
 
 def _known(cls: type) -> tuple[str, ...]:

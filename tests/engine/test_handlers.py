@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 
 import pytest
 
 import netcore
-from netcore import Client, Engine, EventHandler, Options, OptionsError
+from netcore import Client, Engine, EventHandler, InvalidAddressError, Options, OptionsError
 from netcore.codec import FrameHandler, LineCodec
 from netcore.handler import CALLBACKS
 from netcore.lb import RoundRobin
@@ -99,6 +100,59 @@ def test_a_callback_that_a_call_does_not_run(name, callback, base):
         Engine(make(name, callback, base)(), HERE)
 
 
+def too_few(self): ...
+
+
+def too_many(self, conn, error, more): ...
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.parametrize("callback", [too_few, too_many, lambda self, *, conn: None])
+@pytest.mark.parametrize("base", [EventHandler, Duck])
+def test_a_callback_that_takes_other_arguments(name, callback, base):
+    expected = ", ".join(list(inspect.signature(getattr(Duck, name)).parameters)[1:])
+    with pytest.raises(TypeError, match=rf"Handler.{name} takes \(.*\), but is called with \({expected}\)$"):
+        Engine(make(name, callback, base)(), HERE)
+
+
+def with_a_clock(function):
+    """Passes on one argument more than it is given."""
+
+    @functools.wraps(function)
+    def call(self, conn):
+        return function(self, conn, 0.0)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda *everything: None,
+        lambda self, conn, *, more=None: None,
+        lambda self, connection, more=None: None,
+        staticmethod(lambda conn: None),
+        with_a_clock(lambda self, conn, now: None),
+        functools.partialmethod(lambda self, more, conn: None, "more"),
+        print,
+    ],
+)
+def test_a_callback_that_takes_its_arguments_in_its_own_way(callback):
+    Engine(make("on_traffic", callback)(), HERE)
+
+
+def test_a_callback_of_frames_that_takes_other_arguments():
+    with pytest.raises(
+        TypeError, match=r"Handler.on_frame takes \(frame\), but is called with \(conn, frame\)"
+    ):
+        Engine(make("on_frame", lambda self, frame: None, FrameHandler)(LineCodec(10)), HERE)
+
+
+def test_a_class_instead_of_an_object():
+    with pytest.raises(TypeError, match=r"give an object, such as Duck\(\)$"):
+        Engine(Duck, HERE)
+
+
 @pytest.mark.parametrize("name", ["on_frame", "on_frame_error"])
 def test_callbacks_of_frames_are_callbacks_too(name):
     with pytest.raises(TypeError, match=f"Handler.{name} is an async def function"):
@@ -179,6 +233,11 @@ def test_options_of_another_type(options):
         Engine(EventHandler(), HERE, options=options)
     with pytest.raises(TypeError, match="options must be an Options object"):
         Client(EventHandler(), options)
+
+
+def test_options_where_addresses_are():
+    with pytest.raises(InvalidAddressError, match=r"options are given by name, as options=\.\.\."):
+        Engine(EventHandler(), HERE, Options())
 
 
 class Later:
