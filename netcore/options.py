@@ -86,7 +86,8 @@ class Options:
         read_buffer_cap: Bytes received from one connection in one turn; rounded up to a power of two.
         write_buffer_cap: Bytes of one connection's backlog offered to the kernel in one turn;
             rounded up to a power of two.
-        high_water: From so many bytes of unsent output a connection is not ``writable``.
+        high_water: From so many bytes of unsent output, or written in one turn, a connection is not
+            ``writable``.
         low_water: Down to so many bytes it stays so; then ``on_writable`` runs.
         max_outbound: Beyond so many bytes it is closed with ``CloseReason.OVERFLOW``.
         max_inbound: Beyond so many bytes that a stream has received and the application has not read it is

@@ -39,7 +39,10 @@ class EventHandler:
         return Action.CLOSE
 
     def on_writable(self, conn: Conn) -> Action | None:
-        """Unsent output fell to the low-water mark after it had reached the high one."""
+        """Unsent output fell to the low-water mark after it had reached the high one.
+
+        It also follows, in the next turn, on a turn in which so much was written; see ``Conn.writable``.
+        """
 
     def on_timeout(self, conn: Conn, timeout: Timeout) -> Action | None:
         """A deadline was met; it runs again, unless set otherwise. Closes unless overridden."""
@@ -66,6 +69,9 @@ class EventHandler:
 
     def on_tick(self, engine: Any) -> float | None:
         """With ``Options.ticker``: called right after boot, and again after so many seconds as it returns.
+
+        An exception, or a result that is no number of seconds, is logged, and the ticks go on with the delay
+        that was returned last, or after a second.
 
         Returns:
             Seconds to the next call; None to end.

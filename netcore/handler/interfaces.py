@@ -101,7 +101,8 @@ class EventLoop(Protocol):
         """Connects to an address without blocking. Any thread.
 
         Args:
-            address: Where to. A name is looked up on another thread; its addresses are tried in turn.
+            address: Where to. A name is looked up on another thread, and its addresses are tried as in RFC
+                8305 ("Happy Eyeballs").
             context: What ``conn.context`` is from the start.
             timeout: Seconds until it fails; None, or infinity, for the system's patience.
 

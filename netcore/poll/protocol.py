@@ -41,7 +41,8 @@ class Readiness(enum.IntFlag):
 class Poller(Protocol):
     """The kernel's readiness interface, one per event loop.
 
-    After ``close`` every method but ``close`` raises ``ValueError``.
+    After ``close`` every method but ``close`` raises ``ValueError``. A method that raises has done nothing of
+    what it was asked for; a ``wait`` that does has used up no readiness and no wake.
 
     A poller may have two more methods:
 
