@@ -558,3 +558,21 @@ def test_five_thousand_connections() -> None:
     finally:
         made.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("count", [400, BUFFERS + 100], ids=["more than a wait reports", "than buffers"])
+def test_who_asks_for_one_socket_gets_what_is_there(mode: int, count: int) -> None:
+    rig = Rig(mode)
+    with contextlib.closing(rig.poller):
+        pairs = [rig.pair() for _ in range(count)]
+        rig.poller.wait(0)
+        for _, peer in pairs:
+            peer.send(b"x")
+        rig.poller.wait(0)
+        assert [rig.sockets.receive([fd]) for fd, _ in reversed(pairs)] == [[1]] * count
+        assert {rig.sockets.receive_one(fd) for fd, _ in pairs} == {-errno.EAGAIN}
+        for _, peer in pairs:
+            peer.close()
+        assert {rig.sockets.receive_one(fd) for fd, _ in pairs} == {0}
+        rig.sockets.close([fd for fd, _ in pairs])
