@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from netcore._platform import REUSE_PORT_OPTION
@@ -84,7 +85,7 @@ def _listen_on_given(
         return bound.address, _attach_datagrams(bound, loops[0])
     if several and options.reuse_port:
         logger.warning("a socket that is given is one: one loop accepts for all on %s", bound.address)
-    return bound.address, _attach(bound, loops[0], pick)
+    return bound.address, _attach(bound, loops[0], pick, was_open=True)
 
 
 def _listen_for_streams(
@@ -109,11 +110,13 @@ def _can_share(address: Address, loop_count: int, logger: logging.Logger) -> boo
     return False
 
 
-def _attach(bound: Bound, loop: Loop, pick: Pick | None) -> _StreamListener:
+def _attach(bound: Bound, loop: Loop, pick: Pick | None, was_open: bool = False) -> _StreamListener:
     fd = bound.sock.detach()
     loop.sockets.attach(fd)
     network = "unix" if bound.address.network == "unix" else "tcp"
     listener = Listener(fd, bound.address, network, bound.local, bound.cleanup)
+    if was_open and network == "unix":  # others pass nothing but bytes
+        listener = replace(listener, was_open=True)
     return _StreamListener(bound, loop.listen(listener, pick))
 
 

@@ -44,6 +44,8 @@ class Listener:
         cleanup: To be called after the descriptor has been closed.
         phases: Makes what has to pass before a connection of the peer with this packed name opens, in order
             and maybe nothing; None if nothing ever has to.
+        was_open: Whether it has listened before it came here, so that peers may have had their way with what
+            waited in its backlog; see ``take_passed``.
     """
 
     fd: int
@@ -52,6 +54,7 @@ class Listener:
     local: Address | None
     cleanup: Callable[[], object]
     phases: Callable[[bytes], Sequence[Phase]] | None = None
+    was_open: bool = False
 
 
 class Destination(Protocol):

@@ -81,6 +81,7 @@ class Newcomer:
         remote: The peer's address, or its packed name.
         local: This side's address; None to ask the system when it is wanted.
         context: What ``conn.context`` will be.
+        received: What has been received from it already.
         opening: Called before its ``on_open``.
         opened: Called with the connection after its ``on_open``.
         failed: Called with the error if there will be none.
@@ -91,6 +92,7 @@ class Newcomer:
     remote: bytes | Address
     local: Address | None
     context: object = None
+    received: bytes = b""
     opening: Callable[[], object] = _nothing
     opened: Callable[[StreamConnection], object] = _nothing
     failed: Callable[[Exception], object] = _nothing
@@ -215,7 +217,7 @@ class _Arrival:
         self._passed = passed
         self._failed = failed
         self._unsent = b""
-        self._rest = b""
+        self._rest = newcomer.received
         self._timer: Timer | None = None
         self._due = 0.0
         self._received = 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from netcore._complaints import Complaints, plain
+from netcore.connection import StreamConnection
+from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.acceptor import Listener
 from netcore.eventloop.arrivals import Arrivals, Newcomer
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.site import Site
+from netcore.sockets import take_passed
 
 __all__ = ["Reception"]
 
@@ -44,10 +48,14 @@ class Reception:
         site.counters.accepted += 1
         try:
             self._take(fd)
+            received = self._take_passed(fd) if listener.was_open else b""
             if listener.phases is None:
-                self._connections.establish(fd, listener.network, name, listener.local)
+                establish = self._connections.establish
+                if received:
+                    establish = partial(establish, prepare=partial(_show, received))
+                establish(fd, listener.network, name, listener.local)
             else:
-                newcomer = Newcomer(fd, listener.network, name, listener.local)
+                newcomer = Newcomer(fd, listener.network, name, listener.local, received=received)
                 self._arrivals.begin(newcomer, partial(listener.phases, name))
         except BaseException as error:
             site.counters.accepted -= 1
@@ -69,3 +77,16 @@ class Reception:
         except BaseException:
             self._connections.arriving.pop(fd, None)
             raise
+
+    def _take_passed(self, fd: int) -> bytes:
+        """Closes what its peer has passed before the listener was ours; returns the bytes with it."""
+        received = b""
+        with suppress(OSError, UnsupportedOperationError), self._site.sockets.borrow(fd) as sock:
+            received = take_passed(sock)
+        self._site.counters.bytes_received += len(received)
+        return received
+
+
+def _show(received: bytes, conn: StreamConnection) -> None:
+    with memoryview(received) as bytes_before:
+        conn.take_in(bytes_before)

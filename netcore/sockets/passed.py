@@ -5,10 +5,13 @@ from __future__ import annotations
 import array
 import os
 import socket
+import threading
+from collections import deque
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+from netcore._locks import make_lock
 from netcore._platform import AF_UNIX, MSG_CMSG_CLOEXEC, SO_PASSRIGHTS, linger_of, pack_linger
 
 __all__ = ["take_passed"]
@@ -66,6 +69,47 @@ def _close_without_waiting(fd: int) -> None:
     except OSError:  # something else
         os.close(fd)
         return
+    if sock.family == AF_UNIX:
+        _aside.close(sock)
+        return
     with sock, suppress(OSError):
         if linger_of(sock):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(-1))
+
+
+class _Aside:
+    """Closes on a thread of its own what may hold descriptors in turn, which the kernel closes with it.
+
+    What a passed Unix socket holds cannot be taken out of it: it may still be somebody else's, too.
+    """
+
+    def __init__(self) -> None:
+        self._lock = make_lock()
+        self._waiting: deque[socket.socket] = deque()
+        self._thread: threading.Thread | None = None
+
+    def close(self, sock: socket.socket) -> None:
+        """Closes a socket soon; at once where no thread can be started. Any thread."""
+        with self._lock:
+            self._waiting.append(sock)
+            if self._thread is not None and self._thread.is_alive():  # it is not in a forked child
+                return
+            self._thread = threading.Thread(target=self._work, name="netcore-close", daemon=True)
+            try:
+                self._thread.start()
+                return
+            except RuntimeError:  # a limit of the system's
+                self._thread = None
+        self._work()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                sock = self._waiting.popleft()
+            sock.close()
+
+
+_aside = _Aside()

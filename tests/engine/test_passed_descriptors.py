@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+from contextlib import suppress
 
 import pytest
 
@@ -43,6 +45,39 @@ def refuses(sock, before, open_descriptors):
     sock.sendall(b"bytes")
     assert sock.recv(9) == b"bytes"
     assert open_descriptors() == before
+
+
+@pytest.fixture
+def lingerer():
+    """Makes sockets whose last close takes a minute: SO_LINGER, and a peer that does not read."""
+    kept = []
+
+    def make():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            sock = socket.create_connection(server.getsockname())
+            kept.append(server.accept()[0])
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                sock.send(bytes(1 << 16))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(60))
+        return sock
+
+    yield make
+    for reader in kept:  # which ends the waiting, if there is any
+        reader.close()
+
+
+def refuse_to_start(self):
+    raise RuntimeError("can't start new thread")
+
+
+def serves_at_once(engine, dial):
+    sock = dial(engine)
+    sock.settimeout(10)
+    sock.sendall(b"neighbour")
+    assert sock.recv(9) == b"neighbour"
+    sock.close()
 
 
 @forbids
@@ -89,22 +124,15 @@ def test_an_enrolled_socket_refuses_them(open_descriptors):
 
 @forbids
 @pytest.mark.parametrize("edge", [False, True], ids=["level", "edge"])
-def test_what_was_passed_before_is_closed_without_waiting(open_descriptors, receive, edge):
+def test_what_was_passed_before_is_closed_without_waiting(lingerer, receive, edge):
     """The passed socket would linger for a minute when it is closed, on the loop's thread."""
     if edge and os.environ.get("NETCORE_POLLER") == "select":
         pytest.skip("the poller select has no edges")
-    server = socket.create_server(("127.0.0.1", 0))
-    lingering = socket.create_connection(server.getsockname())
-    reader, _ = server.accept()
-    lingering.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            lingering.send(bytes(1 << 16))
-    lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(60))
+    lingering = lingerer()
     near, far = socket.socketpair()
     far.settimeout(30)
     handler = echo()
-    with server, reader, far, Client(handler, edge_triggered=edge) as client:
+    with far, Client(handler, edge_triggered=edge) as client:
         far.sendall(b"one ")
         socket.send_fds(far, [b"two "], [lingering.fileno()])
         lingering.close()
@@ -114,3 +142,46 @@ def test_what_was_passed_before_is_closed_without_waiting(open_descriptors, rece
         far.sendall(b" four")
         assert receive(far, 5) == b" four"
         assert client.engine.metrics().bytes_received == 18
+
+
+@forbids
+def test_what_waited_in_the_backlog_of_a_given_listener_is_closed_without_waiting(tmp_path, dial, lingerer):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{tmp_path}/s")
+    listener.listen()
+    with socket.socket(socket.AF_UNIX) as early, lingerer() as lingering:
+        early.settimeout(30)
+        early.connect(f"{tmp_path}/s")
+        early.sendall(b"one ")
+        socket.send_fds(early, [b"two"], [lingering.fileno()])
+        lingering.close()
+        with Engine(echo(), GivenListener(listener.detach())) as engine:
+            serves_at_once(engine, dial)
+            assert early.recv(9) == b"one two"
+            early.sendall(b"three")
+            assert early.recv(9) == b"three"
+            assert engine.metrics().bytes_received == 21
+
+
+@forbids
+@pytest.mark.parametrize("threads", [True, False], ids=["", "without a thread"])
+def test_a_passed_socket_that_holds_a_passed_one(lingerer, monkeypatch, threads):
+    """Closing it closes what it holds, which nobody can have taken out of it before."""
+    inner, holder = socket.socketpair()
+    near, far = socket.socketpair()
+    far.settimeout(10)
+    with inner, far, lingerer() as lingering, Client(echo()) as client:
+        if threads:
+            socket.send_fds(inner, [b"x"], [lingering.fileno()])
+        else:
+            client.engine.loops[0].execute(monkeypatch.setattr, threading.Thread, "start", refuse_to_start)
+        lingering.close()
+        socket.send_fds(far, [b"bytes"], [holder.fileno()])
+        holder.close()
+        client.enroll(near)
+        assert far.recv(9) == b"bytes"
+        far.sendall(b"more")
+        assert far.recv(9) == b"more"
+        inner.settimeout(10)
+        with suppress(ConnectionResetError):  # since it had not read
+            assert inner.recv(1) == b""
