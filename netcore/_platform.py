@@ -30,6 +30,7 @@ __all__ = [
     "KEEP_ALIVE_UNITS",
     "MSG_CMSG_CLOEXEC",
     "NO_SIGNAL",
+    "NO_WAIT",
     "REUSE_PORT_OPTION",
     "SELECT_LIMIT",
     "SENDFILE",
@@ -100,6 +101,9 @@ IP_RECVDSTADDR: int | None = _option(HERE.destinations) if HERE.destinations == 
 
 NO_SIGNAL: int = 0 if SO_NOSIGPIPE is not None else getattr(socket, "MSG_NOSIGNAL", 0)
 """The flag of a send that raises no SIGPIPE on a dead connection (send(2)); 0 where the option does it."""
+
+NO_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+"""The flag of one call that does not wait, though somebody with a duplicate has made the socket blocking."""
 
 REUSE_PORT_OPTION: int | None = _option(HERE.reuse_port)
 """The socket option that balances connections between listeners of one port; None if none does.

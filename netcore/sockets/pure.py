@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from netcore._platform import NO_SIGNAL, allocate_arena
+from netcore._platform import NO_SIGNAL, NO_WAIT, allocate_arena
 from netcore.address import Address
 from netcore.sockets.connecting import begin_connect, connect_result
 from netcore.sockets.ending import end_orderly, end_with_reset
@@ -75,6 +75,7 @@ class PureSockets(PureDatagrams):
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``."""
         listener = self._sockets[fd]
+        listener.setblocking(False)  # somebody with a duplicate may have changed that for all of them
         accepted: list[tuple[int, bytes]] = []
         for _ in range(limit):
             try:
@@ -111,7 +112,7 @@ class PureSockets(PureDatagrams):
             if self._arena_size - used < self._receive_cap:
                 break
             try:
-                n = self._sockets[fd].recv_into(self._memory[used:], self._receive_cap)
+                n = self._sockets[fd].recv_into(self._memory[used:], self._receive_cap, NO_WAIT)
             except OSError as error:
                 results.append(_code(error))
             else:
@@ -137,7 +138,7 @@ class PureSockets(PureDatagrams):
         if not data:
             return 0
         try:
-            return self._sockets[fd].send(data, NO_SIGNAL)
+            return self._sockets[fd].send(data, NO_SIGNAL | NO_WAIT)
         except OSError as error:
             # ENOBUFS is passing trouble below the socket: try again later, as if it were full.
             would_block = isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS

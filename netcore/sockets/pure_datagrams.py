@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from netcore._platform import NO_SIGNAL
+from netcore._platform import NO_SIGNAL, NO_WAIT
 from netcore.sockets.destinations import AncillaryData, from_ancillary, tells_destinations, to_ancillary
 from netcore.sockets.names import pack_name, system_name
 from netcore.sockets.protocol import Chunk
@@ -21,6 +21,7 @@ _TOO_LONG = frozenset({errno.EMSGSIZE, getattr(errno, "WSAEMSGSIZE", errno.EMSGS
 _NOT_FROM_THERE = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL})
 """What sending gives where a source cannot be: it is nobody's any more, or there is no way from there."""
 
+_FLAGS = NO_SIGNAL | NO_WAIT
 _ANCILLARY = 128
 """Bytes for what the system tells besides the payload: two control messages, and some to spare."""
 
@@ -49,9 +50,9 @@ class PureDatagrams:
         while len(received) < limit:
             try:
                 if tells:
-                    n, ancillary, _, name = sock.recvmsg_into([room], _ANCILLARY)
+                    n, ancillary, _, name = sock.recvmsg_into([room], _ANCILLARY, NO_WAIT)
                 else:
-                    n, name = sock.recvfrom_into(room)
+                    n, name = sock.recvfrom_into(room, 0, NO_WAIT)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
@@ -83,13 +84,13 @@ class PureDatagrams:
 def _send(sock: Any, chunk: Chunk, name: bytes) -> None:
     target = system_name(name)
     if target is None:
-        sock.send(chunk, NO_SIGNAL)
+        sock.send(chunk, _FLAGS)
     elif ancillary := to_ancillary(name):
         try:
-            sock.sendmsg([chunk], ancillary, NO_SIGNAL, target)
+            sock.sendmsg([chunk], ancillary, _FLAGS, target)
         except OSError as error:
             if error.errno not in _NOT_FROM_THERE:
                 raise
-            sock.sendto(chunk, NO_SIGNAL, target)
+            sock.sendto(chunk, _FLAGS, target)
     else:
-        sock.sendto(chunk, NO_SIGNAL, target)
+        sock.sendto(chunk, _FLAGS, target)

@@ -44,6 +44,7 @@ int nc_accept(nc_socket listener, int capacity, nc_socket *sockets, unsigned cha
     int stillborn = 0;
 
     *error = 0;
+    sockets__never_wait(listener);
     while (count < capacity && stillborn < capacity) {
         struct sockaddr_storage name;
         socklen_t size = sizeof name;

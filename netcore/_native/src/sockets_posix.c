@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -62,6 +63,13 @@ static void sockets__guard(int fd, int family)
         setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 #endif
     (void)fd, (void)family;
+}
+
+/* O_NONBLOCK is common to all duplicates, and accept(2) has no flag of its own, as what sends and receives has. */
+static void sockets__never_wait(nc_socket socket)
+{
+    int on = 1;
+    ioctl((int)socket, FIONBIO, &on);
 }
 
 static nc_socket sockets__accept(nc_socket listener, struct sockaddr_storage *name, socklen_t *size)

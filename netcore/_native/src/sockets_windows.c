@@ -65,6 +65,12 @@ static int sockets__is_stillborn(int error)
     }
 }
 
+static void sockets__never_wait(nc_socket socket)
+{
+    u_long on = 1;
+    ioctlsocket((SOCKET)socket, FIONBIO, &on);
+}
+
 static nc_socket sockets__accept(nc_socket listener, struct sockaddr_storage *name, socklen_t *size)
 {
     SOCKET accepted = accept((SOCKET)listener, (struct sockaddr *)name, size);
