@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from netcore.address import Address
 from netcore.sockets.resolving import Endpoint, resolve
 
 __all__ = ["Found", "Lookup", "Resolver"]
+
+_LOG = logging.getLogger("netcore")
 
 _THREADS = 8
 """Lookups at the same time: as many slow names do not yet keep the others waiting."""
@@ -70,8 +73,9 @@ class Resolver:
         """
         lookup = Lookup(address, done, self._cancel)
         with self._lock:
-            wanted = self._wanted.setdefault(address, {})
-            if not wanted:
+            wanted = self._wanted.get(address)
+            if wanted is None:  # one that is under way, for which nobody waits any more, is there still
+                wanted = self._wanted[address] = {}
                 self._waiting[address] = None
             wanted[lookup] = None
             starting = len(self._waiting) > 0 and self._running < self._limit
@@ -81,10 +85,15 @@ class Resolver:
         return lookup
 
     def _start(self) -> None:
+        thread = threading.Thread(target=self._work, name="netcore-resolve", daemon=True)
         try:
-            threading.Thread(target=self._work, name="netcore-resolve", daemon=True).start()
+            thread.start()
         except Exception as error:  # a limit of the system's; the threads that run will come to all of it
             self._fail_without_threads(error)
+        except BaseException as error:  # an interrupt, after which there may be a thread all the same
+            if thread.ident is None:
+                self._fail_without_threads(OSError(f"the lookup was interrupted by {error!r}"))
+            raise
 
     def _fail_without_threads(self, error: Exception) -> None:
         left: list[Lookup] = []
@@ -95,7 +104,7 @@ class Resolver:
                     left += self._wanted.pop(address)
                 self._waiting.clear()
         for lookup in left:
-            lookup.done(error)
+            _tell(lookup, error)
 
     def _cancel(self, lookup: Lookup) -> None:
         with self._lock:
@@ -116,7 +125,7 @@ class Resolver:
             with self._lock:
                 waiting = list(self._wanted.pop(address))
             for lookup in waiting:
-                lookup.done(found)
+                _tell(lookup, found)
 
     def _next(self) -> Address | None:
         """Takes what has waited longest; None if nothing waits, which ends the thread."""
@@ -126,3 +135,11 @@ class Resolver:
                 return address
             self._running -= 1
             return None
+
+
+def _tell(lookup: Lookup, found: Found) -> None:
+    """Calls ``done``; what that raises is nobody's here, and must not cost the others their thread."""
+    try:
+        lookup.done(found)
+    except BaseException:
+        _LOG.critical("what waits for %s failed", lookup.address, exc_info=True)

@@ -130,6 +130,40 @@ def test_what_nobody_waits_for_is_not_begun(server: NameServer) -> None:
     shared.cancel()
 
 
+def test_a_name_that_is_wanted_again_while_its_lookup_is_under_way(server: NameServer) -> None:
+    """Nobody waited for it any more; it is not begun a second time, and what comes of it is told."""
+    before = len(resolver_threads())
+    resolver, unwanted, answers = Resolver(threads=2), Answers(), Answers()
+    for _ in range(10):
+        lookup = resolver.look_up(name(0), unwanted)
+        wait_until(lambda: server.at_once == 1)
+        lookup.cancel()
+    for i in range(4):
+        resolver.look_up(name(i), answers)
+    server.may_answer.set()
+    assert len(answers.wait(4)) == 4
+    assert unwanted.found == []
+    assert sorted(server.asked) == [f"host{i}.example" for i in range(4)]
+    wait_until(lambda: len(resolver_threads()) == before)
+    resolver.look_up(name(0), answers)
+    answers.wait(5)
+
+
+def test_who_raises_when_told_costs_the_others_nothing(
+    server: NameServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(found: Found) -> None:
+        raise SystemExit
+
+    resolver, answers = Resolver(threads=1), Answers()
+    for told in (fail, answers):
+        resolver.look_up(name(0), told)
+    resolver.look_up(name(1), answers)
+    server.may_answer.set()
+    assert len(answers.wait(2)) == 2
+    assert "host0.example" in caplog.text
+
+
 @pytest.mark.parametrize("prefix", ["bad", "odd"])
 def test_an_error_goes_to_all_who_wait_and_the_thread_goes_on(server: NameServer, prefix: str) -> None:
     resolver, answers = Resolver(threads=1), Answers()
