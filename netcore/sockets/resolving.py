@@ -60,8 +60,9 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
         found = socket.getaddrinfo(address.host or None, address.port, family, kind, 0, flags)
     except OSError as error:
         raise naming(error, address) from error
-    except ValueError as error:  # such as the UnicodeError of IDNA (RFC 3490): there is no such name
-        raise socket.gaierror(socket.EAI_NONAME, f"{error} ({address})") from error
+    except Exception as error:  # such as the UnicodeError of IDNA (RFC 3490): there is no such name
+        code = socket.EAI_NONAME if isinstance(error, ValueError) else socket.EAI_FAIL
+        raise socket.gaierror(code, f"{str(error) or repr(error)} ({address})") from error
     # A name such as "localhost" often has both, and servers that know only one family know IPv4.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     return [Endpoint(entry[0], entry[4]) for entry in found]

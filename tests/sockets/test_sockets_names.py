@@ -86,7 +86,13 @@ def test_a_zone_that_there_is_not(zone: str) -> None:
 
 @pytest.mark.parametrize(
     "raised",
-    [UnicodeError("label too long"), ValueError("embedded null character"), socket.gaierror(-2, "no")],
+    [
+        UnicodeError("label too long"),
+        ValueError("embedded null character"),
+        RuntimeError("a stand-in for the resolver"),
+        OverflowError("too large"),
+        socket.gaierror(-2, "no"),
+    ],
 )
 def test_whatever_the_name_service_raises_is_an_oserror(
     monkeypatch: pytest.MonkeyPatch, raised: Exception
