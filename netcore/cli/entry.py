@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import cast
 
-from netcore.cli.output import BROKEN_PIPE, OutputError, flush
+from netcore.cli.output import BROKEN_PIPE, OutputError, flush, flush_errors
 from netcore.cli.parser import make_parser
 from netcore.cli.usage import UsageError
 
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return BROKEN_PIPE
         _report(error)
         return 1
+    finally:
+        flush_errors()
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -7,12 +7,12 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["BROKEN_PIPE", "OutputError", "flush", "say", "survive_unread"]
+__all__ = ["BROKEN_PIPE", "OutputError", "flush", "flush_errors", "say", "survive_unread"]
 
 BROKEN_PIPE = 141
 """The exit status of what ends because nobody reads it: 128 + SIGPIPE, as a shell has it of other tools."""
@@ -41,7 +41,7 @@ def say(text: str, end: str = "\n") -> None:
     try:
         print(text, end=end, flush=True)
     except OSError as error:
-        _give_up()
+        _give_up(sys.stdout)
         raise OutputError(error) from error
 
 
@@ -55,8 +55,17 @@ def flush() -> None:
         if sys.stdout is not None:  # which it is for a process that was started without
             sys.stdout.flush()
     except OSError as error:
-        _give_up()
+        _give_up(sys.stdout)
         raise OutputError(error) from error
+
+
+def flush_errors() -> None:
+    """Writes what is left for standard error, or drops it, since Python would make a status of that."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        _give_up(sys.stderr)
 
 
 class _Unread(io.FileIO):
@@ -88,9 +97,9 @@ def survive_unread() -> None:
     )
 
 
-def _give_up() -> None:
-    """Lets standard output lead nowhere, since the interpreter would flush it once more at its end."""
+def _give_up(stream: TextIO) -> None:
+    """Lets a standard stream lead nowhere, since the interpreter would flush it once more at its end."""
     with suppress(OSError, ValueError):  # a stand-in for the stream may have no descriptor
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from netcore._durations import seconds
@@ -33,7 +34,8 @@ class _Parser(argparse.ArgumentParser):
         if file is sys.stdout:  # argparse itself would not tell that nobody reads it
             say(message, end="")
         else:
-            super()._print_message(message, file)
+            with suppress(OSError):  # the status tells, too; argparse does this itself from Python 3.11 on
+                super()._print_message(message, file)
 
 
 def make_parser() -> argparse.ArgumentParser:
