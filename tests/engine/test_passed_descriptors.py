@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import threading
 from contextlib import suppress
 
@@ -175,6 +176,9 @@ def test_a_passed_socket_that_holds_a_passed_one(lingerer, monkeypatch, threads)
             socket.send_fds(inner, [b"x"], [lingering.fileno()])
         else:
             client.engine.loops[0].execute(monkeypatch.setattr, threading.Thread, "start", refuse_to_start)
+            lingering.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0)
+            )  # it is closed here
         lingering.close()
         socket.send_fds(far, [b"bytes"], [holder.fileno()])
         holder.close()
