@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from concurrent.futures import Future
 from contextlib import suppress
@@ -199,8 +198,8 @@ def _take_over(sock: socket.socket) -> _Given:
 def _give_back(given: _Given, fd: int) -> None:
     """Makes the caller's object own the socket again, as it was."""
     original, ours = given.original, given.ours
-    with suppress(OSError):
-        os.set_inheritable(fd, given.inheritable)
     socket.socket.__init__(original, ours.family, ours.type, ours.proto, fd)
+    with suppress(OSError):
+        original.set_inheritable(given.inheritable)  # its method, since on Windows the number is a handle
     with suppress(OSError):
         original.settimeout(given.timeout)

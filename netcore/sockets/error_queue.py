@@ -19,7 +19,8 @@ from netcore.sockets.protocol import Transport
 
 __all__ = ["is_in_trouble", "take_errors"]
 
-_ERRQUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)
+# Windows knows the flag by name, but has no such queue, nor the call to read it.
+_ERRQUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0) if hasattr(socket.socket, "recvmsg") else 0
 _DONTWAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 _ROOM = 512
 """Bytes of control messages."""

@@ -118,7 +118,7 @@ def test_what_is_missing_comes_with_a_remedy(monkeypatch: pytest.MonkeyPatch) ->
     found = by_subject(doctor.examine(PROBES))
     wanted = {"native part", "sockets", "datagrams", "sendfile", "SO_REUSEPORT", "IPv6", "abstract names"}
     lacking = {subject: each for subject, each in found.items() if each.status is findings.Status.MISSING}
-    assert lacking.keys() >= {*wanted, "CPU affinity"}
+    assert lacking.keys() >= {*wanted, "CPU affinity"} & found.keys()  # not every platform is asked for each
     for subject, finding in lacking.items():
         if finding.text != "not on this platform":
             assert finding.remedy, subject

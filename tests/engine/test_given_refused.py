@@ -39,12 +39,7 @@ def connected_datagrams(path):
 
 UNIX = pytest.mark.unix_sockets
 MISFITS = [
-    pytest.param(
-        lambda path: socket.socket(),
-        "does not listen",
-        id="silent",
-        marks=pytest.mark.wine("nobody tells whether a socket listens"),
-    ),
+    pytest.param(lambda path: socket.socket(), "does not listen", id="silent"),
     pytest.param(connected, "does not listen", id="connected"),
     pytest.param(connected_datagrams, "connected to one peer", id="connected datagrams"),
     pytest.param(

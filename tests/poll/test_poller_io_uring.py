@@ -259,6 +259,7 @@ def test_out_of_descriptors_a_ring_that_cannot_be_watched_goes_on(
 
 
 @pytest.mark.native
+@pytest.mark.posix  # elsewhere its name says enough
 @pytest.mark.parametrize(
     ("code", "setting", "status", "reason"),
     [
@@ -304,6 +305,7 @@ class Library:
 
 
 @pytest.mark.native
+@pytest.mark.posix
 def test_a_build_without_liburing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     class Without(Library):
         def nc_io_uring_built(self) -> int:

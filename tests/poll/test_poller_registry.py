@@ -85,6 +85,7 @@ def test_an_unavailable_poller_is_passed_over() -> None:
     assert opened() == others[0]
 
 
+@pytest.mark.posix  # the name that it takes is of no poller of Windows
 @pytest.mark.parametrize(
     ("factory", "reason"),
     [(cannot_run, "this system has no such thing"), (was_not_built, "no compiler was there")],
