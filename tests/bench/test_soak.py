@@ -125,7 +125,7 @@ def test_packers_are_no_leak_and_have_their_bound() -> None:
 
 def test_a_real_server_that_leaks_is_found_out() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.soak", "--minutes", "0.2", "--round", "0.2", "--leak", "200"],
+        [sys.executable, "-m", "bench.soak", "--minutes", "0.2", "--round", "0.2", "--leak", "2000"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -28,24 +28,19 @@ def loop_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("netcore")]
 
 
-def listening(address):
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", address.port)) == 0
-
-
 @pytest.fixture
 def nothing_left(open_descriptors, tmp_path):
     """Checks an engine whose start has failed: ``nothing_left(engine)``."""
     before = open_descriptors()
 
     def check(engine):
+        # Listeners too: to dial the port would tell nothing, which may be another program's by now.
         assert open_descriptors() <= before
         assert loop_threads() == []
         assert os.listdir(tmp_path) == []
         assert not engine.running
         assert engine.stop() is True
         assert engine.join(0) is True
-        assert not any(map(listening, engine.addresses[:1]))
         with pytest.raises(RuntimeError, match="has stopped"):
             engine.start()
 
