@@ -73,7 +73,17 @@ def _is_blind(forced: str | None) -> bool:
     return forced == "select" and not hasattr(select, "poll")
 
 
+def _why_no_edges() -> str:
+    try:
+        poller = open_poller()
+    except Exception:  # one that is asked for by the environment, and is not there: others tell
+        return ""
+    poller.close()
+    return "" if poller.supports_edge else "the default poller has no edges"
+
+
 SKIPPED = {
+    "edges": _why_no_edges(),
     "native": MISSING,
     "posix": "of POSIX systems only" if sys.platform == "win32" else "",
     "unix_sockets": "" if hasattr(socket, "AF_UNIX") else "needs Unix sockets",

@@ -116,8 +116,7 @@ def test_a_server_goes_on_when_nobody_reads_what_it_prints(
     with subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True) as process:
         os.close(writer)
         assert process.stderr is not None
-        listening = process.stderr.readline()
-        assert "listening on" in listening
+        listening = next(line for line in process.stderr if "listening on" in line)
         address = Address.parse(listening.split()[-1])
         for _ in range(3):
             with socket.create_connection((address.host, address.port), timeout=30) as peer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import threading
 
@@ -16,8 +15,7 @@ from netcore.testing import RecordingHandler
 pytestmark = pytest.mark.skipif(HERE.name != "Linux", reason="of Linux alone")
 
 IP_RECVERR, IPV6_RECVERR, SO_TIMESTAMPING = 11, 25, 37
-EDGELESS = os.environ.get("NETCORE_POLLER") == "select"
-EDGES = [False, pytest.param(True, marks=pytest.mark.skipif(EDGELESS, reason="no edges"))]
+EDGES = [False, pytest.param(True, marks=pytest.mark.edges)]
 
 
 def nobody():

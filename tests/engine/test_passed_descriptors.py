@@ -124,11 +124,9 @@ def test_an_enrolled_socket_refuses_them(open_descriptors):
 
 
 @forbids
-@pytest.mark.parametrize("edge", [False, True], ids=["level", "edge"])
+@pytest.mark.parametrize("edge", [False, pytest.param(True, marks=pytest.mark.edges)], ids=["level", "edge"])
 def test_what_was_passed_before_is_closed_without_waiting(lingerer, receive, edge):
     """The passed socket would linger for a minute when it is closed, on the loop's thread."""
-    if edge and os.environ.get("NETCORE_POLLER") == "select":
-        pytest.skip("the poller select has no edges")
     lingering = lingerer()
     near, far = socket.socketpair()
     far.settimeout(30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -332,7 +331,7 @@ def test_on_timeout_that_goes_on_is_told_once_a_period(world):
     assert w.handler.names(conn).count("on_timeout") == 1
 
 
-@pytest.mark.parametrize("options", [{}, {"edge_triggered": True}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"edge_triggered": True}, marks=pytest.mark.edges)])
 def test_a_slow_callback_in_the_kernel(serve, dial, options):
     class Slow(EventHandler):
         def on_traffic(self, conn):
@@ -401,10 +400,8 @@ def test_a_peer_that_takes_nothing_in_the_kernel(serve, dial):
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("options", [{}, {"edge_triggered": True}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"edge_triggered": True}, marks=pytest.mark.edges)])
 def test_a_process_that_was_stopped_and_continued(options):
-    if options and os.environ.get("NETCORE_POLLER") == "select":
-        pytest.skip("select has no edges")
     program = PROGRAM.replace("{options}", repr(options))
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=sys.prefix

@@ -11,15 +11,7 @@ from netcore import Client, Engine
 from netcore.poll import Readiness, open_poller
 from netcore.testing import RecordingHandler
 
-
-def _has_edges() -> bool:
-    poller = open_poller()
-    poller.close()
-    return poller.supports_edge
-
-
-EDGELESS = not _has_edges()
-EDGES = [False, pytest.param(True, marks=pytest.mark.skipif(EDGELESS, reason="no edges"))]
+EDGES = [False, pytest.param(True, marks=pytest.mark.edges)]
 
 
 class SpuriousPoller:
