@@ -43,6 +43,9 @@ class Connection(Identity):
 
     __slots__ = ("_flags", "_pledges", "_posted", "deadlines", "ending", "interest", "state")
 
+    receiving: bool
+    """Whether what comes is wanted; a slot of each class."""
+
     def __init__(
         self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
     ) -> None:
@@ -88,7 +91,11 @@ class Connection(Identity):
     def forget_input(self) -> None:
         """Drops everything unread."""
 
+    @property
     @abc.abstractmethod
+    def backlogged(self) -> int:
+        """Bytes that were written and that the kernel has not taken."""
+
     def ask_kernel(self, kind: Timeout, late: bool) -> None:
         """Receives, or offers to the kernel, what a deadline of this kind is about, before it is met.
 
@@ -98,6 +105,15 @@ class Connection(Identity):
                 all that the peer has taken, and a kernel whose buffer has some room left, but not enough to
                 be writable (tcp(7)), would take more of it for a peer that takes nothing.
         """
+        host, deadlines = self._host, self.deadlines
+        if kind is not Timeout.WRITE:
+            if self.receiving:
+                host.receive_now(self)
+            elif self.paused and deadlines is not None and self.has_arrivals():
+                deadlines.last_in = host.now()
+        if late and kind is not Timeout.READ and deadlines is not None and self.backlogged:
+            self.offer()
+            deadlines.flushed(self.backlogged, host.now())
 
     @abc.abstractmethod
     def offer(self) -> None:

@@ -27,7 +27,7 @@ from netcore.connection.datagram.outbox import DatagramOutbox, owned, read_whole
 from netcore.connection.datagram.port import too_long
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError
-from netcore.handler import CloseReason, Timeout
+from netcore.handler import CloseReason
 from netcore.poll import Interest
 from netcore.sockets import CONNECTED, pack_receiver
 
@@ -90,6 +90,11 @@ class DatagramConnection(DatagramReading, Connection):
     def outbound_buffered(self) -> int:
         """See ``Conn.outbound_buffered``."""
         return self.outbox.buffered + self.pledged
+
+    @property
+    def backlogged(self) -> int:
+        """See ``Connection.backlogged``."""
+        return self.outbox.buffered
 
     @property
     def memory_waiting(self) -> int:
@@ -243,18 +248,6 @@ class DatagramConnection(DatagramReading, Connection):
         self._held.clear()
 
     # The end of a turn.
-
-    def ask_kernel(self, kind: Timeout, late: bool) -> None:
-        """See ``Connection.ask_kernel``."""
-        host, deadlines = self._host, self.deadlines
-        if kind is not Timeout.WRITE:
-            if self.receiving:
-                host.receive_now(self)
-            elif self.paused and deadlines is not None and self.has_arrivals():
-                deadlines.last_in = host.now()
-        if late and kind is not Timeout.READ and deadlines is not None and self.outbox.buffered:
-            self.offer()
-            deadlines.flushed(self.outbox.buffered, host.now())
 
     def offer(self) -> None:
         """See ``Connection.offer``."""

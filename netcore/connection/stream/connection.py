@@ -22,7 +22,7 @@ from netcore.connection.core import (
 from netcore.connection.stream.filtering import FilteredHalves
 from netcore.connection.stream.outbox import StreamHost
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
-from netcore.handler import CloseReason, Timeout
+from netcore.handler import CloseReason
 from netcore.poll import Interest, Readiness
 from netcore.sockets import is_in_trouble, take_errors
 
@@ -225,18 +225,6 @@ class StreamConnection(FilteredHalves):
         with suppress(OSError, UnsupportedOperationError), self._host.sockets.borrow(self.fd) as sock:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         return system_error(-(code or errno.ECONNRESET))
-
-    def ask_kernel(self, kind: Timeout, late: bool) -> None:
-        """See ``Connection.ask_kernel``."""
-        host, deadlines = self._host, self.deadlines
-        if kind is not Timeout.WRITE:
-            if self.receiving:
-                host.receive_now(self)
-            elif self.paused and deadlines is not None and self.has_arrivals():
-                deadlines.last_in = host.now()
-        if late and kind is not Timeout.READ and deadlines is not None and self.backlogged:
-            self.offer()
-            deadlines.flushed(self.backlogged, host.now())
 
     def offer(self) -> None:
         """See ``Connection.offer``."""
