@@ -189,8 +189,7 @@ class Acceptor:
             self._failed(-error)
         elif readiness & _ERROR and not accepted:
             take_errors(site.sockets, self.listener.fd)
-            self._pause()  # nothing explains it, and the poller would repeat itself in every turn
-            site.schedule(_RETRY, self.start)
+            self._back_off()  # nothing explains it, and the poller would repeat itself in every turn
 
     def _place(self, fd: int, name: bytes) -> None:
         """Gives an accepted descriptor to its loop; if that cannot be found, or told, it is closed."""

@@ -61,16 +61,18 @@ class DatagramListener:
                 self._started = True
 
     def fault(self, error: Exception) -> None:
-        """See ``Payer.fault``: leaves the socket alone for a little while. What is written waits."""
-        self._pause()
-        if not self._closed and self._retry is None:
-            self._retry = self._site.schedule(_RETRY, self._start_again)
+        """See ``Payer.fault``. What is written waits."""
+        self._back_off(_RETRY)
 
     def rest(self) -> None:
         """See ``PortOwner.rest``."""
+        self._back_off(_REST)
+
+    def _back_off(self, seconds: float) -> None:
+        """Leaves the socket alone for a little while."""
         self._pause()
         if not self._closed and self._retry is None:
-            self._retry = self._site.schedule(_REST, self._start_again)
+            self._retry = self._site.schedule(seconds, self._start_again)
 
     def _start_again(self) -> None:
         self._retry = None

@@ -72,46 +72,39 @@ class Descriptors:
 
     def close(self, fds: list[int]) -> None:
         """Closes them, orderly where the kernel allows, and gives their places back."""
-        if not fds:
-            return
-        owner = self._owner
-        with owner.descriptor_lock:
-            try:
-                owner.sockets.close(fds)
-            except BaseException as error:
-                self._close_singly(fds, owner.sockets.close, error)
-        self._give_back(fds)
+        if fds:
+            close = self._owner.sockets.close
+            self._end(fds, close, close)
 
     def release(self, fds: list[int]) -> None:
         """Closes them, and nothing of what else is open of the sockets; gives their places back."""
-        owner = self._owner
-        with owner.descriptor_lock:
-            try:
-                owner.sockets.release(fds)
-            except BaseException as error:
-                self._close_singly(fds, owner.sockets.release, error)
-        self._give_back(fds)
+        release = self._owner.sockets.release
+        self._end(fds, release, release)
 
     def reset(self, fd: int) -> None:
         """Closes one with RST, and gives its place back."""
+        sockets = self._owner.sockets
+        self._end([fd], lambda fds: sockets.reset(fds[0]), sockets.close)
+
+    def _end(
+        self,
+        fds: list[int],
+        end: Callable[[list[int]], object],
+        end_one: Callable[[list[int]], object],
+    ) -> None:
+        """Closes them by one call; if that fails it has closed nothing, and each gets a call of its own."""
         owner = self._owner
         with owner.descriptor_lock:
             try:
-                owner.sockets.reset(fd)
-            except BaseException as error:
-                self._close_singly([fd], owner.sockets.close, error)
-        self._give_back([fd])
-
-    def _close_singly(
-        self, fds: list[int], close: Callable[[list[int]], object], cause: BaseException
-    ) -> None:
-        """Closes what a call that has failed, and closed nothing, was asked to close."""
-        self._owner.charge(None, cause)
-        for fd in fds:
-            try:
-                close([fd])
-            except BaseException as error:  # it stays open, and nobody knows how to close it
-                self._owner.charge(None, error)
+                end(fds)
+            except BaseException as cause:
+                owner.charge(None, cause)
+                for fd in fds:
+                    try:
+                        end_one([fd])
+                    except BaseException as error:  # it stays open, and nobody knows how to close it
+                        owner.charge(None, error)
+        self._give_back(fds)
 
     def _give_back(self, fds: list[int]) -> None:
         gate = self._gate

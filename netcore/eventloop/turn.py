@@ -49,7 +49,6 @@ class Turn:
         self._clock = site.clock
         self._wait = columns_of(site.poller)
         self.sleep: list[None] | None = None
-        self._began = math.inf
         self._patience = _PATIENCE
         self._complaints = Complaints(site.clock)
         self._began = math.inf
