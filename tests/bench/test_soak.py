@@ -12,15 +12,13 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench.soak", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=100, check=False)
+
+
 def test_a_few_seconds_of_soak() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.soak", "--minutes", "0.03", "--threads", "3", "--seed", "3"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = soak("--minutes", "0.03", "--threads", "3", "--seed", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "conversations on 3 threads" in done.stdout
     assert "| rss |" in done.stdout
@@ -124,14 +122,7 @@ def test_packers_are_no_leak_and_have_their_bound() -> None:
 
 
 def test_a_real_server_that_leaks_is_found_out() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.soak", "--minutes", "0.2", "--round", "0.2", "--leak", "2000"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = soak("--minutes", "0.4", "--round", "0.2", "--leak", "200")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "objects grows" in done.stderr
     assert "builtins.list" in done.stderr

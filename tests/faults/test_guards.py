@@ -52,10 +52,11 @@ def asks_to_stop(site, error):
 
 @EACH_ERROR
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_receiving_fails_for_one(site, error, count):
+@pytest.mark.parametrize("step", ["receive", "send"])
+def test_a_step_fails_for_one(site, error, step, count):
     s = site(places=10)
     conns = s.connect(5)
-    s.sockets.sabotage.plan("receive", error, of(conns[0].fd))
+    s.sockets.sabotage.plan(step, error, of(conns[0].fd))
     for conn in conns[:count]:
         s.sockets.feed(conn.fd, b"hello")
     s.turns()
@@ -76,21 +77,6 @@ def test_receiving_fails_for_a_batch_and_for_nobody_alone(site, error, chunk):
     s.turns()
     assert not any(conn.closed for conn in conns)
     assert all(s.sockets.sent[conn.fd] == bytes([conn.fd]) * 3000 for conn in conns)
-
-
-@EACH_ERROR
-@pytest.mark.parametrize("count", [1, 5])
-def test_sending_fails_for_one(site, error, count):
-    s = site(places=10)
-    conns = s.connect(5)
-    s.sockets.sabotage.plan("send", error, of(conns[0].fd))
-    for conn in conns[:count]:
-        s.sockets.feed(conn.fd, b"hello")
-    s.turns()
-    assert ended_by(s, conns[0], error)
-    for conn in conns[1:count]:
-        assert s.sockets.sent[conn.fd] == b"hello", "a neighbour has paid"
-    assert s.is_even() and s.serves()
 
 
 @EACH_ERROR

@@ -366,15 +366,10 @@ class TakesHalfCloseForTheEnd(EndsWaitsForUnwantedEnds):
         return ended or SelectorsPoller.wait(self, timeout)
 
 
-class WatchesFiles(SelectorsPoller):
+class WatchesFiles(AcceptsAnything):
     def register(self, fd: int, interest: int) -> None:
-        try:
-            super().register(fd, interest)
-        except FileExistsError:
-            raise
-        except OSError:
-            os.fstat(fd)
-            self.interests[fd] = 0
+        os.fstat(fd)
+        super().register(fd, interest)
 
 
 class RemembersTheClosed(SelectorsPoller):
