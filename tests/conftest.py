@@ -125,15 +125,18 @@ def told_nothing_yet() -> None:
     vars(logging.getLogger("netcore")).pop("complaints", None)
 
 
-ZERO_LINGER = "_resets_where_the_linger_time_is_zero"
-
-
 @pytest.fixture
 def known_to_wine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out, under Wine, the rules for sockets that it does not keep."""
     if on_wine():
         module = import_module("netcore.testing.conformance.check_sockets")
-        broken = ("_resets", "_reports_a_reset", "_reports_a_refusal", "_tells_the_peer", ZERO_LINGER)
+        broken = (
+            "_resets",
+            "_resets_where_the_linger_time_is_zero",
+            "_reports_a_reset",
+            "_reports_a_refusal",
+            "_tells_the_peer",
+        )
         for name in ("_RULES", "DATAGRAM_RULES", "CONNECT_RULES"):
             rules = tuple(rule for rule in getattr(module, name) if rule.__name__ not in broken)
             monkeypatch.setattr(module, name, rules)
@@ -146,6 +149,9 @@ def _load(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+_load(Path(__file__).with_name("each_line.py"))  # from where test modules import it
 
 
 @pytest.fixture(scope="session")

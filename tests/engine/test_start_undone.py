@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 
 import pytest
+from each_line import interrupting
 
 import netcore.engine as engine_package
 from netcore import Client, Engine, EventHandler, run
@@ -224,6 +224,10 @@ STEPS = (
 """The modules that put together what a start needs."""
 
 
+def interrupt():
+    raise KeyboardInterrupt
+
+
 def interrupted_at(number, hosted, tmp_path):
     """Starts an engine and raises KeyboardInterrupt at the line with this number, as a signal might.
 
@@ -235,25 +239,10 @@ def interrupted_at(number, hosted, tmp_path):
     ours = os.path.dirname(engine_package.__file__)
     # In the midst of a bind the socket is the object's own, which goes with it.
     steps = {os.path.join(ours, f"{name}.py") for name in STEPS}
-    seen = []
-
-    def trace(frame, event, _):
-        if frame.f_code.co_filename not in steps:
-            return None
-        if event == "line":
-            seen.append(frame.f_code)
-            if len(seen) == number:
-                raise KeyboardInterrupt
-        return trace
-
-    former = sys.gettrace()
-    sys.settrace(trace)
     try:
-        engine.start(hosted=hosted)
+        interrupting(lambda: engine.start(hosted=hosted), interrupt, number, steps.__contains__)
     except KeyboardInterrupt:
         return engine, True
-    finally:
-        sys.settrace(former)
     return engine, False
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import threading
 from collections.abc import Callable
 
+import each_line
 import pytest
+from each_line import at_every_line, is_ours
 
 import netcore
 from netcore import Action
@@ -22,43 +23,17 @@ from netcore.eventloop import TaskQueue, TimerHeap
 from netcore.poll import available, open_poller
 from netcore.testing import ManualClock
 
-OURS = os.path.dirname(netcore.__file__) + os.sep
-KERNELS = (os.path.join(OURS, "testing"), os.path.join(OURS, "_durations.py"))
+PACKAGE = os.path.dirname(netcore.__file__)
+KERNELS = (os.path.join(PACKAGE, "testing"), os.path.join(PACKAGE, "_durations.py"))
 """The fakes, and what they call: a kernel's steps have no such lines."""
 
 
+def counts(file: str) -> bool:
+    return is_ours(file) and not file.startswith(KERNELS)
+
+
 def interrupting(call: Callable[[], object], nested: Callable[[], object], number: int) -> bool:
-    """Makes a call, and another at the line with this number; returns whether there was such a line."""
-    seen = [0]
-
-    def trace(frame, event, _):
-        name = frame.f_code.co_filename
-        if not name.startswith(OURS) or name.startswith(KERNELS):
-            return None
-        if event == "line":
-            seen[0] += 1
-            if seen[0] == number:
-                sys.settrace(None)
-                nested()
-        return trace
-
-    former = sys.gettrace()
-    gc.disable()  # or a finalizer's lines would be among them
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(former)
-        gc.enable()
-    return seen[0] >= number
-
-
-def at_every_line(make):
-    """Runs ``make(number)``, which returns whether there was such a line, for each number from 1 on."""
-    number = 1
-    while make(number):
-        number += 1
-    return number - 1
+    return each_line.interrupting(call, nested, number, counts)
 
 
 class World:
