@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from netcore._locks import make_lock
 from netcore._platform import return_freed_memory
 
 __all__ = ["Thrift"]
@@ -25,7 +26,7 @@ _CALM = 0.5
 _INTERVAL = 5.0
 """Seconds between two times in one process, whose loops share its memory."""
 
-_lock = threading.RLock()
+_lock = make_lock()
 _last = float("-inf")
 
 

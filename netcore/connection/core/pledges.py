@@ -7,8 +7,9 @@ runs between the load and the store of an addition.
 
 from __future__ import annotations
 
-import threading
 from typing import Final
+
+from netcore._locks import Lock, make_lock
 
 __all__ = ["OVERHEAD", "PLEDGING", "Pledges"]
 
@@ -18,7 +19,7 @@ OVERHEAD: Final = 64
 _FEW = 1024
 """So many calls may wait whatever the limit on bytes is."""
 
-PLEDGING: Final = threading.RLock()
+PLEDGING: Final[Lock] = make_lock()
 """Held while an account is made or changed."""
 
 
