@@ -77,14 +77,19 @@ def _from_poll(mask: int) -> int:
 
 
 class _SelectScan:
-    """Scans with select(2). A failed non-blocking connect is "exceptional" on Windows only."""
+    """Scans with select(2).
+
+    A failed non-blocking connect is "exceptional" on Windows only. Urgent data are, too, and stay so until
+    somebody asks for them, which nobody does; so what is exceptional is told once for each call of ``watch``.
+    """
 
     def __init__(self) -> None:
         self._readers: set[int] = set()
         self._writers: set[int] = set()
+        self._unsure: set[int] = set()  # the writers that have not been exceptional
 
     def watch(self, fd: int, interest: int) -> None:
-        for wanted, fds in ((_READ, self._readers), (_WRITE, self._writers)):
+        for wanted, fds in ((_READ, self._readers), (_WRITE, self._writers), (_WRITE, self._unsure)):
             if interest & wanted:
                 fds.add(fd)
             else:
@@ -93,11 +98,12 @@ class _SelectScan:
     def forget(self, fd: int) -> None:
         self._readers.discard(fd)
         self._writers.discard(fd)
+        self._unsure.discard(fd)
 
     def scan(self, timeout: float | None) -> list[tuple[int, int]]:
         bounded = None if timeout is None else min(timeout, _LONGEST)
         try:
-            readable, writable, failed = select.select(self._readers, self._writers, self._writers, bounded)
+            readable, writable, failed = select.select(self._readers, self._writers, self._unsure, bounded)
         except OSError:
             closed = [fd for fd in self._readers | self._writers if not _is_open(fd)]
             if not closed:
@@ -106,6 +112,7 @@ class _SelectScan:
         found: dict[int, int] = dict.fromkeys(readable, _READABLE)
         for fd in writable:
             found[fd] = found.get(fd, 0) | _WRITABLE
+        self._unsure.difference_update(failed)
         for fd in failed:
             found[fd] = found.get(fd, 0) | _ERROR
         return list(found.items())
