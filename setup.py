@@ -4,12 +4,13 @@ The environment variable NETCORE_NATIVE decides about it: ``require`` makes a mi
 ``0`` builds without, and by default a failing compiler is reported and netcore is installed without.
 """
 
+import glob
 import os
 import platform
 import sys
 import sysconfig
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 
@@ -36,10 +37,29 @@ def limited_api() -> bool:
     return platform.python_implementation() == "CPython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
+def hot_half() -> Extension:
+    """The C of a stream connection; see ``netcore/_native/hot/hot.h``."""
+    limited = (
+        {"define_macros": [("Py_LIMITED_API", "0x030A0000")], "py_limited_api": True} if limited_api() else {}
+    )
+    folder = "netcore/_native"
+    return Extension(
+        "netcore._native._hot",
+        [f"{folder}/hot/module.c"],
+        include_dirs=[f"{folder}/src"],
+        depends=[*glob.glob(f"{folder}/hot/*.[ch]"), f"{folder}/src/netcore.h"],
+        extra_compile_args=["-O2", "-fvisibility=hidden"],
+        **limited,
+    )
+
+
 settings: dict[str, object] = {}
 if native_wish() != "0":
     settings["cffi_modules"] = ["netcore/_native/build.py:ffibuilder"]
     settings["cmdclass"] = {"build_ext": BuildNative}
+    # Sockets that are handles are no index into a table, and PyPy is faster without.
+    if platform.python_implementation() == "CPython" and sys.platform != "win32":
+        settings["ext_modules"] = [hot_half()]
     if limited_api():
         settings["options"] = {"bdist_wheel": {"py_limited_api": "cp310"}}
 

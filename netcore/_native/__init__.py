@@ -7,6 +7,7 @@ raises.
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netcore._native._netcore import FFI, Lib
 
-__all__ = ["MISSING", "check", "error", "error_text", "native"]
+__all__ = ["COLD", "MISSING", "address", "check", "error", "error_text", "native"]
 
 MISSING: str = ""
 """Why there is no native part; empty where there is one."""
@@ -39,6 +40,26 @@ def native() -> tuple[FFI, Lib]:
     if _loaded is None:
         raise ImportError(MISSING)
     return _loaded
+
+
+COLD: str = ""
+"""Why there is no hot half (``hot/hot.h``), as where NETCORE_HOT is 0; empty where there is one."""
+
+if os.environ.get("NETCORE_HOT") == "0":
+    COLD = "NETCORE_HOT is 0"
+else:
+    try:
+        importlib.import_module("netcore._native._hot")
+    except ModuleNotFoundError:
+        COLD = "netcore was built without its hot half"
+    except ImportError as failure:
+        COLD = f"netcore's hot half does not load: {failure}"
+
+
+def address(thing: object) -> int:
+    """Returns where C has a function of ``native()``, by its name, or the memory of a cffi object."""
+    ffi, lib = native()
+    return int(ffi.cast("uintptr_t", ffi.addressof(lib, thing) if isinstance(thing, str) else thing))
 
 
 _WINSOCK_TEXTS: dict[int, str] = getattr(socket, "errorTab", {})

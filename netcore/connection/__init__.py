@@ -4,6 +4,8 @@ from netcore.connection.core import (
     STALL,
     TRANSITIONS,
     UNWATCHED,
+    BaseCounters,
+    BaseInbox,
     Connection,
     Counters,
     Deadlines,
@@ -16,6 +18,8 @@ from netcore.connection.core import (
     Retired,
     Settling,
     State,
+    failed,
+    react,
     run,
 )
 from netcore.connection.datagram import (
@@ -27,6 +31,8 @@ from netcore.connection.datagram import (
     DatagramPort,
 )
 from netcore.connection.stream import (
+    BaseOutbox,
+    BaseStream,
     CheckedStreamConnection,
     Filter,
     OpenFiles,
@@ -41,6 +47,10 @@ __all__ = [
     "STALL",
     "TRANSITIONS",
     "UNWATCHED",
+    "BaseCounters",
+    "BaseInbox",
+    "BaseOutbox",
+    "BaseStream",
     "CheckedDatagramConn",
     "CheckedDatagramConnection",
     "CheckedStreamConnection",
@@ -67,5 +77,7 @@ __all__ = [
     "StreamHost",
     "deliver",
     "deliver_one",
+    "failed",
+    "react",
     "run",
 ]

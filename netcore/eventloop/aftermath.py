@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netcore.connection import Outbox, Payer, Settling
+from netcore.connection import BaseOutbox, Payer, Settling
 from netcore.eventloop.departures import Departures
 
 __all__ = ["Aftermath"]
@@ -28,7 +28,7 @@ class Aftermath:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: BaseOutbox,
         departures: Departures,
         charge: Callable[[Payer | None, BaseException], object],
     ) -> None:
@@ -65,7 +65,7 @@ class Aftermath:
             try:
                 for each in rest:
                     # What on_writable of the one before has written must not come after a FIN.
-                    if outbox.entries or outbox.producers:
+                    if outbox.size or outbox.producers:
                         outbox.flush()
                     each.settle()
                 break

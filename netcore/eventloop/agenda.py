@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from netcore._complaints import complain, place_of
-from netcore.connection import Counters, Deadlines, Inbox
+from netcore.connection import BaseCounters, BaseInbox, Deadlines
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
 from netcore.eventloop.wheel import TimingWheel
@@ -43,8 +43,8 @@ class Agenda:
         self,
         index: int,
         clock: Callable[[], float],
-        counters: Counters,
-        inbox: Inbox,
+        counters: BaseCounters,
+        inbox: BaseInbox,
         logger: logging.Logger,
         shutdown: Callable[[], object],
         exiting: Callable[[BaseException], object] = lambda error: None,

@@ -16,7 +16,7 @@ from typing import Protocol
 from netcore._complaints import Complaints, plain
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection import STALL, UNWATCHED, StreamConnection
+from netcore.connection import STALL, UNWATCHED, BaseStream
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.faults import as_exception
 from netcore.eventloop.site import Site
@@ -67,7 +67,7 @@ class Phase(Protocol):
     def output(self) -> bytes:
         """Takes out the bytes that are to be sent by now; ``b""`` for none. Asked at the start, too."""
 
-    def prepare(self, conn: StreamConnection) -> None:
+    def prepare(self, conn: BaseStream) -> None:
         """Does to the connection, before its ``on_open``, what follows from this: puts a filter on, say."""
 
 
@@ -94,7 +94,7 @@ class Newcomer:
     context: object = None
     received: bytes = b""
     opening: Callable[[], object] = _nothing
-    opened: Callable[[StreamConnection], object] = _nothing
+    opened: Callable[[BaseStream], object] = _nothing
     failed: Callable[[Exception], object] = _nothing
 
 
@@ -143,7 +143,7 @@ class Arrivals:
         newcomer = arrival.newcomer
         newcomer.opening()
 
-        def prepare(conn: StreamConnection) -> None:
+        def prepare(conn: BaseStream) -> None:
             self._under_way.pop(newcomer.fd, None)  # it counts among the connections from here on
             arrival.prepare(conn)
 
@@ -291,7 +291,7 @@ class _Arrival:
             self._site.watchers.release(self.newcomer.fd)
             self._passed(self)
 
-    def prepare(self, conn: StreamConnection) -> None:
+    def prepare(self, conn: BaseStream) -> None:
         """Brings the new connection to where the phases have come."""
         for phase in self._behind:
             phase.prepare(conn)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Protocol
 
 from netcore.address import Address
 from netcore.connection import (
     UNWATCHED,
+    BaseStream,
     CheckedDatagramConnection,
-    CheckedStreamConnection,
     Connection,
     DatagramConnection,
     Retired,
-    StreamConnection,
     run,
 )
 from netcore.eventloop.datagram_reader import DatagramReader
@@ -23,7 +23,27 @@ from netcore.eventloop.site import Site
 from netcore.handler import CloseReason, Conn
 from netcore.poll import Interest
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "Streams"]
+
+
+class Streams(Protocol):
+    """A loop's streams by descriptor: the part of a dict that it needs."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, fd: int, /) -> BaseStream: ...
+    def __setitem__(self, fd: int, conn: BaseStream, /) -> None: ...
+
+    def get(self, fd: int, /) -> BaseStream | None:
+        """See ``dict.get``."""
+
+    def pop(self, fd: int, otherwise: None, /) -> BaseStream | None:
+        """See ``dict.pop``."""
+
+    def values(self) -> Iterable[BaseStream]:
+        """See ``dict.values``."""
+
+    def clear(self) -> None:
+        """See ``dict.clear``."""
 
 
 class Connections:
@@ -31,6 +51,8 @@ class Connections:
 
     Args:
         site: The loop.
+        streams: Where the streams are kept, by their descriptor; empty.
+        stream_class: What they are.
 
     Attributes:
         streams: The streams by their descriptor.
@@ -38,13 +60,13 @@ class Connections:
         turning_away: Whether newcomers are refused.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, streams: Streams, stream_class: Callable[..., BaseStream]) -> None:
         self._site = site
         self._first_interest = int(Interest.READ) | (int(Interest.EDGE) if site.limits.edge_chunk else 0)
         debug = site.shared.debug
-        self._stream_class = CheckedStreamConnection if debug else StreamConnection
+        self._stream_class = stream_class
         self._datagram_class = CheckedDatagramConnection if debug else DatagramConnection
-        self.streams: dict[int, StreamConnection] = {}
+        self.streams = streams
         self._dialled: dict[int, DatagramConnection] = {}
         self._by_id: dict[int, Connection] = {}
         self.arriving: dict[int, None] = {}
@@ -77,9 +99,9 @@ class Connections:
         local: Address | None,
         context: object = None,
         interest: int = UNWATCHED,
-        prepare: Callable[[StreamConnection], object] | None = None,
+        prepare: Callable[[BaseStream], object] | None = None,
         turn_down: Callable[[list[int]], object] | None = None,
-    ) -> StreamConnection:
+    ) -> BaseStream:
         """Makes a stream connection of an attached descriptor, and opens it.
 
         Args:
@@ -98,7 +120,7 @@ class Connections:
             Exception: Another one of the poller's, or that of ``prepare``.
         """
         site = self._site
-        conn: StreamConnection | None = None
+        conn: BaseStream | None = None
         try:
             if self.turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
@@ -127,7 +149,7 @@ class Connections:
             run(site, conn, site.handler.on_traffic)
         return conn
 
-    def _disown(self, conn: StreamConnection) -> None:
+    def _disown(self, conn: BaseStream) -> None:
         """Forgets one that has not been opened: nobody has heard of it, so nobody is told."""
         self.streams.pop(conn.fd, None)
         self._by_id.pop(conn.id, None)
@@ -213,7 +235,9 @@ class Connections:
         """
         self.turning_away = True
         fds = [conn.fd for conn in self._by_id.values()]
-        for fd in self.arriving.keys() - self.streams.keys():  # nobody has attached them yet
+        for fd in [
+            fd for fd in self.arriving if self.streams.get(fd) is None
+        ]:  # nobody has attached them yet
             with suppress(OSError):
                 socket.close(fd)
         for conn in self._by_id.values():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
 from netcore.address import Address
-from netcore.connection import StreamConnection
+from netcore.connection import BaseStream
 from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.fates import forked, stopping
@@ -138,7 +138,7 @@ class Enroller:
             site.counters.enrolled -= 1
             raise
 
-    def _take_passed(self, conn: StreamConnection) -> None:
+    def _take_passed(self, conn: BaseStream) -> None:
         with self._site.sockets.borrow(conn.fd) as sock:
             waiting = take_passed(sock)
         if waiting:

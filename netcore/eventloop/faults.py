@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from netcore._complaints import Complaints
-from netcore.connection import Counters, Payer
+from netcore.connection import BaseCounters, Payer
 
 __all__ = ["Faults"]
 
@@ -32,7 +32,7 @@ class Faults:
         self,
         index: int,
         clock: Callable[[], float],
-        counters: Counters,
+        counters: BaseCounters,
         logger: logging.Logger,
         shutdown: Callable[[BaseException], object],
     ) -> None:

@@ -6,10 +6,11 @@ import errno
 from collections.abc import Sequence
 from itertools import islice, repeat
 
-from netcore.connection import StreamConnection, deliver, deliver_one
+from netcore.connection import BaseStream, deliver, deliver_one
+from netcore.eventloop.connections import Streams
 from netcore.eventloop.site import Site
 from netcore.handler import Conn
-from netcore.poll import Readiness
+from netcore.poll import Columns, Readiness, columns_of
 from netcore.sockets import receive_one_of
 
 __all__ = ["Intake"]
@@ -38,9 +39,7 @@ class Intake:
         again: Connections to receive from in the next turn without waiting for readiness.
     """
 
-    def __init__(
-        self, site: Site, streams: dict[int, StreamConnection], planned: Sequence[object] = ()
-    ) -> None:
+    def __init__(self, site: Site, streams: Streams, planned: Sequence[object] = ()) -> None:
         self._site = site
         self._streams = streams
         self._planned = planned
@@ -49,15 +48,22 @@ class Intake:
         self._edge_chunk = site.limits.edge_chunk
         self._receive_one = receive_one_of(site.sockets)
         self._receive_batch = site.sockets.receive
+        self._look = columns_of(site.poller)
+        self._found: Columns = [], None
         self.again: dict[Conn, None] = {}
 
-    def serve(self, fds: list[int], readiness: list[int] | None) -> None:
-        """Deals with what a wait has found, and with what an earlier turn has left.
+    def wait(self, timeout: float | None) -> int:
+        """Waits until something is ready; see ``Poller.wait``.
 
-        Args:
-            fds: What is ready.
-            readiness: What each is ready for; None if all are readable, and only that.
+        Returns:
+            How much is, for ``serve`` to deal with.
         """
+        self._found = self._look(timeout)
+        return len(self._found[0])
+
+    def serve(self) -> None:
+        """Deals with what the last wait has found, and with what an earlier turn has left."""
+        (fds, readiness), self._found = self._found, ([], None)
         if readiness is None and not self.again and not self._edge_chunk:
             # Nearly every turn of a busy server. What does not receive is not watched for reading either, so
             # nothing else has to be asked.
@@ -83,24 +89,32 @@ class Intake:
             else:
                 self._receive(conns, fds)
                 return
-        self._serve_mixed(list(zip(fds, readiness or repeat(_READABLE), strict=False)))
+        events = list(zip(fds, readiness or repeat(_READABLE), strict=False))
+        self._serve_mixed(events, self._take_again() if self.again else [])
+
+    def forget(self) -> None:
+        """Forgets what is ready, in a forked child."""
+        self._found = [], None
+        self.again.clear()
 
     def look_everywhere(self) -> None:
         """Has each connection received from in the next turn: edges may have been lost in this one."""
         if self._edge_chunk:
             self.again.update(dict.fromkeys(self._streams.values()))
 
-    def _serve_mixed(self, events: Sequence[tuple[int, int]]) -> None:
-        """Tells apart connections, listeners and other descriptors, and what each is ready for."""
-        conns: list[StreamConnection] = []
-        fds: list[int] = []
+    def _serve_mixed(self, events: Sequence[tuple[int, int]], conns: list[BaseStream]) -> None:
+        """Tells apart connections, listeners and other descriptors, and what each is ready for.
+
+        Args:
+            events: What is ready, and for what.
+            conns: To be received from besides.
+        """
+        fds = [conn.fd for conn in conns]
         watchers = self._site.watchers
         watched = False
-        if self.again:
-            self._take_again(conns, fds)
         stream_at = self._streams.get
         rest = iter(events)
-        conn: StreamConnection | None = None
+        conn: BaseStream | None = None
         while True:
             try:
                 for fd, readiness in rest:
@@ -128,7 +142,7 @@ class Intake:
         if watched:  # new connections come after those already here
             watchers.tell(events)
 
-    def _receive(self, conns: list[StreamConnection], fds: list[int]) -> None:
+    def _receive(self, conns: list[BaseStream], fds: list[int]) -> None:
         """Receives once from each connection and hands it over, a batch as large as the arena at a time."""
         while True:
             if self._inbox.lent:
@@ -148,7 +162,7 @@ class Intake:
             fds = fds[len(results) :]
             conns = conns[len(results) :]
 
-    def _receive_singly(self, conns: list[StreamConnection], cause: BaseException) -> list[int]:
+    def _receive_singly(self, conns: list[BaseStream], cause: BaseException) -> list[int]:
         """Does one by one what the sockets have failed to do as a batch, of which they have received nothing.
 
         Returns:
@@ -172,7 +186,7 @@ class Intake:
         if n > 0 and self._edge_chunk and conn.receiving:
             self.again[conn] = None
 
-    def _receive_alone(self, conn: StreamConnection) -> int:
+    def _receive_alone(self, conn: BaseStream) -> int:
         """Receives once from one connection and hands it over; see ``_receive_singly``."""
         if self._inbox.lent:
             self._inbox.renew()
@@ -187,7 +201,7 @@ class Intake:
         deliver_one(self._site, conn, n)
         return n
 
-    def _drain(self, left: dict[StreamConnection, int]) -> None:
+    def _drain(self, left: dict[BaseStream, int]) -> None:
         """Receives until there is nothing more, as edge-triggered readiness demands, or the turn is full.
 
         Args:
@@ -222,12 +236,14 @@ class Intake:
                 if n <= 0 or left[conn] <= 0 or not conn.receiving:
                     del left[conn]
 
-    def _take_again(self, conns: list[StreamConnection], fds: list[int]) -> None:
+    def _take_again(self) -> list[BaseStream]:
+        """Takes connections of an earlier turn that are to be received from in this one."""
+        conns: list[BaseStream] = []
         again = self.again
         for waiting in list(islice(again, _AGAIN)):
             del again[waiting]
             conn = self._streams.get(waiting.fd)
             if conn is waiting and conn.receiving:
                 conns.append(conn)
-                fds.append(conn.fd)
                 self._site.settle_later(conn)  # which asks again, unless this was the end
+        return conns

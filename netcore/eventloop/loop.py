@@ -18,11 +18,8 @@ from netcore.address import Address
 from netcore.buffer import BufferPool
 from netcore.connection import (
     UNWATCHED,
-    Counters,
     Deadlines,
-    Inbox,
     OpenFiles,
-    Outbox,
     Payer,
     Retired,
     Settling,
@@ -41,7 +38,7 @@ from netcore.eventloop.dialer import Dialer, check_dialable
 from netcore.eventloop.enroller import Enroller
 from netcore.eventloop.faults import Faults
 from netcore.eventloop.guarded_log import GuardedLogger
-from netcore.eventloop.intake import Intake
+from netcore.eventloop.halves import half_for
 from netcore.eventloop.listeners import Listeners
 from netcore.eventloop.reception import Reception
 from netcore.eventloop.shared import Shared
@@ -94,12 +91,13 @@ class Loop(Site):
         self.clock = clock
         self.time = clock()
         self.stopping = False
-        self.counters = Counters()
+        half = half_for(poller, sockets, shared.debug)
+        self.counters = half.counters()
         self.pool = BufferPool(debug=shared.debug)
-        self.inbox = Inbox(sockets)
+        self.inbox = half.inbox()
         self._faults = Faults(index, clock, self.counters, self.logger, self.shutdown)
         share = shared.limits.high_water
-        self.outbox = Outbox(sockets, self.counters, min(_FLUSH_AT, share), self.charge, share)
+        self.outbox = half.outbox(self.counters, min(_FLUSH_AT, share), self.charge, share)
         self.open_files = OpenFiles()
         self.descriptor_lock: Lock = make_lock()
         self.descriptors = Descriptors(self, shared.gate)
@@ -117,13 +115,13 @@ class Loop(Site):
             self.look_again,
         )
         self._thrift = Thrift(self.schedule)
-        self._hosted = Connections(self)
+        self._hosted = Connections(self, half.streams(), half.stream_class)
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)
         self._dialer = Dialer(self, self._hosted, self._arrivals)
         self._enroller = Enroller(self, self._hosted)
         self._aftermath = Aftermath(self.outbox, self._departures, self.charge)
-        self._intake = Intake(self, self._hosted.streams, self._agenda.planned)
+        self._intake = half.intake(self, self._hosted.streams, self._agenda.planned)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
         self._reception = Reception(self, self._hosted, self._arrivals)
         self._listeners = Listeners(self, self)
@@ -364,6 +362,7 @@ class Loop(Site):
         if self._began and self._thread_id not in (None, threading.get_ident()):
             raise WrongThreadError(f"loop {self.index} belongs to another thread, on which it has begun")
         self._thread_id = threading.get_ident()
+        self.outbox.belong_to(self._thread_id)
 
     def turn(self, timeout: float | None = None) -> None:
         """Waits for what is next, and deals with all of it. The loop's thread: see ``claim``.
@@ -381,7 +380,7 @@ class Loop(Site):
             raise RuntimeError(f"turn of loop {self.index} was called inside a turn of it")
         self._in_turn = self._began = True
         try:
-            if self.outbox.entries or self.outbox.producers:  # written between the turns
+            if self.outbox.size or self.outbox.producers:  # written between the turns
                 self.outbox.flush_early()
                 timeout = 0.0
             self._turn.run(timeout)
@@ -501,9 +500,10 @@ class Loop(Site):
         fds = self._listeners.abandon() + self._dialer.abandon() + self._arrivals.abandon()
         fds += self._hosted.abandon() + self._departures.abandon()
         self._enroller.abandon()
+        self.outbox.belong_to(0)
         self.outbox.clear()
+        self._intake.forget()
         self._aftermath.clear()
-        self._intake.again.clear()
         self.watchers.clear()
         self.sockets.release(fds)
         close_copy = getattr(self.poller, "abandon", None)  # not every poller has something to close
@@ -523,6 +523,7 @@ class Loop(Site):
             except BaseException:
                 self.logger.critical("loop %d could not end in order", self.index, exc_info=True)
         self._thread_id = None
+        self.outbox.belong_to(0)
         if not self._forked:
             self._thrift.finish()
         try:

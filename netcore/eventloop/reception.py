@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from netcore._complaints import Complaints, plain
-from netcore.connection import StreamConnection
+from netcore.connection import BaseStream
 from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.acceptor import Listener
 from netcore.eventloop.arrivals import Arrivals, Newcomer
@@ -87,6 +87,6 @@ class Reception:
         return received
 
 
-def _show(received: bytes, conn: StreamConnection) -> None:
+def _show(received: bytes, conn: BaseStream) -> None:
     with memoryview(received) as bytes_before:
         conn.take_in(bytes_before)

@@ -12,7 +12,6 @@ from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
-from netcore.poll import columns_of
 
 __all__ = ["Turn"]
 
@@ -47,7 +46,6 @@ class Turn:
         self._outbox = site.outbox
         self._counters = site.counters
         self._clock = site.clock
-        self._wait = columns_of(site.poller)
         self.sleep: list[None] | None = None
         self._patience = _PATIENCE
         self._complaints = Complaints(site.clock)
@@ -72,28 +70,28 @@ class Turn:
             if longest is not None and (timeout is None or longest < timeout):
                 timeout = longest
         try:
-            fds, readiness = self._wait(timeout)
+            found = self._intake.wait(timeout)
             self._patience = _PATIENCE
         except BaseException as error:
-            fds, readiness = [], None
+            found = 0
             self._bear(error, longest)
         self.sleep = None
         if self._planned:
             self._site.time = self._clock()
             self._began = self._site.time
         self._counters.turns += 1
-        if self._outbox.taken:
+        if self._outbox.shared:
             self._outbox.begin_turn()
         try:
-            if fds or self._intake.again:
-                self._counters.events += len(fds)
-                self._intake.serve(fds, readiness)
+            if found or self._intake.again:
+                self._counters.events += found
+                self._intake.serve()
             if self._pending:
                 self._agenda.run_tasks()
             if self._planned:
                 self._agenda.run_timers()
             outbox = self._outbox
-            if outbox.entries or outbox.producers:
+            if outbox.size or outbox.producers:
                 if self._planned and self._site.time - self._began > STALL:
                     self.note_stall()
                 outbox.flush()
@@ -113,16 +111,16 @@ class Turn:
             return
         self._asked = self._clock()
         with suppress(OSError):  # the next turn meets it again
-            fds, readiness = self._wait(0.0)
-            self._counters.events += len(fds)
-            if fds:
-                self._intake.serve(fds, readiness)
+            found = self._intake.wait(0.0)
+            self._counters.events += found
+            if found:
+                self._intake.serve()
 
     def note_stall(self) -> None:
         """Has the idle clocks of those who have written begin now, if what they wrote waited for others."""
         now = self._site.time
         if now - self._began > STALL:
-            for writer, _ in self._outbox.entries:
+            for writer in self._outbox.writers():
                 if writer.deadlines is not None:
                     writer.deadlines.left(self._began, now)
 
@@ -153,7 +151,7 @@ class Turn:
         """
         self.sleep = []
         outbox = self._outbox  # written to between two turns, by who hosts the loop
-        if outbox.entries or outbox.producers:
+        if outbox.size or outbox.producers:
             return self._clock()
         if self._pending or self._intake.again or self._aftermath.unsettled:
             return self._clock()

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import repeat
 
 from netcore._durations import seconds, waitable
-from netcore._native import check, native
+from netcore._native import address, check, native
 from netcore.poll.columns import Columns
 from netcore.poll.protocol import Readiness
 from netcore.poll.users import CLOSED, Users
@@ -108,6 +108,10 @@ class NativePoller:
             return self._unpack(fds, n), self._unpack(readiness, n) if mixed else None
         check(n)
         return [], None
+
+    def hot_wait(self) -> tuple[object, int, int]:
+        """Returns what C needs to wait by itself: its memory's owner, its address, and that of ``wait``."""
+        return self._poller, address(self._poller), address(f"nc_{self.name}_wait")
 
     def wake(self) -> None:
         """See ``Poller.wake``. Any thread."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from netcore._native import native
+from netcore._native import address, native
 from netcore._platform import allocate_arena
 from netcore.address import Address
 from netcore.sockets.connecting import begin_connect, connect_result
@@ -58,7 +58,7 @@ class NativeSockets(NativeDatagrams):
         self._null = self._ffi.NULL
         self._packers: dict[int, Callable[..., bytes]] = {}
         self._pack_size = struct.Struct("n").pack
-        self._receive_cap = receive_cap
+        self._receive_cap = self.receive_cap = receive_cap
         self._arena_size = max(arena_size, receive_cap)
         self._results = self._ffi.new("intptr_t[]", BATCH)
         self._accepted = self._ffi.new("nc_socket[]", BATCH)
@@ -74,6 +74,15 @@ class NativeSockets(NativeDatagrams):
         arena = allocate_arena(self._arena_size)
         self._memory = self._ffi.from_buffer(arena)
         self.arena = arena
+
+    def hot_calls(self) -> dict[str, int]:
+        """Returns where C has what it needs to do the same by itself; 0 for what it has to do without."""
+        names = ("receive", "receive_one", "send", "send_one", "available")
+        return {"ring": 0, **{name: address(f"nc_{name}") for name in names}}
+
+    def hot_arena(self) -> int:
+        """Returns where the arena lies."""
+        return address(self._memory)
 
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""

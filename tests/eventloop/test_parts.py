@@ -225,9 +225,14 @@ def test_the_intake_tells_apart_what_is_ready(site):
     streams = {fd: Stream(fd) for fd in (3, 4, 5)}
     streams[5].receiving = False
     intake = Intake(site, streams)
-    error = int(Readiness.ERROR)
+    error = Readiness.ERROR
     site.sockets.feed_eof(3)
-    intake.serve([3, 4, 5, 9, 77], [1, 2, error, 1, 1])
+    for fd, readiness in ((3, 1), (4, 2), (5, error), (9, 1), (77, 1)):
+        if fd != 9:
+            site.poller.register(fd, 3)
+        site.poller.set_ready(fd, Readiness(readiness))
+    assert intake.wait(0) == 5
+    intake.serve()
     assert streams[3].calls == [0]
     assert streams[4].calls == ["refill"]
     assert streams[5].calls == ["refill", ("troubled", error)]
@@ -240,7 +245,7 @@ def test_the_intake_receives_again_where_it_was_asked_to(site):
     intake = Intake(site, streams)
     intake.again = {streams[3]: None, stranger: None}
     site.sockets.feed_eof(3)
-    intake.serve([], None)
+    intake.serve()
     assert (streams[3].calls, stranger.calls, intake.again) == ([0], [], {})
     assert site.settling == [streams[3]]
 
@@ -256,6 +261,10 @@ def turn(site):
         def next_time(self):
             return site.clock.now + 4 if self.planned else None
 
+        def wait(self, timeout):
+            order.append(("wait", timeout))
+            return len(site.poller.wait(timeout))
+
     agenda, intake, aftermath = Part(order), Part(order), Part(order)
     agenda.pending, agenda.planned, intake.again, aftermath.unsettled = [], [], {}, {}
     made = Turn(site, agenda, intake, aftermath)
@@ -270,7 +279,7 @@ def test_a_turn_lets_each_part_have_its_say_in_order(site, turn):
     site.poller.register(3, 1)
     site.poller.set_ready(3, Readiness.READABLE)
     turn.run()
-    assert [call[0] for call in turn.order] == ["serve", "run_tasks", "run_timers", "settle"]
+    assert [call[0] for call in turn.order] == ["wait", "serve", "run_tasks", "run_timers", "settle"]
     assert (site.time, site.counters.turns, site.counters.events) == (site.clock.now, 1, 1)
 
 

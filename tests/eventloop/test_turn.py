@@ -82,7 +82,8 @@ def test_what_comes_alone_for_a_paused_connection_is_kept(world):
     conn = w.connect()
     conn.pause_reading()
     w.sockets.feed(conn.fd, b"early")
-    w.loop._intake.serve([conn.fd], None)  # as of a poller that had looked before
+    w.loop._intake._found = [conn.fd], None
+    w.loop._intake.serve()  # as of a poller that had looked before
     assert conn.inbound_buffered == 5
     assert not w.handler.details("on_traffic")
     conn.resume_reading()

@@ -213,11 +213,11 @@ def test_a_turn_for_nobody_in_particular(site, monkeypatch):
     conn = s.connect()
     serve, failing = s.loop._intake.serve, [1, 1]
 
-    def fail(fds, readiness):
+    def fail():
         if failing:
             failing.pop()
             raise MemoryError
-        serve(fds, readiness)
+        serve()
 
     monkeypatch.setattr(s.loop._intake, "serve", fail)
     s.sockets.feed(conn.fd, b"hello")

@@ -108,6 +108,9 @@ int nc_receive(int count, const nc_socket *sockets, char *arena, size_t room, si
  * call. Returns what would stand in results[0]. */
 intptr_t nc_receive_one(nc_socket socket, char *arena, size_t cap);
 
+/* How many bytes of a stream have come and can be received, as far as the system can tell. */
+intptr_t nc_available(nc_socket socket);
+
 /* Sends chunk after chunk. Chunk i is lengths[i] bytes at pointers[i], or, where that is NULL (or
  * pointers is), the next lengths[i] bytes of `joined`. Chunks of one socket go out in order; after a short
  * write its later ones are not tried. unsent[i] is how much of chunk i was left over, or a negative errno.

@@ -98,6 +98,13 @@ static intptr_t sockets__receive(nc_socket socket, char *arena, size_t cap)
     return n < 0 ? -errno : n;
 }
 
+intptr_t nc_available(nc_socket socket)
+{
+    int size = 0;
+
+    return ioctl((int)socket, FIONREAD, &size) < 0 ? -errno : size;
+}
+
 static intptr_t sockets__send_vector(nc_socket socket, struct iovec *vector, int count)
 {
     struct msghdr message = {.msg_iov = vector};

@@ -94,6 +94,13 @@ static intptr_t sockets__receive(nc_socket socket, char *arena, size_t cap)
     return n < 0 ? -sockets__error() : n;
 }
 
+intptr_t nc_available(nc_socket socket)
+{
+    u_long size = 0;
+
+    return ioctlsocket((SOCKET)socket, (long)FIONREAD, &size) != 0 ? -sockets__error() : (intptr_t)size;
+}
+
 /* Fills Winsock's own vector, up to the first part that is too long for it, which is cut. */
 static int sockets__fill(WSABUF *buffers, const struct iovec *vector, int count)
 {

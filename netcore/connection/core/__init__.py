@@ -1,13 +1,14 @@
 """What every connection has, whatever it carries: identity, life, deadlines, and the loop as it sees it."""
 
 from netcore.connection.core.callbacks import Served, failed, notify, react, run
-from netcore.connection.core.counters import Counters
+from netcore.connection.core.counters import COUNTS, BaseCounters, Counters
 from netcore.connection.core.deadlines import STALL, Deadlines
 from netcore.connection.core.debug import checking
 from netcore.connection.core.ending import Ending
+from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired, Settling
 from netcore.connection.core.identity import next_id
-from netcore.connection.core.inbox import Inbox
+from netcore.connection.core.inbox import BaseInbox, Inbox
 from netcore.connection.core.life import CONGESTED, OWES_TRAFFIC, PAUSED, Connection
 from netcore.connection.core.pledges import OVERHEAD, Pledges
 from netcore.connection.core.settings import SocketSettings
@@ -15,12 +16,16 @@ from netcore.connection.core.state import TRANSITIONS, Event, State
 
 __all__ = [
     "CONGESTED",
+    "COUNTS",
+    "NO_FIELDS",
     "OVERHEAD",
     "OWES_TRAFFIC",
     "PAUSED",
     "STALL",
     "TRANSITIONS",
     "UNWATCHED",
+    "BaseCounters",
+    "BaseInbox",
     "Connection",
     "Counters",
     "Deadlines",

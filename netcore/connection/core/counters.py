@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from netcore.connection.core.fields import NO_FIELDS
 from netcore.handler import CloseReason, Metrics
 from netcore.sockets import Chunk
 
-__all__ = ["Counters"]
+__all__ = ["COUNTS", "BaseCounters", "Counters"]
 
-_COUNTS: Final = (
+COUNTS: Final = (
     "accept_failures",
     "accepted",
     "bytes_received",
@@ -32,27 +33,43 @@ _COUNTS: Final = (
 )
 
 
-class Counters:
+class BaseCounters:
     """The counts of ``Metrics``, changed on the loop's thread only and read on any.
 
     Attributes:
         closed: Connections that have ended, by their reason.
     """
 
-    __slots__ = ("closed", *_COUNTS)
+    __slots__ = NO_FIELDS
+
+    closed: dict[CloseReason, int]
+    accepted: int
+    dialled: int
+    enrolled: int
+    refused: int
+    accept_failures: int
+    dial_failures: int
+    bytes_received: int
+    bytes_sent: int
+    messages: int
+    datagrams_received: int
+    datagrams_sent: int
+    datagrams_dropped: int
+    unopened: int
+    turns: int
+    events: int
+    tasks: int
+    timers: int
+    errors: int
 
     def __init__(self) -> None:
-        self.accepted = self.dialled = self.enrolled = 0
-        self.refused = self.accept_failures = self.dial_failures = 0
-        self.closed: dict[CloseReason, int] = dict.fromkeys(CloseReason, 0)
-        self.bytes_received = self.bytes_sent = self.messages = 0
-        self.datagrams_received = self.datagrams_sent = self.datagrams_dropped = 0
-        self.unopened = 0
-        self.turns = self.events = self.tasks = self.timers = self.errors = 0
+        self.closed = dict.fromkeys(CloseReason, 0)
+        for name in COUNTS:
+            setattr(self, name, 0)
 
     def snapshot(self, **levels: int) -> Metrics:
         """Makes a ``Metrics`` of the counts and the levels, which are not counted. Any thread."""
-        counts = {name: getattr(self, name) for name in _COUNTS}
+        counts = {name: getattr(self, name) for name in COUNTS}
         closed = {f"closed_{reason.value}": count for reason, count in self.closed.items()}
         return Metrics(**counts, **closed, **levels)
 
@@ -70,3 +87,9 @@ class Counters:
         """Counts datagrams offered to the kernel; with the sign -1 those that it did not take."""
         self.datagrams_sent += sign * len(chunks)
         self.bytes_sent += sign * sum(map(len, chunks))
+
+
+class Counters(BaseCounters):
+    """The counts as fields of an object of Python's; ``HotCounters`` is the same with some of them in C."""
+
+    __slots__ = ("closed", *COUNTS)

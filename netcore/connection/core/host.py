@@ -9,10 +9,10 @@ from typing import Protocol
 
 from netcore._locks import Lock
 from netcore.buffer import BufferPool
-from netcore.connection.core.counters import Counters
+from netcore.connection.core.counters import BaseCounters
 from netcore.connection.core.deadlines import Deadlines
 from netcore.connection.core.ending import Ending
-from netcore.connection.core.inbox import Inbox
+from netcore.connection.core.inbox import BaseInbox
 from netcore.handler import Conn, EventHandler, EventLoop, OddResults
 from netcore.sockets import Transport
 
@@ -96,10 +96,10 @@ class Host(EventLoop, Protocol):
     handler: EventHandler
     odd_results: OddResults
     """What was said of the handler's results already; the engine's. Any thread."""
-    counters: Counters
+    counters: BaseCounters
     pool: BufferPool
     limits: Limits
-    inbox: Inbox
+    inbox: BaseInbox
     sockets: Transport
     """The sockets below the connections."""
     time: float

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from netcore.address import Address
+from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import Host
 from netcore.connection.core.settings import SocketSettings
 from netcore.sockets import unpack_name
@@ -20,11 +21,26 @@ next_id: Callable[[], int] = itertools.count(1).__next__
 class Identity(SocketSettings):
     """What tells a connection from all others; ``Connection`` sets it.
 
+    Only the classes that connections are made of have fields, be it those of C: of several bases no more than
+    one may.
+
     Attributes:
+        FIELDS: The fields of a connection, as far as this class knows them, for ``__slots__``.
         context: The application's own.
     """
 
-    __slots__ = ("__weakref__", "_host", "_local", "_remote", "context", "fd", "id", "network")
+    __slots__ = NO_FIELDS
+
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        "__weakref__",
+        "_host",
+        "_local",
+        "_remote",
+        "context",
+        "fd",
+        "id",
+        "network",
+    )
 
     id: int
     fd: int

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from netcore.connection.core.fields import NO_FIELDS
 from netcore.sockets import Arena
 
-__all__ = ["Inbox"]
+__all__ = ["BaseInbox", "Inbox"]
 
 
 class _Receiving(Protocol):
@@ -20,7 +21,7 @@ class _Receiving(Protocol):
         """See ``Sockets.renew_arena``."""
 
 
-class Inbox:
+class BaseInbox:
     """An arena that each batch overwrites, and views that live as long as a callback. The loop's thread.
 
     Args:
@@ -33,11 +34,19 @@ class Inbox:
         lent: Whether somebody still looks at the arena, so that the next receive must not overwrite it.
     """
 
-    __slots__ = ("_sockets", "arena", "lent", "views", "whole")
+    __slots__ = NO_FIELDS
+
+    FIELDS = ("_sockets", "arena", "lent", "views", "whole")
+
+    arena: Arena
+    whole: memoryview
+    views: list[memoryview]
+    lent: bool
+    _sockets: _Receiving
 
     def __init__(self, sockets: _Receiving) -> None:
         self._sockets = sockets
-        self.views: list[memoryview] = []
+        self.views = []
         self._take_arena()
 
     def _take_arena(self) -> None:
@@ -63,3 +72,9 @@ class Inbox:
             except BufferError:
                 self.lent = True
         self.views.clear()
+
+
+class Inbox(BaseInbox):
+    """An inbox in Python; ``HotInbox`` is the same where C reads from it."""
+
+    __slots__ = BaseInbox.FIELDS

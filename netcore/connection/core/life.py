@@ -7,7 +7,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netcore._arguments import check_callback
 from netcore._durations import seconds as checked_seconds
@@ -15,6 +15,7 @@ from netcore.address import Address
 from netcore.connection.core.callbacks import notify, react, run
 from netcore.connection.core.deadlines import STALL, Deadlines
 from netcore.connection.core.ending import Ending
+from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import UNWATCHED, Host
 from netcore.connection.core.identity import Identity, next_id
 from netcore.connection.core.pledges import PLEDGING, Pledges
@@ -41,8 +42,27 @@ class Connection(Identity):
         ending: Why and how it ends, once it does.
     """
 
-    __slots__ = ("_flags", "_pledges", "_posted", "deadlines", "ending", "interest", "state")
+    __slots__ = NO_FIELDS
 
+    FIELDS = (
+        *Identity.FIELDS,
+        "_flags",
+        "_pledges",
+        "_posted",
+        "deadlines",
+        "ending",
+        "interest",
+        "state",
+    )
+
+    state: State
+    interest: int
+    ending: Ending | None
+    deadlines: Deadlines | None
+    _flags: int
+    _posted: int
+    """Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them."""
+    _pledges: Pledges | None
     receiving: bool
     """Whether what comes is wanted; a slot of each class."""
 
@@ -61,18 +81,17 @@ class Connection(Identity):
         self.id = next_id()
         self.fd = fd
         self.network = network
-        self.context: Any = None
+        self.context = None
         self._host = host
         self._remote = remote
         self._local = local
         self._flags = 0
         self.state = State.OPEN
         self.interest = UNWATCHED
-        self.ending: Ending | None = None
-        self.deadlines: Deadlines | None = None
-        # Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them.
+        self.ending = None
+        self.deadlines = None
         self._posted = 0
-        self._pledges: Pledges | None = None
+        self._pledges = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.network} {self.state.label}>"

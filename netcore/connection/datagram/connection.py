@@ -53,7 +53,15 @@ class DatagramConnection(DatagramReading, Connection):
 
     data: bytes | memoryview
 
-    __slots__ = ("_family", "_held", "_wants_write", "data", "outbox", "receiving")
+    __slots__ = (
+        *Connection.FIELDS,
+        "_family",
+        "_held",
+        "_wants_write",
+        "data",
+        "outbox",
+        "receiving",
+    )
 
     def __init__(self, host: Host, fd: int, family: int, remote: Address, local: Address | None) -> None:
         """Takes over an attached, connected descriptor.

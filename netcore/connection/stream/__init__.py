@@ -1,12 +1,14 @@
 """Streams, TCP and Unix: two halves, what waits between them and the kernel, and a filter if there is one."""
 
-from netcore.connection.stream.connection import CheckedStreamConnection, StreamConnection
+from netcore.connection.stream.connection import BaseStream, CheckedStreamConnection, StreamConnection
 from netcore.connection.stream.dispatch import deliver, deliver_one
 from netcore.connection.stream.files import OpenFiles
 from netcore.connection.stream.filters import Filter
-from netcore.connection.stream.outbox import Outbox, StreamHost
+from netcore.connection.stream.outbox import BaseOutbox, Outbox, StreamHost
 
 __all__ = [
+    "BaseOutbox",
+    "BaseStream",
     "CheckedStreamConnection",
     "Filter",
     "OpenFiles",

@@ -6,11 +6,13 @@ import errno
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection.core import (
     CONGESTED,
+    NO_FIELDS,
     OWES_TRAFFIC,
     TRANSITIONS,
     UNWATCHED,
@@ -20,13 +22,17 @@ from netcore.connection.core import (
     run,
 )
 from netcore.connection.stream.filtering import FilteredHalves
-from netcore.connection.stream.outbox import StreamHost
+from netcore.connection.stream.outbox import Outbox, StreamHost
+from netcore.connection.stream.writing import LARGE
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
 from netcore.poll import Interest, Readiness
 from netcore.sockets import is_in_trouble, take_errors
 
-__all__ = ["CheckedStreamConnection", "StreamConnection"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["BaseStream", "CheckedStreamConnection", "StreamConnection"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 _ERROR = int(Readiness.ERROR)
@@ -37,32 +43,10 @@ _NOTHING_FOLLOWS = (CloseReason.EOF, CloseReason.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
-class StreamConnection(FilteredHalves):
+class BaseStream(FilteredHalves):
     """Joins the two halves: what events do to the connection, and how it ends."""
 
-    __slots__ = ()
-
-    def __init__(
-        self,
-        host: StreamHost,
-        fd: int,
-        network: str,
-        remote: bytes | Address,
-        local: Address | None,
-    ) -> None:
-        """Takes over an attached descriptor; see ``Connection``.
-
-        The halves have no constructors of their own, whose calls would cost 1 of the 20 µs of a short
-        connection.
-        """
-        super().__init__(host, fd, network, remote, local)
-        self._lo = self._hi = 0
-        self._kept = None
-        self.receiving = self._plain = True
-        self.wire = fd
-        self._backlog = None
-        self._straight = host.outbox
-        self._filtering = None
+    __slots__ = NO_FIELDS
 
     # What the application asks for, on any thread.
 
@@ -86,8 +70,8 @@ class StreamConnection(FilteredHalves):
     def put(self, chunks: Iterable[bytes]) -> None:
         """See ``Connection.put``."""
         for chunk in chunks:
-            # Not that of a class that checks the thread: after the loop's end this runs on any.
-            StreamConnection.write(self, chunk)
+            # Not what a class has that checks the thread: after the loop's end this runs on any.
+            BaseStream.write(self, chunk)
 
     def _resume(self) -> None:
         if not self.paused or self.closed:
@@ -299,6 +283,51 @@ class StreamConnection(FilteredHalves):
             if wanted & _WRITE and not blocked and wanted == self.interest:
                 self.interest = _EDGE
         self.watch_for(wanted)
+
+
+class StreamConnection(BaseStream):
+    """A stream connection in Python; ``HotStreamConnection`` is the same with its hot half in C."""
+
+    __slots__ = BaseStream.FIELDS
+
+    _straight: Outbox | None
+
+    def __init__(
+        self,
+        host: StreamHost,
+        fd: int,
+        network: str,
+        remote: bytes | Address,
+        local: Address | None,
+    ) -> None:
+        """Takes over an attached descriptor; see ``Connection``.
+
+        The halves have no constructors of their own, whose calls would cost 1 of the 20 µs of a short
+        connection.
+        """
+        super().__init__(host, fd, network, remote, local)
+        self._lo = self._hi = 0
+        self._kept = None
+        self.receiving = self._plain = True
+        self.wire = fd
+        self._backlog = None
+        self._straight = cast("Outbox", host.outbox)
+        self._filtering = None
+
+    def write(self, data: Buffer) -> int:
+        """See ``Conn.write``."""
+        if type(data) is not bytes or not data or (outbox := self._straight) is None:
+            return super().write(data)
+        n = len(data)
+        if n >= LARGE and not outbox.entries:
+            return super().write(data)
+        outbox.entries.append((self, data))
+        outbox.size = size = outbox.size + n
+        if self.deadlines is not None:
+            self.deadlines.wrote(n, self._host.time)
+        if size >= outbox.limit:
+            self._flush_early()
+        return n
 
 
 @checking

@@ -11,7 +11,7 @@ import errno
 
 from netcore._platform import read_at
 from netcore.buffer import ElasticRingBuffer
-from netcore.connection.core import Event, State
+from netcore.connection.core import NO_FIELDS, Event, State
 from netcore.connection.stream.backlog import Backlog, FilePart
 from netcore.connection.stream.filters import Filter
 from netcore.connection.stream.writing import WritingHalf
@@ -123,7 +123,9 @@ class Filtering:
 class FilteredHalves(WritingHalf):
     """Both halves of a stream, with room for a filter between them and the sockets."""
 
-    __slots__ = ("_filtering",)
+    __slots__ = NO_FIELDS
+
+    FIELDS = (*WritingHalf.FIELDS, "_filtering")
 
     _filtering: Filtering | None
 

@@ -8,11 +8,12 @@ nothing once its descriptor has been let go of: the number may be another's by t
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from netcore.connection.core import Counters, Deadlines, Host, Payer
+from netcore.connection.core import NO_FIELDS, BaseCounters, Deadlines, Host, Payer
 from netcore.connection.stream.files import OpenFiles
 from netcore.sockets import Chunk, Transport, send_one_of
 
@@ -59,7 +60,122 @@ def _charge(payer: Payer | None, error: BaseException) -> None:
     raise error
 
 
-class Outbox:
+class BaseOutbox(abc.ABC):
+    """What an outbox does, and how it tells writers of what was not sent. The loop's thread.
+
+    Attributes:
+        producers: Those that have more to add before the entries are sent.
+        size: Bytes in all entries, and of what producers have taken.
+        limit: The size from which a writer must have the outbox sent, by ``flush_early``, before it goes on.
+    """
+
+    __slots__ = NO_FIELDS
+
+    producers: dict[Producer, None]
+    size: int
+    limit: float
+    _counters: BaseCounters
+    _charge: Callable[[Payer | None, BaseException], object]
+    _send_one: Callable[[int, Chunk], int]
+
+    @abc.abstractmethod
+    def belong_to(self, thread: int, /) -> None:
+        """Says which thread is the loop's, by its identifier; 0 for none."""
+
+    @property
+    @abc.abstractmethod
+    def shared(self) -> bool:
+        """Whether anybody's share of this turn was touched, so that ``begin_turn`` has something to do."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """How many entries there are."""
+
+    @abc.abstractmethod
+    def add(self, writer: Writer, chunk: Chunk) -> None:
+        """Notes a chunk down, unless it is empty."""
+
+    @abc.abstractmethod
+    def bytes_of(self, writer: Writer, /) -> int:
+        """Counts the bytes noted down for one connection."""
+
+    @abc.abstractmethod
+    def writers(self) -> list[Writer]:
+        """Lists whose entries there are, one for each entry."""
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """Sends everything; writers learn through ``unsent`` of what the kernel did not take."""
+
+    @abc.abstractmethod
+    def flush_early(self) -> None:
+        """Sends everything in the midst of a turn, and tells writers that have had their share of it."""
+
+    @abc.abstractmethod
+    def has_had_share(self, writer: Writer, /) -> bool:
+        """Whether a writer has been told so in this turn."""
+
+    @abc.abstractmethod
+    def begin_turn(self) -> None:
+        """Begins the accounts anew."""
+
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Forgets everything, in a forked child."""
+
+    @abc.abstractmethod
+    def count(self, writer: Writer, n: int, /) -> None:
+        """Counts bytes that a writer has had of this turn, and that are no entries (any more)."""
+
+    def send_now(self, writer: Writer, chunk: Chunk) -> None:
+        """Sends a chunk at once, while nothing else is noted down: what is large gains nothing in a batch."""
+        self._send_alone(writer, chunk)
+        self.count(writer, len(chunk))
+
+    def _send_alone(self, writer: Writer, chunk: Chunk) -> None:
+        self._counters.bytes_sent += len(chunk)
+        try:
+            n = self._send_one(writer.wire, chunk)
+            if n:
+                self._take_back_one(writer, chunk, n)
+        except BaseException as error:
+            self._charge(writer, error)
+
+    def _take_back(self, exceptions: Sequence[tuple[Writer, Chunk, int]]) -> None:
+        """Tells writers what was not sent; backwards, since each puts it before what it has.
+
+        Args:
+            exceptions: In the order of the batch, and with each the result of the send.
+        """
+        rest = reversed(exceptions)
+        writer: Writer | None = None
+        while True:
+            try:
+                for writer, chunk, n in rest:
+                    self._take_back_one(writer, chunk, n)
+                return
+            except BaseException as error:
+                if writer is not None:
+                    self._charge(writer, error)
+
+    def _take_back_one(self, writer: Writer, chunk: Chunk, n: int) -> None:
+        if n > 0:
+            self._counters.bytes_sent -= n
+            writer.unsent(chunk, n)
+        else:
+            self._counters.bytes_sent -= len(chunk)
+            writer.write_failed(n)
+
+    def _produce(self) -> None:
+        producers, self.producers = self.producers, {}
+        for producer in producers:
+            try:
+                producer.produce()
+            except BaseException as error:
+                self._charge(producer, error)
+
+
+class Outbox(BaseOutbox):
     """The entries of a turn in the order of writing; one batch of ``Transport.send``. The loop's thread.
 
     It is a structure as much as a queue: connections append entries themselves, since a call per write would
@@ -75,9 +191,6 @@ class Outbox:
 
     Attributes:
         entries: What to send, and whose it is.
-        producers: Those that have more to add before it is sent.
-        size: Bytes in all entries, and of what producers have taken.
-        limit: The size from which a writer must have the outbox sent, by ``flush_early``, before it goes on.
         taken: Bytes that were sent before the end of the turn, by writer. So only a turn that writes much
             pays for the account, and that of the others is that it is looked at whether there is one.
     """
@@ -99,15 +212,15 @@ class Outbox:
     def __init__(
         self,
         sockets: Transport,
-        counters: Counters,
+        counters: BaseCounters,
         limit: int,
         charge: Callable[[Payer | None, BaseException], object] = _charge,
         share: float = math.inf,
     ) -> None:
         self.entries: list[_Entry] = []
-        self.producers: dict[Producer, None] = {}
+        self.producers = {}
         self.size = 0
-        self.limit: float = limit
+        self.limit = limit
         self.taken: dict[Writer, int] = {}
         self._usual_limit = limit
         self._share = share
@@ -116,17 +229,33 @@ class Outbox:
         self._charge = charge
         self._send_one = send_one_of(sockets)
 
-    def add(self, writer: Writer, chunk: Chunk) -> None:
-        """Notes a chunk down."""
-        self.entries.append((writer, chunk))
-        self.size += len(chunk)
+    def belong_to(self, thread: int, /) -> None:
+        """See ``BaseOutbox.belong_to``; who writes knows by himself."""
 
-    def bytes_of(self, writer: Writer) -> int:
-        """Counts the bytes noted down for one connection."""
+    @property
+    def shared(self) -> bool:
+        """See ``BaseOutbox.shared``."""
+        return bool(self.taken)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def add(self, writer: Writer, chunk: Chunk) -> None:
+        """See ``BaseOutbox.add``."""
+        if chunk:
+            self.entries.append((writer, chunk))
+            self.size += len(chunk)
+
+    def bytes_of(self, writer: Writer, /) -> int:
+        """See ``BaseOutbox.bytes_of``."""
         return sum(len(chunk) for other, chunk in self.entries if other is writer)
 
+    def writers(self) -> list[Writer]:
+        """See ``BaseOutbox.writers``."""
+        return [writer for writer, _ in self.entries]
+
     def flush_early(self) -> None:
-        """Sends everything in the midst of a turn, and tells writers that have had their share of it."""
+        """See ``BaseOutbox.flush_early``."""
         if self.producers:
             self._produce()
         entries = self.entries
@@ -142,8 +271,8 @@ class Outbox:
         for writer, n in written.items():
             self.count(writer, n)
 
-    def count(self, writer: Writer, n: int) -> None:
-        """Counts bytes that a writer has had of this turn, and that are no entries (any more)."""
+    def count(self, writer: Writer, n: int, /) -> None:
+        """See ``BaseOutbox.count``."""
         self.taken[writer] = taken = self.taken.get(writer, 0) + n
         left = self._share - taken
         if left <= 0:
@@ -151,17 +280,17 @@ class Outbox:
         elif left < self.limit:  # so that it is noticed at the very write that makes it full
             self.limit = left
 
-    def has_had_share(self, writer: Writer) -> bool:
-        """Whether a writer has been told so in this turn."""
+    def has_had_share(self, writer: Writer, /) -> bool:
+        """See ``BaseOutbox.has_had_share``."""
         return self.taken.get(writer, 0) >= self._share
 
     def begin_turn(self) -> None:
-        """Begins the accounts anew."""
+        """See ``BaseOutbox.begin_turn``."""
         self.taken.clear()
         self.limit = self._usual_limit
 
     def flush(self) -> None:
-        """Sends everything; writers learn through ``unsent`` of what the kernel did not take."""
+        """See ``BaseOutbox.flush``."""
         if self.producers:
             self._produce()
         entries = self.entries
@@ -169,13 +298,7 @@ class Outbox:
         if count == 1:
             writer, chunk = entries.pop(0)
             self.size = 0
-            self._counters.bytes_sent += len(chunk)
-            try:
-                n = self._send_one(writer.wire, chunk)
-                if n:
-                    self._take_back_one(writer, chunk, n)
-            except BaseException as error:
-                self._charge(writer, error)
+            self._send_alone(writer, chunk)
         elif count:
             # A copy: what another thread adds in the meantime, wrongly, belongs to the next batch.
             batch = entries[:count]
@@ -188,7 +311,7 @@ class Outbox:
             except BaseException as error:
                 exceptions = self._send_singly(batch, error)
             if exceptions:
-                self._take_back(batch, exceptions)
+                self._take_back([(*batch[i], n) for i, n in exceptions])
 
     def _send_singly(self, batch: Sequence[_Entry], cause: BaseException) -> list[tuple[int, int]]:
         """Sends a batch with which the sockets have failed, and of which they have sent nothing.
@@ -216,38 +339,8 @@ class Outbox:
                 exceptions.append((i, n))
         return exceptions
 
-    def _take_back(self, batch: Sequence[_Entry], exceptions: Sequence[tuple[int, int]]) -> None:
-        """Tells writers what was not sent; backwards, since each puts it before what it has."""
-        rest = reversed(exceptions)
-        writer: Writer | None = None
-        while True:
-            try:
-                for i, n in rest:
-                    writer, chunk = batch[i]
-                    self._take_back_one(writer, chunk, n)
-                return
-            except BaseException as error:
-                if writer is not None:
-                    self._charge(writer, error)
-
-    def _take_back_one(self, writer: Writer, chunk: Chunk, n: int) -> None:
-        if n > 0:
-            self._counters.bytes_sent -= n
-            writer.unsent(chunk, n)
-        else:
-            self._counters.bytes_sent -= len(chunk)
-            writer.write_failed(n)
-
-    def _produce(self) -> None:
-        producers, self.producers = self.producers, {}
-        for producer in producers:
-            try:
-                producer.produce()
-            except BaseException as error:
-                self._charge(producer, error)
-
     def clear(self) -> None:
-        """Forgets everything, in a forked child."""
+        """See ``BaseOutbox.clear``."""
         self.entries.clear()
         self.producers.clear()
         self.taken.clear()
@@ -257,7 +350,7 @@ class Outbox:
 class StreamHost(Host, Protocol):
     """The loop as its streams see it."""
 
-    outbox: Outbox
+    outbox: BaseOutbox
     """What this turn has written to streams."""
     open_files: OpenFiles
     """The files of which parts wait to be sent."""

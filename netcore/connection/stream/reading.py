@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._arguments import ALL, check_method
 from netcore.buffer import ElasticRingBuffer, writable_view
-from netcore.connection.core import PAUSED, Connection, Event, State
+from netcore.connection.core import NO_FIELDS, PAUSED, Connection, Event, State
 from netcore.errors import ShortBufferError
 from netcore.handler import CloseReason
 
@@ -37,7 +37,9 @@ class ReadingHalf(Connection):
         receiving: Whether bytes that come are wanted: not paused, nor at the end, nor closing.
     """
 
-    __slots__ = ("_hi", "_kept", "_lo", "_plain", "receiving")
+    __slots__ = NO_FIELDS
+
+    FIELDS = (*Connection.FIELDS, "_hi", "_kept", "_lo", "_plain", "receiving")
 
     receiving: bool
     _lo: int
@@ -157,8 +159,12 @@ class ReadingHalf(Connection):
         lo, hi = self._lo, self._hi
         if lo != hi:
             self._lo = hi
-            with self._host.inbox.whole[lo:hi] as unread:
+            with self.seen(lo, hi) as unread:
                 self.store(unread)
+
+    def seen(self, lo: int, hi: int) -> memoryview:
+        """Returns a view of what the window is of."""
+        return self._host.inbox.whole[lo:hi]
 
     def take_in(self, received: memoryview) -> bool:
         """Takes what has come from the peer, and is not shown in place.

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection.core import CONGESTED, TRANSITIONS, Event, State
+from netcore.connection.core import CONGESTED, NO_FIELDS, TRANSITIONS, Event, State
 from netcore.connection.stream import files
 from netcore.connection.stream.backlog import Backlog, FilePart
-from netcore.connection.stream.outbox import Outbox, StreamHost
+from netcore.connection.stream.outbox import BaseOutbox, StreamHost
 from netcore.connection.stream.reading import ReadingHalf
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError, WrongThreadError
 from netcore.handler import CloseReason
@@ -26,13 +26,16 @@ from netcore.sockets import Chunk
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["WritingHalf"]
+__all__ = ["LARGE", "WritingHalf"]
 
 _FILE_PIECE = 65536
 """Bytes read from a file at once."""
 
 _VIEW_WORTH_KEEPING = 8192
-"""From this size on a view of the arena goes to the kernel as it is; copying less costs less."""
+"""From this size on a view of the arena, or of bytes, goes to the kernel as it is; less is copied sooner."""
+
+LARGE = 16384
+"""Bytes from which on a write is offered to the kernel at once, while they are in the caches."""
 
 _CROWDED = 64
 """Beyond so many entries in the outbox it is cheaper to send them than to count one connection's."""
@@ -45,13 +48,15 @@ class WritingHalf(ReadingHalf):
         wire: See ``Writer.wire``.
     """
 
-    __slots__ = ("_backlog", "_straight", "wire")
+    __slots__ = NO_FIELDS
+
+    FIELDS = (*ReadingHalf.FIELDS, "_backlog", "_straight", "wire")
 
     wire: int
     _host: StreamHost
     _backlog: Backlog | None
     """What the kernel has not taken, and what was written since."""
-    _straight: Outbox | None
+    _straight: BaseOutbox | None
     """The outbox, where a write may go straight to it: open, and with nothing that waits in front."""
 
     def entered(self, state: State) -> None:
@@ -70,7 +75,7 @@ class WritingHalf(ReadingHalf):
     def outbound_buffered(self) -> int:
         """See ``Conn.outbound_buffered``."""
         outbox = self._host.outbox
-        if len(outbox.entries) > _CROWDED and self._host.in_loop():
+        if len(outbox) > _CROWDED and self._host.in_loop():
             outbox.flush_early()
         return outbox.bytes_of(self) + self.backlogged + self.pledged
 
@@ -96,24 +101,24 @@ class WritingHalf(ReadingHalf):
         return not self._flags & CONGESTED and self.state.writes and not self.expects_too_much
 
     def write(self, data: Buffer) -> int:
-        """See ``Conn.write``."""
-        if type(data) is bytes and (outbox := self._straight) is not None:
-            outbox.entries.append((self, data))
-            n = len(data)
-            outbox.size = size = outbox.size + n
-            if self.deadlines is not None:
-                self.deadlines.wrote(n, self._host.time)
-            if size >= outbox.limit:
-                self._flush_early()
-            return n
+        """See ``Conn.write``. Each class of streams has a short way to do the same in the usual case."""
         chunk = self._owned(data)  # first: what is no buffer, or has code of its own, changes nothing
         if self._refuses_writes():
             return len(chunk)
         self._check_thread("write")
-        self.accept(chunk)
         outbox = self._host.outbox
+        if len(chunk) >= LARGE and self._straight is not None and not len(outbox):
+            return self._send_now(chunk)
+        self.accept(chunk)
         if outbox.size >= outbox.limit:
             self._flush_early()
+        return len(chunk)
+
+    def _send_now(self, chunk: Chunk) -> int:
+        """Offers the kernel a large chunk, before which nothing waits."""
+        if self.deadlines is not None:
+            self.deadlines.wrote(len(chunk), self._host.time)
+        self._host.outbox.send_now(self, chunk)
         return len(chunk)
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
@@ -192,7 +197,8 @@ class WritingHalf(ReadingHalf):
             return data
         view = memoryview(data)
         whole = view.format == "B" and view.contiguous
-        if whole and view.obj is self._host.inbox.arena and view.nbytes >= _VIEW_WORTH_KEEPING:
+        lasting = type(view.obj) is bytes or view.obj is self._host.inbox.arena
+        if whole and lasting and view.nbytes >= _VIEW_WORTH_KEEPING:
             return view[:]  # a view of our own: the handler's is released after the callback
         return bytes(view)
 

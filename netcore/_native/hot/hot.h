@@ -1,0 +1,212 @@
+/* The hot half of a stream connection: what the C files here share.
+ *
+ * This is an extension of CPython's own, beside the one that cffi makes, in the limited API of Python 3.10. It makes
+ * no system calls: the functions of src/netcore.h come to it as addresses, from whoever has bound them for Python. So
+ * pollers and sockets stay what they are, and a test may put other functions in their place.
+ *
+ * Everything here has a twin in Python, whose file and names it shares, and leaves to methods of that twin whatever
+ * is not the usual case. All of it runs under the GIL, unless it says otherwise.
+ */
+#ifndef HOT_H
+#define HOT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include "netcore.h"
+
+enum { HOT_BATCH = 256 }; /* events of a wait, at most */
+
+/* Turns of a loop, and what they have moved; the rest of what is counted is Python's. */
+typedef struct {
+    PyObject_HEAD
+    long long turns;
+    long long events;
+    long long messages;
+    long long bytes_received;
+    long long bytes_sent;
+} hot_counts;
+
+/* The memory that a loop receives into; see Inbox. `memory` is where `arena` lies. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *sockets;
+    PyObject *arena;
+    PyObject *whole;
+    PyObject *views;
+    char *memory;
+    Py_ssize_t size;
+    char lent;
+} hot_inbox;
+
+struct hot_outbox;
+
+/* A stream connection; see StreamConnection. What is None in Python may be NULL here. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *weakrefs;
+    hot_inbox *inbox;
+    PyObject *source; /* the bytes that the window is of; NULL if it is of the arena */
+    Py_ssize_t lo;
+    Py_ssize_t hi;
+    PyObject *id;
+    PyObject *network;
+    PyObject *context;
+    PyObject *host;
+    PyObject *remote;
+    PyObject *local;
+    PyObject *state;
+    PyObject *ending;
+    PyObject *deadlines;
+    PyObject *pledges;
+    PyObject *kept;
+    PyObject *backlog;
+    PyObject *straight;
+    PyObject *filtering;
+    Py_ssize_t taken; /* bytes that left, or were promised to, in the outbox's turn of that number */
+    nc_socket fd;
+    nc_socket wire;
+    unsigned turn;
+    int interest;
+    int flags;
+    int posted;
+    char receiving;
+    char plain;
+    char bulk; /* it has last brought so much that its bytes get an object of their own */
+} hot_stream;
+
+/* What is done with sockets, by functions of src/netcore.h. */
+typedef int (*hot_wait)(nc_poller *, double, int, nc_socket *, int *);
+typedef int (*hot_receive)(int, const nc_socket *, char *, size_t, size_t, intptr_t *);
+typedef intptr_t (*hot_receive_one)(nc_socket, char *, size_t);
+typedef intptr_t (*hot_available)(nc_socket);
+typedef int (*hot_send)(int, const nc_socket *, const size_t *, const char *, const char *const *, intptr_t *);
+typedef intptr_t (*hot_send_one)(nc_socket, const char *, size_t);
+typedef int (*hot_ring_receive)(nc_poller *, int, const nc_socket *, char *, size_t, size_t, intptr_t *);
+typedef int (*hot_ring_send)(nc_poller *, int, const nc_socket *, const size_t *, const char *,
+                             const char *const *, intptr_t *);
+
+typedef struct {
+    nc_poller *ring; /* that the functions take first; NULL if they are not those of a ring */
+    union {
+        hot_receive plain;
+        hot_ring_receive ring;
+    } receive;
+    hot_receive_one receive_one; /* NULL of a ring, which is asked for bytes in batches only */
+    union {
+        hot_send plain;
+        hot_ring_send ring;
+    } send;
+    hot_send_one send_one;
+    hot_available available; /* NULL if there is no telling */
+} hot_calls;
+
+/* Entries of an outbox, in columns, as nc_send takes them. */
+typedef struct {
+    Py_ssize_t count;
+    Py_ssize_t room;
+    hot_stream **writers;
+    PyObject **owners; /* of what `pointers` point to; NULL for bytes in `joined` */
+    const char **pointers;
+    size_t *lengths;
+    nc_socket *sockets;
+    intptr_t *unsent;
+    char *joined;
+    size_t used;
+    size_t joined_room;
+} hot_batch;
+
+/* What a turn has written; see Outbox. */
+typedef struct hot_outbox {
+    PyObject_HEAD
+    PyObject *producers;
+    hot_counts *counts;
+    hot_calls calls;
+    hot_batch filling;
+    hot_batch spare;
+    Py_ssize_t size;
+    Py_ssize_t limit;
+    Py_ssize_t usual_limit;
+    Py_ssize_t share;
+    unsigned long thread; /* of the loop; a write at once on another one would not be in order */
+    unsigned turn;
+    char taken; /* whether anybody's share of this turn was touched */
+} hot_outbox;
+
+/* The streams of a loop by descriptor. */
+typedef struct {
+    PyObject_HEAD
+    hot_stream **streams;
+    Py_ssize_t room;
+    Py_ssize_t count;
+} hot_table;
+
+extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
+    *hot_intake_type;
+
+/* Names of methods and attributes that are asked for on the way. */
+#define HOT_NAMES(NAME)                                                                                    \
+    NAME(_closed)                                                                                          \
+    NAME(_flush_early)                                                                                     \
+    NAME(_produce)                                                                                         \
+    NAME(_python_discard)                                                                                  \
+    NAME(_python_next)                                                                                     \
+    NAME(_python_peek)                                                                                     \
+    NAME(_python_read)                                                                                     \
+    NAME(_python_write)                                                                                    \
+    NAME(_take_back)                                                                                       \
+    NAME(buffered)                                                                                         \
+    NAME(charge)                                                                                           \
+    NAME(failed)                                                                                           \
+    NAME(had_share)                                                                                        \
+    NAME(handler)                                                                                          \
+    NAME(inbox)                                                                                            \
+    NAME(keep)                                                                                             \
+    NAME(last_in)                                                                                          \
+    NAME(now)                                                                                              \
+    NAME(on_traffic)                                                                                       \
+    NAME(outbox)                                                                                           \
+    NAME(react)                                                                                            \
+    NAME(received_nothing)                                                                                 \
+    NAME(receive_again)                                                                                    \
+    NAME(release_views)                                                                                    \
+    NAME(renew)                                                                                            \
+    NAME(show)                                                                                             \
+    NAME(time)
+
+extern PyObject *hot_next_id; /* see connection/core/identity.py */
+extern PyObject *hot_open;    /* State.OPEN */
+
+#define HOT_NAME(name) extern PyObject *hot_name_##name;
+HOT_NAMES(HOT_NAME)
+#undef HOT_NAME
+
+static inline int hot_is_none(PyObject *value)
+{
+    return value == NULL || value == Py_None;
+}
+
+/* Puts a new reference, which it takes over, in the place of another. */
+static inline void hot_replace(void *field, void *value)
+{
+    PyObject **place = field;
+    PyObject *before = *place;
+
+    *place = value;
+    Py_XDECREF(before);
+}
+
+/* Puts a borrowed reference in the place of another. */
+static inline void hot_keep(void *field, void *value)
+{
+    Py_XINCREF((PyObject *)value);
+    hot_replace(field, value);
+}
+
+static inline int hot_is_loop_thread(const hot_outbox *outbox)
+{
+    return outbox->thread == PyThread_get_thread_ident();
+}
+
+#endif

@@ -1,0 +1,92 @@
+/* The extension module: one translation unit, so that the parts above can be inlined into those below. */
+
+#include "counts.c"
+#include "inbox.c"
+#include "outbox.c"
+#include "stream.c"
+#include "table.c"
+#include "intake.c"
+
+PyObject *hot_next_id, *hot_open;
+
+#define HOT_NAME(name) PyObject *hot_name_##name;
+HOT_NAMES(HOT_NAME)
+#undef HOT_NAME
+
+static int module__name(PyObject **name, const char *text)
+{
+    if (*name == NULL)
+        *name = PyUnicode_InternFromString(text);
+    return *name == NULL ? -1 : 0;
+}
+
+static int module__intern(void)
+{
+#define HOT_NAME(name)                                                                                     \
+    if (module__name(&hot_name_##name, #name) < 0)                                                         \
+        return -1;
+    HOT_NAMES(HOT_NAME)
+#undef HOT_NAME
+    return 0;
+}
+
+static int module__add_type(PyObject *module, const char *name, PyType_Spec *spec, PyTypeObject **type)
+{
+    if (*type == NULL)
+        *type = (PyTypeObject *)PyType_FromSpec(spec);
+    if (*type == NULL)
+        return -1;
+    Py_INCREF(*type);
+    if (PyModule_AddObject(module, name, (PyObject *)*type) < 0) {
+        Py_DECREF(*type);
+        return -1;
+    }
+    return 0;
+}
+
+/* set_up(next_id, open): what the connections here begin with. */
+static PyObject *module__set_up(PyObject *module, PyObject *args)
+{
+    PyObject *next_id, *open;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OO", &next_id, &open))
+        return NULL;
+    hot_keep(&hot_next_id, next_id);
+    hot_keep(&hot_open, open);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef module__functions[] = {
+    {"set_up", module__set_up, METH_VARARGS, "Says what numbers connections, and what state they begin in."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module__definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "netcore._native._hot",
+    .m_doc = "The hot half of a stream connection, in C; see hot.h.",
+    .m_size = -1, /* one for the process: what it knows of types is the interpreter's that has loaded it */
+    .m_methods = module__functions,
+};
+
+PyMODINIT_FUNC PyInit__hot(void)
+{
+    PyObject *module;
+
+    if (module__intern() < 0)
+        return NULL;
+    module = PyModule_Create(&module__definition);
+    if (module == NULL)
+        return NULL;
+    if (module__add_type(module, "Counts", &counts__spec, &hot_counts_type) < 0 ||
+        module__add_type(module, "Inbox", &inbox__spec, &hot_inbox_type) < 0 ||
+        module__add_type(module, "Outbox", &outbox__spec, &hot_outbox_type) < 0 ||
+        module__add_type(module, "Stream", &stream__spec, &hot_stream_type) < 0 ||
+        module__add_type(module, "Table", &table__spec, &hot_table_type) < 0 ||
+        module__add_type(module, "Intake", &intake__spec, &hot_intake_type) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

@@ -1,0 +1,64 @@
+"""Those parts of a loop that there are in two kinds, and what makes them in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from netcore.connection import (
+    BaseCounters,
+    BaseInbox,
+    BaseOutbox,
+    BaseStream,
+    CheckedStreamConnection,
+    Counters,
+    Inbox,
+    Outbox,
+    Payer,
+    StreamConnection,
+)
+from netcore.eventloop.connections import Streams
+from netcore.eventloop.intake import Intake
+from netcore.eventloop.site import Site
+from netcore.poll import Poller
+from netcore.sockets import Sockets
+
+__all__ = ["Charge", "Half"]
+
+Charge = Callable[[Payer | None, BaseException], object]
+"""See ``Host.charge``."""
+
+
+class Half:
+    """Makes those parts of a loop that there are in two kinds: here, in Python.
+
+    Args:
+        poller: The loop's.
+        sockets: The loop's.
+        debug: Check the thread rules.
+    """
+
+    def __init__(self, poller: Poller, sockets: Sockets, debug: bool) -> None:
+        self._poller = poller
+        self._sockets = sockets
+        self.stream_class: Callable[..., BaseStream] = CheckedStreamConnection if debug else StreamConnection
+
+    def counters(self) -> BaseCounters:
+        """Makes the counters."""
+        return Counters()
+
+    def inbox(self) -> BaseInbox:
+        """Makes what receives."""
+        return Inbox(self._sockets)
+
+    def outbox(self, counters: BaseCounters, limit: int, charge: Charge, share: int) -> BaseOutbox:
+        """Makes what sends; see ``Outbox``."""
+        return Outbox(self._sockets, counters, limit, charge, share)
+
+    def streams(self) -> Streams:
+        """Makes what finds streams by their descriptor."""
+        streams: dict[int, BaseStream] = {}
+        return streams
+
+    def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
+        """Makes what receives from them; see ``Intake``."""
+        return Intake(site, streams, planned)

@@ -1,0 +1,104 @@
+"""The parts of a loop whose hot half is in C, and the turn's middle among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from netcore._native import _hot
+from netcore.connection import BaseCounters, BaseInbox, BaseOutbox, failed, react
+from netcore.connection.stream.hot import (
+    HotCounters,
+    HotInbox,
+    HotOutbox,
+    HotSockets,
+    HotStreamConnection,
+)
+from netcore.eventloop.connections import Streams
+from netcore.eventloop.half import Charge, Half
+from netcore.eventloop.intake import Intake
+from netcore.eventloop.site import Site
+from netcore.poll import Poller
+from netcore.sockets import Sockets
+
+__all__ = ["HotHalf"]
+
+
+class HotPoller(Poller, Protocol):
+    """A poller that tells C how to wait with it."""
+
+    def hot_wait(self) -> tuple[object, int, int]:
+        """See ``NativePoller.hot_wait``."""
+
+
+class HotIntake(_hot.Intake, Intake):
+    """``Intake``, of which C does what a readable stream needs: it waits, receives and calls the handler."""
+
+    def __init__(
+        self,
+        site: Site,
+        streams: Streams,
+        planned: Sequence[object],
+        poller: HotPoller,
+        sockets: HotSockets,
+    ) -> None:
+        limits, cap = site.limits, sockets.receive_cap
+        _hot.Intake.__init__(
+            self,
+            site,
+            site.handler,
+            streams,
+            planned,
+            react,
+            failed,
+            poller.hot_wait(),
+            cap,
+            limits.edge_chunk,
+        )
+        Intake.__init__(self, site, streams, planned)
+
+    def serve(self) -> None:
+        """See ``Intake.serve``."""
+        earlier = []
+        if self.again:
+            ready = set(self.ready_streams())  # which are served as such
+            earlier = [conn for conn in self._take_again() if conn not in ready]
+        rest = self.serve_streams()
+        if rest or earlier:
+            self._serve_mixed(rest, earlier)
+
+    def forget(self) -> None:
+        """See ``Intake.forget``."""
+        super().forget()
+        Intake.forget(self)
+
+
+class HotHalf(Half):
+    """``Half``, in C."""
+
+    def __init__(self, poller: Poller, sockets: Sockets, debug: bool) -> None:
+        super().__init__(poller, sockets, debug)
+        self._hot_poller = cast("HotPoller", poller)
+        self._hot_sockets = cast("HotSockets", sockets)
+        self.stream_class = HotStreamConnection
+
+    def counters(self) -> BaseCounters:
+        """See ``Half.counters``."""
+        return HotCounters()
+
+    def inbox(self) -> BaseInbox:
+        """See ``Half.inbox``."""
+        return HotInbox(self._hot_sockets)
+
+    def outbox(self, counters: BaseCounters, limit: int, charge: Charge, share: int) -> BaseOutbox:
+        """See ``Half.outbox``."""
+        assert isinstance(counters, HotCounters)
+        return HotOutbox(self._hot_sockets, counters, limit, charge, share)
+
+    def streams(self) -> Streams:
+        """See ``Half.streams``."""
+        return _hot.Table()
+
+    def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
+        """See ``Half.intake``."""
+        return HotIntake(site, streams, planned, self._hot_poller, self._hot_sockets)
