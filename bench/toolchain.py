@@ -11,16 +11,20 @@ SOURCES = HERE / "native"
 BUILD = HERE / ".build"
 
 # Sources by program; the first one holds main.
+_LOAD = ("load.c", "histogram.c")
 _PROGRAMS = {
-    "load_stream": ("load_stream.c", "load.c"),
-    "load_connect": ("load_connect.c", "load.c"),
-    "load_datagram": ("load_datagram.c", "load.c"),
+    "load_stream": ("load_stream.c", "stream.c", *_LOAD),
+    "load_open": ("load_open.c", "schedule.c", "stream.c", *_LOAD),
+    "load_mixed": ("load_mixed.c", "stream.c", *_LOAD),
+    "load_idle": ("load_idle.c", "stream.c", *_LOAD),
+    "load_connect": ("load_connect.c", *_LOAD),
+    "load_datagram": ("load_datagram.c", *_LOAD),
     "echo_epoll": ("echo_epoll.c", "tcp_server.c"),
     "echo_datagram": ("echo_datagram.c",),
     "frames_epoll": ("frames_epoll.c", "tcp_server.c"),
 }
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
-_LIBRARIES = ("-lm",)
+_LIBRARIES = ("-lm", "-ldl")
 
 
 class CompileError(Exception):
@@ -47,13 +51,27 @@ def binary(program: str) -> Path:
     Raises:
         CompileError: there is no compiler, or it refused the source; its own words are included.
     """
+    return _built(program, _PROGRAMS[program], ())
+
+
+def library(source: str) -> Path:
+    """Returns the path of a shared library of one C file, named without its ending, building it if need be.
+
+    Raises:
+        CompileError: as for a program.
+    """
+    return _built(source, (f"{source}.c",), ("-shared", "-fPIC"))
+
+
+def _built(name: str, files: tuple[str, ...], extra: tuple[str, ...]) -> Path:
     compiler = shutil.which(compiler_command())
     if compiler is None:
         raise CompileError(missing_compiler())
-    sources = [SOURCES / name for name in _PROGRAMS[program]]
-    target = BUILD / f"{program}-{fingerprint([*sources, *SOURCES.glob('*.h')], compiler, *_FLAGS)}"
+    flags = (*_FLAGS, *extra)
+    sources = [SOURCES / file for file in files]
+    target = BUILD / f"{name}-{fingerprint([*sources, *SOURCES.glob('*.h')], compiler, *flags)}"
     if not target.exists():
-        _compile(compiler, sources, target)
+        _compile([compiler, *flags], sources, target)
     return target
 
 
@@ -65,11 +83,11 @@ def fingerprint(files: list[Path], *recipe: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def _compile(compiler: str, sources: list[Path], target: Path) -> None:
+def _compile(compiler: list[str], sources: list[Path], target: Path) -> None:
     BUILD.mkdir(exist_ok=True)
     # Built aside and renamed: another suite running at the same time sees all of it or nothing.
     partial = target.with_name(f"{target.name}.{os.getpid()}")
-    command = [compiler, *_FLAGS, "-o", str(partial), *map(str, sources), *_LIBRARIES]
+    command = [*compiler, "-o", str(partial), *map(str, sources), *_LIBRARIES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CompileError(f"{' '.join(command)}\n{done.stderr.strip()}")

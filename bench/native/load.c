@@ -1,22 +1,19 @@
 #define _GNU_SOURCE
 #include "load.h"
+#include "histogram.h"
 
 #include <arpa/inet.h>
 #include <err.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 #include <time.h>
 
 enum {
     PATTERN_PERIOD = 4093,    /* prime: no usual message size divides it, so a slip always shows */
     CONNECTION_STRIDE = 1009, /* distance of two neighbours' places in the pattern */
     LENGTH_FIELD = 4,
-    SUB_BUCKETS = 64, /* per power of two: latencies are kept to 1.6 % */
-    BUCKETS = 60 * SUB_BUCKETS,
 };
 
 static const uint64_t NANOSECONDS = 1000000000;
@@ -26,8 +23,9 @@ static uint64_t warmup, window; /* nanoseconds */
 static pid_t server;            /* 0: not given */
 static uint64_t live, errors;
 static bool measuring;
-static uint64_t messages;
-static uint64_t histogram[BUCKETS];
+static uint64_t messages, served, loaded; /* in the window, and the CPU time in nanoseconds */
+static double seconds;                    /* that it took */
+static struct histogram latencies;
 static unsigned char *pattern;
 static uint64_t pattern_period, pattern_stride;
 
@@ -59,41 +57,17 @@ static uint64_t server_cpu(void)
     return read_clock(clock);
 }
 
-/* Latencies: exact below 2 * SUB_BUCKETS ns, then SUB_BUCKETS equal steps for each power of two. */
-
-static unsigned bucket_of(uint64_t nanoseconds)
-{
-    if (nanoseconds < 2 * SUB_BUCKETS)
-        return (unsigned)nanoseconds;
-    unsigned shift = 63u - (unsigned)__builtin_clzll(nanoseconds / SUB_BUCKETS);
-    return shift * SUB_BUCKETS + (unsigned)(nanoseconds >> shift);
-}
-
-static double middle_of(unsigned bucket)
-{
-    if (bucket < 2 * SUB_BUCKETS)
-        return bucket;
-    unsigned shift = bucket / SUB_BUCKETS - 1;
-    return ldexp(bucket - shift * SUB_BUCKETS + 0.5, (int)shift);
-}
-
-static double percentile_us(double share)
-{
-    uint64_t rank = (uint64_t)ceil(share * (double)messages), seen = 0;
-    for (unsigned bucket = 0; bucket < BUCKETS; bucket++) {
-        seen += histogram[bucket];
-        if (seen >= rank && seen > 0)
-            return middle_of(bucket) / 1e3;
-    }
-    return 0;
-}
-
 void load_complete(uint64_t latency)
 {
     if (!measuring)
         return;
     messages++;
-    histogram[bucket_of(latency)]++;
+    histogram_add(&latencies, latency);
+}
+
+void load_waited(uint64_t latency)
+{
+    histogram_add(&latencies, latency);
 }
 
 void load_begin(uint64_t connections)
@@ -161,23 +135,34 @@ static void run_until(uint64_t until, void (*serve_events)(uint64_t, uint64_t))
         serve_events(now, until);
 }
 
-void load_measure(void (*serve_events)(uint64_t now, uint64_t until), const uint64_t *lost)
+void load_run(void (*serve_events)(uint64_t now, uint64_t until))
 {
     run_until(load_now() + warmup, serve_events);
     measuring = true;
-    uint64_t lost_before = lost ? *lost : 0;
-    uint64_t served = server_cpu(), loaded = read_clock(CLOCK_PROCESS_CPUTIME_ID), begin = load_now();
+    served = server_cpu();
+    loaded = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t begin = load_now();
     run_until(begin + window, serve_events);
-    double seconds = (double)(load_now() - begin) / 1e9;
+    seconds = (double)(load_now() - begin) / 1e9;
     loaded = read_clock(CLOCK_PROCESS_CPUTIME_ID) - loaded;
     served = server_cpu() - served;
+    measuring = false;
+}
 
+bool load_measuring(void)
+{
+    return measuring;
+}
+
+void load_answer(const struct load_figure *figures, int count)
+{
     printf("{\"messages\": %" PRIu64 ", \"seconds\": %.6f, \"messages_per_second\": %.1f", messages, seconds,
            (double)messages / seconds);
     printf(", \"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f, \"errors\": %" PRIu64,
-           percentile_us(0.50), percentile_us(0.99), percentile_us(0.999), errors);
-    if (lost)
-        printf(", \"lost\": %" PRIu64, *lost - lost_before);
+           histogram_percentile(&latencies, 0.50) / 1e3, histogram_percentile(&latencies, 0.99) / 1e3,
+           histogram_percentile(&latencies, 0.999) / 1e3, errors);
+    for (int i = 0; i < count; i++)
+        printf(", \"%s\": %.2f", figures[i].name, figures[i].value);
     printf(", \"load_cpu_seconds\": %.9f", (double)loaded / 1e9);
     if (server)
         printf(", \"server_cpu_seconds\": %.9f", (double)served / 1e9);
@@ -217,6 +202,11 @@ void load_parse(int argc, char **argv, const char *usage, const struct load_argu
     window = duration("SECONDS", argv[4 + count]);
     if (argc == expected + 1)
         server = (pid_t)whole_number("SERVER_PID", argv[expected], INT32_MAX);
+}
+
+pid_t load_server_pid(void)
+{
+    return server;
 }
 
 struct sockaddr_in load_server(void)

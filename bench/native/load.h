@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { LOAD_CHUNK = 64 * 1024 }; /* most bytes per send or recv */
 
@@ -17,12 +18,20 @@ struct load_argument {
 };
 void load_parse(int argc, char **argv, const char *usage, const struct load_argument *arguments, int count);
 struct sockaddr_in load_server(void);
+pid_t load_server_pid(void); /* 0: not given */
 
 uint64_t load_now(void); /* nanoseconds of CLOCK_MONOTONIC */
 
-/* Runs the warm-up and the window, calling `serve_events(now, until)` while load_live() > 0, and prints the
- * answer as one line of JSON; `lost` is part of it unless it is NULL. */
-void load_measure(void (*serve_events)(uint64_t now, uint64_t until), const uint64_t *lost);
+/* Runs the warm-up and the window, calling `serve_events(now, until)` while load_live() > 0. */
+void load_run(void (*serve_events)(uint64_t now, uint64_t until));
+bool load_measuring(void); /* whether it is the window */
+
+/* Prints the answer as one line of JSON, with the generator's own figures in it. */
+struct load_figure {
+    const char *name;
+    double value;
+};
+void load_answer(const struct load_figure *figures, int count);
 
 /* Milliseconds for epoll_wait, rounded up: a sleep that ends early would be followed by a spin. */
 int load_milliseconds(uint64_t now, uint64_t until);
@@ -34,6 +43,9 @@ void load_failed(uint64_t connection, uint64_t replies, const char *reason);
 
 /* One message is complete; counted only within the window. */
 void load_complete(uint64_t latency);
+
+/* One message is unanswered after the window: it counts among the latencies with what it has waited. */
+void load_waited(uint64_t latency);
 
 /* The pattern: all that is sent is a piece of it, so the bytes due back are known without keeping them.
  * With `frame` > 0 it is a sequence of frames, each four bytes of big-endian length and so many of payload,

@@ -140,6 +140,7 @@ int main(int argc, char **argv)
         slots[i] = (struct slot){.index = i, .place = load_place(i)};
         begin(&slots[i]);
     }
-    load_measure(serve_events, NULL);
+    load_run(serve_events);
+    load_answer(NULL, 0);
     return 0;
 }

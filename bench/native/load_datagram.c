@@ -126,7 +126,7 @@ static void sweep(uint64_t now)
         for (uint32_t slot = 0; endpoint->fd >= 0 && slot < depth; slot++) {
             if (now - endpoint->slots[slot].started_at < RESEND_AFTER)
                 continue;
-            lost += endpoint->slots[slot].use > 0;
+            lost += load_measuring() && endpoint->slots[slot].use > 0;
             compose(endpoint, slot, outbound + next++ * size, now);
             if (next == BATCH) {
                 send_composed(endpoint, next);
@@ -203,6 +203,8 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < sockets; i++)
         open_endpoint(&endpoints[i], i);
     load_begin(sockets);
-    load_measure(serve_events, &lost);
+    load_run(serve_events);
+    const struct load_figure figures[] = {{"lost", (double)lost}};
+    load_answer(figures, 1);
     return 0;
 }

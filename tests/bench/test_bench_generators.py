@@ -1,6 +1,7 @@
 """The load generators notice a server that does not do its job."""
 
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-Reply = Callable[[bytes], bytes]
+Reply = Callable[[bytes], bytes | None]
 
 BROKEN = {
     "echo": (lambda data: data, 0, ""),
@@ -32,7 +33,18 @@ DATAGRAM = {
 
 @contextmanager
 def serving_stream(reply: Reply) -> Iterator[int]:
-    """Answers one connection after the other with what `reply` makes of each piece; b"" ends a connection."""
+    """Answers connections with what `reply` makes of each piece; b"" ends a connection, None is no answer."""
+
+    def answer(connection: socket.socket) -> None:
+        with connection:
+            try:
+                while data := connection.recv(65536):
+                    said = reply(data)
+                    if said == b"":
+                        break
+                    connection.sendall(said or b"")
+            except ConnectionError:
+                pass  # the load generator has had enough
 
     def serve() -> None:
         while True:
@@ -40,22 +52,17 @@ def serving_stream(reply: Reply) -> Iterator[int]:
                 connection, _ = listener.accept()
             except OSError:
                 return  # shut down
-            with connection:
-                try:
-                    while data := connection.recv(65536):
-                        if not (answer := reply(data)):
-                            break
-                        connection.sendall(answer)
-                except ConnectionError:
-                    pass  # the load generator has had enough
+            threads.append(threading.Thread(target=answer, args=(connection,)))
+            threads[-1].start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
+        threads = [threading.Thread(target=serve)]
+        threads[0].start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(30)
-        assert not thread.is_alive()
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 @contextmanager
@@ -70,7 +77,7 @@ def serving_datagrams(reply: Reply, swallow: int = 0) -> Iterator[int]:
                 return
             count += 1
             if not swallow or count % swallow:
-                sock.sendto(reply(data), sender)
+                sock.sendto(reply(data) or b"", sender)
 
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
@@ -110,6 +117,85 @@ def test_connect(generator: Callable[[str], str], reply: Reply, errors: int, com
     # A connection is over with its reply: what follows a first copy is seen only if it came with it.
     if complaint != "more bytes" or answer["errors"]:
         check(answer, complaints, errors, complaint)
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), STREAM.values(), ids=STREAM)
+def test_open_loop(generator: Callable[[str], str], reply: Reply, errors: int, complaint: str) -> None:
+    with serving_stream(reply) as port:
+        answer, complaints = run(generator("load_open"), port, 1, 64, 100, 0, 0.1)
+    assert answer["errors"] == errors
+    # What is sent while the first reply is on its way may make "more" bytes only others.
+    assert complaint == "more bytes" or complaint in complaints
+    if not errors:
+        assert answer["messages"] + answer["unanswered"] >= 10
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), BROKEN.values(), ids=BROKEN)
+def test_mixed(generator: Callable[[str], str], reply: Reply, errors: int, complaint: str) -> None:
+    with serving_stream(reply) as port:
+        answer, complaints = run(generator("load_mixed"), port, 3, 64, 1000, 4, 0, 0.5)
+    check(answer, complaints, 4 * errors, complaint)  # each of the connections, the heavy one as well
+    assert (answer["bulk_bytes"] > 0) == (errors == 0)
+    assert answer["bulk_bytes"] % 1000 == 0
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), BROKEN.values(), ids=BROKEN)
+def test_mostly_idle(generator: Callable[[str], str], reply: Reply, errors: int, complaint: str) -> None:
+    with serving_stream(reply) as port:
+        answer, complaints = run(generator("load_idle"), port, 5, 64, 2, 0, 0.5)
+    check(answer, complaints, 2 * errors, complaint)  # those that were active
+    assert answer["server_pss_bytes"] == 0  # no process was named
+
+
+def test_idle_connections_have_their_turns(generator: Callable[[str], str]) -> None:
+    turns: dict[int, int] = {}
+    under_way: list[int] = []
+
+    def count(data: bytes) -> bytes:
+        turns[threading.get_ident()] = turns.get(threading.get_ident(), 0) + len(data) // 64
+        under_way.append(len(data))
+        return data
+
+    with serving_stream(count) as port:
+        run(generator("load_idle"), port, 10, 64, 1, 0, 0.5)
+    assert set(under_way) == {64}
+    assert len(turns) == 10
+    assert max(turns.values()) - min(turns.values()) <= 1
+
+
+def test_memory_of_the_server_is_read(generator: Callable[[str], str]) -> None:
+    with serving_stream(lambda data: data) as port:
+        answer, _ = run(generator("load_idle"), port, 2, 64, 1, 0, 0.05, os.getpid())
+    assert answer["server_pss_bytes"] > 1 << 20
+
+
+def test_an_open_loop_does_not_wait_for_a_server_that_stalls(generator: Callable[[str], str]) -> None:
+    stall, seen = 0.3, 0
+
+    def hesitate(data: bytes) -> bytes:
+        nonlocal seen
+        seen += 1
+        if seen == 20:
+            threading.Event().wait(stall)
+        return data
+
+    with serving_stream(hesitate) as port:
+        answer, _ = run(generator("load_open"), port, 1, 64, 500, 0, 1.0)
+    assert answer["errors"] == 0
+    assert answer["messages"] + answer["unanswered"] >= 500
+    # 150 messages were due meanwhile, each of which waited for the rest of the stall; a closed loop would
+    # have sent one.
+    assert answer["p999_us"] > 0.9 * stall * 1e6
+    assert answer["p99_us"] > 0.8 * stall * 1e6
+
+
+def test_what_an_open_loop_has_no_answer_to_counts_with_its_age(generator: Callable[[str], str]) -> None:
+    with serving_stream(lambda data: None) as port:
+        answer, _ = run(generator("load_open"), port, 3, 64, 300, 0, 0.5)
+    assert (answer["errors"], answer["messages"]) == (0, 0)
+    assert answer["unanswered"] >= 150
+    assert answer["p50_us"] > 0.2e6
+    assert answer["p999_us"] > 0.4e6
 
 
 @pytest.mark.parametrize(("reply", "errors", "complaint"), DATAGRAM.values(), ids=DATAGRAM)
