@@ -9,15 +9,17 @@ import sys
 from pathlib import Path
 
 from bench import arguments, documents, machine, process, toolchain
-from bench.catalogue import PROFILES, select, workloads
+from bench.catalogue import PROFILES, Profile, select, workloads
 from bench.compare import changes
 from bench.goals import judge
 from bench.progress import open_progress
-from bench.registry import Registry
+from bench.registry import Peer, Registry
 from bench.report import comparison_to_markdown, run_to_markdown
 from bench.results import Run, SchemaError, WorkloadResult, from_json
 from bench.rounds import Task, run_rounds
-from bench.workloads import Timing
+from bench.workloads import Timing, Workload
+
+_DESCRIPTORS = 1 << 15  # enough for the most connections that a workload has
 
 
 def main() -> int:
@@ -27,7 +29,7 @@ def main() -> int:
         return 1
     line = sys.argv[1:]
     wanted = arguments.parse(line)
-    process.raise_descriptor_limit()
+    process.raise_descriptor_limit(_DESCRIPTORS)
     try:
         earlier = _read(wanted.compare) if wanted.compare else None
         if wanted.load:
@@ -50,16 +52,20 @@ def _tasks(wanted: argparse.Namespace) -> list[Task]:
     if wanted.sizes or wanted.connections:
         sizes, connections = wanted.sizes or [64], wanted.connections or [50]
         cells = [(size, count) for size in sizes for count in connections]
-    chosen = select(workloads(Registry(wanted.python, wanted.other), cells, wanted.depth), wanted.workloads)
-    names = wanted.peers or profile.peers
+    everything = workloads(Registry(wanted.python, wanted.other), cells, wanted.depth)
+    names = wanted.workloads or profile.workloads
     tasks = []
-    for workload in chosen:
-        peers = tuple(peer for peer in workload.peers if names is None or peer.name in names)
+    for workload in select(everything, names):
+        peers = tuple(peer for peer in workload.peers if _wants(wanted, profile, workload, peer))
         if peers:
             tasks.append(Task(workload, peers))
     if not tasks:
         raise ValueError("none of these peers takes part in these workloads")
     return tasks
+
+
+def _wants(wanted: argparse.Namespace, profile: Profile, workload: Workload, peer: Peer) -> bool:
+    return peer.name in wanted.peers if wanted.peers else profile.takes(workload, peer)
 
 
 def _list(tasks: list[Task]) -> int:

@@ -21,8 +21,8 @@ def parse(line: list[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--profile", choices=PROFILES, default="quick", help="how much to measure (default: quick)")
-    add("--workloads", type=_names, help="names or groups, as --list shows them (default: all)")
-    add("--peers", type=_names, help="names (default: of quick those the goals need, of full all)")
+    add("--workloads", type=_names, help="names or groups, as --list shows them (default: the profile's)")
+    add("--peers", type=_names, help="names (default: of quick those that the goals need, of full all)")
     add("--baseline", help="the peer that ratios refer to (default: a workload's first)")
     add("--rounds", type=_Positive(int), help="windows per peer")
     add("--seconds", type=_Positive(float), help="length of a window")

@@ -4,23 +4,48 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import process
-from bench.figures import CPU, GIL, RATE, TIMER
-from bench.registry import Registry
-from bench.workloads import Http, IdleMemory, Load, Program, RedisCommand, Timing, Workload
+from bench.figures import BULK, CPU, GIL, P50, P99, RATE, TIMER
+from bench.goals import peers_needed
+from bench.registry import Peer, Registry
+from bench.workloads import (
+    Capacity,
+    Http,
+    IdleMemory,
+    Load,
+    MostlyIdle,
+    OpenLoop,
+    Program,
+    RedisCommand,
+    Timing,
+    Workload,
+)
 
 SIZES = (64, 512, 4096, 65536)
 CONNECTIONS = (1, 50, 500, 5000)
-_GOAL_CELLS = ((64, 1), (64, 50), (64, 500), (64, 5000), (512, 5000), (65536, 200))
+_GOAL_CELLS = ((64, 1), (64, 50), (64, 500), (512, 5000), (4096, 50), (16384, 50), (65536, 200))
+_MOSTLY_IDLE = 20_000
+_FEWEST_MOSTLY_IDLE = 10_000
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How much is measured; `cells` are the (size, connections) of the stream echo."""
+    """How much is measured.
+
+    Attributes:
+        cells: The (size, connections) of the stream echo.
+        workloads: Names and groups; None for all.
+        peers: Names, to which each workload adds those that the goals need of it; None for all.
+    """
 
     rounds: int
     timing: Timing
     cells: tuple[tuple[int, int], ...]
-    peers: tuple[str, ...] | None  # None: all
+    workloads: tuple[str, ...] | None = None
+    peers: tuple[str, ...] | None = None
+
+    def takes(self, workload: Workload, peer: Peer) -> bool:
+        """Whether the peer is measured in the workload."""
+        return self.peers is None or peer.name in self.peers or peer.name in peers_needed(workload.name)
 
 
 PROFILES = {
@@ -28,17 +53,16 @@ PROFILES = {
         rounds=3,
         timing=Timing(warmup=0.3, seconds=0.8),
         cells=_GOAL_CELLS,
-        peers=(
-            *("c-epoll", "c-batch", "redis-server"),
-            *("netcore", "netcore-io_uring", "netcore-2"),
-            *("uvloop", "gnet", "gnet-2"),
+        workloads=(
+            *("echo", "connect", "frames", "datagram", "loops", "open", "mixed", "idle", "memory"),
+            *("redis-get-1", "redis-get-16", "http", "gil-50"),
         ),
+        peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-io_uring", "uvloop"),
     ),
     "full": Profile(
         rounds=5,
         timing=Timing(warmup=0.5, seconds=2.0),
-        cells=(*((size, count) for size in SIZES for count in CONNECTIONS), (65536, 200)),
-        peers=None,
+        cells=(*((size, count) for size in SIZES for count in CONNECTIONS), (16384, 50), (65536, 200)),
     ),
 }
 
@@ -48,9 +72,11 @@ def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int =
     return [
         *(_stream_echo(registry, size, connections, depth) for size, connections in cells),
         *_other_loads(registry),
+        *_open_loops(registry),
+        _mostly_idle(registry),
         IdleMemory("memory", "memory per idle connection, Pss", registry.stream_echo(), 10_000),
         *_redis(registry),
-        Http("http", "HTTP/1.1, GET of 6 B, 50 connections kept, wrk", registry.http(), connections=50),
+        *_http(registry),
         _timers(registry),
         *_gil(registry),
     ]
@@ -99,6 +125,38 @@ def _other_loads(registry: Registry) -> Iterable[Workload]:
         several_cpus=True,
         compared=(CPU, RATE),
     )
+    yield Load(
+        name="mixed",
+        title="100 connections of 64 B beside one that sends 64 KiB as fast as it goes, 8 under way",
+        peers=registry.stream_echo(),
+        generator="load_mixed",
+        shape={"connections": 100, "size": 64, "bulk_size": 65536, "bulk_depth": 8},
+        compared=(P99, P50, BULK),
+    )
+
+
+def _open_loops(registry: Registry) -> Iterable[Workload]:
+    peers = registry.stream_echo()
+    capacity = Capacity(peers[0], connections=50, size=64)
+    for percent, share in ((50, "half"), (80, "four fifths")):
+        yield OpenLoop(
+            name=f"open-{percent}",
+            title=f"open loop, 64 B, 50 connections, {share} of what {peers[0].name} takes in a closed one",
+            peers=peers,
+            capacity=capacity,
+            percent=percent,
+        )
+
+
+def _mostly_idle(registry: Registry) -> Workload:
+    connections = max(_FEWEST_MOSTLY_IDLE, min(_MOSTLY_IDLE, process.most_connections()))
+    return MostlyIdle(
+        name="idle",
+        title=f"stream echo, 64 B, {connections} connections, one in a hundred active at a time",
+        peers=registry.stream_echo(),
+        connections=connections,
+        active=connections // 100,
+    )
 
 
 def _redis(registry: Registry) -> Iterable[Workload]:
@@ -111,6 +169,17 @@ def _redis(registry: Registry) -> Iterable[Workload]:
                 command=command,
                 depth=depth,
             )
+
+
+def _http(registry: Registry) -> Iterable[Workload]:
+    for connections, depth, how in ((50, 1, "one request at a time"), (256, 16, "pipelined 16 deep")):
+        yield Http(
+            name=f"http-{depth}",
+            title=f"HTTP/1.1 plaintext, {connections} connections, {how}, wrk",
+            peers=registry.http(),
+            connections=connections,
+            depth=depth,
+        )
 
 
 def _timers(registry: Registry) -> Program:
@@ -131,7 +200,7 @@ def _gil(registry: Registry) -> Iterable[Workload]:
             peers=registry.gil(),
             values={"connections": connections},
             compared=(GIL,),
-            compiles=True,
+            preloaded="kernel_stub",
         )
 
 

@@ -9,6 +9,11 @@ Sample = Mapping[str, float]
 CPU = "cpu_us_per_message"
 RATE = "messages_per_second"
 P50 = "p50_us"
+P99 = "p99_us"
+P999 = "p999_us"
+BULK = "bulk_mb_per_second"
+ASKED = "asked_per_second"
+LAG = "lag_p99_us"
 MEMORY = "bytes_per_connection"
 MEMORY_USED = "bytes_per_used_connection"
 TIMER = "cpu_us_per_timer"
@@ -27,9 +32,12 @@ class Figure:
 FIGURES = {
     CPU: Figure("CPU us/msg", "{:.2f}", "lower"),
     RATE: Figure("msg/s", "{:,.0f}", "higher"),
+    ASKED: Figure("asked msg/s", "{:,.0f}"),
+    BULK: Figure("bulk MB/s", "{:,.0f}", "higher"),
     P50: Figure("p50 us", "{:,.0f}", "lower"),
-    "p99_us": Figure("p99 us", "{:,.0f}", "lower"),
-    "p999_us": Figure("p99.9 us", "{:,.0f}", "lower"),
+    P99: Figure("p99 us", "{:,.0f}", "lower"),
+    P999: Figure("p99.9 us", "{:,.0f}", "lower"),
+    LAG: Figure("sent late, p99 us", "{:,.0f}"),
     "server_busy": Figure("server busy", "{:.0%}"),
     "load_busy": Figure("load busy", "{:.0%}"),
     "lost_share": Figure("lost", "{:.2%}"),

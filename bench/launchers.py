@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bench import toolchain
 from bench.foreign import BuildError
 
-_PEERS = toolchain.HERE / "peers"
+PEERS = toolchain.HERE / "peers"
 REPOSITORY = toolchain.HERE.parent
 _TRIAL_TIMEOUT = 30.0
 
@@ -46,22 +46,41 @@ class CProgram:
 class PythonScript:
     """A script run by `python`, which must be able to execute `needs`. Relative paths begin at peers/.
 
-    With a `tree`, a source tree with its native part in place, netcore comes from there.
+    `variables` are those of the environment that differ from other peers', as NAME=VALUE.
     """
 
     python: str
     script: str
     needs: str
-    tree: str = ""
+    variables: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
         return _trial((*self._interpreter(), "-c", self.needs))
 
     def command(self) -> list[str]:
-        return [*self._interpreter(), str(_PEERS / self.script)]
+        return [*self._interpreter(), str(PEERS / self.script)]
+
+    def under(self, *variables: str) -> "PythonScript":
+        """The same with these variables in its environment."""
+        return replace(self, variables=self.variables + variables)
 
     def _interpreter(self) -> tuple[str, ...]:
-        return ("env", f"PYTHONPATH={self.tree}", self.python) if self.tree else (self.python,)
+        return ("env", *self.variables, self.python) if self.variables else (self.python,)
+
+
+@dataclass(frozen=True)
+class PythonModule:
+    """An installed module that is a program, run by `python`, which must be able to execute `needs`."""
+
+    python: str
+    module: str
+    needs: str
+
+    def missing(self) -> str | None:
+        return _trial((self.python, "-c", self.needs))
+
+    def command(self) -> list[str]:
+        return [self.python, "-m", self.module]
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,7 @@ class NodeScript:
         return None if shutil.which("node") else "node is not on PATH"
 
     def command(self) -> list[str]:
-        return ["node", str(_PEERS / self.script)]
+        return ["node", str(PEERS / self.script)]
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,7 @@ def _trial(command: tuple[str, ...]) -> str | None:
     try:
         tried = subprocess.run(
             command,
+            cwd=PEERS,  # where scripts are that it stands for: `python -c` would import from here first
             env=environment(),
             capture_output=True,
             text=True,

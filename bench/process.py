@@ -20,6 +20,7 @@ _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 30.0
 _PROBE_INTERVAL = 0.01
 _PROBE_TIMEOUT = 1.0
+_SPARE_DESCRIPTORS = 100  # what a process has besides its connections
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -48,8 +49,8 @@ class Server:
     pid: int
 
     def cpu_seconds(self) -> float:
-        """User and system time of all its threads, also of those that have ended."""
-        return time.clock_gettime(_cpu_clock(self.pid))
+        """User and system time of all its threads, also of those that have ended, and of its workers."""
+        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(self.pid))
 
 
 def pick_cpus() -> Cpus:
@@ -58,17 +59,25 @@ def pick_cpus() -> Cpus:
     return Cpus(server=frozenset(usable[:1]), load=frozenset(usable[:2][-1:]))
 
 
-def raise_descriptor_limit() -> None:
-    """Raises RLIMIT_NOFILE to its hard limit, for this process and its children."""
+def raise_descriptor_limit(wanted: int = 0) -> None:
+    """Raises RLIMIT_NOFILE to its hard limit, also for children; if allowed, that one to `wanted` first."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < wanted:
+        with suppress(ValueError, OSError):  # it takes CAP_SYS_RESOURCE: setrlimit(2)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, wanted))
+            hard = wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections() -> int:
+    """How many a process can hold, by its RLIMIT_NOFILE."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS
 
 
 def too_few_descriptors(connections: int) -> str | None:
     """Says that no process can hold so many connections, or None."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + 100
-    return f"a process may have {limit} descriptors, not {needed}" if limit < needed else None
+    most = most_connections()
+    return f"a process can hold {most} connections here, not {connections}" if most < connections else None
 
 
 def accepts_stream(port: int) -> bool:
@@ -187,6 +196,13 @@ def _cpu_clock(pid: int) -> int:
     # What clock_getcpuclockid(3) computes, which Python does not offer: MAKE_PROCESS_CPUCLOCK(pid,
     # CPUCLOCK_SCHED) of Linux's posix-timers_types.h.
     return ~pid << 3 | 2
+
+
+def _family(pid: int) -> list[int]:
+    """Returns the process and its descendants: a server may have workers, which are processes (proc(5))."""
+    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    children = (int(child) for text in lists for child in text.split())
+    return [pid, *(each for child in children for each in _family(child))]
 
 
 def free_port() -> int:

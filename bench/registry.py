@@ -1,10 +1,20 @@
 """The peers of each job: servers that do the same, each in its own idiom."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from bench import foreign, toolchain
-from bench.launchers import REPOSITORY, Built, CProgram, Installed, Launcher, NodeScript, PythonScript
+from bench import foreign
+from bench.launchers import (
+    PEERS,
+    REPOSITORY,
+    Built,
+    CProgram,
+    Installed,
+    Launcher,
+    NodeScript,
+    PythonModule,
+    PythonScript,
+)
 
 # What Python peers must be able to execute.
 _NETCORE = "import netcore"
@@ -16,7 +26,7 @@ try:
 except (netcore.NetcoreError, NotImplementedError, OSError) as error:
     sys.exit(f"netcore does not serve datagrams yet: {error}")
 """
-_NETCORE_IO_URING = """
+_IO_URING = """
 import sys
 from netcore.poll import why_unavailable
 if reason := why_unavailable("io_uring"):
@@ -29,8 +39,8 @@ if importlib.util.find_spec("netcore.codec") is None:
 from netcore.codec import FrameHandler, LengthFieldCodec
 """
 _NETCORE_REDIS = "import netcore, hiredis"
-_NETCORE_GIL = """
-import sys, cffi
+_NETCORE_NATIVE = """
+import sys
 from netcore import _native
 if _native.MISSING:
     sys.exit(_native.MISSING)
@@ -62,7 +72,9 @@ class Peer:
 class Registry:
     """The peers by job; those in Python run on `python`.
 
-    With `other`, the source tree of another version, its netcore does the same jobs as "netcore-other".
+    Beside "netcore" there are the same program on io_uring, as "netcore-io_uring", and without the hot half
+    of a connection in C, as "netcore-cold". With `other`, the source tree of another version with its native
+    part in place, its netcore does the same jobs as "netcore-other".
     """
 
     python: str
@@ -70,15 +82,10 @@ class Registry:
 
     def stream_echo(self) -> tuple[Peer, ...]:
         """Servers that send back the bytes of a stream, the physical reference first."""
-        return self._and_other(
+        return self._with_variants(
             (
                 Peer("c-epoll", CProgram("echo_epoll")),
                 self._netcore_stream("netcore", 1),
-                Peer(
-                    "netcore-io_uring",
-                    self._script("stream_netcore.py", _NETCORE_IO_URING),
-                    ("{port}", "1", "io_uring"),
-                ),
                 Peer("uvloop", self._script("stream_protocol.py", "import uvloop"), ("uvloop", "{port}")),
                 Peer("asyncio", self._script("stream_protocol.py", "import asyncio"), ("asyncio", "{port}")),
                 Peer("gevent", self._script("stream_gevent.py", "import gevent")),
@@ -91,18 +98,20 @@ class Registry:
 
     def several_loops(self) -> tuple[Peer, ...]:
         """The stream echo of those that can have more than one loop, with one and with two."""
-        return (
-            self._netcore_stream("netcore", 1),
-            self._netcore_stream("netcore-2", 2),
-            _gnet("gnet", "tcp", 1),
-            _gnet("gnet-2", "tcp", 2),
-            _netty("netty", "tcp", 1),
-            _netty("netty-2", "tcp", 2),
+        return self._with_variants(
+            (
+                self._netcore_stream("netcore", 1),
+                self._netcore_stream("netcore-2", 2),
+                _gnet("gnet", "tcp", 1),
+                _gnet("gnet-2", "tcp", 2),
+                _netty("netty", "tcp", 1),
+                _netty("netty-2", "tcp", 2),
+            )
         )
 
     def datagram_echo(self) -> tuple[Peer, ...]:
         """Servers that send back each datagram."""
-        return self._and_other(
+        return self._with_variants(
             (
                 Peer("c-batch", CProgram("echo_datagram"), ("batch", "{port}")),
                 Peer("c-single", CProgram("echo_datagram"), ("single", "{port}")),
@@ -122,7 +131,7 @@ class Registry:
     def frames(self) -> tuple[Peer, ...]:
         """Servers that take length-field frames out of a stream and frame the payload anew."""
         uvloop = self._script("frames_protocol.py", "import uvloop")
-        return self._and_other(
+        return self._with_variants(
             (
                 Peer("c-epoll", CProgram("frames_epoll")),
                 Peer("netcore", self._script("frames_netcore.py", _NETCORE_FRAMES)),
@@ -140,36 +149,44 @@ class Registry:
         """Redis itself, without persistence, and the example."""
         settings = ("--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
         example = self._script(str(REPOSITORY / "examples" / "redis.py"), _NETCORE_REDIS)
-        return (
-            Peer("redis-server", Installed("redis-server"), settings),
-            Peer("netcore", example, ("tcp://127.0.0.1:{port}",)),
+        return self._with_variants(
+            (
+                Peer("redis-server", Installed("redis-server"), settings),
+                Peer("netcore", example, ("tcp://127.0.0.1:{port}",)),
+            )
         )
 
     def http(self) -> tuple[Peer, ...]:
-        """Web servers for one path, on the same parser where they are in Python."""
+        """Web servers for one path; the first three are the same protocol."""
         protocol = "http_protocol.py"
-        return self._and_other(
+        return self._with_variants(
             (
                 Peer("netcore", self._script("http_netcore.py", "import netcore, httptools")),
                 Peer("uvloop", self._script(protocol, "import uvloop, httptools"), ("uvloop", "{port}")),
                 Peer("asyncio", self._script(protocol, "import httptools"), ("asyncio", "{port}")),
+                self._uvicorn(),
+                self._granian("granian", "rsgi"),
+                self._granian("granian-asgi", "asgi"),
                 Peer("node", NodeScript("http_node.js"), settle=_V8_SETTLES),
+                Peer("gnet", Built(foreign.gnet), ("http", "tcp", "{port}", "1")),
             )
         )
 
     def timers(self) -> tuple[Peer, ...]:
         """Programs that arm and cancel timers."""
-        return self._and_other(
-            Peer(name, self._script("timers.py", f"import {name}"), (name, "{count}"))
-            for name in ("netcore", "uvloop", "asyncio")
+        return self._with_variants(
+            (
+                Peer(name, self._script("timers.py", f"import {name}"), (name, "{count}"))
+                for name in ("netcore", "uvloop", "asyncio")
+            ),
+            with_io_uring=False,
         )
 
     def gil(self) -> tuple[Peer, ...]:
         """The program that runs a loop without a kernel."""
-        script = self._script("gil_netcore.py", _NETCORE_GIL)
-        return self._and_other(
-            [Peer("netcore", script, (str(toolchain.BUILD), "{connections}", "{warmup}", "{seconds}"))]
-        )
+        script = self._script("gil_netcore.py", _NETCORE_NATIVE)
+        peer = Peer("netcore", script, ("{connections}", "{warmup}", "{seconds}"))
+        return self._with_variants((peer,), with_io_uring=False)
 
     def all_names(self) -> list[str]:
         """The names of all peers, each once."""
@@ -185,15 +202,35 @@ class Registry:
         )
         return list(dict.fromkeys(peer.name for peers in jobs for peer in peers))
 
-    def _and_other(self, peers: Iterable[Peer]) -> tuple[Peer, ...]:
-        """Adds the other netcore beside this one, if there is another."""
+    def _with_variants(self, peers: Iterable[Peer], with_io_uring: bool = True) -> tuple[Peer, ...]:
         found: list[Peer] = []
         for peer in peers:
             found.append(peer)
-            if peer.name == "netcore" and self.other and isinstance(peer.launcher, PythonScript):
-                launcher = replace(peer.launcher, tree=self.other)
-                found.append(replace(peer, name="netcore-other", launcher=launcher))
+            if peer.name == "netcore" and isinstance(peer.launcher, PythonScript):
+                variants = self._variants(peer.launcher, with_io_uring)
+                found += (replace(peer, name=name, launcher=each) for name, each in variants)
         return tuple(found)
+
+    def _variants(self, plain: PythonScript, with_io_uring: bool) -> Iterator[tuple[str, PythonScript]]:
+        if with_io_uring:
+            asking = replace(plain, needs=plain.needs + _IO_URING)
+            yield "netcore-io_uring", asking.under("NETCORE_POLLER=io_uring")
+        yield "netcore-cold", plain.under("NETCORE_HOT=0")
+        if self.other:
+            whole = replace(plain, needs=plain.needs + _NETCORE_NATIVE)
+            yield "netcore-other", whole.under(f"PYTHONPATH={self.other}")
+
+    def _uvicorn(self) -> Peer:
+        program = PythonModule(self.python, "uvicorn", "import uvicorn, uvloop, httptools")
+        options = "--http=httptools --loop=uvloop --lifespan=off --no-access-log --log-level=warning"
+        options += " --backlog=4096 --port={port} http_application:asgi"
+        return Peer("uvicorn", program, (f"--app-dir={PEERS}", *options.split()))
+
+    def _granian(self, name: str, interface: str) -> Peer:
+        program = PythonModule(self.python, "granian", "import granian, uvloop")
+        options = "--http=1 --no-ws --workers=1 --loop=uvloop --no-access-log --log-level=error"
+        options += f" --backlog=4096 --port={{port}} --interface={interface} http_application:{interface}"
+        return Peer(name, program, (f"--working-dir={PEERS}", *options.split()))
 
     def _script(self, script: str, needs: str) -> PythonScript:
         return PythonScript(self.python, script, needs)
@@ -203,7 +240,7 @@ class Registry:
 
 
 def _gnet(name: str, network: str, loops: int) -> Peer:
-    return Peer(name, Built(foreign.gnet), (network, "{port}", str(loops)))
+    return Peer(name, Built(foreign.gnet), ("echo", network, "{port}", str(loops)))
 
 
 def _netty(name: str, network: str, loops: int) -> Peer:

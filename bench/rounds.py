@@ -9,7 +9,7 @@ from bench.process import Cpus, RunError
 from bench.progress import Progress
 from bench.registry import Peer
 from bench.results import Outcome
-from bench.workloads import Timing, Workload
+from bench.workloads import Timing, Window, Workload
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,13 @@ def run_rounds(
             task.probe()
         progress.start(rounds * sum(len(task.standing()) for task in tasks))
         for number in range(1, rounds + 1):
+            window = Window(number, cpus, timing)
             for task in tasks:
                 standing = task.standing()
                 order.shuffle(standing)
                 for peer in standing:
-                    said = _measure(task.workload, peer, cpus, timing, task.outcomes[peer.name], number)
-                    label = f"round {number}/{rounds}  {task.workload.name:<16} {peer.name:<14}"
+                    said = _measure(task.workload, peer, window, task.outcomes[peer.name])
+                    label = f"round {number}/{rounds}  {task.workload.name:<16} {peer.name:<16}"
                     progress.advance(f"{label} {said}")
     except KeyboardInterrupt:
         progress.note("interrupted; what has been measured so far:")
@@ -64,15 +65,13 @@ def run_rounds(
         progress.stop()
 
 
-def _measure(
-    workload: Workload, peer: Peer, cpus: Cpus, timing: Timing, outcome: Outcome, number: int
-) -> str:
+def _measure(workload: Workload, peer: Peer, window: Window, outcome: Outcome) -> str:
     try:
-        sample = workload.measure(peer, cpus, timing)
+        sample = workload.measure(peer, window)
     except (RunError, OSError) as error:
-        outcome.failed = f"round {number}: {error}"
+        outcome.failed = f"round {window.round}: {error}"
         return f"failed: {error}"
-    outcome.samples[number] = sample
+    outcome.samples[window.round] = sample
     return _line(sample, dict.fromkeys((*workload.compared, CPU, RATE)))
 
 

@@ -1,4 +1,4 @@
-"""Stream echo with netcore. Usage: stream_netcore.py PORT LOOPS [POLLER]."""
+"""Stream echo with netcore. Usage: stream_netcore.py PORT LOOPS."""
 
 import sys
 
@@ -11,5 +11,4 @@ class Echo(netcore.EventHandler):
 
 
 if __name__ == "__main__":
-    poller = sys.argv[3] if len(sys.argv) > 3 else None
-    netcore.run(Echo(), f"tcp://127.0.0.1:{sys.argv[1]}", num_event_loops=int(sys.argv[2]), poller=poller)
+    netcore.run(Echo(), f"tcp://127.0.0.1:{sys.argv[1]}", num_event_loops=int(sys.argv[2]))

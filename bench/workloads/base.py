@@ -1,7 +1,7 @@
 """What a workload is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bench.figures import Sample
@@ -15,6 +15,19 @@ class Timing:
 
     warmup: float
     seconds: float
+
+    def after(self, seconds: float) -> "Timing":
+        """The same window after so much more load."""
+        return replace(self, warmup=self.warmup + seconds)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is about to be measured: in which round, counted from 1, where, and for how long."""
+
+    round: int
+    cpus: Cpus
+    timing: Timing
 
 
 class Workload(Protocol):
@@ -42,7 +55,7 @@ class Workload(Protocol):
     def missing(self) -> str | None:
         """Says why this machine cannot run it at all, or None."""
 
-    def measure(self, peer: Peer, cpus: Cpus, timing: Timing) -> Sample:
+    def measure(self, peer: Peer, window: Window) -> Sample:
         """Starts the peer, loads it and returns what the window held.
 
         Raises:

@@ -6,53 +6,57 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench import process, toolchain
-from bench.figures import CPU, P50, RATE, Sample
+from bench.figures import CPU, P50, P99, RATE, Sample
 from bench.process import Cpus, RunError
 from bench.registry import Peer
-from bench.workloads.base import Timing
+from bench.workloads.base import Window
 
 _TOOL = "wrk"
-_REPORT = toolchain.HERE / "native" / "wrk_report.lua"
+_SCRIPT = toolchain.HERE / "native" / "wrk.lua"
+_PATH = "/plaintext"
 _SLACK = 30.0
 _find_figures = re.compile(r"^figures: (\d+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILINE).search
 
 
 @dataclass(frozen=True)
 class Http:
-    """GET of a short text on connections that are kept; an answer that is no success is an error."""
+    """GET of a short text on connections that are kept, `depth` requests at a time on each.
+
+    An answer that is no success is an error. Of pipelined requests wrk knows no latency that means anything.
+    """
 
     name: str
     title: str
     peers: tuple[Peer, ...]
     connections: int
-    path: str = "/hello"
-    compared: tuple[str, ...] = (CPU, RATE, P50)
+    depth: int
+    compared: tuple[str, ...] = (CPU, RATE)
 
     def settings(self) -> Mapping[str, float]:
-        return {"connections": self.connections}
+        return {"connections": self.connections, "depth": self.depth}
 
     def missing(self) -> str | None:
         return None if shutil.which(_TOOL) else f"{_TOOL} is not on PATH"
 
-    def measure(self, peer: Peer, cpus: Cpus, timing: Timing) -> Sample:
+    def measure(self, peer: Peer, window: Window) -> Sample:
+        cpus, timing = window.cpus, window.timing.after(peer.settle)
         with process.serving(lambda port: peer.command(port=port), cpus.server) as server:
-            self._run(server.port, cpus, timing.warmup + peer.settle)
+            self._run(server.port, cpus, timing.warmup)
             before = server.cpu_seconds()
             requests, duration, p50, p99 = self._run(server.port, cpus, timing.seconds)
             cpu = server.cpu_seconds() - before
-        return {
+        sample = {
             "messages": requests,
             RATE: requests / duration,
             CPU: cpu * 1e6 / requests,
-            P50: p50,
-            "p99_us": p99,
             "server_busy": cpu / duration,
         }
+        return sample if self.depth > 1 else {**sample, P50: p50, P99: p99}
 
     def _run(self, port: int, cpus: Cpus, seconds: float) -> tuple[int, float, float, float]:
         whole = max(1, round(seconds))  # wrk takes no fractions
-        url = f"http://127.0.0.1:{port}{self.path}"
-        command = [_TOOL, "-t", "1", "-c", str(self.connections), "-d", str(whole), "-s", str(_REPORT), url]
+        command = [_TOOL, "-t", "1", "-c", str(self.connections), "-d", str(whole), "-s", str(_SCRIPT)]
+        command += [f"http://127.0.0.1:{port}{_PATH}", "--", str(self.depth)]
         printed = process.run_load(command, cpus.load, whole + _SLACK)
         found = _find_figures(printed)
         if found is None:

@@ -1,17 +1,20 @@
 """The workloads of the suite's own load generators."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bench import process, toolchain
-from bench.figures import CPU, P50, RATE, Sample
-from bench.process import Cpus, RunError
+from bench.figures import BULK, CPU, LAG, P50, P99, P999, RATE, Sample
+from bench.process import Cpus, RunError, Server
 from bench.registry import Peer
-from bench.workloads.base import Timing
+from bench.workloads.base import Timing, Window
 
 # Connecting, and a load generator that has to wait for its CPU.
 _SLACK = 30.0
+
+Answer = Mapping[str, float]
+"""What a load generator prints."""
 
 
 @dataclass(frozen=True)
@@ -35,30 +38,55 @@ class Load:
         connections = max(self.shape.get("connections", 0), self.shape.get("sockets", 0))
         return toolchain.missing_compiler() or process.too_few_descriptors(connections)
 
-    def measure(self, peer: Peer, cpus: Cpus, timing: Timing) -> Sample:
-        warmup = timing.warmup + peer.settle
-        placed = cpus.shared() if self.several_cpus else cpus
-        with process.serving(lambda port: peer.command(port=port), placed.server, self.serves) as server:
-            command = [str(toolchain.binary(self.generator)), *self.options, "127.0.0.1", str(server.port)]
-            command += map(str, (*self.shape.values(), warmup, timing.seconds, server.pid))
-            answer = json.loads(process.run_load(command, placed.load, warmup + timing.seconds + _SLACK))
-        return _sample(answer)
+    def measure(self, peer: Peer, window: Window) -> Sample:
+        timing = window.timing.after(peer.settle)
+        cpus = window.cpus.shared() if self.several_cpus else window.cpus
+        with process.serving(lambda port: peer.command(port=port), cpus.server, self.serves) as server:
+            answer = generate(self.generator, server, self.shape.values(), cpus, timing, self.options)
+        return sample_of(answer)
 
 
-def _sample(answer: Mapping[str, float]) -> Sample:
-    messages = answer["messages"]
-    if not messages:
+def generate(
+    generator: str,
+    server: Server,
+    shape: Iterable[int],
+    cpus: Cpus,
+    timing: Timing,
+    options: tuple[str, ...] = (),
+) -> Answer:
+    """Runs a load generator against a server.
+
+    Raises:
+        RunError: the server did not do its job, or no message was complete in the window.
+        CompileError: the load generator could not be built.
+    """
+    command = [str(toolchain.binary(generator)), *options, "127.0.0.1", str(server.port)]
+    command += map(str, (*shape, timing.warmup, timing.seconds, server.pid))
+    answer: Answer = json.loads(process.run_load(command, cpus.load, timing.warmup + timing.seconds + _SLACK))
+    if not answer["messages"]:
         raise RunError(f"no reply was complete within the window of {answer['seconds']:g} s")
+    return answer
+
+
+def sample_of(answer: Answer) -> Sample:
+    """Makes figures of what a generator has printed."""
+    messages, seconds = answer["messages"], answer["seconds"]
     sample = {
         "messages": messages,
         RATE: answer["messages_per_second"],
         CPU: answer["server_cpu_seconds"] * 1e6 / messages,
-        "p50_us": answer["p50_us"],
-        "p99_us": answer["p99_us"],
-        "p999_us": answer["p999_us"],
-        "server_busy": answer["server_cpu_seconds"] / answer["seconds"],
-        "load_busy": answer["load_cpu_seconds"] / answer["seconds"],
+        P50: answer["p50_us"],
+        P99: answer["p99_us"],
+        P999: answer["p999_us"],
+        "server_busy": answer["server_cpu_seconds"] / seconds,
+        "load_busy": answer["load_cpu_seconds"] / seconds,
     }
     if "lost" in answer:
         sample["lost_share"] = answer["lost"] / (messages + answer["lost"])
+    if "lag_p99_us" in answer:
+        sample[LAG] = answer["lag_p99_us"]
+        del sample["load_busy"]  # it never sleeps
+    if "bulk_bytes" in answer:
+        sample[BULK] = answer["bulk_bytes"] / seconds / 1e6
+        del sample[CPU]  # most of it went into the bulk
     return sample

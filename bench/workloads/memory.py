@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench import process
 from bench.figures import MEMORY, MEMORY_USED, Sample
-from bench.process import Cpus, RunError, Server
+from bench.process import RunError, Server
 from bench.registry import Peer
-from bench.workloads.base import Timing
+from bench.workloads.base import Window
 
 _MESSAGE = b"m" * 64
 _FIRST_CLIENTS = 10
@@ -41,14 +41,9 @@ class IdleMemory:
     def missing(self) -> str | None:
         return process.too_few_descriptors(self.connections)
 
-    def measure(self, peer: Peer, cpus: Cpus, timing: Timing) -> Sample:
-        del timing  # nothing here has a rate
-        with process.serving(lambda port: peer.command(port=port), cpus.server) as server:
-            # What a server loads or sets up on first use belongs to no connection.
-            with _connected(server, _FIRST_CLIENTS) as clients:
-                _echo(clients)
-            _descriptors_at_rest(server)
-            before = _pss(server)
+    def measure(self, peer: Peer, window: Window) -> Sample:
+        with process.serving(lambda port: peer.command(port=port), window.cpus.server) as server:
+            before = memory_at_rest(server)
             with _connected(server, self.connections) as clients:
                 idle = _pss(server)
                 _echo(clients)
@@ -57,6 +52,17 @@ class IdleMemory:
             MEMORY: (idle - before) / self.connections,
             MEMORY_USED: (used - before) / self.connections,
         }
+
+
+def memory_at_rest(server: Server) -> int:
+    """Returns the Pss, in bytes, of a stream echo server that has had its first clients, and lost them.
+
+    What a server loads or sets up on first use belongs to no connection.
+    """
+    with _connected(server, _FIRST_CLIENTS) as clients:
+        _echo(clients)
+    _descriptors_at_rest(server)
+    return _pss(server)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from bench import process
 from bench.figures import CPU, P50, RATE, Sample
 from bench.process import Cpus, RunError
 from bench.registry import Peer
-from bench.workloads.base import Timing
+from bench.workloads.base import Window
 
 _TOOL = "redis-benchmark"
 _CLIENTS = 50
@@ -40,7 +40,8 @@ class RedisCommand:
     def missing(self) -> str | None:
         return None if shutil.which(_TOOL) else f"{_TOOL} is not on PATH"
 
-    def measure(self, peer: Peer, cpus: Cpus, timing: Timing) -> Sample:
+    def measure(self, peer: Peer, window: Window) -> Sample:
+        cpus, timing = window.cpus, window.timing
         requests = int(_REQUESTS_PER_SECOND[self.depth] * timing.seconds)
         with process.serving(lambda port: peer.command(port=port), cpus.server) as server:
             self._run(server.port, cpus, "set", 10 * _KEYS, 16)

@@ -82,28 +82,87 @@ def test_goals_are_reached_missed_and_not_measured() -> None:
     assert found["echo 64 B, 500 connections, CPU", "c-epoll"].reason == "echo-64-500 was not run"
 
 
-def test_growth_is_a_ratio_of_ratios() -> None:
-    few = result("c-epoll", c_epoll=outcome(1.0, 2.0), netcore=outcome(2.0, 4.0))
-    many = result("c-epoll", c_epoll=outcome(2.0, 4.0), netcore=outcome(4.0, 12.0))
-    found = verdicts_by_text(run_of(echo_64_50=few, echo_64_5000=many))
-    verdict = found["CPU from 50 to 5000 connections, 64 B, growth", "c-epoll"]
-    assert (verdict.value.min, verdict.value.max) == (1.0, 1.5)
+GOALS_OF_THE_TABLE = """
+echo-64-50 c-epoll <= 1.08, echo-64-50 uvloop <= 0.92, echo-64-50 gnet <= 0.85
+echo-64-500 c-epoll <= 1.08, echo-64-500 uvloop <= 0.92, echo-64-500 gnet <= 0.85
+echo-65536-200 c-epoll >= 0.92, echo-65536-200 uvloop >= 1.05
+echo-4096-50 uvloop >= 1, echo-16384-50 uvloop >= 1
+connect c-epoll <= 1.12, connect uvloop <= 0.85
+echo-64-1 uvloop <= 1, echo-64-1 uvloop <= 1
+echo-512-5000 uvloop <= 0.95
+datagram uvloop <= 0.7, datagram c-batch <= 1.18
+frames uvloop <= 0.2, frames netcore-other <= 0.6
+gil-50 netcore <= 0.15
+memory netcore <= 400
+open-80 uvloop <= 0.8
+http-1 uvloop <= 0.92
+http-16 uvicorn >= 5, http-16 granian >= 1, http-16 node >= 1.5
+loops gnet-2 <= 1
+"""
+
+
+def test_the_goals_are_those_that_were_set() -> None:
+    from bench.goals import GOALS
+
+    lines = [
+        f"{workload} {peer} {goal.relation} {goal.limit:g}"
+        for goal in GOALS
+        for workload, peer in goal.measure.needs()[-1:]
+    ]
+    assert lines == GOALS_OF_THE_TABLE.strip().replace("\n", ", ").split(", ")
+
+
+def test_io_uring_has_a_goal_for_every_workload_of_a_run() -> None:
+    from bench.results import WorkloadResult
+
+    def pair(epoll: Outcome, io_uring: Outcome, *compared: str) -> WorkloadResult:
+        return WorkloadResult("", {}, compared, "netcore", {"netcore": epoll, "netcore-io_uring": io_uring})
+
+    run = run_of(
+        echo_64_50=pair(outcome(2.0, 2.0), outcome(1.0, 3.0), CPU, RATE),
+        redis=pair(outcome(1.0, **{RATE: 1.0}), outcome(1.2, **{RATE: 9.0}), RATE, CPU),
+        mixed=pair(outcome(1.0, p99_us=5.0), outcome(1.0, p99_us=5.0), "p99_us"),
+        timers=result("netcore", netcore=outcome(1.0)),
+    )
+    rows = {text: verdict for (text, _), verdict in verdicts_by_text(run).items() if "io_uring" in text}
+    assert {text: (verdict.status, verdict.clear) for text, verdict in rows.items()} == {
+        "io_uring beside epoll, echo-64-50, CPU us/msg": ("reached", False),
+        "io_uring beside epoll, redis, CPU us/msg": ("not reached", True),
+        "io_uring beside epoll, mixed, p99 us": ("reached", True),
+    }
+    nothing = {text for (text, _) in verdicts_by_text(run_of()) if "io_uring" in text}
+    assert nothing == {"io_uring beside epoll, echo-64-50, CPU us/msg"}
 
 
 def test_every_goal_is_about_a_workload_and_peers_there_are() -> None:
-    from bench.catalogue import PROFILES, workloads
+    from bench.catalogue import PROFILES, select, workloads
     from bench.goals import GOALS
     from bench.registry import Registry
 
     for profile in PROFILES.values():
-        peers = {
-            each.name: {peer.name for peer in each.peers}
-            for each in workloads(Registry("python"), profile.cells)
-        }
+        everything = workloads(Registry("python", other="tree"), profile.cells)
+        chosen = {each.name: each for each in select(everything, profile.workloads)}
         for goal in GOALS:
-            for workload, peer in goal.measure.needs():
-                assert peer in peers[workload]
-                assert profile.peers is None or peer in profile.peers
+            for name, wanted in goal.measure.needs():
+                (peer,) = (peer for peer in chosen[name].peers if peer.name == wanted)
+                assert profile.takes(chosen[name], peer)
+
+
+def test_the_quick_profile_adds_what_a_goal_needs_where_it_needs_it() -> None:
+    from bench.catalogue import PROFILES, workloads
+    from bench.registry import Registry
+
+    quick = PROFILES["quick"]
+    peers = {
+        each.name: [peer.name for peer in each.peers if quick.takes(each, peer)]
+        for each in workloads(Registry("python", other="tree"), quick.cells)
+    }
+    assert "netcore-other" in peers["frames"]
+    assert "netcore-other" not in peers["datagram"]
+    assert "gnet" in peers["echo-64-50"]
+    assert "gnet" not in peers["echo-64-1"]
+    assert {"uvicorn", "granian", "node"} <= set(peers["http-16"])
+    assert peers["mixed"] == ["c-epoll", "netcore", "netcore-io_uring", "uvloop"]
 
 
 def test_changes_beyond_the_spread() -> None:
@@ -182,7 +241,7 @@ class Flaky:
     def missing(self) -> None:
         return None
 
-    def measure(self, peer: Any, cpus: Any, timing: Any) -> dict[str, float]:
+    def measure(self, peer: Any, window: Any) -> dict[str, float]:
         from bench.process import RunError
 
         self.measured.append(peer.name)

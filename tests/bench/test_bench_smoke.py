@@ -76,8 +76,8 @@ def test_peers_of_other_makers(run_bench: Callable[..., Any], compiler: str, tmp
 
 def test_every_other_workload_of_ours(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
-    workloads = ("--workloads", "connect,frames,datagram,loops,timers,gil-50")
-    peers = ("--peers", "c-epoll,c-batch,c-single,netcore,netcore-2,asyncio")
+    workloads = ("--workloads", "connect,frames,datagram,loops,mixed,open,timers,gil-50")
+    peers = ("--peers", "c-epoll,c-batch,c-single,netcore,netcore-cold,netcore-2,asyncio")
     done = run_bench(*workloads, *peers, *SHORT, "--rounds", "1", "--json", str(output))
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())
@@ -85,20 +85,37 @@ def test_every_other_workload_of_ours(run_bench: Callable[..., Any], compiler: s
         for peer in workload["peers"]:
             for sample in measured(result, name, peer):
                 assert all(figure in sample for figure in workload["compared"])
-    for name in ("connect", "frames", "datagram", "timers"):
+    for name in ("connect", "frames", "datagram", "timers", "mixed", "open-50", "open-80"):
         assert measured(result, name, "asyncio")
+    for name in result["workloads"]:
+        assert measured(result, name, "netcore")
+    asked = [measured(result, name, "netcore")[0]["asked_per_second"] for name in ("open-50", "open-80")]
+    assert asked[1] / asked[0] == pytest.approx(1.6, rel=0.01)
+
+
+def test_mostly_idle_connections(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    selection = ("--workloads", "idle", "--peers", "c-epoll,netcore")
+    done = run_bench(*selection, *SHORT, "--rounds", "1", "--json", str(output))
+    result = json.loads(output.read_text())
+    samples = [measured(result, "idle", peer) for peer in ("c-epoll", "netcore")]
+    assert done.returncode == (0 if any(samples) else 1), done.stdout + done.stderr
+    for (sample,) in filter(None, samples):
+        assert sample["messages"] > 0
+        assert sample["bytes_per_connection"] > 0
 
 
 def test_peers_that_are_built(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     if not list((Path(__file__).resolve().parents[2] / "bench" / ".build").glob("gnet-*")):
         pytest.skip("gnet has not been built here: that downloads modules, and is left to a run of the suite")
     output = tmp_path / "result.json"
-    selection = ("--workloads", "echo,datagram", "--connections", "5", "--peers", "gnet")
+    selection = ("--workloads", "echo,datagram,http", "--connections", "5", "--peers", "gnet")
     done = run_bench(*selection, *SHORT, "--rounds", "1", "--json", str(output))
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())
     assert measured(result, "echo-64-5", "gnet")
     assert measured(result, "datagram", "gnet")
+    assert measured(result, "http-16", "gnet") or shutil.which("wrk") is None
 
 
 @pytest.mark.clients
@@ -119,13 +136,31 @@ def test_http(run_bench: Callable[..., Any], tmp_path: Path) -> None:
         pytest.skip("wrk is not on PATH")
     output = tmp_path / "result.json"
     peers = ("--peers", "netcore,asyncio")
-    done = run_bench("--workloads", "http", *peers, *SHORT, "--rounds", "1", "--json", str(output))
+    done = run_bench("--workloads", "http-1", *peers, *SHORT, "--rounds", "1", "--json", str(output))
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())
     for peer in ("netcore", "asyncio"):
-        (sample,) = measured(result, "http", peer)
+        (sample,) = measured(result, "http-1", peer)
         assert sample["messages"] > 0
         assert 0 < sample["p50_us"] <= sample["p99_us"]
+
+
+@pytest.mark.clients
+def test_pipelined_http(run_bench: Callable[..., Any], tmp_path: Path) -> None:
+    if shutil.which("wrk") is None:
+        pytest.skip("wrk is not on PATH")
+    output = tmp_path / "result.json"
+    peers = ("netcore", "uvicorn", "granian", "node")
+    selection = ("--workloads", "http-16", "--peers", ",".join(peers))
+    done = run_bench(*selection, *SHORT, "--rounds", "1", "--json", str(output))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(output.read_text())
+    for peer in peers:
+        for sample in measured(result, "http-16", peer):
+            assert sample["messages_per_second"] > 0
+            assert sample["cpu_us_per_message"] > 0
+            assert "p50_us" not in sample
+    assert measured(result, "http-16", "netcore")
 
 
 def test_a_missing_peer_is_reported(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
@@ -149,14 +184,32 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
         "frames",
         "datagram",
         "loops",
+        "mixed",
+        "open-50",
+        "open-80",
+        "idle",
         "memory",
+        "http-1",
+        "http-16",
         "redis-set-16",
         "timers",
         "gil-50",
     ):
         assert f"\n{name} " in done.stdout or done.stdout.startswith(name)
-    for peer in ("c-epoll", "netcore", "uvloop", "asyncio", "gevent", "twisted", "node", "gnet", "netty"):
+    for peer in (
+        *("c-epoll", "netcore", "netcore-io_uring", "netcore-cold", "uvloop", "asyncio", "gevent", "twisted"),
+        *("node", "gnet", "netty", "uvicorn", "granian"),
+    ):
         assert peer in done.stdout
+
+
+def test_the_quick_profile_names_what_its_goals_need(run_bench: Callable[..., Any], tmp_path: Path) -> None:
+    done = run_bench("--list", "--other", str(tmp_path))
+    assert done.returncode == 0
+    for name in ("echo-16384-50", "open-80", "http-16", "netcore-other", "netcore-2", "granian"):
+        assert name in done.stdout
+    assert "asyncio" not in done.stdout
+    assert "timers" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-// Echo with gnet 2, streams and datagrams. Usage: gnet NETWORK PORT LOOPS, with NETWORK tcp or udp.
+// Servers with gnet 2. Usage: gnet APPLICATION NETWORK PORT LOOPS, with APPLICATION echo or http, NETWORK tcp or udp.
 package main
 
 import (
@@ -9,29 +9,23 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-type echo struct {
-	gnet.BuiltinEventEngine
-}
-
-func (*echo) OnTraffic(conn gnet.Conn) gnet.Action {
-	data, err := conn.Next(-1)
-	if err != nil {
-		return gnet.Close
-	}
-	if _, err = conn.Write(data); err != nil {
-		return gnet.Close
-	}
-	return gnet.None
+var applications = map[string]func() gnet.EventHandler{
+	"echo": func() gnet.EventHandler { return new(echo) },
+	"http": func() gnet.EventHandler { return new(site) },
 }
 
 func main() {
-	if len(os.Args) != 4 {
-		log.Fatal("usage: gnet NETWORK PORT LOOPS")
+	if len(os.Args) != 5 {
+		log.Fatal("usage: gnet APPLICATION NETWORK PORT LOOPS")
 	}
-	loops, err := strconv.Atoi(os.Args[3])
+	application, known := applications[os.Args[1]]
+	if !known {
+		log.Fatal("APPLICATION must be echo or http")
+	}
+	loops, err := strconv.Atoi(os.Args[4])
 	if err != nil {
 		log.Fatal(err)
 	}
-	address := os.Args[1] + "://127.0.0.1:" + os.Args[2]
-	log.Fatal(gnet.Run(new(echo), address, gnet.WithNumEventLoop(loops)))
+	address := os.Args[2] + "://127.0.0.1:" + os.Args[3]
+	log.Fatal(gnet.Run(application(), address, gnet.WithNumEventLoop(loops)))
 }
