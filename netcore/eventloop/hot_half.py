@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Protocol, cast
 
 from netcore._native import _hot
@@ -56,6 +56,10 @@ class HotIntake(_hot.Intake, Intake):
             limits.edge_chunk,
         )
         Intake.__init__(self, site, streams, planned)
+
+    def attend(self, turn: object, aftermath: object, pending: Sized) -> None:
+        """See ``Intake.attend``."""
+        self.look_at(turn, aftermath, pending, self.again)
 
     def serve(self) -> None:
         """See ``Intake.serve``."""

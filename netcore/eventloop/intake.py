@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from itertools import islice, repeat
 
 from netcore.connection import BaseStream, deliver, deliver_one
@@ -60,6 +60,23 @@ class Intake:
         """
         self._found = self._look(timeout)
         return len(self._found[0])
+
+    def attend(self, turn: object, aftermath: object, pending: Sized) -> None:
+        """Says who is asked whether there is something to do besides messages.
+
+        Args:
+            turn: That of the loop, of which ``sleep`` is set.
+            aftermath: Of which ``unsettled`` is looked at.
+            pending: The tasks.
+        """
+
+    def turns(self, timeout: float | None) -> int:
+        """Does what ``wait`` does, and may take whole turns as long as messages are all there is to do.
+
+        Returns:
+            What ``wait`` returns, or -1 if what was found is served, and the turn is to be ended.
+        """
+        return self.wait(timeout)
 
     def serve(self) -> None:
         """Deals with what the last wait has found, and with what an earlier turn has left."""

@@ -49,6 +49,7 @@ class Turn:
         self.sleep: list[None] | None = None
         self._patience = _PATIENCE
         self._complaints = Complaints(site.clock)
+        intake.attend(self, aftermath, agenda.pending)
         self._began = math.inf
         self._asked = -math.inf
 
@@ -70,20 +71,22 @@ class Turn:
             if longest is not None and (timeout is None or longest < timeout):
                 timeout = longest
         try:
-            found = self._intake.wait(timeout)
+            found = self._intake.turns(timeout) if longest is None else self._intake.wait(timeout)
             self._patience = _PATIENCE
         except BaseException as error:
             found = 0
+            if isinstance(error, MemoryError):
+                self._intake.look_everywhere()
             self._bear(error, longest)
         self.sleep = None
         if self._planned:
             self._site.time = self._clock()
             self._began = self._site.time
         self._counters.turns += 1
-        if self._outbox.shared:
+        if self._outbox.shared and found >= 0:
             self._outbox.begin_turn()
         try:
-            if found or self._intake.again:
+            if found > 0 or (self._intake.again and not found):
                 self._counters.events += found
                 self._intake.serve()
             if self._pending:

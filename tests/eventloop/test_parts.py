@@ -265,9 +265,12 @@ def turn(site):
             order.append(("wait", timeout))
             return len(site.poller.wait(timeout))
 
+        turns = wait
+
     agenda, intake, aftermath = Part(order), Part(order), Part(order)
     agenda.pending, agenda.planned, intake.again, aftermath.unsettled = [], [], {}, {}
     made = Turn(site, agenda, intake, aftermath)
+    order.clear()
     made.order, made.parts = order, SimpleNamespace(agenda=agenda, intake=intake, aftermath=aftermath)
     return made
 

@@ -173,7 +173,9 @@ extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_st
     NAME(release_views)                                                                                    \
     NAME(renew)                                                                                            \
     NAME(show)                                                                                             \
-    NAME(time)
+    NAME(sleep)                                                                                            \
+    NAME(time)                                                                                             \
+    NAME(unsettled)
 
 extern PyObject *hot_next_id; /* see connection/core/identity.py */
 extern PyObject *hot_open;    /* State.OPEN */

@@ -25,6 +25,10 @@ typedef struct {
     PyObject *react;
     PyObject *failed;
     PyObject *owner; /* of the memory of the poller */
+    PyObject *turn;
+    PyObject *aftermath;
+    PyObject *pending;
+    PyObject *again;
     hot_table *table;
     hot_inbox *inbox;
     hot_outbox *outbox;
@@ -39,6 +43,7 @@ typedef struct {
     int received; /* for so many of which that is done, */
     int bulky;    /* and so many are streams that bring much, at the end of `streams` */
     char serving;
+    char forgotten; /* in a forked child, which goes on with nothing */
     nc_socket fds[HOT_BATCH];
     int readiness[HOT_BATCH];
     hot_stream *streams[HOT_BATCH];
@@ -135,31 +140,24 @@ static int intake__renew(hot_intake *self)
     return renewed == NULL ? -1 : 0;
 }
 
-/* wait(timeout): see Intake.wait. */
-static PyObject *intake__wait(PyObject *object, PyObject *timeout)
+/* Waits for so many seconds, less than none being for ever, and receives. Returns how much is ready; -1 for an error
+ * that is set. */
+static int intake__look(hot_intake *self, double limit)
 {
-    hot_intake *self = (hot_intake *)object;
-    double limit = -1.0;
     int found;
 
     if (self->serving) {
         PyErr_SetString(PyExc_RuntimeError, "a wait within a turn");
-        return NULL;
+        return -1;
     }
     if (self->found) /* received already, for a turn that was cut short */
-        return PyLong_FromLong(self->found);
-    if (timeout != Py_None) {
-        limit = PyFloat_AsDouble(timeout);
-        if (limit == -1.0 && PyErr_Occurred())
-            return NULL;
-        limit = limit < intake__longest ? limit : intake__longest;
-    }
+        return self->found;
     if (self->poller->handle < 0) {
         PyErr_SetString(PyExc_ValueError, "the poller is closed");
-        return NULL;
+        return -1;
     }
     if (intake__renew(self) < 0)
-        return NULL;
+        return -1;
     self->received = 0;
     Py_BEGIN_ALLOW_THREADS
     found = self->wait(self->poller, limit, HOT_BATCH, self->fds, self->readiness);
@@ -171,7 +169,8 @@ static PyObject *intake__wait(PyObject *object, PyObject *timeout)
     Py_END_ALLOW_THREADS
     if (found < 0) {
         errno = -found;
-        return PyErr_SetFromErrno(PyExc_OSError);
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
     }
     self->found = found;
     if (found > 0) {
@@ -180,7 +179,32 @@ static PyObject *intake__wait(PyObject *object, PyObject *timeout)
         for (int i = 1; i <= self->bulky; i++)
             Py_INCREF(self->streams[HOT_BATCH - i]);
     }
-    return PyLong_FromLong(found);
+    return found;
+}
+
+static int intake__limit(PyObject *timeout, double *limit)
+{
+    *limit = -1.0;
+    if (timeout == Py_None)
+        return 0;
+    *limit = PyFloat_AsDouble(timeout);
+    if (*limit == -1.0 && PyErr_Occurred())
+        return -1;
+    if (*limit > intake__longest)
+        *limit = intake__longest;
+    return 0;
+}
+
+/* wait(timeout): see Intake.wait. */
+static PyObject *intake__wait(PyObject *object, PyObject *timeout)
+{
+    double limit;
+    int found;
+
+    if (intake__limit(timeout, &limit) < 0)
+        return NULL;
+    found = intake__look((hot_intake *)object, limit);
+    return found < 0 ? NULL : PyLong_FromLong(found);
 }
 
 /* Calls the handler for what stands in the window of a stream. */
@@ -454,26 +478,23 @@ static void intake__let_go(hot_intake *self, hot_stream **streams, int count)
         Py_DECREF(streams[i]);
 }
 
-/* serve_streams(): serves the streams that the last wait has found ready for reading and nothing else.
- *
- * Returns what else it has found, as pairs of descriptor and readiness. */
-static PyObject *intake__serve_streams(PyObject *object, PyObject *ignored)
+/* Serves the streams that the last wait has found ready for reading and nothing else. What else it has found goes to
+ * `rest`, as pairs of descriptor and readiness, unless that is NULL. */
+static int intake__serve(hot_intake *self, PyObject **rest)
 {
-    hot_intake *self = (hot_intake *)object;
-    PyObject *on_traffic, *rest = NULL;
+    PyObject *on_traffic;
     hot_stream *streams[HOT_BATCH];
     int count = self->count + self->bulky;
     int bulky = self->bulky;
     int status = 0;
 
-    (void)ignored;
     if (self->serving) {
         PyErr_SetString(PyExc_RuntimeError, "a turn within a turn");
-        return NULL;
+        return -1;
     }
     on_traffic = PyObject_GetAttr(self->handler, hot_name_on_traffic);
     if (on_traffic == NULL)
-        return NULL;
+        return -1;
     memcpy(streams, self->streams, (size_t)self->count * sizeof *streams);
     memcpy(streams + self->count, self->streams + HOT_BATCH - bulky, (size_t)bulky * sizeof *streams);
     self->serving = 1;
@@ -484,11 +505,102 @@ static PyObject *intake__serve_streams(PyObject *object, PyObject *ignored)
     for (int i = count - 1; status == 0 && i >= count - bulky; i--) /* in the order in which they were found */
         status = intake__serve_bulky(self, on_traffic, streams[i]);
     self->serving = 0;
-    if (status == 0)
-        rest = intake__rest(self);
+    if (status == 0 && rest != NULL) {
+        *rest = intake__rest(self);
+        status = *rest == NULL ? -1 : 0;
+    }
     intake__let_go(self, streams, count);
     Py_DECREF(on_traffic);
-    return rest;
+    return status;
+}
+
+/* serve_streams(): see intake__serve; returns the rest. */
+static PyObject *intake__serve_streams(PyObject *object, PyObject *ignored)
+{
+    PyObject *rest = NULL;
+
+    (void)ignored;
+    return intake__serve((hot_intake *)object, &rest) < 0 ? NULL : rest;
+}
+
+/* Whether there is nothing to do but to wait for messages: 1 or 0, -1 for an error. */
+static int intake__is_quiet(hot_intake *self)
+{
+    PyObject *unsettled = PyObject_GetAttr(self->aftermath, hot_name_unsettled);
+    Py_ssize_t busy;
+
+    if (unsettled == NULL)
+        return -1;
+    if (self->forgotten) {
+        Py_DECREF(unsettled);
+        return 0;
+    }
+    busy = PyObject_Size(unsettled) + PyObject_Size(self->pending) + PyObject_Size(self->again) +
+           PyObject_Size(self->planned) + PyObject_Size(self->outbox->producers) + self->outbox->size;
+    Py_DECREF(unsettled);
+    return PyErr_Occurred() ? -1 : busy == 0;
+}
+
+/* Says in Turn.sleep whether the loop sleeps, and can be woken. */
+static int intake__say(hot_intake *self, int sleeps)
+{
+    PyObject *sleep = sleeps ? PyList_New(0) : Py_None;
+    int status;
+
+    if (sleep == NULL)
+        return -1;
+    status = PyObject_SetAttr(self->turn, hot_name_sleep, sleep);
+    if (sleeps)
+        Py_DECREF(sleep);
+    return status;
+}
+
+/* turns(timeout): waits, and as long as there is nothing but messages takes whole turns, the order of which is that of
+ * Turn.run: wait, receive, handle, send.
+ *
+ * Returns what wait does, or -1 if what it has found last is served already, and the turn is to be ended. */
+static PyObject *intake__turns(PyObject *object, PyObject *timeout)
+{
+    hot_intake *self = (hot_intake *)object;
+    double limit;
+    int found;
+
+    if (intake__limit(timeout, &limit) < 0)
+        return NULL;
+    found = intake__look(self, limit);
+    while (found > 0 && self->left == 0 && PyObject_Size(self->planned) == 0 && PyObject_Size(self->again) == 0) {
+        int quiet;
+        self->counts->events += found;
+        if (intake__say(self, 0) < 0)
+            return NULL;
+        if (self->outbox->taken)
+            outbox_begin_turn(self->outbox);
+        if (intake__serve(self, NULL) < 0 || outbox_flush(self->outbox) < 0)
+            return NULL;
+        quiet = intake__is_quiet(self);
+        if (quiet <= 0)
+            return quiet < 0 ? NULL : PyLong_FromLong(-1);
+        self->counts->turns++;
+        if (intake__say(self, 1) < 0)
+            return NULL;
+        found = intake__look(self, -1.0);
+    }
+    return found < 0 ? NULL : PyLong_FromLong(found);
+}
+
+/* look_at(turn, aftermath, pending, again): who has to be asked whether there is something else to do. */
+static PyObject *intake__look_at(PyObject *object, PyObject *args)
+{
+    hot_intake *self = (hot_intake *)object;
+    PyObject *turn, *aftermath, *pending, *again;
+
+    if (!PyArg_ParseTuple(args, "OOOO", &turn, &aftermath, &pending, &again))
+        return NULL;
+    hot_keep(&self->turn, turn);
+    hot_keep(&self->aftermath, aftermath);
+    hot_keep(&self->pending, pending);
+    hot_keep(&self->again, again);
+    Py_RETURN_NONE;
 }
 
 /* ready_streams(): lists what serve_streams is about to serve. */
@@ -514,6 +626,7 @@ static PyObject *intake__forget(PyObject *object, PyObject *ignored)
     int count = self->count + self->bulky;
 
     (void)ignored;
+    self->forgotten = 1;
     memcpy(streams, self->streams, (size_t)self->count * sizeof *streams);
     memcpy(streams + self->count, self->streams + HOT_BATCH - self->bulky, (size_t)self->bulky * sizeof *streams);
     if (!self->serving)
@@ -568,6 +681,10 @@ static int intake__traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->react);
     Py_VISIT(self->failed);
     Py_VISIT(self->owner);
+    Py_VISIT(self->turn);
+    Py_VISIT(self->aftermath);
+    Py_VISIT(self->pending);
+    Py_VISIT(self->again);
     Py_VISIT(self->table);
     Py_VISIT(self->inbox);
     Py_VISIT(self->outbox);
@@ -582,6 +699,10 @@ static int intake__clear(PyObject *object)
     Py_CLEAR(self->handler);
     Py_CLEAR(self->react);
     Py_CLEAR(self->failed);
+    Py_CLEAR(self->turn);
+    Py_CLEAR(self->aftermath);
+    Py_CLEAR(self->pending);
+    Py_CLEAR(self->again);
     return 0;
 }
 
@@ -606,6 +727,8 @@ static void intake__dealloc(PyObject *object)
 }
 
 static PyMethodDef intake__methods[] = {
+    {"look_at", intake__look_at, METH_VARARGS, "Says who is asked whether there is something else to do."},
+    {"turns", intake__turns, METH_O, "Waits, and takes turns of messages alone; see Intake.turns."},
     {"wait", intake__wait, METH_O, "Waits, and receives; see Intake.wait."},
     {"serve_streams", intake__serve_streams, METH_NOARGS,
      "Serves what the last wait has found to be readable streams; returns the rest of what it has found."},

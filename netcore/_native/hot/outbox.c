@@ -219,14 +219,17 @@ static PyObject *outbox__has_had_share(PyObject *object, PyObject *writer)
     return PyBool_FromLong(stream->turn == self->turn && stream->taken >= self->share);
 }
 
-static PyObject *outbox__begin_turn(PyObject *object, PyObject *ignored)
+static void outbox_begin_turn(hot_outbox *self)
 {
-    hot_outbox *self = (hot_outbox *)object;
-
-    (void)ignored;
     self->turn++;
     self->taken = 0;
     self->limit = self->usual_limit;
+}
+
+static PyObject *outbox__begin_turn(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    outbox_begin_turn((hot_outbox *)object);
     Py_RETURN_NONE;
 }
 
