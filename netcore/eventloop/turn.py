@@ -113,6 +113,10 @@ class Turn:
         if self._asked >= due:
             return
         self._asked = self._clock()
+        if self._outbox.size or self._outbox.producers:
+            self._site.time = self._asked
+            self.note_stall()
+            self._outbox.flush_early()  # it may hold views of the arena
         with suppress(OSError):  # the next turn meets it again
             found = self._intake.wait(0.0)
             self._counters.events += found

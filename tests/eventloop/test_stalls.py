@@ -423,3 +423,26 @@ def test_a_process_that_was_stopped_and_continued(options):
             process.kill()
             for sock in socks:
                 sock.close()
+
+
+@pytest.mark.parametrize("limits", [Limits(), EDGES])
+def test_a_look_before_a_deadline_leaves_what_waits_to_be_sent_as_it_is(world, limits):
+    """A view of the arena that was written back is still there when the same turn receives once more."""
+    late, news = [], b"n" * 9000
+
+    def on_traffic(conn):
+        if conn is echo:
+            conn.write(conn.next())
+            w.clock.advance(STALL)
+            w.sockets.feed(late[0].fd, news)
+        else:
+            conn.read()
+
+    w = world(limits=limits, on_traffic=on_traffic)
+    echo = w.connect()
+    late.append(w.connect())
+    arm(late[0], Timeout.READ)
+    w.feed(echo, b"e" * 9000)
+    w.turns(2)
+    assert not late[0].closed
+    assert w.sockets.sent[echo.fd] == b"e" * 9000
