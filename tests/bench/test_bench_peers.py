@@ -1,0 +1,213 @@
+"""What stands between the suite and its servers: variants, processes, the protocol, the kernel's stub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.usefixtures("importable")
+
+
+def test_netcore_has_the_same_variants_in_every_job() -> None:
+    from bench.catalogue import workloads
+    from bench.registry import Registry
+
+    for workload in workloads(Registry("python", other="/a tree"), [(64, 1)]):
+        peers = {peer.name: peer for peer in workload.peers}
+        own = [name for name in peers if name.startswith("netcore") and not name.endswith("-2")]
+        without_kernel = workload.name.startswith(("gil", "timers"))
+        expected = ["netcore", "netcore-io_uring", "netcore-cold", "netcore-other"]
+        assert own == [name for name in expected if name != "netcore-io_uring" or not without_kernel]
+        values = dict.fromkeys(("port", "connections", "warmup", "seconds", "count"), 1)
+        plain = peers["netcore"].command(**values)
+        assert peers["netcore-cold"].command(**values) == ["env", "NETCORE_HOT=0", *plain]
+        assert peers["netcore-other"].command(**values) == ["env", "PYTHONPATH=/a tree", *plain]
+        if not without_kernel:
+            assert peers["netcore-io_uring"].command(**values) == ["env", "NETCORE_POLLER=io_uring", *plain]
+
+
+def test_another_tree_without_its_native_part_is_missing(tmp_path: Path) -> None:
+    from bench.registry import Registry
+
+    package = tmp_path / "netcore"
+    (package / "_native").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "_native" / "__init__.py").write_text("MISSING = 'nobody has compiled it'\n")
+    peers = {peer.name: peer for peer in Registry(sys.executable, other=str(tmp_path)).stream_echo()}
+    assert peers["netcore-other"].missing() == "nobody has compiled it"
+
+
+def test_the_time_of_a_server_is_also_that_of_its_workers() -> None:
+    from bench.process import Server
+
+    # Forks a worker that works for a twentieth of a second of CPU time, then says so.
+    program = """
+import os, sys, time
+if os.fork() == 0:
+    while time.process_time() < 0.05:
+        pass
+    print("done", flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        assert process.stdout.readline() == "done\n"
+        assert Server(port=0, pid=process.pid).cpu_seconds() >= 0.05
+        process.stdin.close()
+
+
+def test_figures_follow_from_what_a_generator_prints() -> None:
+    from bench.workloads.load import sample_of
+
+    answer = {
+        "messages": 100,
+        "seconds": 2.0,
+        "messages_per_second": 50.0,
+        "p50_us": 1.0,
+        "p99_us": 2.0,
+        "p999_us": 3.0,
+        "load_cpu_seconds": 0.5,
+        "server_cpu_seconds": 1.0,
+    }
+    plain = sample_of(answer)
+    assert plain["cpu_us_per_message"] == 10_000
+    assert (plain["server_busy"], plain["load_busy"]) == (0.5, 0.25)
+    assert "lost_share" not in plain
+    assert sample_of({**answer, "lost": 25})["lost_share"] == 0.2
+    # What never sleeps is always busy, and of a mixed load nobody knows which part the time went into.
+    assert "load_busy" not in sample_of({**answer, "lag_p99_us": 7.0})
+    mixed = sample_of({**answer, "bulk_bytes": 4_000_000})
+    assert mixed["bulk_mb_per_second"] == 2.0
+    assert "cpu_us_per_message" not in mixed
+
+
+@pytest.fixture
+def protocol(monkeypatch: pytest.MonkeyPatch) -> Any:
+    pytest.importorskip("httptools")
+    monkeypatch.syspath_prepend(str(REPOSITORY / "bench" / "peers"))
+    import http_exchange
+
+    return http_exchange
+
+
+GET = b"GET /plaintext HTTP/1.1\r\nHost: here\r\nAccept: */*\r\n\r\n"
+POST = b"POST /elsewhere HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@pytest.mark.parametrize("size", [1, 7, len(GET), 10_000])
+def test_pipelined_requests_are_answered_in_their_order(protocol: Any, size: int) -> None:
+    exchange = protocol.Exchange(protocol.Site("here"))
+    requests = GET * 16 + POST + GET
+    answers = b"".join(exchange.answer(requests[at : at + size]) for at in range(0, len(requests), size))
+    responses = answers.split(b"HTTP/1.1 ")[1:]
+    assert [response[:3] for response in responses] == [b"200"] * 16 + [b"404", b"200"]
+    for response in responses:
+        head, _, body = response.partition(b"\r\n\r\n")
+        headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        assert list(headers) == [b"Server", b"Date", b"Content-Type", b"Content-Length"]
+        assert int(headers[b"Content-Length"]) == len(body)
+        assert body == (b"Hello, World!" if response.startswith(b"200") else b"")
+
+
+def test_what_is_no_http_is_refused(protocol: Any) -> None:
+    with pytest.raises(protocol.MalformedRequest):
+        protocol.Exchange(protocol.Site("here")).answer(b"not a request\r\n\r\n")
+
+
+STUBBED = """
+import ctypes, select, socket
+
+stub = ctypes.CDLL(None)
+stub.stub_messages.restype = ctypes.c_long
+listener = socket.create_server(("127.0.0.1", 0))
+listener.setblocking(False)
+poller = select.epoll()
+poller.register(listener, select.EPOLLIN)
+waker, wakes = socket.socketpair()
+poller.register(waker, select.EPOLLIN)
+stub.stub_begin(3)
+
+
+def refuses(call, *arguments):
+    try:
+        call(*arguments)
+    except BlockingIOError:
+        return True
+    return False
+
+
+assert dict(poller.poll(60)) == {listener.fileno(): select.EPOLLIN}
+connections = {}
+for _ in range(3):
+    connection, name = listener.accept()
+    assert name[0] == "127.0.0.1"
+    connection.setblocking(False)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connections[connection.fileno()] = connection
+    poller.register(connection, select.EPOLLIN)
+assert refuses(listener.accept)
+
+for turn in range(1, 200):  # some of these waits are the kernel's, where nothing has happened
+    for fd, events in poller.poll(60):
+        assert events == select.EPOLLIN
+        assert len(connections[fd].recv(1000)) == 64
+        assert refuses(connections[fd].recv, 1000)
+        assert connections[fd].send(b"x" * 64) == 64
+assert 3 * 190 < stub.stub_messages() < 3 * 200
+
+first = connections.pop(next(iter(connections)))
+poller.unregister(first)
+first.close()
+told = {fd for _ in range(10) for fd, _ in poller.poll(60)}
+assert told == connections.keys()
+
+# A descriptor that is no connection is the kernel's business.
+a, b = socket.socketpair()
+a.send(b"real")
+assert b.recv(10) == b"real"
+poller.register(b, select.EPOLLIN)
+a.send(b"again")
+assert any(fd == b.fileno() for _ in range(200) for fd, _ in poller.poll(60))
+"""
+
+
+def test_the_stub_answers_instead_of_the_kernel(compiler: str) -> None:
+    from bench import toolchain
+
+    environment = {**os.environ, "LD_PRELOAD": str(toolchain.library("kernel_stub"))}
+    command = [sys.executable, "-c", STUBBED]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_plots_hold_what_was_measured(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from bench import plots
+    from bench.results import Outcome, Run, WorkloadResult
+
+    def workload(**figures: float) -> WorkloadResult:
+        outcomes = {
+            "c-epoll": Outcome(samples=dict.fromkeys((1, 2), figures)),
+            "netcore": Outcome(samples={1: {name: 90 * value for name, value in figures.items()}}),
+            "gnet": Outcome(missing="go is not on PATH"),
+        }
+        return WorkloadResult("", {}, tuple(figures), "c-epoll", outcomes)
+
+    one, both = workload(p99_us=1.0), workload(p99_us=3.0)
+    run = Run("", "", {}, {}, {"open-50": one, "open-80": both})
+    assert plots.levels(run, "http-16", "messages_per_second") == {}
+    assert {peer: value.median for peer, value in plots.levels(run, "open-80", "p99_us").items()} == {
+        "c-epoll": 3.0,
+        "netcore": 270.0,
+    }
+    (drawn,) = plots.draw(run, tmp_path)
+    assert drawn[1].name == "open-loop.svg"
+    assert drawn[1].read_text().startswith("<?xml")
