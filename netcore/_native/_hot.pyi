@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import Buffer
 
 def set_up(next_id: Callable[[], int], open: object, /) -> None: ...
+def give_methods(cls: type[Stream], /) -> None: ...
 
 class Counts:
     turns: int

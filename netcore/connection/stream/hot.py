@@ -100,3 +100,6 @@ class HotStreamConnection(_hot.Stream, BaseStream):
         """See ``ReadingHalf.seen``; what a large receive has brought has a memory of its own."""
         source = self._source
         return super().seen(lo, hi) if source is None else memoryview(source)[lo:hi]
+
+
+_hot.give_methods(HotStreamConnection)
