@@ -55,6 +55,10 @@ _Sockets = Sequence[int] | Array[int]
 class Lib:
     NC_NAME_SIZE: int
     NC_DATAGRAM_SLOT: int
+    NC_FIXED_LENGTH: int
+    NC_LENGTH_FIELD: int
+    NC_LINES: int
+    NC_DELIMITERS: int
 
     def nc_epoll_open(self, poller: Array[int]) -> int: ...
     def nc_epoll_control(self, poller: Array[int], operation: int, socket: int, interest: int) -> int: ...

@@ -133,6 +133,13 @@ class BatchDecoder(Decoder):
             next_one = self._begins[self._count - left] - self._strip
         return len(self._held) + len(self._batch) - next_one + sum(map(len, self._chunks))
 
+    @property
+    def at_boundary(self) -> bool:
+        """Whether what is fed next begins with a frame: nothing is held, nor about to be dropped."""
+        if self._held or self._chunks or self.discarding:
+            return False
+        return self.at == len(self._batch) and not length_hint(self._frames)
+
     def _advance(self) -> None:
         """Looks on until frames are found or all is looked at; the last frames found have been taken."""
         while True:

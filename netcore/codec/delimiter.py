@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from netcore.codec.batch import BatchDecoder, Found, NativeSearch, as_bytes
 from netcore.codec.delimiters import LINE_ENDS, Delimiters
-from netcore.codec.scan import delimiter_search, line_search, wants_native
+from netcore.codec.scan import Layout, delimiter_search, delimiters_layout, line_search, wants_native
 from netcore.errors import FrameError, TooLongFrameError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["DelimiterCodec"]
+
+_LONGEST = 1 << 62
+"""Bytes of a frame that nobody has, which C can count."""
 
 
 class DelimiterCodec:
@@ -55,10 +58,19 @@ class DelimiterCodec:
     def _native_search(self) -> NativeSearch | None:
         if not wants_native() or self.delimiters.nested:
             return None
-        max_length, keep = min(self.max_length, 1 << 62), not self.strip_delimiter
+        max_length, keep = min(self.max_length, _LONGEST), not self.strip_delimiter
         if self.delimiters.shortest_first == LINE_ENDS:
             return line_search(max_length, keep)
         return delimiter_search(max_length, keep, self.delimiters.shortest_first)
+
+    def _layout(self) -> Layout | None:
+        """Describes the frames to C, unless they are to be found in Python."""
+        if self.search is None:
+            return None
+        delimiters = self.delimiters.shortest_first
+        lines = delimiters == LINE_ENDS
+        max_length, keep = min(self.max_length, _LONGEST), not self.strip_delimiter
+        return delimiters_layout(max_length, keep, delimiters, lines, self._first)
 
     def decoder(self) -> DelimiterDecoder:
         """See ``Codec.decoder``."""

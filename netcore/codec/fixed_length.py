@@ -6,12 +6,16 @@ from operator import index
 from typing import TYPE_CHECKING
 
 from netcore.codec.batch import BatchDecoder, Found, as_bytes
+from netcore.codec.scan import Layout, fixed_length_layout, wants_native
 from netcore.errors import FrameError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["FixedLengthCodec"]
+
+_NATIVE_LIMIT = 1 << 62
+"""Bytes that C can count."""
 
 
 class FixedLengthCodec:
@@ -31,6 +35,12 @@ class FixedLengthCodec:
         if frame_length < 1:
             raise ValueError(f"frame_length is {frame_length}: it must be 1 or more")
         self._length = frame_length
+
+    def _layout(self) -> Layout | None:
+        """Describes the frames to C, unless they are to be found in Python."""
+        if not wants_native() or self._length >= _NATIVE_LIMIT:
+            return None
+        return fixed_length_layout(self._length)
 
     def decoder(self) -> FixedLengthDecoder:
         """See ``Codec.decoder``."""

@@ -16,16 +16,17 @@ from netcore.handler import Action, Conn, EventHandler, OddResults
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["FrameHandler"]
+__all__ = ["FrameHandler", "Session", "is_unwilling"]
 
 _LONG = 65536
 """Bytes without a frame from which on it is asked how many the decoder keeps."""
 
 
-class _Session:
+class Session:
     """What is remembered of a connection.
 
     Attributes:
+        idle: Whether the decoder has nothing, so that the next bytes may as well go by it.
         owed: Bytes that the decoder has, but the connection still shows as unread.
         since: Bytes that were fed since frames were last found.
         over: Whether an ``Action`` has ended the delivery.
@@ -33,7 +34,7 @@ class _Session:
         watch: Keeps the callback alive that forgets the session; None if there is nothing to forget.
     """
 
-    __slots__ = ("at_eof", "decoder", "feed", "next_frames", "over", "owed", "since", "watch")
+    __slots__ = ("at_eof", "decoder", "feed", "idle", "next_frames", "over", "owed", "since", "watch")
 
     def __init__(self, decoder: Decoder, watch: weakref.ref[Conn] | None = None) -> None:
         self.feed: Callable[[bytes], None] = decoder.feed
@@ -42,11 +43,25 @@ class _Session:
             decoder, "next_frames", None
         ) or functools.partial(Decoder.next_frames, decoder)
         self.decoder = decoder
+        self.idle = False
         self.owed = 0
         self.since = 0
         self.over = False
         self.at_eof = False
         self.watch = watch
+
+    def take(self, data: bytes, owed: int) -> None:
+        """Feeds the decoder.
+
+        Args:
+            data: What comes next.
+            owed: How many bytes that the decoder has the connection shows as unread, besides earlier ones.
+        """
+        self.idle = False
+        if data:
+            self.feed(data)
+            self.since += len(data)
+        self.owed += owed
 
     def settle(self, conn: Conn) -> None:
         """Marks as read what the decoder has; no frames are left."""
@@ -86,9 +101,9 @@ class FrameHandler(EventHandler):
         self._odd_results = OddResults()
         # One handler serves all loops: single operations on a dict are atomic, and each connection's key
         # is used on its own loop only. Ids are never reused, so nothing can be mistaken for another's.
-        self._sessions: dict[int, _Session] = {}
+        self._sessions: dict[int, Session] = {}
         # Datagrams that were not delivered to their end, since a callback has raised.
-        self._torn: dict[int, deque[_Session]] = {}
+        self._torn: dict[int, deque[Session]] = {}
 
     def on_frame(self, conn: Conn, frame: bytes) -> Action | None:
         """A frame has come."""
@@ -124,16 +139,24 @@ class FrameHandler(EventHandler):
         data = bytes(conn.peek())
         if session.owed:
             data = data[session.owed :]
-        if data:
-            session.feed(data)
-            session.owed += len(data)
-            session.since += len(data)
+        session.take(data, len(data))
+        return self._hand_out(conn, session)
+
+    def _hand_out(self, conn: Conn, session: Session) -> Action | None:
         try:
-            action = self._deliver(conn, session, _is_unwilling)
+            action = self._deliver(conn, session, is_unwilling)
         except Exception:
-            self._go_on_later(conn)
-            session.keep_frames(conn)
+            self._put_off(conn, session)
             raise
+        return self._settle(conn, session, action)
+
+    def _put_off(self, conn: Conn, session: Session) -> None:
+        """Keeps what an exception has left of the frames."""
+        self._go_on_later(conn)
+        session.keep_frames(conn)
+
+    def _settle(self, conn: Conn, session: Session, action: Action | None) -> Action | None:
+        """Draws the consequences of what a callback has returned last, or of there being no more frames."""
         if action is Action.CLOSE or action is Action.SHUTDOWN:
             session.over = True
         elif _is_paused(conn):
@@ -144,6 +167,9 @@ class FrameHandler(EventHandler):
         session.settle(conn)
         if session.since > _LONG:
             _count_unread(conn, session.decoder)
+        if getattr(session.decoder, "at_boundary", False):
+            session.since = 0
+            session.idle = not session.over
         return action
 
     def on_eof(self, conn: Conn) -> Action | None:
@@ -163,7 +189,7 @@ class FrameHandler(EventHandler):
     def _take_datagram(self, conn: Conn) -> Action | None:
         """Hands out the frames of one datagram, behind those that exceptions have left of others."""
         datagrams = self._torn.pop(conn.id, None) or deque()
-        datagram = _Session(self.codec.decoder())
+        datagram = Session(self.codec.decoder())
         datagram.feed(conn.read())
         datagrams.append(datagram)
         action: Action | None = None
@@ -188,13 +214,13 @@ class FrameHandler(EventHandler):
         with contextlib.suppress(EngineNotRunningError):
             conn.loop.execute(conn.wake)
 
-    def _begin(self, conn: Conn) -> _Session:
+    def _begin(self, conn: Conn) -> Session:
         # A subclass has an on_close of its own.
         watch = _forgetting(self._sessions, conn)
-        session = self._sessions[conn.id] = _Session(self.codec.decoder(), watch)
+        session = self._sessions[conn.id] = Session(self.codec.decoder(), watch)
         return session
 
-    def _deliver(self, conn: Conn, session: _Session, is_over: Callable[[Conn], bool]) -> Action | None:
+    def _deliver(self, conn: Conn, session: Session, is_over: Callable[[Conn], bool]) -> Action | None:
         """Hands out frames until there are none, or until a callback has brought the connection to its end.
 
         Args:
@@ -248,7 +274,8 @@ def _is_paused(conn: Conn) -> bool:
     return conn.paused and conn.close_reason is None
 
 
-def _is_unwilling(conn: Conn) -> bool:
+def is_unwilling(conn: Conn) -> bool:
+    """Whether a stream takes no more frames, at least for now."""
     return conn.closed or _is_paused(conn)
 
 

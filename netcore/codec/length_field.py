@@ -8,7 +8,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
 from netcore.codec.batch import BatchDecoder, Found, NativeSearch, as_bytes
-from netcore.codec.scan import length_field_search, wants_native
+from netcore.codec.scan import Layout, length_field_layout, length_field_search, wants_native
 from netcore.errors import CorruptedFrameError, TooLongFrameError
 
 if TYPE_CHECKING:
@@ -103,9 +103,19 @@ class LengthFieldCodec:
         numbers = (self.max_frame_length, abs(self._adjustment), self.strip)
         if not wants_native() or max(numbers) >= _NATIVE_LIMIT:
             return None
+        return length_field_search(*self._field())
+
+    def _field(self) -> tuple[int, int, bool, int, int, int]:
+        """Returns what there is in an ``nc_length_field``."""
         max_value = self.max_frame_length - self._adjustment
         little = self._order == "little"
-        return length_field_search(self._offset, self._width, little, self._adjustment, max_value, self.strip)
+        return self._offset, self._width, little, self._adjustment, max_value, self.strip
+
+    def _layout(self) -> Layout | None:
+        """Describes the frames to C, unless they are to be found in Python."""
+        if self.search is None or abs(self._surplus) >= _NATIVE_LIMIT:
+            return None
+        return length_field_layout(*self._field(), self._surplus)
 
     def decoder(self) -> LengthFieldDecoder:
         """See ``Codec.decoder``."""

@@ -19,10 +19,22 @@ from netcore._native import MISSING, native
 from netcore.errors import OptionsError
 
 if TYPE_CHECKING:
-    from netcore._native._netcore import Frames
+    from netcore._native._netcore import Array, Frames
     from netcore.codec.batch import NativeSearch
 
-__all__ = ["delimiter_search", "length_field_search", "line_search", "wants_native"]
+__all__ = [
+    "Layout",
+    "delimiter_search",
+    "delimiters_layout",
+    "fixed_length_layout",
+    "length_field_layout",
+    "length_field_search",
+    "line_search",
+    "wants_native",
+]
+
+Layout = tuple["Array[int]", ...]
+"""An ``nc_framing``, by which the hot half finds and makes frames itself, and behind it what it points to."""
 
 _ROOM = 65536
 """Bytes for the description of frames, which has 5 to 8 for each; where they are not enough, the search
@@ -98,3 +110,50 @@ def delimiter_search(max_length: int, keep: bool, shortest_first: Sequence[bytes
     return _searching(
         lambda data, size, at, frames: scan(data, size, at, max_length, keep, count, joined, lengths, frames)
     )
+
+
+def fixed_length_layout(length: int) -> Layout:
+    """Describes frames that are all so long."""
+    ffi, lib = native()
+    return (ffi.new("nc_framing *", {"kind": lib.NC_FIXED_LENGTH, "max_length": length}),)
+
+
+def length_field_layout(
+    offset: int, width: int, little_endian: bool, adjustment: int, max_value: int, strip: int, surplus: int
+) -> Layout:
+    """Describes frames with a length field; see ``nc_length_field``, and ``nc_framing`` for the surplus."""
+    ffi, lib = native()
+    field = (offset, width, little_endian, adjustment, max_value, strip)
+    return (ffi.new("nc_framing *", {"kind": lib.NC_LENGTH_FIELD, "field": field, "surplus": surplus}),)
+
+
+def delimiters_layout(
+    max_length: int, keep: bool, shortest_first: Sequence[bytes], lines: bool, ending: bytes
+) -> Layout:
+    """Describes frames of up to ``max_length`` bytes that end with one of several delimiters.
+
+    Args:
+        max_length: Bytes of a frame, without its delimiter.
+        keep: Whether frames are given with it.
+        shortest_first: The delimiters.
+        lines: Whether they are those of lines.
+        ending: The one that is sent.
+    """
+    ffi, lib = native()
+    joined = ffi.new("char[]", b"".join(shortest_first))
+    lengths = ffi.new("size_t[]", [len(delimiter) for delimiter in shortest_first])
+    sent = ffi.new("char[]", ending)
+    framing = ffi.new(
+        "nc_framing *",
+        {
+            "kind": lib.NC_LINES if lines else lib.NC_DELIMITERS,
+            "keep": keep,
+            "max_length": max_length,
+            "count": len(shortest_first),
+            "delimiters": joined,
+            "lengths": lengths,
+            "ending": sent,
+            "ending_length": len(ending),
+        },
+    )
+    return framing, joined, lengths, sent

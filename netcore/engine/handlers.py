@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 
-from netcore.codec import FrameHandler
+from netcore.codec.frame_handler import FrameHandler
 from netcore.codec.protocol import check_codec
 from netcore.handler import CALLBACKS, EventHandler
 

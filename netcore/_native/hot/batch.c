@@ -61,36 +61,55 @@ static int batch__widen(hot_batch *batch, size_t length)
     return 0;
 }
 
-/* Adds an entry, or lengthens the last one. `owner` keeps the bytes where they are; those of a small chunk are
- * copied. Nothing has changed if this fails. */
-static int batch__add(hot_batch *batch, hot_stream *writer, PyObject *owner, const char *data, size_t length)
+/* Makes room for bytes that are copied, and for their entry; returns where the bytes go. Nothing has changed until
+ * they are taken, or if there is no room, which is an error. */
+static char *batch__make_room(hot_batch *batch, size_t length)
 {
-    Py_ssize_t last = batch->count - 1;
-
-    if (length <= BATCH_SMALL) {
-        if (batch->joined_room - batch->used < length && batch__widen(batch, length) < 0)
-            return -1;
-        if (last >= 0 && batch->writers[last] == writer && batch->pointers[last] == NULL) {
-            memcpy(batch->joined + batch->used, data, length);
-            batch->used += length;
-            batch->lengths[last] += length;
-            return 0;
-        }
-        owner = NULL;
-    }
+    if ((batch->joined == NULL || batch->joined_room - batch->used < length) && batch__widen(batch, length) < 0)
+        return NULL;
     if (batch->count == batch->room && batch__grow(batch) < 0)
-        return -1;
-    if (owner == NULL) {
-        memcpy(batch->joined + batch->used, data, length);
-        batch->used += length;
-        data = NULL;
-    }
+        return NULL;
+    return batch->joined + batch->used;
+}
+
+/* Adds an entry, which there is room for. */
+static void batch__append(hot_batch *batch, hot_stream *writer, PyObject *owner, const char *data, size_t length)
+{
     Py_INCREF(writer);
     Py_XINCREF(owner);
     batch->writers[batch->count] = writer;
     batch->owners[batch->count] = owner;
     batch->pointers[batch->count] = data;
     batch->lengths[batch->count++] = length;
+}
+
+/* Takes bytes that were put where there was made room for them: they lengthen the last entry, or are a new one. */
+static void batch__take(hot_batch *batch, hot_stream *writer, size_t length)
+{
+    Py_ssize_t last = batch->count - 1;
+
+    batch->used += length;
+    if (last >= 0 && batch->writers[last] == writer && batch->pointers[last] == NULL)
+        batch->lengths[last] += length;
+    else
+        batch__append(batch, writer, NULL, NULL, length);
+}
+
+/* Adds an entry, or lengthens the last one. `owner` keeps the bytes where they are; those of a small chunk are
+ * copied. Nothing has changed if this fails. */
+static int batch__add(hot_batch *batch, hot_stream *writer, PyObject *owner, const char *data, size_t length)
+{
+    if (length <= BATCH_SMALL) {
+        char *room = batch__make_room(batch, length);
+        if (room == NULL)
+            return -1;
+        memcpy(room, data, length);
+        batch__take(batch, writer, length);
+        return 0;
+    }
+    if (batch->count == batch->room && batch__grow(batch) < 0)
+        return -1;
+    batch__append(batch, writer, owner, data, length);
     return 0;
 }
 

@@ -143,28 +143,41 @@ typedef struct {
 } hot_table;
 
 extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
-    *hot_intake_type;
+    *hot_intake_type, *hot_frames_type;
+
+/* Where a stream has a frame, and where it has a delimiter, by functions of src/netcore.h. */
+typedef size_t (*hot_next_frame)(const nc_framing *, const char *, size_t, size_t, size_t *, size_t *);
+typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, size_t *);
 
 /* Names of methods and attributes that are asked for on the way. */
 #define HOT_NAMES(NAME)                                                                                    \
+    NAME(_break_off)                                                                                       \
     NAME(_closed)                                                                                          \
+    NAME(_end)                                                                                             \
+    NAME(_ends)                                                                                            \
     NAME(_flush_early)                                                                                     \
+    NAME(_go_on)                                                                                           \
     NAME(_produce)                                                                                         \
     NAME(_python_discard)                                                                                  \
     NAME(_python_next)                                                                                     \
+    NAME(_python_on_traffic)                                                                               \
     NAME(_python_peek)                                                                                     \
     NAME(_python_read)                                                                                     \
+    NAME(_python_send_frame)                                                                               \
     NAME(_python_write)                                                                                    \
     NAME(_take_back)                                                                                       \
     NAME(buffered)                                                                                         \
     NAME(charge)                                                                                           \
     NAME(failed)                                                                                           \
     NAME(had_share)                                                                                        \
+    NAME(discard)                                                                                          \
     NAME(handler)                                                                                          \
+    NAME(idle)                                                                                             \
     NAME(inbox)                                                                                            \
     NAME(keep)                                                                                             \
     NAME(last_in)                                                                                          \
     NAME(now)                                                                                              \
+    NAME(on_frame)                                                                                         \
     NAME(on_traffic)                                                                                       \
     NAME(outbox)                                                                                           \
     NAME(react)                                                                                            \

@@ -6,6 +6,7 @@
 #include "stream.c"
 #include "table.c"
 #include "intake.c"
+#include "frames.c"
 
 PyObject *hot_next_id, *hot_open;
 
@@ -104,7 +105,8 @@ PyMODINIT_FUNC PyInit__hot(void)
         module__add_type(module, "Outbox", &outbox__spec, &hot_outbox_type) < 0 ||
         module__add_type(module, "Stream", &stream__spec, &hot_stream_type) < 0 ||
         module__add_type(module, "Table", &table__spec, &hot_table_type) < 0 ||
-        module__add_type(module, "Intake", &intake__spec, &hot_intake_type) < 0) {
+        module__add_type(module, "Intake", &intake__spec, &hot_intake_type) < 0 ||
+        module__add_type(module, "Frames", &frames__spec, &hot_frames_type) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -109,6 +109,18 @@ static int stream__set_straight(PyObject *object, PyObject *value, void *ignored
     return 0;
 }
 
+/* What follows a write to the outbox; returns what write does. */
+static PyObject *stream__written(hot_stream *self, hot_outbox *outbox, Py_ssize_t n)
+{
+    if (outbox->size >= outbox->limit) {
+        PyObject *sent = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__flush_early, NULL);
+        if (sent == NULL)
+            return NULL;
+        Py_DECREF(sent);
+    }
+    return PyLong_FromSsize_t(n);
+}
+
 static PyObject *stream__write(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     hot_stream *self = (hot_stream *)object;
@@ -127,13 +139,7 @@ static PyObject *stream__write(PyObject *object, PyObject *const *args, Py_ssize
     }
     if (outbox_add(outbox, self, args[0], PyBytes_AsString(args[0]), n) < 0)
         return NULL;
-    if (outbox->size >= outbox->limit) {
-        PyObject *sent = PyObject_CallMethodObjArgs(object, hot_name__flush_early, NULL);
-        if (sent == NULL)
-            return NULL;
-        Py_DECREF(sent);
-    }
-    return PyLong_FromSsize_t(n);
+    return stream__written(self, outbox, n);
 }
 
 static int stream__traverse(PyObject *object, visitproc visit, void *arg)

@@ -207,4 +207,27 @@ size_t nc_scan_lines(const char *data, size_t size, size_t at, size_t max_length
 size_t nc_scan_delimiters(const char *data, size_t size, size_t at, size_t max_length, int keep_delimiters,
                           int count, const char *delimiters, const size_t *lengths, nc_frames *frames);
 
+/* What the frames of a stream look like, and how a payload becomes one. */
+enum { NC_FIXED_LENGTH, NC_LENGTH_FIELD, NC_LINES, NC_DELIMITERS };
+
+typedef struct {
+    int kind;
+    int keep;               /* whether frames are given with their delimiters */
+    size_t max_length;      /* of a frame without its delimiter; of each that is of a fixed length */
+    nc_length_field field;
+    int64_t surplus;        /* what is added to the number of bytes behind the field to get its value */
+    int count;              /* of delimiters, as above */
+    const char *delimiters;
+    const size_t *lengths;
+    const char *ending;     /* the delimiter that is sent */
+    size_t ending_length;
+} nc_framing;
+
+/* Finds the frame at data[at]: from where to where it goes, and, returned, where the next one begins; that is `at` if
+ * what is there is not whole and acceptable. */
+size_t nc_next_frame(const nc_framing *framing, const char *data, size_t size, size_t at, size_t *begin, size_t *end);
+
+/* Finds the first delimiter, or end of a line: where it begins, `size` if there is none, and how long it is. */
+size_t nc_find_delimiter(const nc_framing *framing, const char *data, size_t size, size_t *length);
+
 #endif

@@ -55,97 +55,188 @@ static uint64_t scan__number(const unsigned char *field, int width, int little_e
     return value;
 }
 
+/* Returns the length of the frame at data[at], header and all; 0 if it is not whole and acceptable. */
+static inline size_t scan__field(const nc_length_field *layout, const char *data, size_t size, size_t at)
+{
+    const size_t header = layout->offset + (size_t)layout->width;
+    const unsigned char *field = (const unsigned char *)data + at + layout->offset;
+    uint64_t value;
+    int64_t length;
+
+    if (size - at < header)
+        return 0;
+    value = scan__number(field, layout->width, layout->little_endian);
+    /* Eight bytes are signed. Nothing beyond the maximum is added to, so nothing can overflow. */
+    if (value > (uint64_t)INT64_MAX || (int64_t)value > layout->max_value)
+        return 0;
+    length = (int64_t)value + layout->adjustment;
+    if (length < (int64_t)header || length < layout->strip || (uint64_t)length > size - at)
+        return 0;
+    return (size_t)length;
+}
+
 size_t nc_scan_length_fields(const char *data, size_t size, size_t at, const nc_length_field *layout,
                              nc_frames *frames)
 {
-    const size_t header = layout->offset + (size_t)layout->width;
-
     scan__start(frames, at);
-    while (size - at >= header && scan__has_room(frames)) {
-        const unsigned char *field = (const unsigned char *)data + at + layout->offset;
-        uint64_t value = scan__number(field, layout->width, layout->little_endian);
-        int64_t length;
+    while (scan__has_room(frames)) {
+        size_t length = scan__field(layout, data, size, at);
 
-        /* Eight bytes are signed. Nothing beyond the maximum is added to, so nothing can overflow. */
-        if (value > (uint64_t)INT64_MAX || (int64_t)value > layout->max_value)
+        if (length == 0)
             break;
-        length = (int64_t)value + layout->adjustment;
-        if (length < (int64_t)header || length < layout->strip || (uint64_t)length > size - at)
-            break;
-        scan__take(frames, at + (size_t)layout->strip, at + (size_t)length);
-        at += (size_t)length;
+        scan__take(frames, at + (size_t)layout->strip, at + length);
+        at += length;
     }
     return at;
+}
+
+/* Returns where the end of the line begins that data[at] is of, and how long it is; `size` if it has none. */
+static inline size_t scan__line_end(const char *data, size_t size, size_t at, size_t *length)
+{
+    const char *found = at < size ? memchr(data + at, '\n', size - at) : NULL;
+    size_t end;
+
+    if (found == NULL)
+        return size;
+    end = (size_t)(found - data);
+    *length = 1;
+    if (end > at && data[end - 1] == '\r') {
+        *length = 2;
+        end--;
+    }
+    return end;
 }
 
 size_t nc_scan_lines(const char *data, size_t size, size_t at, size_t max_length, int keep_delimiters,
                      nc_frames *frames)
 {
     scan__start(frames, at);
-    while (at < size && scan__has_room(frames)) {
-        const char *found = memchr(data + at, '\n', size - at);
-        size_t next, end;
+    while (scan__has_room(frames)) {
+        size_t length;
+        size_t end = scan__line_end(data, size, at, &length);
 
-        if (found == NULL)
+        if (end == size || end - at > max_length)
             break;
-        end = (size_t)(found - data);
-        next = end + 1;
-        if (end > at && data[end - 1] == '\r')
-            end--;
-        if (end - at > max_length)
-            break;
-        scan__take(frames, at, keep_delimiters ? next : end);
-        at = next;
+        scan__take(frames, at, keep_delimiters ? end + length : end);
+        at = end + length;
     }
     return at;
 }
 
-/* Returns the length of the shortest delimiter at `here`, 0 if there is none. */
-static size_t scan__delimiter_at(const char *here, size_t left, int count, const char *delimiters,
-                                 const size_t *lengths)
+/* Several delimiters, one behind the other, the shorter ones first, and which bytes they begin with. */
+typedef struct {
+    int count;
+    const char *joined;
+    const size_t *lengths;
+    unsigned char first[256];
+} scan__set;
+
+static void scan__prepare(scan__set *set, int count, const char *delimiters, const size_t *lengths)
 {
-    for (int i = 0; i < count; delimiters += lengths[i++])
-        if (lengths[i] <= left && *here == *delimiters && memcmp(here, delimiters, lengths[i]) == 0)
-            return lengths[i];
+    set->count = count;
+    set->joined = delimiters;
+    set->lengths = lengths;
+    if (count == 1)
+        return;
+    memset(set->first, 0, sizeof set->first);
+    for (size_t i = 0, k = 0; i < (size_t)count; k += lengths[i++])
+        set->first[(unsigned char)delimiters[k]] = 1;
+}
+
+/* Returns the length of the shortest delimiter at `here`, 0 if there is none. */
+static size_t scan__delimiter_at(const scan__set *set, const char *here, size_t left)
+{
+    const char *delimiter = set->joined;
+
+    for (int i = 0; i < set->count; delimiter += set->lengths[i++])
+        if (set->lengths[i] <= left && *here == *delimiter && memcmp(here, delimiter, set->lengths[i]) == 0)
+            return set->lengths[i];
     return 0;
 }
 
 /* Returns the first place from `at` on where a delimiter may begin, `size` if there is none. */
-static size_t scan__candidate(const char *data, size_t size, size_t at, int count, const char *delimiters,
-                              const unsigned char *first)
+static size_t scan__candidate(const scan__set *set, const char *data, size_t size, size_t at)
 {
-    if (count == 1) {
-        const char *found = at < size ? memchr(data + at, *delimiters, size - at) : NULL;
+    if (set->count == 1) {
+        const char *found = at < size ? memchr(data + at, *set->joined, size - at) : NULL;
         return found == NULL ? size : (size_t)(found - data);
     }
-    while (at < size && !first[(unsigned char)data[at]])
+    while (at < size && !set->first[(unsigned char)data[at]])
         at++;
     return at;
+}
+
+/* Returns where the first delimiter from data[at] on begins, and how long it is; `size` if there is none, or none
+ * within `most` bytes. */
+static size_t scan__delimiter(const scan__set *set, const char *data, size_t size, size_t at, size_t most,
+                              size_t *length)
+{
+    for (size_t here = at;; here++) {
+        here = scan__candidate(set, data, size, here);
+        if (here == size || here - at > most)
+            return size;
+        *length = scan__delimiter_at(set, data + here, size - here);
+        if (*length)
+            return here;
+    }
 }
 
 size_t nc_scan_delimiters(const char *data, size_t size, size_t at, size_t max_length, int keep_delimiters,
                           int count, const char *delimiters, const size_t *lengths, nc_frames *frames)
 {
-    unsigned char first[256] = {0};
-    size_t here = at;
+    scan__set set;
 
-    for (size_t i = 0, k = 0; i < (size_t)count; k += lengths[i++])
-        first[(unsigned char)delimiters[k]] = 1;
+    scan__prepare(&set, count, delimiters, lengths);
     scan__start(frames, at);
     while (scan__has_room(frames)) {
         size_t length;
+        size_t end = scan__delimiter(&set, data, size, at, max_length, &length);
 
-        here = scan__candidate(data, size, here, count, delimiters, first);
-        if (here == size || here - at > max_length)
+        if (end == size)
             break;
-        length = scan__delimiter_at(data + here, size - here, count, delimiters, lengths);
-        if (length == 0) {
-            here++;
-            continue;
-        }
-        scan__take(frames, at, keep_delimiters ? here + length : here);
-        here += length;
-        at = here;
+        scan__take(frames, at, keep_delimiters ? end + length : end);
+        at = end + length;
     }
+    return at;
+}
+
+static size_t scan__end(const nc_framing *framing, const char *data, size_t size, size_t at, size_t most,
+                        size_t *length)
+{
+    scan__set set;
+    size_t end;
+
+    if (framing->kind == NC_LINES) {
+        end = scan__line_end(data, size, at, length);
+        return end - at > most ? size : end;
+    }
+    scan__prepare(&set, framing->count, framing->delimiters, framing->lengths);
+    return scan__delimiter(&set, data, size, at, most, length);
+}
+
+size_t nc_find_delimiter(const nc_framing *framing, const char *data, size_t size, size_t *length)
+{
+    return scan__end(framing, data, size, 0, SIZE_MAX, length);
+}
+
+size_t nc_next_frame(const nc_framing *framing, const char *data, size_t size, size_t at, size_t *begin, size_t *end)
+{
+    size_t length;
+
+    *begin = at;
+    if (framing->kind == NC_LENGTH_FIELD) {
+        *end = at + scan__field(&framing->field, data, size, at);
+        *begin += *end > at ? (size_t)framing->field.strip : 0;
+        return *end;
+    }
+    if (framing->kind == NC_FIXED_LENGTH) {
+        *end = size - at < framing->max_length ? at : at + framing->max_length;
+        return *end;
+    }
+    *end = scan__end(framing, data, size, at, framing->max_length, &length);
+    if (*end == size)
+        return at;
+    at = *end + length;
+    *end = framing->keep ? at : *end;
     return at;
 }
