@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import toolchain
+from bench.launchers import environment
 from bench.process import Cpus
 
 # Peers that are programs, and how they tell their version.
@@ -27,6 +28,11 @@ for name in ("netcore", "uvloop", "httptools", "uvicorn", "granian", "gevent", "
         pass
 print(", ".join(found) or "no Python packages")
 """
+# An older netcore knows no halves.
+_NETCORE = """
+from netcore import _native
+print(_native.MISSING or getattr(_native, "COLD", "") or "with all of its native part")
+"""
 _VERSION = "import platform as p; print(p.python_implementation(), p.python_version())"
 
 
@@ -38,6 +44,7 @@ def facts(python: str, cpus: Cpus) -> dict[str, str]:
         "placement": _placement(cpus),
         "python": _first_line(python, "-c", _VERSION),
         "compiler": _first_line(toolchain.compiler_command(), "--version"),
+        "netcore": _first_line(python, "-c", _NETCORE),
         "peers": "; ".join(_versions(python)),
         "load average": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
@@ -81,7 +88,9 @@ def _cpu_list(text: str) -> set[int]:
 
 def _first_line(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=30, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return f"unknown ({error})"
     return (done.stdout + done.stderr).strip().splitlines()[0]
