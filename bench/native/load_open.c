@@ -7,8 +7,8 @@
  * socket is full or the load generator was away, has waited since it was due, and what is unanswered at the
  * end counts with the time that it has waited until then.
  *
- * Between two messages the generator asks the sockets without sleeping, since a sleep would end tens of
- * microseconds late: a CPU of its own is busy throughout. `lag_p99_us` is how late it sent.
+ * Before a message is due the generator asks the sockets without sleeping, since a sleep would end tens of
+ * microseconds late: at the rates of a benchmark its CPU is busy throughout. `lag_p99_us` is how late it sent.
  *
  * Prints one line of JSON. The first failure of each connection goes to stderr and is counted.
  */

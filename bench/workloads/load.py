@@ -85,7 +85,7 @@ def sample_of(answer: Answer) -> Sample:
         sample["lost_share"] = answer["lost"] / (messages + answer["lost"])
     if "lag_p99_us" in answer:
         sample[LAG] = answer["lag_p99_us"]
-        del sample["load_busy"]  # it never sleeps
+        del sample["load_busy"]  # it spins between messages
     if "bulk_bytes" in answer:
         sample[BULK] = answer["bulk_bytes"] / seconds / 1e6
         del sample[CPU]  # most of it went into the bulk

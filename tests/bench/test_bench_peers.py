@@ -82,7 +82,7 @@ def test_figures_follow_from_what_a_generator_prints() -> None:
     assert (plain["server_busy"], plain["load_busy"]) == (0.5, 0.25)
     assert "lost_share" not in plain
     assert sample_of({**answer, "lost": 25})["lost_share"] == 0.2
-    # What never sleeps is always busy, and of a mixed load nobody knows which part the time went into.
+    # What spins is always busy, and of a mixed load nobody knows which part the time went into.
     assert "load_busy" not in sample_of({**answer, "lag_p99_us": 7.0})
     mixed = sample_of({**answer, "bulk_bytes": 4_000_000})
     assert mixed["bulk_mb_per_second"] == 2.0
