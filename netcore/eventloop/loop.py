@@ -448,7 +448,7 @@ class Loop(Site):
 
     def _run_turns(self) -> None:
         while not (self.stopping and self.finished):
-            self._turn.run()
+            self._turn.run(goes_on=True)
 
     def _fail(self, error: BaseException) -> None:
         """Ends the loop for an error of its own, or of its poller, and the engine with it."""

@@ -53,11 +53,12 @@ class Turn:
         self._began = math.inf
         self._asked = -math.inf
 
-    def run(self, longest: float | None = None) -> None:
+    def run(self, longest: float | None = None, goes_on: bool = False) -> None:
         """Waits for what is next, and deals with all of it.
 
         Args:
             longest: Seconds to wait at most; None for as long as there is nothing to do.
+            goes_on: Whether more turns follow anyway, so that those of messages alone may be taken here.
         """
         # The loop says that it sleeps before its last look at the tasks, and who adds one looks after that:
         # so one of the two sees the other.
@@ -71,7 +72,7 @@ class Turn:
             if longest is not None and (timeout is None or longest < timeout):
                 timeout = longest
         try:
-            found = self._intake.turns(timeout) if longest is None else self._intake.wait(timeout)
+            found = self._intake.turns(timeout) if goes_on else self._intake.wait(timeout)
             self._patience = _PATIENCE
         except BaseException as error:
             found = 0
