@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from netcore import Address, Conn, Engine, EventHandler
-from netcore._native import MISSING
+from netcore._native import COLD, MISSING
 from netcore.connection import Limits
 from netcore.eventloop import Listener, Loop, Phase, Shared
 from netcore.poll import open_poller, why_unavailable
@@ -154,6 +154,19 @@ def _load(path: Path) -> ModuleType:
 _load(Path(__file__).with_name("each_line.py"))  # from where test modules import it
 
 
+fakes_in_c = _load(Path(__file__).with_name("fakes_in_c.py"))
+
+HALVES = ("python",) if COLD else ("hot",) if os.environ.get("NETCORE_POLLER") else ("python", "hot")
+"""What the hot path of a loop over fakes is in; both, where it is not another poller that is tried."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what is made of fakes with each half of the hot path, unless it is about the one in Python."""
+    if "half" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("python_half")
+        metafunc.parametrize("half", HALVES[:1] if only else HALVES)
+
+
 @pytest.fixture(scope="session")
 def toys() -> ModuleType:
     """The module ``toys.py``: a filter and headers to play with."""
@@ -171,13 +184,16 @@ class FakeWorld:
         limits: Limits,
         sockets: type[FakeSockets],
         phases: Callable[[bytes], Sequence[Phase]] | None,
+        half: str,
         **shared: object,
     ) -> None:
         self.handler = handler
         self.clock = ManualClock()
-        self.poller = FakePoller(self.clock)
-        self.sockets = sockets(self.poller)
+        make_poller, make_sockets = fakes_in_c.of(half, FakePoller, sockets)
+        self.poller = make_poller(self.clock)
+        self.sockets = make_sockets(self.poller)
         self.loop = Loop(0, Shared(handler, limits, **shared), self.poller, self.sockets, self.clock)
+        fakes_in_c.let_raise(self.loop)
         self.loop.claim()
         self.cleanups = 0
         listener = Listener(
@@ -198,6 +214,10 @@ class FakeWorld:
             conn = next(event.conn for event in reversed(self.handler.events) if event.name == "on_open")
         return conn
 
+    def hosts(self, fd: int) -> bool:
+        """Whether the loop has a stream of that descriptor."""
+        return self.loop._hosted.streams.get(fd) is not None
+
     def feed(self, conn: Conn, data: bytes) -> None:
         """Lets the peer send something and the loop handle it."""
         self.sockets.feed(conn.fd, data)
@@ -215,8 +235,8 @@ class FakeWorld:
 
 
 @pytest.fixture
-def world() -> Callable[..., FakeWorld]:
-    """Makes a fake world: ``world(handler_or_callbacks, **limits)``."""
+def world(half: str) -> Callable[..., FakeWorld]:
+    """Makes a fake world: ``world(handler_or_callbacks, **limits)``; with each half of the hot path."""
 
     def make(
         handler: EventHandler | None = None,
@@ -227,7 +247,7 @@ def world() -> Callable[..., FakeWorld]:
         **callbacks: object,
     ) -> FakeWorld:
         handler = handler or RecordingHandler(**callbacks)
-        return FakeWorld(handler, limits or Limits(), sockets, phases, **(shared or {}))
+        return FakeWorld(handler, limits or Limits(), sockets, phases, half, **(shared or {}))
 
     return make
 

@@ -65,7 +65,6 @@ def test_all_writes_of_a_turn_are_one_record_and_leave_in_one_batch(filtered, to
     batches = []
     send = w.sockets.send
     w.sockets.send = lambda fds, chunks: (batches.append(list(fds)), send(fds, chunks))[1]
-    w.loop.outbox._sockets = w.sockets
     w.loop.turn()
     assert [sorted(batch) for batch in batches] == [sorted(each.fd for each in (conn, *others))]
     assert w.sockets.sends[conn.fd] == before + 1

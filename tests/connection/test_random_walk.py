@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections import Counter
 
+import fakes_in_c
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -104,6 +105,7 @@ class Walker(EventHandler):
 
 
 class Walk(RuleBasedStateMachine):
+    half = "python"
     edge_chunk = 0
     file = None
 
@@ -120,12 +122,14 @@ class Walk(RuleBasedStateMachine):
     @initialize(limit=st.sampled_from([0, 2, 5]), refuse=st.booleans(), idle=st.sampled_from([0, 3]))
     def begin(self, limit, refuse, idle):
         self.clock = ManualClock()
-        self.poller = FakePoller(self.clock)
-        self.sockets = FakeSockets(self.poller, receive_cap=128, arena_size=1024)
+        make_poller, make_sockets = fakes_in_c.of(self.half, FakePoller, FakeSockets)
+        self.poller = make_poller(self.clock)
+        self.sockets = make_sockets(self.poller, receive_cap=128, arena_size=1024)
         self.gate = Gate(limit, refuse) if limit else None
         limits = Limits(edge_chunk=self.edge_chunk, idle_timeout=idle, **LIMITS)
         shared = Shared(Walker(self), limits, gate=self.gate)
         self.loop = Loop(0, shared, self.poller, self.sockets, self.clock)
+        fakes_in_c.let_raise(self.loop)
         self.loop.claim()
         self.loop.logger = shared.logger
         self.loop.listen(Listener(LISTENER, Address("tcp", "192.0.2.1", 9000), "tcp", None, int), None)
@@ -457,8 +461,9 @@ MACHINES = {"level": Walk, "edge": EdgeWalk, "filter": FilterWalk, "filter, edge
 
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
-def test_a_random_walk(machine, tmp_path, monkeypatch, toys):
+def test_a_random_walk(machine, half, tmp_path, monkeypatch, toys):
     machine.toys = toys
+    machine.half = half
 
     class Case(machine.TestCase):
         settings = SETTINGS

@@ -1,8 +1,8 @@
 """A write on a thread that must not write: it may come at any moment, and never brings bytes to a stranger.
 
 Debug mode refuses it (``WrongThreadError``). Without the check it must at least not mix up whose bytes are
-whose. What makes that so is that a connection and its chunk are one entry, added by one append, and that an
-entry asks its connection for the descriptor when it is sent.
+whose. What makes that so is that a connection and its chunk are one entry, added by one append or one call of
+C, and that an entry asks its connection for the descriptor when it is sent.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Yielding(list):
         self._let("after")
 
 
+@pytest.mark.python_half
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_each_gets_its_own_bytes(world, moment):
     w = world()
@@ -49,6 +50,7 @@ def test_each_gets_its_own_bytes(world, moment):
     assert w.sent(other) == b"for the other"
 
 
+@pytest.mark.python_half
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_what_is_left_goes_back_to_its_own(world, moment):
     w = world()
@@ -69,18 +71,18 @@ def test_a_write_that_comes_too_late_reaches_nobody_else(world):
     w = world()
     old = w.connect()
     number = old.fd
-    late = w.loop.outbox.entries.append
+    late = w.loop.outbox.add
     old.abort()
     w.turns()
     w.sockets._next_fd = iter([number])
     new = w.connect()
     assert (new.fd, new.id != old.id) == (number, True)
     w.sockets.sent[number].clear()
-    late((old, b"not for you"))
+    late(old, b"not for you")
     new.write(b"for you")
     w.turns()
     assert w.sent(new) == b"for you"
-    late((old, b"not for you"))
+    late(old, b"not for you")
     w.turns()
     assert w.sent(new) == b"for you"
     assert not new.closed

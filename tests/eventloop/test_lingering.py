@@ -141,7 +141,7 @@ def test_a_lingering_peer_takes_nobodys_place(world):
     w, conn = close_with_input(world, shared={"gate": gate})
     waiting = w.sockets.connect(w.LISTENER)
     w.turns(3)
-    assert waiting in w.loop._hosted.streams
+    assert w.hosts(waiting)
     w.sockets.feed_eof(conn.fd)
     w.turns(3)
     assert gate._free == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import threading
 
 import pytest
@@ -32,7 +33,7 @@ class CountingSockets(FakeSockets):
         return super().send(fds, chunks)
 
 
-def test_a_turn_makes_one_call_of_each_kind_whatever_the_number_of_sockets(world):
+def test_a_turn_makes_few_calls_whatever_the_number_of_sockets(world, half):
     w = world(on_traffic=lambda conn: conn.write(conn.read()), sockets=CountingSockets)
     conns = [w.connect() for _ in range(200)]
     w.sockets.calls.clear()
@@ -43,10 +44,12 @@ def test_a_turn_makes_one_call_of_each_kind_whatever_the_number_of_sockets(world
         w.sockets.feed(conn.fd, b"ping")
     w.loop.turn()
     assert len(waits) == 1
-    assert w.sockets.calls == ["receive", "send"]
+    # C receives a chunk, answers it and sends that while all of it is in the cache, and then the next chunk.
+    assert w.sockets.calls == ["receive", "send"] * (1 if half == "python" else math.ceil(200 / 64))
     assert all(w.sent(conn) == b"ping" for conn in conns)
 
 
+@pytest.mark.python_half
 def test_a_turn_with_one_event_is_one_of_single_sockets(world):
     calls = []
 
@@ -80,10 +83,10 @@ def test_a_turn_with_one_event_is_one_of_single_sockets(world):
 def test_what_comes_alone_for_a_paused_connection_is_kept(world):
     w = world()
     conn = w.connect()
-    conn.pause_reading()
     w.sockets.feed(conn.fd, b"early")
-    w.loop._intake._found = [conn.fd], None
-    w.loop._intake.serve()  # as of a poller that had looked before
+    w.loop._intake.wait(0)
+    conn.pause_reading()  # in between, as a finalizer may
+    w.loop._intake.serve()
     assert conn.inbound_buffered == 5
     assert not w.handler.details("on_traffic")
     conn.resume_reading()
@@ -304,7 +307,7 @@ def test_accept_errors_pause_and_resume_accepting(world, caplog):
     assert w.handler.received() == b"still served"
     waiting = w.sockets.connect(w.LISTENER)
     start = w.clock.now
-    while waiting not in w.loop._hosted.streams:
+    while not w.hosts(waiting):
         w.loop.turn()
     assert w.clock.now - start == pytest.approx(0.3), "it did not back off"
     assert caplog.text.count("cannot accept") == 1
@@ -315,11 +318,11 @@ def test_the_gate_pauses_accepting_at_the_limit(world):
     first, second = w.connect(), w.connect()
     third = w.sockets.connect(w.LISTENER)
     w.turns(3)
-    assert third not in w.loop._hosted.streams
+    assert not w.hosts(third)
     assert w.LISTENER not in w.poller.interests
     second.close()
     w.turns(3)
-    assert third in w.loop._hosted.streams
+    assert w.hosts(third)
     assert not first.closed
 
 
