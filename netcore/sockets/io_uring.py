@@ -37,9 +37,10 @@ class IoUringSockets(NativeSockets):
         self._send_many = partial(self._lib.nc_io_uring_send, ring.handle)
 
     def hot_calls(self) -> dict[str, int]:
-        """See ``NativeSockets.hot_calls``; bytes that wait in the ring are not counted by the system."""
-        own = {name: address(f"nc_io_uring_{name}") for name in ("receive", "send")}
-        return {**super().hot_calls(), **own, "ring": address(self._handle), "receive_one": 0, "available": 0}
+        """See ``NativeSockets.hot_calls``; those of the ring take it first."""
+        names = ("receive", "receive_one", "send", "available")
+        own = {name: address(f"nc_io_uring_{name}") for name in names}
+        return {**super().hot_calls(), **own, "ring": address(self._handle)}
 
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""

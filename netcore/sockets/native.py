@@ -76,7 +76,7 @@ class NativeSockets(NativeDatagrams):
         self.arena = arena
 
     def hot_calls(self) -> dict[str, int]:
-        """Returns where C has what it needs to do the same by itself; 0 for what it has to do without."""
+        """Returns where C has what it needs to do the same by itself."""
         names = ("receive", "receive_one", "send", "send_one", "available")
         return {"ring": 0, **{name: address(f"nc_{name}") for name in names}}
 

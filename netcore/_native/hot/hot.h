@@ -83,6 +83,8 @@ typedef intptr_t (*hot_receive_one)(nc_socket, char *, size_t);
 typedef intptr_t (*hot_available)(nc_socket);
 typedef int (*hot_send)(int, const nc_socket *, const size_t *, const char *, const char *const *, intptr_t *);
 typedef intptr_t (*hot_send_one)(nc_socket, const char *, size_t);
+typedef intptr_t (*hot_ring_receive_one)(nc_poller *, nc_socket, char *, size_t);
+typedef intptr_t (*hot_ring_available)(nc_poller *, nc_socket);
 typedef int (*hot_ring_receive)(nc_poller *, int, const nc_socket *, char *, size_t, size_t, intptr_t *);
 typedef int (*hot_ring_send)(nc_poller *, int, const nc_socket *, const size_t *, const char *,
                              const char *const *, intptr_t *);
@@ -93,13 +95,19 @@ typedef struct {
         hot_receive plain;
         hot_ring_receive ring;
     } receive;
-    hot_receive_one receive_one; /* NULL of a ring, which is asked for bytes in batches only */
+    union {
+        hot_receive_one plain;
+        hot_ring_receive_one ring;
+    } receive_one;
     union {
         hot_send plain;
         hot_ring_send ring;
     } send;
     hot_send_one send_one;
-    hot_available available; /* NULL if there is no telling */
+    union {
+        hot_available plain;
+        hot_ring_available ring;
+    } available;
 } hot_calls;
 
 /* Entries of an outbox, in columns, as nc_send takes them. */

@@ -12,6 +12,7 @@
 enum {
     INTAKE_CHUNK = 64,      /* streams received from at once */
     INTAKE_LARGE = 16384,   /* bytes from which on those of a receive get an object of their own the next time */
+    INTAKE_SHARE = 262144,  /* bytes that one stream may bring in a turn, level-triggered */
     INTAKE_CALLBACKS = 1024 /* calls of the handler in the rounds of one turn, as in intake.py */
 };
 
@@ -267,7 +268,7 @@ static void intake__deliver(hot_intake *self, PyObject *on_traffic, hot_stream *
         intake__tell_nothing(self, stream, n);
         return;
     }
-    stream->bulk = n >= INTAKE_LARGE && self->outbox->calls.available != NULL;
+    stream->bulk = n >= INTAKE_LARGE;
     if (stream->plain) {
         stream->lo = lo;
         stream->hi = lo + n;
@@ -394,16 +395,19 @@ static int intake__drain(hot_intake *self, PyObject *on_traffic)
 }
 
 /* Receives into an object of its own what a stream brings that has last brought much: it is made as long as what is
- * there, so that `read` can hand it out as it is. Hands that over; returns what the receive has returned. */
-static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_stream *stream)
+ * there, so that `read` can hand it out as it is. Hands that over; returns what the receive has returned, and in
+ * `rest` how much more was there. */
+static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_stream *stream, Py_ssize_t *rest)
 {
     const hot_calls *calls = &self->outbox->calls;
     nc_socket socket = stream->fd;
-    Py_ssize_t size = calls->available(socket);
+    Py_ssize_t size = calls->ring ? calls->available.ring(calls->ring, socket) : calls->available.plain(socket);
+    Py_ssize_t here = size;
     PyObject *bytes;
     char *data;
     Py_ssize_t n;
 
+    *rest = 0;
     size = size < 1 ? 1 : size < self->cap ? size : self->cap; /* none: the end, or an error, is to be found out */
     bytes = PyBytes_FromStringAndSize(NULL, size);
     if (bytes == NULL) {
@@ -412,7 +416,8 @@ static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_
     }
     data = PyBytes_AsString(bytes);
     Py_BEGIN_ALLOW_THREADS
-    n = calls->receive_one(socket, data, (size_t)size);
+    n = calls->ring ? calls->receive_one.ring(calls->ring, socket, data, (size_t)size)
+                    : calls->receive_one.plain(socket, data, (size_t)size);
     Py_END_ALLOW_THREADS
     self->counts->bytes_received += n;
     self->counts->messages++;
@@ -428,6 +433,7 @@ static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_
         intake__tell_nothing(self, stream, n);
         return n;
     }
+    *rest = here - n;
     hot_replace(&stream->source, bytes);
     stream->lo = 0;
     stream->hi = n;
@@ -435,19 +441,21 @@ static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_
     return n;
 }
 
-/* Serves such a stream, alone: nobody else's bytes come between its own, in and out. */
+/* Serves such a stream, alone: nobody else's bytes come between its own, in and out. It may have more than one receive
+ * of a turn, in which it costs less than in several turns, but no more than so many bytes: its neighbours wait. */
 static int intake__serve_bulky(hot_intake *self, PyObject *on_traffic, hot_stream *stream)
 {
-    Py_ssize_t allowed = self->edge_chunk;
-    Py_ssize_t n;
+    Py_ssize_t allowed = self->edge_chunk ? self->edge_chunk : INTAKE_SHARE;
+    int goes_on;
 
     do {
+        Py_ssize_t n, rest = 0;
         intake__flush(self);
         intake__look_at_clock(self);
         if (!stream->receiving)
             return 0;
         if (stream->plain) {
-            n = intake__take_much(self, on_traffic, stream);
+            n = intake__take_much(self, on_traffic, stream, &rest);
         } else { /* it has left something unread */
             self->streams[0] = stream;
             self->sockets[0] = stream->fd;
@@ -455,7 +463,13 @@ static int intake__serve_bulky(hot_intake *self, PyObject *on_traffic, hot_strea
                 return -1;
             n = self->results[0];
         }
-    } while (self->edge_chunk && intake__goes_on(self, stream, n, &allowed));
+        if (self->edge_chunk) {
+            goes_on = intake__goes_on(self, stream, n, &allowed);
+        } else {
+            allowed -= n;
+            goes_on = n > 0 && rest >= INTAKE_LARGE && allowed > 0;
+        }
+    } while (goes_on);
     return 0;
 }
 

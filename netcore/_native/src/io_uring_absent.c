@@ -30,6 +30,12 @@ intptr_t nc_io_uring_receive_one(nc_poller *poller, nc_socket socket, char *aren
     return -ENOSYS;
 }
 
+intptr_t nc_io_uring_available(nc_poller *poller, nc_socket socket)
+{
+    (void)poller, (void)socket;
+    return -ENOSYS;
+}
+
 int nc_io_uring_send(nc_poller *poller, int count, const nc_socket *sockets, const size_t *lengths,
                      const char *joined, const char *const *pointers, intptr_t *unsent)
 {

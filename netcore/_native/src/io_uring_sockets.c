@@ -1,8 +1,12 @@
 /* The sockets that go with the ring: multishot receive, and the sends of a turn submitted together.
  *
  * A socket that is not registered for reading is read in the plain way, and so is one that the provided
- * buffers ran out for, until it has little to read: bulk data is dearer in small buffers than in recv(2).
+ * buffers ran out for, or that has brought much at once, until it has little to read: bulk data is dearer in small
+ * buffers than in recv(2).
  */
+
+/* Bytes in one receive that count as much. */
+#define URING_MUCH 16384
 
 /* Calls in which the kernel works off what it has put aside, about twenty completions each. */
 #define URING_CATCHING_UP 1024
@@ -30,7 +34,7 @@ int nc_io_uring_adopt(nc_poller *poller, nc_socket socket, int interest)
 }
 
 /* Copies what is held, up to `cap` bytes. */
-static intptr_t uring__take_held(uring *u, uring_watch *w, char *arena, size_t cap)
+static intptr_t uring__take_held(uring *u, uring_watch *w, int32_t socket, char *arena, size_t cap)
 {
     size_t used = 0;
 
@@ -43,6 +47,10 @@ static intptr_t uring__take_held(uring *u, uring_watch *w, char *arena, size_t c
         held->size -= (int32_t)size;
         if (!held->size)
             uring__recycle(u, uring__unhold(u, w));
+    }
+    if (used >= URING_MUCH && !w->direct && w->registered) {
+        w->direct = 1;
+        uring__later(u, w, socket);
     }
     return (intptr_t)used;
 }
@@ -57,7 +65,7 @@ static intptr_t uring__receive(uring *u, nc_socket socket, char *arena, size_t c
     if (!w->held && w->stream == URING_CANCELLED && uring__settle(u, w) < 0)
         return -EIO;
     if (w->held)
-        return uring__take_held(u, w, arena, cap);
+        return uring__take_held(u, w, (int32_t)socket, arena, cap);
     if (w->ended) {
         n = w->result;
         w->result = 0; /* after an error, as after the end, there is nothing but the end */
@@ -97,6 +105,23 @@ intptr_t nc_io_uring_receive_one(nc_poller *poller, nc_socket socket, char *aren
     intptr_t n = uring__receive(u, socket, arena, cap);
 
     return n == -EAGAIN && uring__catch_up(u, socket) ? uring__receive(u, socket, arena, cap) : n;
+}
+
+intptr_t nc_io_uring_available(nc_poller *poller, nc_socket socket)
+{
+    uring *u = uring__of(poller);
+    const uring_watch *w = u ? uring__find(u, socket) : NULL;
+    intptr_t size = 0;
+    int32_t buffer;
+
+    if (!w || w->role != URING_CONNECTION || (!w->held && !w->ended && w->stream == URING_IDLE))
+        return nc_available(socket);
+    buffer = w->first;
+    for (int32_t i = 0; i < w->held; i++) {
+        size += u->held[buffer].size;
+        buffer = u->held[buffer].next;
+    }
+    return size;
 }
 
 int nc_io_uring_receive(nc_poller *poller, int count, const nc_socket *sockets, char *arena, size_t room,

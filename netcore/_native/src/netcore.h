@@ -166,6 +166,7 @@ int nc_reset(nc_socket socket);
  * comes before they are closed. On a poller that is closed they do what the functions above do. */
 int nc_io_uring_receive(nc_poller *poller, int count, const nc_socket *sockets, char *arena, size_t room,
                         size_t cap, intptr_t *results);
+intptr_t nc_io_uring_available(nc_poller *poller, nc_socket socket);
 intptr_t nc_io_uring_receive_one(nc_poller *poller, nc_socket socket, char *arena, size_t cap);
 int nc_io_uring_send(nc_poller *poller, int count, const nc_socket *sockets, const size_t *lengths,
                      const char *joined, const char *const *pointers, intptr_t *unsent);
