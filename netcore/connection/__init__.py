@@ -23,12 +23,16 @@ from netcore.connection.core import (
     run,
 )
 from netcore.connection.datagram import (
+    BaseDatagramConn,
+    BaseDatagramOutbox,
+    BaseDatagramPort,
     CheckedDatagramConn,
     CheckedDatagramConnection,
     DatagramConn,
     DatagramConnection,
     DatagramOutbox,
     DatagramPort,
+    PortOwner,
 )
 from netcore.connection.stream import (
     BaseOutbox,
@@ -48,6 +52,9 @@ __all__ = [
     "TRANSITIONS",
     "UNWATCHED",
     "BaseCounters",
+    "BaseDatagramConn",
+    "BaseDatagramOutbox",
+    "BaseDatagramPort",
     "BaseInbox",
     "BaseOutbox",
     "BaseStream",
@@ -70,6 +77,7 @@ __all__ = [
     "OpenFiles",
     "Outbox",
     "Payer",
+    "PortOwner",
     "Retired",
     "Settling",
     "State",

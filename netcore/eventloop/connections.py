@@ -18,7 +18,7 @@ from netcore.connection import (
     Retired,
     run,
 )
-from netcore.eventloop.datagram_reader import DatagramReader
+from netcore.eventloop.datagram_reader import DatagramReader, taking
 from netcore.eventloop.site import Site
 from netcore.handler import CloseReason, Conn
 from netcore.poll import Interest
@@ -185,7 +185,7 @@ class Connections:
             if self.turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
             conn = self._datagram_class(site, fd, family, remote, local)
-            site.watchers.attend(fd, DatagramReader(site, conn), self._first_interest)
+            site.watchers.attend(fd, DatagramReader(site, conn, taking(site, conn)), self._first_interest)
             conn.context = context
             conn.interest = self._first_interest
             self._dialled[fd] = conn

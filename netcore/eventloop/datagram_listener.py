@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 from netcore._complaints import Complaints
 from netcore._native import error as system_error
 from netcore.address import Address
-from netcore.connection import CheckedDatagramConn, DatagramConn, DatagramPort
-from netcore.eventloop.datagram_reader import DatagramReader
+from netcore.connection import BaseDatagramPort, PortOwner
+from netcore.eventloop.datagram_reader import DatagramReader, TakeBatch
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.poll import Interest
 from netcore.sockets import duplicate
 
-__all__ = ["DatagramListener"]
+__all__ = ["DatagramListener", "OpenPort"]
+
+OpenPort = Callable[[Site, int, int, Address, PortOwner], tuple[BaseDatagramPort, TakeBatch]]
+"""Makes the port of a descriptor, with its family, address and owner, and what receives for it."""
 
 _REST = 0.01
 """Seconds for which a socket is left alone whose poller has reported an error that it does not have."""
@@ -33,14 +37,14 @@ class DatagramListener:
         fd: The non-blocking descriptor, attached to the sockets of the loop.
         family: AF_INET or AF_INET6.
         address: Where it is bound, with the real port.
+        open_port: Makes the port.
     """
 
-    def __init__(self, site: Site, fd: int, family: int, address: Address) -> None:
+    def __init__(self, site: Site, fd: int, family: int, address: Address, open_port: OpenPort) -> None:
         self._site = site
-        conn_class = CheckedDatagramConn if site.shared.debug else DatagramConn
         local = Address("udp", address.host, address.port, zone=address.zone)
-        self._port = DatagramPort(site, fd, family, local, self, conn_class)
-        self._reader = DatagramReader(site, self._port)
+        self._port, take_batch = open_port(site, fd, family, local, self)
+        self._reader = DatagramReader(site, self._port, take_batch)
         self._complaints = Complaints(site.clock)
         self._wants_write = False
         self._started = False

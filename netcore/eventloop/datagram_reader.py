@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from netcore.connection import DatagramOutbox, Payer
+from netcore.connection import BaseDatagramOutbox, Payer
 from netcore.eventloop.site import Site
 from netcore.poll import Readiness
 from netcore.sockets import CONNECTED, take_errors
 
-__all__ = ["DatagramReader", "Sink"]
+__all__ = ["DatagramReader", "Sink", "TakeBatch", "taking"]
 
 _PER_TURN = 256
 """Datagrams received in one turn, so that a flood of them does not starve the others."""
@@ -23,10 +23,17 @@ _WRITABLE, _ERROR = int(Readiness.WRITABLE), int(Readiness.ERROR)
 _SENDABLE = int(Readiness.WRITABLE | Readiness.HANGUP | Readiness.ERROR)
 
 
-class Sink(Payer, Protocol):
-    """Whose socket it is: a ``DatagramPort`` or a ``DatagramConnection``."""
+TakeBatch = Callable[[int], tuple[int, int, int]]
+"""Receives up to so many datagrams and hands them to the handler; returns how many there were, their bytes,
+and the negative errno that has ended the batch, or 0."""
 
-    outbox: DatagramOutbox
+
+class Sink(Payer, Protocol):
+    """Whose socket it is: a port or a ``DatagramConnection``."""
+
+    @property
+    def outbox(self) -> BaseDatagramOutbox:
+        """What has been written."""
 
     @property
     def fd(self) -> int:
@@ -36,9 +43,6 @@ class Sink(Payer, Protocol):
     def receiving(self) -> bool:
         """Whether datagrams are wanted."""
 
-    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
-        """Hands a batch to the handler."""
-
     def receive_failed(self, code: int, name: bytes = CONNECTED) -> None:
         """Reports a negative errno, of a datagram to this packed name if that is known."""
 
@@ -46,12 +50,41 @@ class Sink(Payer, Protocol):
         """Leaves the socket alone for a moment."""
 
 
-class DatagramReader:
-    """Receives from one socket when the poller says so; a ``Watcher``."""
+class Delivering(Sink, Protocol):
+    """A sink that is given what was received."""
 
-    def __init__(self, site: Site, sink: Sink) -> None:
+    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Hands a batch to the handler."""
+
+
+def taking(site: Site, sink: Delivering) -> TakeBatch:
+    """Makes what receives for a sink, in Python."""
+
+    def take_batch(limit: int) -> tuple[int, int, int]:
+        datagrams, code = site.sockets.receive_datagrams(sink.fd, limit)
+        count = len(datagrams)
+        size = sum([len(data) for data, _ in datagrams if data])  # a list is faster than a generator
+        site.counters.datagrams_received += count
+        site.counters.bytes_received += size
+        sink.deliver(datagrams)
+        return count, size, code
+
+    return take_batch
+
+
+class DatagramReader:
+    """Receives from one socket when the poller says so; a ``Watcher``.
+
+    Args:
+        site: The loop.
+        sink: Whose socket it is.
+        take_batch: What receives for it.
+    """
+
+    def __init__(self, site: Site, sink: Sink, take_batch: TakeBatch) -> None:
         self._site = site
         self._sink = sink
+        self._take_batch = take_batch
         self._found = False
 
     def ready(self, readiness: int) -> None:
@@ -100,24 +133,19 @@ class DatagramReader:
         chunk = self._site.limits.edge_chunk
         portion = self._site.watchers.portion(DatagramReader, _PER_TURN)
         edges = chunk > 0
-        counters = self._site.counters
         while sink.receiving:
-            datagrams, code = self._site.sockets.receive_datagrams(sink.fd, portion)
-            size = sum([len(data) for data, _ in datagrams if data])  # a list is faster than a generator
-            counters.datagrams_received += len(datagrams)
-            counters.bytes_received += size
-            sink.deliver(datagrams)
-            self._found = self._found or bool(datagrams or code)
+            count, size, code = self._take_batch(portion)
+            self._found = self._found or bool(count or code)
             if code:
                 sink.receive_failed(code)
                 chunk -= _ERROR_COST
                 portion -= 1
-            elif not datagrams:
+            elif not count:
                 return False
             if not edges:
                 return False
             chunk -= size
-            portion -= len(datagrams)
+            portion -= count
             if chunk <= 0 or portion <= 0:
                 return True
         return False

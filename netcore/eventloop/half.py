@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from netcore.address import Address
 from netcore.connection import (
     BaseCounters,
+    BaseDatagramPort,
     BaseInbox,
     BaseOutbox,
     BaseStream,
+    CheckedDatagramConn,
     CheckedStreamConnection,
     Counters,
+    DatagramConn,
+    DatagramPort,
     Inbox,
     Outbox,
     Payer,
+    PortOwner,
     StreamConnection,
 )
 from netcore.eventloop.connections import Streams
+from netcore.eventloop.datagram_reader import TakeBatch, taking
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
 from netcore.poll import Poller
@@ -40,6 +47,7 @@ class Half:
     def __init__(self, poller: Poller, sockets: Sockets, debug: bool) -> None:
         self._poller = poller
         self._sockets = sockets
+        self._datagram_class = CheckedDatagramConn if debug else DatagramConn
         self.stream_class: Callable[..., BaseStream] = CheckedStreamConnection if debug else StreamConnection
 
     def counters(self) -> BaseCounters:
@@ -62,3 +70,10 @@ class Half:
     def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
         """Makes what receives from them; see ``Intake``."""
         return Intake(site, streams, planned)
+
+    def open_port(
+        self, site: Site, fd: int, family: int, local: Address, owner: PortOwner
+    ) -> tuple[BaseDatagramPort, TakeBatch]:
+        """Makes the port of a server's datagram socket; see ``OpenPort``."""
+        port = DatagramPort(site, fd, family, local, owner, self._datagram_class)
+        return port, taking(site, port)

@@ -17,6 +17,7 @@ __all__ = ["half_for"]
 
 _RECEIVING = ("receive", "receive_one")
 _SENDING = ("send", "send_one")
+_DATAGRAMS = ("receive_datagrams", "send_datagrams")
 _WAITING = ("wait", "wait_columns")
 
 
@@ -34,4 +35,5 @@ def half_for(poller: Poller, sockets: Sockets, debug: bool) -> Half:
         return Half(poller, sockets, debug)
     from netcore.eventloop.hot_half import HotHalf  # exists where the extension does
 
-    return HotHalf(poller, sockets, debug)
+    datagrams = all(stands_for("hot_datagrams", method, type(sockets)) for method in _DATAGRAMS)
+    return HotHalf(poller, sockets, datagrams)

@@ -6,7 +6,17 @@ from collections.abc import Sequence, Sized
 from typing import Protocol, cast
 
 from netcore._native import _hot
-from netcore.connection import BaseCounters, BaseInbox, BaseOutbox, failed, react
+from netcore.address import Address
+from netcore.connection import (
+    BaseCounters,
+    BaseDatagramPort,
+    BaseInbox,
+    BaseOutbox,
+    PortOwner,
+    failed,
+    react,
+)
+from netcore.connection.datagram.hot import HotDatagramPort, HotDatagramSockets
 from netcore.connection.stream.hot import (
     HotCounters,
     HotInbox,
@@ -15,6 +25,7 @@ from netcore.connection.stream.hot import (
     HotStreamConnection,
 )
 from netcore.eventloop.connections import Streams
+from netcore.eventloop.datagram_reader import TakeBatch
 from netcore.eventloop.half import Charge, Half
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
@@ -78,10 +89,17 @@ class HotIntake(_hot.Intake, Intake):
 
 
 class HotHalf(Half):
-    """``Half``, in C."""
+    """``Half``, in C.
 
-    def __init__(self, poller: Poller, sockets: Sockets, debug: bool) -> None:
-        super().__init__(poller, sockets, debug)
+    Args:
+        poller: The loop's.
+        sockets: The loop's.
+        datagrams: Whether C finds what it needs for datagrams as well.
+    """
+
+    def __init__(self, poller: Poller, sockets: Sockets, datagrams: bool) -> None:
+        super().__init__(poller, sockets, debug=False)
+        self._datagrams = cast("HotDatagramSockets", sockets) if datagrams else None
         self._hot_poller = cast("HotPoller", poller)
         self._hot_sockets = cast("HotSockets", sockets)
         self.stream_class = HotStreamConnection
@@ -106,3 +124,12 @@ class HotHalf(Half):
     def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
         """See ``Half.intake``."""
         return HotIntake(site, streams, planned, self._hot_poller, self._hot_sockets)
+
+    def open_port(
+        self, site: Site, fd: int, family: int, local: Address, owner: PortOwner
+    ) -> tuple[BaseDatagramPort, TakeBatch]:
+        """See ``Half.open_port``."""
+        if self._datagrams is None:
+            return super().open_port(site, fd, family, local, owner)
+        port = HotDatagramPort(site, fd, family, local, owner, self._datagrams)
+        return port, port.take_batch

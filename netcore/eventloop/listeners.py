@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from netcore.address import Address
 from netcore.eventloop.acceptor import Acceptor, Destination, Listener
-from netcore.eventloop.datagram_listener import DatagramListener
+from netcore.eventloop.datagram_listener import DatagramListener, OpenPort
 from netcore.eventloop.site import Site
 
 __all__ = ["Listeners"]
@@ -18,11 +18,13 @@ class Listeners:
     Args:
         site: The loop.
         here: The same, to which connections go unless a balancer says otherwise.
+        open_port: Makes the ports of datagram sockets.
     """
 
-    def __init__(self, site: Site, here: Destination) -> None:
+    def __init__(self, site: Site, here: Destination, open_port: OpenPort) -> None:
         self._site = site
         self._here = here
+        self._open_port = open_port
         self._all: list[Acceptor | DatagramListener] = []
 
     @property
@@ -43,7 +45,7 @@ class Listeners:
 
     def add_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
         """Takes over a bound datagram socket, without receiving yet."""
-        listener = DatagramListener(self._site, fd, family, address)
+        listener = DatagramListener(self._site, fd, family, address, self._open_port)
         self._all.append(listener)
         return listener
 

@@ -124,7 +124,7 @@ class Loop(Site):
         self._intake = half.intake(self, self._hosted.streams, self._agenda.planned)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
         self._reception = Reception(self, self._hosted, self._arrivals)
-        self._listeners = Listeners(self, self)
+        self._listeners = Listeners(self, self, half.open_port)
         self._thread_id: int | None = None
         self._forked = False
         self._closed = False

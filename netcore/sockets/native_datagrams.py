@@ -7,7 +7,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from netcore._native import native
+from netcore._native import address, native
 from netcore._platform import allocate_arena
 from netcore.sockets.protocol import Arena, Chunk
 
@@ -63,13 +63,25 @@ class NativeDatagrams:
         self._failures_size = _BATCH
         self._slots: Arena | None = None
 
+    def hot_datagrams(self) -> dict[str, int]:
+        """Returns where C has what it needs to do the same by itself."""
+        return {name: address(f"nc_{name}_datagrams") for name in ("receive", "send")}
+
+    def hot_slots(self) -> int:
+        """Returns where datagrams are received into: until the next receive, of whichever socket."""
+        self._take_slots()
+        return address(self._slots_memory)
+
+    def _take_slots(self) -> Arena:
+        if self._slots is None:
+            # Address space, most of which only long datagrams turn into memory.
+            self._slots = allocate_arena(_BATCH * (self._slot + self._longest))
+            self._slots_memory = self._ffi_from_buffer(self._slots)
+        return self._slots
+
     def receive_datagrams(self, fd: int, limit: int) -> tuple[list[tuple[bytes | None, bytes]], int]:
         """See ``Sockets.receive_datagrams``; recvmmsg(2)."""
-        slots = self._slots
-        if slots is None:
-            # Address space, most of which only long datagrams turn into memory.
-            slots = self._slots = allocate_arena(_BATCH * (self._slot + self._longest))
-            self._slots_memory = self._ffi_from_buffer(slots)
+        slots = self._slots or self._take_slots()
         n = self._datagram_lib.nc_receive_datagrams(
             fd,
             _BATCH,

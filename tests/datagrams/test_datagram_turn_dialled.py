@@ -6,7 +6,7 @@ import errno
 
 from netcore import CloseReason
 from netcore.connection import Limits
-from netcore.eventloop.datagram_reader import DatagramReader
+from netcore.eventloop.datagram_reader import DatagramReader, taking
 from netcore.sockets import CONNECTED
 
 FD, DIALLED = 60, 61
@@ -128,7 +128,7 @@ def test_on_close_hears_of_the_exception_that_ended_the_connection(world):
 def test_a_reader_does_nothing_after_the_end(world):
     made = world()
     conn = made.dial()
-    reader = DatagramReader(made.loop, conn)
+    reader = DatagramReader(made.loop, conn, taking(made.loop, conn))
     conn.abort()
     made.turns()
     made.sockets.feed_datagram(DIALLED, b"late")

@@ -10,6 +10,8 @@ static PyMemberDef counts__members[] = {
     {"messages", T_LONGLONG, offsetof(hot_counts, messages), 0, NULL},
     {"bytes_received", T_LONGLONG, offsetof(hot_counts, bytes_received), 0, NULL},
     {"bytes_sent", T_LONGLONG, offsetof(hot_counts, bytes_sent), 0, NULL},
+    {"datagrams_received", T_LONGLONG, offsetof(hot_counts, datagrams_received), 0, NULL},
+    {"datagrams_sent", T_LONGLONG, offsetof(hot_counts, datagrams_sent), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

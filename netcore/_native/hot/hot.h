@@ -26,6 +26,8 @@ typedef struct {
     long long messages;
     long long bytes_received;
     long long bytes_sent;
+    long long datagrams_received;
+    long long datagrams_sent;
 } hot_counts;
 
 /* The memory that a loop receives into; see Inbox. `memory` is where `arena` lies. */
@@ -173,10 +175,13 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(_python_read)                                                                                     \
     NAME(_python_send_frame)                                                                               \
     NAME(_python_write)                                                                                    \
+    NAME(_queue)                                                                                           \
+    NAME(_slots)                                                                                           \
     NAME(_take_back)                                                                                       \
     NAME(buffered)                                                                                         \
     NAME(charge)                                                                                           \
     NAME(failed)                                                                                           \
+    NAME(flush_early)                                                                                      \
     NAME(had_share)                                                                                        \
     NAME(discard)                                                                                          \
     NAME(handler)                                                                                          \
@@ -184,6 +189,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(inbox)                                                                                            \
     NAME(keep)                                                                                             \
     NAME(last_in)                                                                                          \
+    NAME(lost)                                                                                             \
     NAME(now)                                                                                              \
     NAME(on_frame)                                                                                         \
     NAME(on_traffic)                                                                                       \
@@ -193,6 +199,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(receive_again)                                                                                    \
     NAME(release_views)                                                                                    \
     NAME(renew)                                                                                            \
+    NAME(settle_later)                                                                                     \
     NAME(show)                                                                                             \
     NAME(sleep)                                                                                            \
     NAME(time)                                                                                             \

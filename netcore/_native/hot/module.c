@@ -7,6 +7,9 @@
 #include "table.c"
 #include "intake.c"
 #include "frames.c"
+#include "postbox.c"
+#include "datagram.c"
+#include "port.c"
 
 PyObject *hot_next_id, *hot_open;
 
@@ -106,7 +109,10 @@ PyMODINIT_FUNC PyInit__hot(void)
         module__add_type(module, "Stream", &stream__spec, &hot_stream_type) < 0 ||
         module__add_type(module, "Table", &table__spec, &hot_table_type) < 0 ||
         module__add_type(module, "Intake", &intake__spec, &hot_intake_type) < 0 ||
-        module__add_type(module, "Frames", &frames__spec, &hot_frames_type) < 0) {
+        module__add_type(module, "Frames", &frames__spec, &hot_frames_type) < 0 ||
+        module__add_type(module, "DatagramOutbox", &postbox__spec, &hot_postbox_type) < 0 ||
+        module__add_type(module, "Datagram", &datagram__spec, &hot_datagram_type) < 0 ||
+        module__add_type(module, "Port", &port__spec, &hot_port_type) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -1,7 +1,7 @@
 """The connection that a server's datagram comes with: its write answers the sender.
 
 There is one for every datagram, so it is made as light as can be: a number, an address object or a context
-come into being when somebody asks for them, and no table knows it.
+come into being when somebody asks for them, and no table knows it. ``hot.py`` has its twin in C.
 """
 
 from __future__ import annotations
@@ -10,13 +10,23 @@ import errno
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NoReturn, Protocol
 
 from netcore._arguments import check_callback
 from netcore._locks import make_lock
 from netcore.address import Address
-from netcore.connection.core import OVERHEAD, Host, Pledges, Served, checking, next_id, notify, run
-from netcore.connection.datagram.outbox import DatagramOutbox, owned, read_whole
+from netcore.connection.core import (
+    NO_FIELDS,
+    OVERHEAD,
+    Host,
+    Pledges,
+    Served,
+    checking,
+    next_id,
+    notify,
+    run,
+)
+from netcore.connection.datagram.outbox import BaseDatagramOutbox, DatagramOutbox, owned, read_whole
 from netcore.connection.datagram.reading import DatagramReading
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason
@@ -25,7 +35,7 @@ from netcore.sockets import destination_of, unpack_name, with_destination_of
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CheckedDatagramConn", "DatagramConn", "Port"]
+__all__ = ["BaseDatagramConn", "CheckedDatagramConn", "DatagramConn", "Port"]
 
 
 class Port(Protocol):
@@ -35,15 +45,17 @@ class Port(Protocol):
         host: The loop that serves it.
         fd: The descriptor.
         local: Where it is bound.
-        outbox: What has been written to it.
         pledges: What asynchronous writes are to write to it.
     """
 
     host: Host
     fd: int
     local: Address
-    outbox: DatagramOutbox
     pledges: Pledges
+
+    @property
+    def outbox(self) -> BaseDatagramOutbox:
+        """What has been written to it."""
 
     @property
     def outbound_buffered(self) -> int:
@@ -60,6 +72,14 @@ class Port(Protocol):
 
     def borrowed(self) -> AbstractContextManager[socket.socket]:
         """See ``SocketSettings.borrowed``."""
+
+
+class PythonPort(Port, Protocol):
+    """A port whose outbox is Python's."""
+
+    @property
+    def outbox(self) -> DatagramOutbox:
+        """See ``Port.outbox``."""
 
 
 _EVERY_INTERFACE = ("", "0.0.0.0", "::")
@@ -85,32 +105,25 @@ class _Rare:
         self.reason = CloseReason.LOCAL  # once it is closed, unless the server is
 
 
-class DatagramConn(DatagramReading):
+class BaseDatagramConn(DatagramReading):
     """One datagram of a server and the way back. It can be kept, to answer later from any thread.
 
     Attributes:
         data: What is left to read.
     """
 
-    data: bytes | memoryview
     paused = False
     """See ``Conn.paused``: never."""
 
-    __slots__ = ("__weakref__", "_name", "_outbox", "_port", "_rare", "data")
+    __slots__ = NO_FIELDS
 
-    def __init__(self, port: Port, data: bytes, name: bytes) -> None:
-        """Is made for each datagram.
+    FIELDS: ClassVar[tuple[str, ...]] = ("__weakref__", "_name", "_outbox", "_port", "_rare", "data")
 
-        Args:
-            port: The socket it came to.
-            data: The payload.
-            name: The sender's packed name.
-        """
-        self._port = port
-        self._outbox: DatagramOutbox | None = port.outbox
-        self._name = name
-        self._rare: _Rare | None = None
-        self.data = data
+    data: bytes | memoryview
+    _name: bytes
+    _outbox: BaseDatagramOutbox | None
+    _port: Port
+    _rare: _Rare | None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.remote_address} {'closed' if self.closed else 'open'}>"
@@ -206,14 +219,6 @@ class DatagramConn(DatagramReading):
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: one datagram to the sender, even if it is empty."""
-        outbox = self._outbox
-        if type(data) is bytes and outbox is not None and outbox.open and outbox.entries:
-            n = len(data)
-            outbox.entries.append((data, self._name, self))
-            outbox.cost = cost = outbox.cost + n + OVERHEAD
-            if cost >= outbox.limit:
-                outbox.flush_early()
-            return n
         chunk = owned(data)
         self._open_outbox().add(chunk, self._name, self)
         return len(chunk)
@@ -243,7 +248,7 @@ class DatagramConn(DatagramReading):
         """See ``Conn.flush``."""
         self._port.outbox.flush_early()
 
-    def _open_outbox(self) -> DatagramOutbox:
+    def _open_outbox(self) -> BaseDatagramOutbox:
         outbox = self._outbox
         if outbox is None or not outbox.open:
             raise ConnectionClosedError(f"datagram connection to {self.remote_address} is closed")
@@ -323,7 +328,7 @@ class DatagramConn(DatagramReading):
             self._port.pledges.redeem(sum(map(len, chunks)))
         error: Exception | None = None
         try:
-            DatagramConn.writev(self, chunks)  # not that of a class that checks the thread
+            BaseDatagramConn.writev(self, chunks)  # not that of a class that checks the thread
         except ConnectionClosedError as closed:
             error = closed
         if callback is not None:
@@ -369,6 +374,40 @@ class DatagramConn(DatagramReading):
         raise UnsupportedOperationError(
             f"{method} needs a stream or a dialled datagram connection, and this is one datagram of a server"
         )
+
+
+class DatagramConn(BaseDatagramConn):
+    """The connection of a datagram in Python."""
+
+    __slots__ = BaseDatagramConn.FIELDS
+
+    _outbox: DatagramOutbox | None
+
+    def __init__(self, port: PythonPort, data: bytes, name: bytes) -> None:
+        """Is made for each datagram.
+
+        Args:
+            port: The socket it came to.
+            data: The payload.
+            name: The sender's packed name.
+        """
+        self._port = port
+        self._outbox = port.outbox
+        self._name = name
+        self._rare = None
+        self.data = data
+
+    def write(self, data: Buffer) -> int:
+        """See ``Conn.write``: the short way for what most answers are, and behind the first of a turn."""
+        outbox = self._outbox
+        if type(data) is bytes and outbox is not None and outbox.open and outbox.entries:
+            n = len(data)
+            outbox.entries.append((data, self._name, self))
+            outbox.cost = cost = outbox.cost + n + OVERHEAD
+            if cost >= outbox.limit:
+                outbox.flush_early()
+            return n
+        return super().write(data)
 
 
 @checking

@@ -156,6 +156,10 @@ class DatagramConnection(DatagramReading, Connection):
 
     # What the outbox reports; see ``DatagramOwner``.
 
+    def conn_to(self, name: bytes, /) -> Served:
+        """See ``DatagramOwner.conn_to``: whomever it went to, this one wrote it."""
+        return self
+
     def send_failed(self, sender: Served, error: OSError) -> None:
         """See ``DatagramOwner.send_failed``."""
         if not self.closed:

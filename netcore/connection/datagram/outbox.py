@@ -4,24 +4,26 @@ Everything that a turn has written leaves at its end in one batch. Datagrams tha
 because its buffer is full, wait in order, and count for the water marks as the bytes of a stream do.
 
 A datagram, its receiver and its sender are one entry, which gets here by one append: see ``stream.outbox``.
+Those of a server may be kept in C (``hot.py``); what waits, and what has failed, is Python's.
 """
 
 from __future__ import annotations
 
+import abc
 import errno
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from netcore._arguments import check_method
 from netcore._native import error as system_error
-from netcore.connection.core import OVERHEAD, Host, Payer, Served
+from netcore.connection.core import NO_FIELDS, OVERHEAD, Host, Payer, Served
 from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["OVERHEAD", "DatagramOutbox", "DatagramOwner", "owned", "read_whole"]
+__all__ = ["BaseDatagramOutbox", "DatagramOutbox", "DatagramOwner", "Entry", "owned", "read_whole"]
 
 _FULL = frozenset(
     -getattr(errno, name, errno.EAGAIN) for name in ("EAGAIN", "EWOULDBLOCK", "ENOBUFS", "WSAEWOULDBLOCK")
@@ -40,6 +42,9 @@ _SHARE = 4096
 class DatagramOwner(Payer, Protocol):
     """What an outbox tells the one whose socket it serves."""
 
+    def conn_to(self, name: bytes, /) -> Served:
+        """Makes what is told of a failure, if nobody has kept the connection that wrote the datagram."""
+
     def send_failed(self, sender: Served, error: OSError) -> None:
         """A datagram could not be sent, at the end of a turn."""
 
@@ -56,70 +61,78 @@ class DatagramOwner(Payer, Protocol):
         """Has ``refill`` called when the kernel takes more, or no longer."""
 
 
-_Entry = tuple[Chunk, bytes, Served]
-"""A datagram, to whom it goes (packed), and what is told of a failure."""
+Entry = tuple[Chunk, bytes, "Served | None"]
+"""A datagram, to whom it goes (packed), and what is told of a failure: None for one that is made then."""
 
 
-class DatagramOutbox:
+class BaseDatagramOutbox(abc.ABC):
     """What this turn has written, and a backlog of what the kernel has refused.
 
-    As in ``Outbox`` a hot writer appends entries itself.
+    Its length is that of the former, in datagrams.
 
     Attributes:
-        entries: What this turn has written.
-        cost: Bytes of it, and ``OVERHEAD`` for each.
+        cost: Bytes of what this turn has written, and ``OVERHEAD`` for each datagram.
         limit: The cost from which on a writer must ``flush_early`` before it goes on.
         open: Whether anything can be written.
         congested: Whether waiting bytes have reached the high-water mark, and not yet fallen to the low one.
         waiting: Bytes in the backlog.
     """
 
-    __slots__ = (
-        "_backlog",
+    __slots__ = NO_FIELDS
+
+    FIELDS = (
         "_failures",
-        "_fd",
-        "_host",
         "_owner",
         "_taken",
         "_taken_bytes",
         "_turn",
         "congested",
-        "cost",
-        "entries",
-        "limit",
-        "open",
         "waiting",
     )
 
-    def __init__(self, host: Host, fd: int, owner: DatagramOwner) -> None:
-        self.entries: list[_Entry] = []
-        self.cost = 0
-        self.limit = min(_LIMIT, host.limits.high_water)
-        self.open = True
+    cost: int
+    limit: int
+    open: bool
+    congested: bool
+    waiting: int
+    _backlog: deque[Entry]
+    _failures: list[tuple[Served, int]]
+    _fd: int
+    _host: Host
+    _owner: DatagramOwner
+    _taken: int
+    _taken_bytes: int
+    _turn: int
+
+    def __init__(self, owner: DatagramOwner) -> None:
+        self.limit = min(_LIMIT, self._host.limits.high_water)
         self.congested = False
         self.waiting = 0
-        self._host = host
-        self._fd = fd
         self._owner = owner
-        self._backlog: deque[_Entry] = deque()
-        self._failures: list[tuple[Served, int]] = []
+        self._failures = []
         # What was sent before the end of a turn, and of which turn.
         self._turn = -1
         self._taken = self._taken_bytes = 0
 
-    def add(self, chunk: Chunk, name: bytes, sender: Served) -> None:
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def add(self, chunk: bytes, name: bytes, sender: Served | None, /) -> None:
         """Notes a datagram down."""
-        if not self.entries:
-            self._host.settle_later(self)
-        self.entries.append((chunk, name, sender))
-        self.cost += len(chunk) + OVERHEAD
-        if self.cost >= self.limit:
-            self.flush_early()
+
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Forgets what this turn has written."""
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """Sends what has been written, or puts it behind what is waiting already."""
 
     @property
     def size(self) -> int:
         """Bytes of what this turn has written."""
-        return self.cost - OVERHEAD * len(self.entries)
+        return self.cost - OVERHEAD * len(self)
 
     @property
     def buffered(self) -> int:
@@ -146,7 +159,7 @@ class DatagramOutbox:
     @property
     def is_empty(self) -> bool:
         """Whether everything has been sent."""
-        return not self.entries and not self._backlog
+        return not len(self) and not self._backlog
 
     def settle(self) -> None:
         """See ``Settling``: sends what the turn has written, and tells the owner what came of it."""
@@ -165,28 +178,13 @@ class DatagramOutbox:
             self._turn = turn
             self._taken = self._taken_bytes = 0
             self.limit = min(_LIMIT, high_water)
-        self._taken += len(self.entries)
+        self._taken += len(self)
         self._taken_bytes += self.size
         self.flush()
         if self.has_had_share:
             self._owner.had_share()
         else:  # so that it is noticed at the very write that makes it full
             self.limit = min(self.limit, high_water - self._taken_bytes)
-
-    def flush(self) -> None:
-        """Sends what has been written, or puts it behind what is waiting already."""
-        entries = self.entries
-        count = len(entries)
-        if not count:
-            return
-        # A copy: what another thread adds in the meantime, wrongly, belongs to the next batch.
-        batch = entries[:count]
-        del entries[:count]
-        self.cost = 0
-        if self._backlog:
-            self._queue(batch)
-        elif refused := self._send(batch):
-            self._queue(batch[-refused:])
 
     def refill(self) -> None:
         """Sends a part of the backlog, since the kernel takes more."""
@@ -202,7 +200,7 @@ class DatagramOutbox:
         if not backlog:
             self._owner.watch_writable(False)
 
-    def _send(self, batch: list[_Entry]) -> int:
+    def _send(self, batch: list[Entry]) -> int:
         """Offers a batch to the kernel; returns how many at its end were refused because it is full."""
         if not self.open:  # written by a thread that must not: the descriptor may be another's by now
             return 0
@@ -215,12 +213,19 @@ class DatagramOutbox:
             self._host.charge(self, error)
             return 0
         counters.sent_datagrams(chunks)
+        return self._judge(batch, failures)
+
+    def _judge(self, batch: list[Entry], failures: Sequence[tuple[int, int]]) -> int:
+        """Deals with what was counted as sent and was not; returns how many at the end were refused."""
+        counters = self._host.counters
         for i, code in failures:
             if code in _FULL:
-                counters.sent_datagrams(chunks[i:], -1)
+                counters.sent_datagrams([chunk for chunk, _, _ in batch[i:]], -1)
                 return len(batch) - i
-            counters.sent_datagrams(chunks[i : i + 1], -1)
-            self._fail(batch[i][2], code)
+            chunk, name, sender = batch[i]
+            counters.sent_datagrams([chunk], -1)
+            self._failures.append((self._owner.conn_to(name) if sender is None else sender, code))
+            self._host.settle_later(self)
         return 0
 
     def fault(self, error: Exception) -> None:
@@ -233,14 +238,10 @@ class DatagramOutbox:
         if self.waiting:
             self._host.freed(self.waiting)
         self._backlog.clear()
-        self.entries.clear()
-        self.cost = self.waiting = 0
+        self.clear()
+        self.waiting = 0
 
-    def _fail(self, sender: Served, code: int) -> None:
-        self._failures.append((sender, code))
-        self._host.settle_later(self)
-
-    def _queue(self, datagrams: Iterable[_Entry]) -> None:
+    def _queue(self, datagrams: Iterable[Entry]) -> None:
         limits = self._host.limits
         backlog = self._backlog
         if not backlog:
@@ -257,6 +258,57 @@ class DatagramOutbox:
         if self.waiting >= limits.high_water:
             self.congested = True
         self._host.settle_later(self)
+
+
+class DatagramOutbox(BaseDatagramOutbox):
+    """An outbox in Python; as in ``Outbox`` a hot writer appends entries itself.
+
+    Attributes:
+        entries: What this turn has written.
+    """
+
+    __slots__ = (*BaseDatagramOutbox.FIELDS, "_backlog", "_fd", "_host", "cost", "entries", "limit", "open")
+
+    def __init__(self, host: Host, fd: int, owner: DatagramOwner) -> None:
+        self.entries: list[Entry] = []
+        self.cost = 0
+        self.open = True
+        self._host = host
+        self._fd = fd
+        self._backlog: deque[Entry] = deque()
+        super().__init__(owner)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def add(self, chunk: bytes, name: bytes, sender: Served | None, /) -> None:
+        """See ``BaseDatagramOutbox.add``."""
+        if not self.entries:
+            self._host.settle_later(self)
+        self.entries.append((chunk, name, sender))
+        self.cost += len(chunk) + OVERHEAD
+        if self.cost >= self.limit:
+            self.flush_early()
+
+    def clear(self) -> None:
+        """See ``BaseDatagramOutbox.clear``."""
+        self.entries.clear()
+        self.cost = 0
+
+    def flush(self) -> None:
+        """See ``BaseDatagramOutbox.flush``."""
+        entries = self.entries
+        count = len(entries)
+        if not count:
+            return
+        # A copy: what another thread adds in the meantime, wrongly, belongs to the next batch.
+        batch = entries[:count]
+        del entries[:count]
+        self.cost = 0
+        if self._backlog:
+            self._queue(batch)
+        elif refused := self._send(batch):
+            self._queue(batch[-refused:])
 
 
 def owned(data: Buffer) -> bytes:

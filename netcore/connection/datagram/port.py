@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import errno
 import socket
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,12 @@ from typing import Protocol
 from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection.core import Host, Payer, Pledges, Served, failed, react, run
-from netcore.connection.datagram.answer import DatagramConn
-from netcore.connection.datagram.outbox import DatagramOutbox
+from netcore.connection.datagram.answer import BaseDatagramConn, DatagramConn
+from netcore.connection.datagram.outbox import BaseDatagramOutbox, DatagramOutbox
 from netcore.errors import ConnectionClosedError
 from netcore.sockets import CONNECTED, pack_receiver
 
-__all__ = ["DatagramPort", "too_long"]
+__all__ = ["BaseDatagramPort", "DatagramPort", "PortOwner", "too_long"]
 
 
 class PortOwner(Payer, Protocol):
@@ -32,7 +33,7 @@ class PortOwner(Payer, Protocol):
         """Leaves the socket alone for a moment."""
 
 
-class DatagramPort:
+class BaseDatagramPort:
     """One socket that datagrams of any sender come to.
 
     Attributes:
@@ -42,25 +43,16 @@ class DatagramPort:
         local: Where it is bound, with network "udp".
         outbox: What has been written to it.
         pledges: What asynchronous writes are to write to it.
-        conn_class: What its datagrams come with.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        fd: int,
-        family: int,
-        local: Address,
-        owner: PortOwner,
-        conn_class: type[DatagramConn] = DatagramConn,
-    ) -> None:
+    outbox: BaseDatagramOutbox
+
+    def __init__(self, host: Host, fd: int, family: int, local: Address, owner: PortOwner) -> None:
         self.host = host
         self.fd = fd
         self.family = family
         self.local = local
         self._owner = owner
-        self.conn_class = conn_class
-        self.outbox = DatagramOutbox(host, fd, self)
         self.pledges = Pledges()
 
     @property
@@ -73,38 +65,13 @@ class DatagramPort:
         """Whether datagrams are wanted."""
         return self.outbox.open
 
-    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
-        """Calls ``on_traffic`` once for each datagram.
+    @abc.abstractmethod
+    def conn_to(self, name: bytes, /) -> BaseDatagramConn:
+        """See ``Port.conn_to``."""
 
-        As in ``stream.dispatch`` each step is paid once per message, and spelled out. One that fails costs
-        its datagram.
-        """
-        host = self.host
-        on_traffic = host.handler.on_traffic
-        inbox = host.inbox
-        views = inbox.views
-        conn_class = self.conn_class
-        rest = iter(datagrams)
-        while True:
-            try:
-                for data, name in rest:
-                    if data is None:
-                        run(host, self.conn_to(name), host.handler.on_error, too_long())
-                        continue
-                    conn = conn_class(self, data, name)
-                    try:
-                        action = on_traffic(conn)
-                    except BaseException as error:
-                        action = None
-                        failed(host, conn, error)
-                    conn.data = b""
-                    if views:
-                        inbox.release_views()
-                    if action is not None:
-                        react(host, conn, on_traffic, action)
-                return
-            except BaseException as error:
-                host.charge(None, error)
+    def lost(self, name: bytes) -> None:
+        """Reports a datagram that was longer than what is received at once, from this packed name."""
+        run(self.host, self.conn_to(name), self.host.handler.on_error, too_long())
 
     def receive_failed(self, code: int, name: bytes = CONNECTED) -> None:
         """Reports a negative errno of receiving; about a datagram to this packed name, if that is known."""
@@ -137,10 +104,6 @@ class DatagramPort:
     def drained(self) -> None:
         """See ``DatagramOwner.drained``; no connection lives long enough to be told."""
 
-    def conn_to(self, name: bytes) -> DatagramConn:
-        """See ``Port.conn_to``."""
-        return self.conn_class(self, b"", name)
-
     def pack(self, address: Address | str) -> bytes:
         """See ``Port.pack``."""
         return pack_receiver(Address.parse(address), self.family)
@@ -153,6 +116,66 @@ class DatagramPort:
                 raise ConnectionClosedError(f"the server on {self.local} has closed")
             with self.host.sockets.borrow(self.fd) as sock:
                 yield sock
+
+
+class DatagramPort(BaseDatagramPort):
+    """A port in Python.
+
+    Attributes:
+        conn_class: What its datagrams come with.
+    """
+
+    outbox: DatagramOutbox
+
+    def __init__(
+        self,
+        host: Host,
+        fd: int,
+        family: int,
+        local: Address,
+        owner: PortOwner,
+        conn_class: type[DatagramConn] = DatagramConn,
+    ) -> None:
+        super().__init__(host, fd, family, local, owner)
+        self.conn_class = conn_class
+        self.outbox = DatagramOutbox(host, fd, self)
+
+    def conn_to(self, name: bytes, /) -> DatagramConn:
+        """See ``Port.conn_to``."""
+        return self.conn_class(self, b"", name)
+
+    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Calls ``on_traffic`` once for each datagram.
+
+        As in ``stream.dispatch`` each step is paid once per message, and spelled out. One that fails costs
+        its datagram.
+        """
+        host = self.host
+        on_traffic = host.handler.on_traffic
+        inbox = host.inbox
+        views = inbox.views
+        conn_class = self.conn_class
+        rest = iter(datagrams)
+        while True:
+            try:
+                for data, name in rest:
+                    if data is None:
+                        self.lost(name)
+                        continue
+                    conn = conn_class(self, data, name)
+                    try:
+                        action = on_traffic(conn)
+                    except BaseException as error:
+                        action = None
+                        failed(host, conn, error)
+                    conn.data = b""
+                    if views:
+                        inbox.release_views()
+                    if action is not None:
+                        react(host, conn, on_traffic, action)
+                return
+            except BaseException as error:
+                host.charge(None, error)
 
 
 def too_long() -> OSError:
