@@ -18,6 +18,7 @@ from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
 from netcore.eventloop.departures import Departures
 from netcore.eventloop.descriptors import Descriptors
+from netcore.eventloop.half import Half
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.listeners import Listeners
 from netcore.eventloop.reception import Reception
@@ -337,7 +338,7 @@ def test_the_reception_says_once_what_it_could_not_serve(site, caplog):
 def test_listeners_begin_and_end_together(site):
     taken, cleanups = [], []
     here = SimpleNamespace(admit=lambda *args: taken.append(args))
-    listeners = Listeners(site, here)
+    listeners = Listeners(site, here, Half(site.poller, site.sockets, debug=False).open_port)
     address = Address("tcp", "192.0.2.1", 9)
     for fd in (50, 51):
         listeners.add(Listener(fd, address, "tcp", None, lambda: cleanups.append(1)), None)
