@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -19,6 +22,19 @@ FD, DIALLED = 60, 61
 LOCAL = Address("udp", "192.0.2.1", 9000)
 
 TIMEOUT = 30
+
+
+@pytest.fixture(scope="session")
+def twins() -> ModuleType:
+    """The module ``datagram_twins.py``: a server in each of the two halves. Skips where there is one only."""
+    path = Path(__file__).with_name("datagram_twins.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if why := module.why_single():
+        pytest.skip(why)
+    return module
 
 
 class Peer:

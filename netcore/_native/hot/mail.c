@@ -149,20 +149,8 @@ static PyObject *mail__list_failures(const hot_mail *mail)
     return list;
 }
 
-/* Takes the last datagrams' sender out of them, whom nobody else has kept and who has not told anything of itself: one
- * who is made when there is something to tell is as good. */
-static void mail__make_anonymous(hot_mail *mail, Py_ssize_t count)
+/* Whether the last datagram is of this sender. */
+static int mail__is_last_of(const hot_mail *mail, const void *sender)
 {
-    for (Py_ssize_t i = mail->count - count; i < mail->count; i++)
-        Py_CLEAR(mail->senders[i]);
-}
-
-/* Counts how many of the last datagrams are of one sender. */
-static Py_ssize_t mail__last_of(const hot_mail *mail, const void *sender)
-{
-    Py_ssize_t at = mail->count;
-
-    while (at > 0 && (const void *)mail->senders[at - 1] == sender)
-        at--;
-    return mail->count - at;
+    return mail->count > 0 && (const void *)mail->senders[mail->count - 1] == sender;
 }

@@ -61,16 +61,22 @@ static PyObject *module__set_up(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* give_methods(type): gives a class that inherits from Stream the methods of it once more, as its own. The interpreter
- * calls a method in C by the shortest way only if it belongs to the very class of the object. */
+/* give_methods(type): gives a class that inherits from Stream or Datagram the methods of it once more, as its own. The
+ * interpreter calls a method in C by the shortest way only if it belongs to the very class of the object. */
 static PyObject *module__give_methods(PyObject *module, PyObject *type)
 {
+    PyMethodDef *method = NULL;
+
     (void)module;
-    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, hot_stream_type)) {
-        PyErr_SetString(PyExc_TypeError, "not a class of streams");
+    if (PyType_Check(type) && PyType_IsSubtype((PyTypeObject *)type, hot_stream_type))
+        method = stream__methods;
+    else if (PyType_Check(type) && PyType_IsSubtype((PyTypeObject *)type, hot_datagram_type))
+        method = datagram__methods;
+    if (method == NULL) {
+        PyErr_SetString(PyExc_TypeError, "not a class of streams or datagrams");
         return NULL;
     }
-    for (PyMethodDef *method = stream__methods; method->ml_name != NULL; method++) {
+    for (; method->ml_name != NULL; method++) {
         PyObject *descriptor = PyDescr_NewMethod((PyTypeObject *)type, method);
         int status = descriptor ? PyObject_SetAttrString(type, method->ml_name, descriptor) : -1;
         Py_XDECREF(descriptor);
@@ -81,7 +87,7 @@ static PyObject *module__give_methods(PyObject *module, PyObject *type)
 }
 
 static PyMethodDef module__functions[] = {
-    {"give_methods", module__give_methods, METH_O, "Gives a class the methods of Stream as its own."},
+    {"give_methods", module__give_methods, METH_O, "Gives a class the methods of Stream or Datagram as its own."},
     {"set_up", module__set_up, METH_VARARGS, "Says what numbers connections, and what state they begin in."},
     {NULL, NULL, 0, NULL},
 };

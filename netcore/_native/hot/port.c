@@ -19,8 +19,11 @@ static int port__init(PyObject *object, PyObject *args, PyObject *kwargs)
                           &conn_class, &receive, &longest))
         return -1;
     pointer = PyLong_AsVoidPtr(receive);
-    if (pointer == NULL && PyErr_Occurred())
+    if (pointer == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "0 is the address of no function");
         return -1;
+    }
     if (!PyType_IsSubtype((PyTypeObject *)conn_class, hot_datagram_type)) {
         PyErr_SetString(PyExc_TypeError, "connections of another kind");
         return -1;
@@ -83,16 +86,18 @@ static hot_datagram *port__conn(hot_port *self, const unsigned char *name, size_
     return conn;
 }
 
-/* Lets go of a connection after its callback. The next datagram gets it if there is no other reference than those of
- * what it has just written, which then can do without: nobody could tell it from a new one. */
+/* Lets go of a connection after its callback. The next datagram gets it if there is no other reference than that of the
+ * one answer it has just written, which can do without: if it fails, nobody could tell a new connection from it. Of
+ * several answers that fail the second finds it as the first has left it. */
 static void port__let_go(hot_port *self, hot_datagram *conn)
 {
     hot_mail *mail = &self->outbox->filling;
 
     if (conn->rare == NULL && conn->weakrefs == NULL && conn->outbox != NULL && self->spare == NULL) {
-        Py_ssize_t written = Py_REFCNT(conn) > 1 ? mail__last_of(mail, conn) : 0;
-        if (Py_REFCNT(conn) == 1 + written) {
-            mail__make_anonymous(mail, written);
+        int answered = mail__is_last_of(mail, conn);
+        if (Py_REFCNT(conn) == 1 + answered) {
+            if (answered)
+                Py_CLEAR(mail->senders[mail->count - 1]);
             self->spare = conn;
             return;
         }

@@ -30,8 +30,11 @@ static int postbox__init(PyObject *object, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTuple(args, "OO!OnO", &host, hot_counts_type, &counts, &backlog, &fd, &send))
         return -1;
     pointer = PyLong_AsVoidPtr(send);
-    if (pointer == NULL && PyErr_Occurred())
+    if (pointer == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "0 is the address of no function");
         return -1;
+    }
     memcpy(&self->send, &pointer, sizeof pointer);
     hot_keep(&self->host, host);
     hot_keep(&self->counts, counts);

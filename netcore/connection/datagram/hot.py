@@ -61,6 +61,9 @@ class HotDatagramConn(_hot.Datagram, BaseDatagramConn):
     _python_write = BaseDatagramConn.write
 
 
+_hot.give_methods(HotDatagramConn)
+
+
 class HotDatagramPort(_hot.Port, BaseDatagramPort):
     """``DatagramPort``, of which C receives and delivers."""
 
