@@ -16,7 +16,7 @@ from netcore.handler import Action, Conn, EventHandler, OddResults
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["FrameHandler", "Session", "is_unwilling"]
+__all__ = ["FrameHandler", "Session"]
 
 _LONG = 65536
 """Bytes without a frame from which on it is asked how many the decoder keeps."""
@@ -143,8 +143,10 @@ class FrameHandler(EventHandler):
         return self._hand_out(conn, session)
 
     def _hand_out(self, conn: Conn, session: Session) -> Action | None:
+        action: Action | None = None
         try:
-            action = self._deliver(conn, session, is_unwilling)
+            if not _is_unwilling(conn):
+                action = self._deliver(conn, session, _is_unwilling)
         except Exception:
             self._put_off(conn, session)
             raise
@@ -274,7 +276,7 @@ def _is_paused(conn: Conn) -> bool:
     return conn.paused and conn.close_reason is None
 
 
-def is_unwilling(conn: Conn) -> bool:
+def _is_unwilling(conn: Conn) -> bool:
     """Whether a stream takes no more frames, at least for now."""
     return conn.closed or _is_paused(conn)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from netcore._native import _hot, address
 from netcore.codec.delimiter import DelimiterCodec
 from netcore.codec.fixed_length import FixedLengthCodec
-from netcore.codec.frame_handler import FrameHandler, Session, is_unwilling
+from netcore.codec.frame_handler import FrameHandler, Session
 from netcore.codec.length_field import LengthFieldCodec
 from netcore.codec.line import LineCodec
 from netcore.codec.protocol import Codec
@@ -49,10 +49,7 @@ class HotFrameHandler(_hot.Frames, FrameHandler):
 
     def _go_on(self, conn: Conn, rest: bytes, owed: int) -> Action | None:
         """Goes on behind frames that were handed over, if there were any."""
-        session = self._join(conn, rest, owed)
-        if is_unwilling(conn):
-            return self._settle(conn, session, None)
-        return self._hand_out(conn, session)
+        return self._hand_out(conn, self._join(conn, rest, owed))
 
     def _end(self, conn: Conn, rest: bytes, owed: int, action: Action) -> Action | None:
         """Drops what is left, as a callback has returned CLOSE or SHUTDOWN."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from netcore._native import MISSING
 from netcore.codec import Codec, Decoder
+from netcore.connection import Limits
 from netcore.errors import FrameError
+from netcore.eventloop import Loop, Shared
+from netcore.poll import open_poller
+from netcore.sockets import open_sockets
+from netcore.testing import ManualClock
 
 Result = bytes | type[FrameError]
 
@@ -121,3 +128,73 @@ def check(decode_all: Callable[..., list[Result]]) -> Callable[..., None]:
             assert decode_all(codec, data + tail, pending + len(tail)) == list(expected)
 
     return run
+
+
+class Peer:
+    """The other end of a connection to a loop of its own, which runs when it is told to."""
+
+    def __init__(self, handler: Any, **limits: int) -> None:
+        self.handler = handler
+        self.poller = open_poller()
+        shared = Shared(handler, Limits(**limits))
+        self.loop = Loop(0, shared, self.poller, open_sockets(65_536, self.poller), ManualClock())
+        self.loop.claim()
+        near, self.sock = socket.socketpair()
+        self.sock.setblocking(False)
+        opened = self.loop.enroll(near)
+        self.turns()
+        self.conn = opened.result(0)
+        self.received = bytearray()
+        self._closed = False
+
+    def turns(self) -> None:
+        for _ in range(4):
+            self.loop.execute(int)  # it does not wait, then
+            self.loop.turn()
+
+    def send(self, data: bytes) -> bool:
+        while data:
+            try:
+                data = data[self.sock.send(data) :]
+            except BlockingIOError:
+                if self.conn.paused:
+                    return True
+            except OSError:
+                return False
+            self.turns()
+            self.receive()
+        return True
+
+    def receive(self) -> None:
+        while True:
+            try:
+                data = self.sock.recv(1 << 20)
+            except (BlockingIOError, ConnectionError):
+                return
+            if not data:
+                return
+            self.received += data
+            self.turns()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self.sock.close()
+        for _ in range(3):
+            self.turns()
+        self.loop.close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., Peer]]:
+    """Connects a peer to a handler: ``peer(handler, **limits)``."""
+    peers: list[Peer] = []
+
+    def make(handler: Any, **limits: int) -> Peer:
+        peers.append(Peer(handler, **limits))
+        return peers[-1]
+
+    yield make
+    while peers:
+        peers.pop().close()

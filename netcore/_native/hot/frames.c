@@ -18,7 +18,7 @@ typedef struct frames__walk {
     const char *data;
     size_t size;
     size_t at;       /* where the next frame begins */
-    Py_ssize_t owed; /* bytes of the window that are still to be marked as read */
+    Py_ssize_t owed; /* bytes of the window that are still to be marked as read; 0 if that is Python's to do, too */
     int joined;      /* whether a callback has gone on with it */
 } frames__walk;
 
@@ -250,6 +250,17 @@ static PyObject *frames__begin(hot_frames *self, hot_stream *stream)
     return action;
 }
 
+/* A callback asks for what it would get next. */
+static PyObject *frames__join(hot_frames *self, frames__walk *walk)
+{
+    if (walk->stream->flags & FRAMES_PAUSED && hot_is_none(walk->stream->ending))
+        Py_RETURN_NONE;
+    walk->joined = 1;
+    if (!frames__wants_more(walk->stream))
+        return frames__leave(self, walk, hot_name__go_on, NULL);
+    return frames__go(self, walk);
+}
+
 /* on_traffic(conn); see FrameHandler.on_traffic. */
 static PyObject *frames__on_traffic(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -260,13 +271,9 @@ static PyObject *frames__on_traffic(PyObject *object, PyObject *const *args, Py_
     if (nargs != 1 || kwnames != NULL)
         return reading__ask(object, hot_name__python_on_traffic, args, nargs, kwnames);
     outer = frames__walk_of(self, args[0]);
-    if (outer != NULL) { /* a callback asks for what it would get next */
-        if (!frames__wants_more(outer->stream))
-            Py_RETURN_NONE;
-        outer->joined = 1;
-        return frames__go(self, outer);
-    }
-    is_usual = frames__is_usual(self, args[0]);
+    if (outer != NULL && outer->owed > 0)
+        return frames__join(self, outer);
+    is_usual = outer == NULL ? frames__is_usual(self, args[0]) : 0;
     if (is_usual < 0)
         return NULL;
     if (!is_usual)
