@@ -138,3 +138,9 @@ class Port:
         /,
     ) -> None: ...
     def take_batch(self, limit: int, /) -> tuple[int, int, int]: ...
+
+class Deadlines:
+    last_in: float
+    _last_out: float
+    _wrote_at: float
+    _queued: int

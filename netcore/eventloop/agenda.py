@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from netcore._complaints import complain, place_of
-from netcore.connection import BaseCounters, BaseInbox, Deadlines
+from netcore.connection import BaseCounters, BaseDeadlines, BaseInbox
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
 from netcore.eventloop.wheel import TimingWheel
@@ -81,7 +81,7 @@ class Agenda:
         """Plans what ``call_at`` has made."""
         self._timers.add(call)
 
-    def watch(self, deadlines: Deadlines) -> None:
+    def watch(self, deadlines: BaseDeadlines) -> None:
         """Has ``deadlines.check`` called when the first of them is due."""
         self._wheel.plan(deadlines)
 

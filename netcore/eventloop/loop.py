@@ -18,7 +18,7 @@ from netcore.address import Address
 from netcore.buffer import BufferPool
 from netcore.connection import (
     UNWATCHED,
-    Deadlines,
+    BaseDeadlines,
     OpenFiles,
     Payer,
     Retired,
@@ -272,7 +272,7 @@ class Loop(Site):
         """See ``Site.look_again``."""
         self._turn.look_again(due)
 
-    def plan(self, deadlines: Deadlines) -> None:
+    def plan(self, deadlines: BaseDeadlines) -> None:
         """See ``Host.plan``."""
         self._agenda.watch(deadlines)
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from itertools import islice
 
-from netcore.connection import Deadlines
+from netcore.connection import BaseDeadlines
 from netcore.eventloop.timers import TimerHeap
 
 __all__ = ["TimingWheel"]
@@ -42,9 +42,9 @@ class TimingWheel:
         self._ask = ask
         self._heap = heap
         self._clock = clock
-        self._slots: dict[int, dict[Deadlines, None]] = {}
+        self._slots: dict[int, dict[BaseDeadlines, None]] = {}
 
-    def plan(self, deadlines: Deadlines) -> None:
+    def plan(self, deadlines: BaseDeadlines) -> None:
         """Puts a connection's deadlines where the next of them is due, unless they stand earlier already."""
         due = deadlines.next_due()
         if due is None:

@@ -42,6 +42,16 @@ typedef struct {
     char lent;
 } hot_inbox;
 
+/* What of the deadlines of a connection changes with its progress: times in seconds of the loop's clock, and bytes
+ * written at wrote_at, or left then by the kernel; see Deadlines. */
+typedef struct {
+    PyObject_HEAD
+    double last_in;
+    double last_out;
+    double wrote_at;
+    Py_ssize_t queued;
+} hot_deadlines;
+
 struct hot_outbox;
 
 /* A stream connection; see StreamConnection. What is None in Python may be NULL here. */
@@ -153,7 +163,7 @@ typedef struct {
 } hot_table;
 
 extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
-    *hot_intake_type, *hot_frames_type;
+    *hot_intake_type, *hot_frames_type, *hot_deadlines_type;
 
 /* Where a stream has a frame, and where it has a delimiter, by functions of src/netcore.h. */
 typedef size_t (*hot_next_frame)(const nc_framing *, const char *, size_t, size_t, size_t *, size_t *);

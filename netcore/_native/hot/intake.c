@@ -213,12 +213,8 @@ static void intake__call(hot_intake *self, PyObject *on_traffic, hot_stream *str
 {
     PyObject *action, *done;
 
-    if (!hot_is_none(stream->deadlines)) {
-        PyObject *time = PyObject_GetAttr(self->host, hot_name_time);
-        if (time == NULL || PyObject_SetAttr(stream->deadlines, hot_name_last_in, time) < 0)
-            intake__charge(self, stream);
-        Py_XDECREF(time);
-    }
+    if (!hot_is_none(stream->deadlines) && deadlines_received(stream->deadlines, self->host) < 0)
+        intake__charge(self, stream);
     action = PyObject_CallFunctionObjArgs(on_traffic, stream, NULL);
     if (action == NULL) {
         PyObject *error = intake__fetch();

@@ -3,6 +3,7 @@
 #include "counts.c"
 #include "inbox.c"
 #include "outbox.c"
+#include "deadlines.c"
 #include "stream.c"
 #include "table.c"
 #include "intake.c"
@@ -116,6 +117,7 @@ PyMODINIT_FUNC PyInit__hot(void)
         module__add_type(module, "Table", &table__spec, &hot_table_type) < 0 ||
         module__add_type(module, "Intake", &intake__spec, &hot_intake_type) < 0 ||
         module__add_type(module, "Frames", &frames__spec, &hot_frames_type) < 0 ||
+        module__add_type(module, "Deadlines", &deadlines__spec, &hot_deadlines_type) < 0 ||
         module__add_type(module, "DatagramOutbox", &postbox__spec, &hot_postbox_type) < 0 ||
         module__add_type(module, "Datagram", &datagram__spec, &hot_datagram_type) < 0 ||
         module__add_type(module, "Port", &port__spec, &hot_port_type) < 0) {

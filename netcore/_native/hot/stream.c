@@ -83,9 +83,15 @@ static int stream__init(PyObject *object, PyObject *args, PyObject *kwargs)
 /* Where a write may go the short way, the outbox; else NULL. */
 static hot_outbox *stream__outbox(const hot_stream *self)
 {
-    if (hot_is_none(self->straight) || !hot_is_none(self->deadlines))
+    if (hot_is_none(self->straight) || (!hot_is_none(self->deadlines) && !deadlines_are_hot(self->deadlines)))
         return NULL;
     return (hot_outbox *)self->straight;
+}
+
+/* Notes down that so many bytes are about to leave. */
+static int stream__progress(const hot_stream *self, Py_ssize_t n)
+{
+    return hot_is_none(self->deadlines) ? 0 : deadlines_wrote((hot_deadlines *)self->deadlines, self->host, n);
 }
 
 static PyObject *stream__straight(PyObject *object, void *ignored)
@@ -112,6 +118,8 @@ static int stream__set_straight(PyObject *object, PyObject *value, void *ignored
 /* What follows a write to the outbox; returns what write does. */
 static PyObject *stream__written(hot_stream *self, hot_outbox *outbox, Py_ssize_t n)
 {
+    if (stream__progress(self, n) < 0)
+        return NULL;
     if (outbox->size >= outbox->limit) {
         PyObject *sent = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__flush_early, NULL);
         if (sent == NULL)
@@ -131,6 +139,8 @@ static PyObject *stream__write(PyObject *object, PyObject *const *args, Py_ssize
         return reading__ask(object, hot_name__python_write, args, nargs, kwnames);
     n = PyBytes_Size(args[0]);
     if (n >= STREAM_LARGE && outbox->filling.count == 0 && hot_is_loop_thread(outbox)) {
+        if (stream__progress(self, n) < 0)
+            return NULL;
         Py_INCREF(outbox);
         if (outbox_send_now(outbox, self, args[0], PyBytes_AsString(args[0]), n) < 0)
             n = -1;

@@ -2,7 +2,7 @@
 
 from netcore.connection.core.callbacks import Served, failed, notify, react, run
 from netcore.connection.core.counters import COUNTS, BaseCounters, Counters
-from netcore.connection.core.deadlines import STALL, Deadlines
+from netcore.connection.core.deadlines import STALL, BaseDeadlines, Deadlines
 from netcore.connection.core.debug import checking
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.fields import NO_FIELDS
@@ -25,6 +25,7 @@ __all__ = [
     "TRANSITIONS",
     "UNWATCHED",
     "BaseCounters",
+    "BaseDeadlines",
     "BaseInbox",
     "Connection",
     "Counters",

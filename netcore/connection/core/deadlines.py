@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from netcore.connection.core.fields import NO_FIELDS
 from netcore.handler import Timeout
 
-__all__ = ["STALL", "Deadlines"]
+__all__ = ["STALL", "BaseDeadlines", "Deadlines"]
 
 STALL = 1 / 32
 """Seconds by which a loop may be late; what it is more late by is not to be a peer's loss."""
@@ -20,7 +21,7 @@ def _ignore(kind: Timeout, late: bool = False) -> None:
     """Stands in for a connection that is gone."""
 
 
-class Deadlines:
+class BaseDeadlines:
     """Up to three periods of grace, each beginning anew with progress. Connections without any have none.
 
     Args:
@@ -35,18 +36,14 @@ class Deadlines:
         slot: Where the timing wheel has them; None for nowhere. The wheel's own.
     """
 
-    __slots__ = (
-        "_armed",
-        "_ask",
-        "_last_out",
-        "_periods",
-        "_queued",
-        "_stalled",
-        "_timed_out",
-        "_wrote_at",
-        "last_in",
-        "slot",
-    )
+    __slots__ = NO_FIELDS
+
+    FIELDS = ("_armed", "_ask", "_periods", "_stalled", "_timed_out", "slot")
+
+    last_in: float
+    _last_out: float
+    _wrote_at: float
+    _queued: int
 
     def __init__(
         self,
@@ -135,3 +132,9 @@ class Deadlines:
         else:
             progress = max(self.last_in, self._last_out, self._wrote_at)
         return max(self._armed[kind], progress) + self._periods[kind]
+
+
+class Deadlines(BaseDeadlines):
+    """Those of a connection that is in Python."""
+
+    __slots__ = (*BaseDeadlines.FIELDS, "_last_out", "_queued", "_wrote_at", "last_in")

@@ -10,7 +10,7 @@ from typing import Protocol
 from netcore._locks import Lock
 from netcore.buffer import BufferPool
 from netcore.connection.core.counters import BaseCounters
-from netcore.connection.core.deadlines import Deadlines
+from netcore.connection.core.deadlines import BaseDeadlines
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.inbox import BaseInbox
 from netcore.handler import Conn, EventHandler, EventLoop, OddResults
@@ -148,7 +148,7 @@ class Host(EventLoop, Protocol):
         """Seconds of the loop's clock."""
 
     @abc.abstractmethod
-    def plan(self, deadlines: Deadlines) -> None:
+    def plan(self, deadlines: BaseDeadlines) -> None:
         """Has ``deadlines.check`` called when the first of them is due."""
 
     @abc.abstractmethod

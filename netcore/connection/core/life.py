@@ -7,13 +7,13 @@ import errno
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from netcore._arguments import check_callback
 from netcore._durations import seconds as checked_seconds
 from netcore.address import Address
 from netcore.connection.core.callbacks import notify, react, run
-from netcore.connection.core.deadlines import STALL, Deadlines
+from netcore.connection.core.deadlines import STALL, BaseDeadlines, Deadlines
 from netcore.connection.core.ending import Ending
 from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import UNWATCHED, Host
@@ -58,13 +58,15 @@ class Connection(Identity):
     state: State
     interest: int
     ending: Ending | None
-    deadlines: Deadlines | None
+    deadlines: BaseDeadlines | None
     _flags: int
     _posted: int
     """Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them."""
     _pledges: Pledges | None
     receiving: bool
     """Whether what comes is wanted; a slot of each class."""
+
+    _make_deadlines: ClassVar[Callable[..., BaseDeadlines]] = Deadlines
 
     def __init__(
         self, host: Host, fd: int, network: str, remote: bytes | Address, local: Address | None
@@ -259,7 +261,7 @@ class Connection(Identity):
             return
         now = self._host.now()
         if self.deadlines is None:
-            self.deadlines = Deadlines(now, self._timed_out, self.ask_kernel)
+            self.deadlines = self._make_deadlines(now, self._timed_out, self.ask_kernel)
             self.deadlines.queued(self.outbound_buffered - self.pledged)
             self._host.settle_later(self)  # output that waits already is timed from here on
         self.deadlines.set(kind, seconds, now)

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from netcore._native import _hot, address, native
-from netcore.connection.core import BaseInbox, Payer, State, next_id
+from netcore.connection.core import BaseDeadlines, BaseInbox, Payer, State, next_id
 from netcore.connection.core.counters import COUNTS, BaseCounters
 from netcore.connection.stream.connection import BaseStream
 from netcore.connection.stream.outbox import BaseOutbox, Writer
 from netcore.sockets import Chunk, Sockets, send_one_of
 
-__all__ = ["HotCounters", "HotInbox", "HotOutbox", "HotSockets", "HotStreamConnection"]
+__all__ = ["HotCounters", "HotDeadlines", "HotInbox", "HotOutbox", "HotSockets", "HotStreamConnection"]
 
 _hot.set_up(next_id, State.OPEN)
 
@@ -85,11 +85,18 @@ class HotOutbox(_hot.Outbox, BaseOutbox):
             self.note(writer, (chunk, place), address(place), len(chunk))
 
 
+class HotDeadlines(_hot.Deadlines, BaseDeadlines):
+    """``Deadlines``, which C puts off."""
+
+    __slots__ = BaseDeadlines.FIELDS
+
+
 class HotStreamConnection(_hot.Stream, BaseStream):
     """``StreamConnection`` with its short ways in C, which call what is named here where they end."""
 
     __slots__ = ()
 
+    _make_deadlines = HotDeadlines
     _python_discard = BaseStream.discard
     _python_next = BaseStream.next
     _python_peek = BaseStream.peek

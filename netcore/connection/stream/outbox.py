@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from netcore.connection.core import NO_FIELDS, BaseCounters, Deadlines, Host, Payer
+from netcore.connection.core import NO_FIELDS, BaseCounters, BaseDeadlines, Host, Payer
 from netcore.connection.stream.files import OpenFiles
 from netcore.sockets import Chunk, Transport, send_one_of
 
@@ -23,7 +23,7 @@ __all__ = ["Outbox", "Producer", "StreamHost", "Writer"]
 class Writer(Payer, Protocol):
     """Whose entry it is."""
 
-    deadlines: Deadlines | None
+    deadlines: BaseDeadlines | None
     """Those of the connection."""
     wire: int
     """What its entries are sent to: its descriptor, or -1 from before that is closed."""
