@@ -23,6 +23,10 @@ _SIGNATURES = {
     "available": "intptr_t(nc_socket)",
     "send": "int(int, nc_socket *, size_t *, char *, char **, intptr_t *)",
     "send_one": "intptr_t(nc_socket, char *, size_t)",
+    "receive_datagrams": (
+        "int(nc_socket, int, int, char *, size_t, intptr_t *, unsigned char *, int *, int *)"
+    ),
+    "send_datagrams": "int(nc_socket, int, size_t *, char *, char **, unsigned char *, intptr_t *)",
 }
 """Of the types in ``hot.h``."""
 
@@ -84,10 +88,83 @@ class PollerInC(_Callbacks):
         return len(found)
 
 
-class SocketsInC(_Callbacks):
-    """Sockets of which C may receive and send in batches, but not tell what is there, as of a ring."""
+_NAME_SIZES = {0: 1, 4: 7, 0x44: 11, 6: 23, 0x46: 43}
+"""Bytes of a packed name, by its first; see ``netcore.h``."""
+
+
+class DatagramsInC(_Callbacks):
+    """Sockets of whose datagrams C may receive and send batches."""
 
     receive_cap = 65536
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._datagrams = {
+            "receive": self._function("receive_datagrams", self._receive_datagrams, 0),
+            "send": self._function("send_datagrams", self._send_datagrams, 0),
+        }
+        self._slots_of_c: Any = None
+
+    def hot_datagrams(self) -> dict[str, int]:
+        """See ``NativeDatagrams.hot_datagrams``."""
+        return self._datagrams
+
+    def hot_slots(self) -> int:
+        """See ``NativeDatagrams.hot_slots``."""
+        if self._slots_of_c is None:
+            slot = native()[1].NC_DATAGRAM_SLOT
+            self._slots_of_c = _ffi.new("char[]", 256 * (slot + self.receive_cap))
+        return address(self._slots_of_c)
+
+    def _receive_datagrams(
+        self,
+        socket: int,
+        capacity: int,
+        limit: int,
+        arena: Any,
+        cap: int,
+        lengths: Any,
+        names: Any,
+        name_size: Any,
+        error: Any,
+    ) -> int:
+        slot = native()[1].NC_DATAGRAM_SLOT
+        error[0] = 0
+        received, error[0] = self.receive_datagrams(socket, limit)  # type: ignore[attr-defined]
+        # Who still looked at the datagrams of the batch before would see that.
+        _ffi.buffer(arena, capacity * slot)[:] = b"\xee" * capacity * slot
+        for i, (data, name) in enumerate(received):
+            name_size[0] = len(name)
+            _ffi.memmove(names + i * len(name), name, len(name))
+            lengths[i] = -errno.EMSGSIZE if data is None else len(data)
+            if data:
+                place = i * slot if len(data) <= slot else capacity * slot + i * cap
+                _ffi.memmove(arena + place, data, len(data))
+        return len(received)
+
+    def _send_datagrams(
+        self, socket: int, count: int, lengths: Any, joined: Any, pointers: Any, names: Any, unsent: Any
+    ) -> int:
+        chunks, packed = [], []
+        used = named = 0
+        for i in range(count):
+            place = pointers[i]
+            if place == _ffi.NULL:
+                place = joined + used
+                used += lengths[i]
+            chunks.append(_ffi.unpack(place, lengths[i]) if lengths[i] else b"")
+            size = _NAME_SIZES[names[named]]
+            packed.append(bytes(_ffi.buffer(names + named, size)))
+            named += size
+            unsent[i] = 0
+        failures = self.send_datagrams(socket, chunks, packed)  # type: ignore[attr-defined]
+        for i, code in failures:
+            unsent[i] = code
+        return len(failures)
+
+
+class SocketsInC(DatagramsInC):
+    """Sockets of which C may receive and send in batches, but not tell what is there, as of a ring."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import fakes_in_c
 import pytest
 
 from netcore import Address, Client, Engine, EventHandler
@@ -156,12 +157,14 @@ def nobody():
 class World:
     """A loop with one datagram server, and one dialled connection if it is asked for."""
 
-    def __init__(self, handler: EventHandler, limits: Limits) -> None:
+    def __init__(self, handler: EventHandler, limits: Limits, half: str) -> None:
         self.handler = handler
         self.clock = ManualClock()
-        self.poller = FakePoller(self.clock)
-        self.sockets = FakeSockets(self.poller)
+        make_poller, make_sockets = fakes_in_c.of(half, FakePoller, FakeSockets)
+        self.poller = make_poller(self.clock)
+        self.sockets = make_sockets(self.poller)
         self.loop = Loop(0, Shared(handler, limits), self.poller, self.sockets, self.clock)
+        fakes_in_c.let_raise(self.loop)
         self.loop.claim()
         self.listener = self.loop.listen_for_datagrams(FD, socket.AF_INET, LOCAL)
         self.loop.start_accepting()
@@ -189,10 +192,10 @@ class World:
 
 
 @pytest.fixture
-def world() -> Callable[..., World]:
-    """Makes a world: ``world(limits, on_traffic=...)``."""
+def world(half: str) -> Callable[..., World]:
+    """Makes a world: ``world(limits, on_traffic=...)``; with each half of the hot path."""
 
     def make(limits: Limits | None = None, **callbacks: object) -> World:
-        return World(RecordingHandler(**callbacks), limits or Limits())
+        return World(RecordingHandler(**callbacks), limits or Limits(), half)
 
     return make

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from fakes_in_c import DatagramsInC, let_raise
 
 from netcore import Address, EventHandler
-from netcore._native import COLD, MISSING, native
+from netcore._native import COLD, MISSING
 from netcore.connection import Limits
 from netcore.eventloop import Loop, Shared, halves
 from netcore.poll import open_poller
 from netcore.sockets import NativeSockets, pack_name
 from netcore.testing import ManualClock
 
-__all__ = ["LONGEST", "ScriptedSockets", "Twin", "known", "name_of", "why_single"]
+__all__ = ["LONGEST", "PythonScriptedSockets", "ScriptedSockets", "Twin", "known", "name_of", "why_single"]
 
 LONGEST = 5000
 """Bytes of a datagram that are received at most."""
-
-_RECEIVE = ctypes.CFUNCTYPE(
-    ctypes.c_int,
-    ctypes.c_ssize_t,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_void_p,
-    ctypes.c_size_t,
-    ctypes.POINTER(ctypes.c_ssize_t),
-    ctypes.c_void_p,
-    ctypes.POINTER(ctypes.c_int),
-    ctypes.POINTER(ctypes.c_int),
-)
-_SEND = ctypes.CFUNCTYPE(
-    ctypes.c_int,
-    ctypes.c_ssize_t,
-    ctypes.c_int,
-    ctypes.POINTER(ctypes.c_size_t),
-    ctypes.c_void_p,
-    ctypes.POINTER(ctypes.c_void_p),
-    ctypes.c_void_p,
-    ctypes.POINTER(ctypes.c_ssize_t),
-)
 
 
 def name_of(number: int) -> bytes:
@@ -56,11 +34,6 @@ def known(name: bytes, number: int) -> bytes:
     return bytes((name[0] | 0x40,)) + name[1:] + bytes((198, 51, 100, number))
 
 
-def _size_of(packed: int) -> int:
-    """How long a packed name is, by its first byte: of IPv4, or of the peer of a connected socket."""
-    return {0: 1, 4: 7, 0x44: 11}[packed]
-
-
 def why_single() -> str:
     """Why there is only one half here; empty if there are both."""
     if MISSING or COLD:
@@ -69,8 +42,8 @@ def why_single() -> str:
         return "" if hasattr(poller, "hot_wait") else f"C cannot wait with the poller {poller.name}"
 
 
-class ScriptedSockets(NativeSockets):
-    """Native sockets whose datagrams are a script's: for Python by methods, for C by functions of the same.
+class PythonScriptedSockets(NativeSockets):
+    """Native sockets whose datagrams are a script's, and which C does not know.
 
     Attributes:
         arriving: What comes next: the bytes, or None for a datagram that is too long, and the sender's name.
@@ -80,12 +53,12 @@ class ScriptedSockets(NativeSockets):
     """
 
     def __init__(self) -> None:
-        super().__init__(receive_cap=LONGEST)
+        super().__init__(LONGEST)
+        self.receive_cap = LONGEST
         self.arriving: deque[tuple[bytes | None, bytes]] = deque()
         self.ended_by = 0
         self.outcomes: deque[int] = deque()
         self.batches: list[list[tuple[bytes, bytes]]] = []
-        self._callbacks = _RECEIVE(self._receive_in_c), _SEND(self._send_in_c)
 
     def receive_datagrams(self, fd: int, limit: int) -> tuple[list[tuple[bytes | None, bytes]], int]:
         taken = [self.arriving.popleft() for _ in range(min(limit, 256, len(self.arriving)))]
@@ -107,43 +80,9 @@ class ScriptedSockets(NativeSockets):
         self.batches.append(batch)
         return failures
 
-    def hot_datagrams(self) -> dict[str, int]:
-        receive, send = self._callbacks
-        cast = ctypes.cast
-        return {
-            "receive": cast(receive, ctypes.c_void_p).value or 0,
-            "send": cast(send, ctypes.c_void_p).value or 0,
-        }
 
-    def _receive_in_c(self, fd, capacity, limit, arena, cap, lengths, names, name_size, error):  # type: ignore[no-untyped-def]
-        slot = native()[1].NC_DATAGRAM_SLOT
-        datagrams, error[0] = self.receive_datagrams(fd, limit)
-        ctypes.memset(arena, 0xEE, capacity * slot)  # what anybody still looks at would change
-        for i, (data, name) in enumerate(datagrams):
-            name_size[0] = len(name)
-            ctypes.memmove(names + i * len(name), name, len(name))
-            lengths[i] = -errno.EMSGSIZE if data is None else len(data)
-            if data is not None:
-                place = arena + (i * slot if len(data) <= slot else capacity * slot + i * cap)
-                ctypes.memmove(place, data, len(data))
-        return len(datagrams)
-
-    def _send_in_c(self, fd, count, lengths, joined, pointers, names, unsent):  # type: ignore[no-untyped-def]
-        chunks, packed = [], []
-        for i in range(count):
-            if pointers[i]:
-                chunks.append(ctypes.string_at(pointers[i], lengths[i]))
-            else:
-                chunks.append(ctypes.string_at(joined, lengths[i]) if lengths[i] else b"")
-                joined = (joined or 0) + lengths[i]
-            size = _size_of(ctypes.string_at(names, 1)[0])
-            packed.append(ctypes.string_at(names, size))
-            names += size
-            unsent[i] = 0
-        failures = self.send_datagrams(fd, chunks, packed)
-        for i, code in failures:
-            unsent[i] = code
-        return len(failures)
+class ScriptedSockets(DatagramsInC, PythonScriptedSockets):
+    """The same for C."""
 
 
 class Twin:
@@ -153,12 +92,19 @@ class Twin:
         handler: Of its events.
         limits: Of its loop.
         hot: Whether its hot half is in C.
+        sockets: What makes its sockets.
     """
 
-    def __init__(self, handler: EventHandler, limits: Limits, hot: bool) -> None:
+    def __init__(
+        self,
+        handler: EventHandler,
+        limits: Limits,
+        hot: bool,
+        sockets: Callable[[], PythonScriptedSockets] = ScriptedSockets,
+    ) -> None:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
-        self.sockets = ScriptedSockets()
+        self.sockets = sockets()
         self.clock = ManualClock()
         poller = open_poller()
         cold = halves.COLD
@@ -167,11 +113,17 @@ class Twin:
             self.loop = Loop(0, Shared(handler, limits), poller, self.sockets, self.clock)
         finally:
             halves.COLD = cold
+        let_raise(self.loop)
         self.loop.claim()
         self.listener = self.loop.listen_for_datagrams(
             self.sock.detach(), socket.AF_INET, Address("udp", "0.0.0.0", 9000)
         )
         self.loop.start_accepting()
+
+    @property
+    def is_hot(self) -> bool:
+        """Whether it is in C."""
+        return type(self.listener._port).__name__ == "HotDatagramPort"
 
     def turn(self, readiness: int = 0) -> None:
         """Has one turn of the loop, in which the poller reports the socket."""

@@ -173,6 +173,7 @@ def run_history(twins, seed: int, hot: bool) -> list[object]:
     dice = random.Random(-1 - seed)
     walker = Walker(seed)
     twin = twins.Twin(walker, LIMITS[seed % len(LIMITS)], hot)
+    assert twin.is_hot == hot
     told = dice.random() < 0.3
     seen: list[object] = []
     try:

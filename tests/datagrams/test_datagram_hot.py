@@ -40,6 +40,7 @@ def server(twins):
     def make(on_traffic=None, on_error=None, limits=None):
         made.append(twins.Twin(Server(on_traffic, on_error), limits or Limits(), hot=True))
         made[-1].name_of = twins.name_of
+        assert made[-1].is_hot
         return made[-1]
 
     yield make
@@ -335,15 +336,11 @@ def test_sockets_whose_datagrams_are_their_own_are_asked_for_them(twins):
         def send_datagrams(self, fd, chunks, names):
             return super().send_datagrams(fd, [bytes(chunk).upper() for chunk in chunks], names)
 
-    scripted, twins.ScriptedSockets = twins.ScriptedSockets, Own
-    try:
-        twin = twins.Twin(Server(), Limits(), hot=True)
-    finally:
-        twins.ScriptedSockets = scripted
+    twin = twins.Twin(Server(), Limits(), True, Own)
     twin.name_of = twins.name_of
     feed(twin, b"quiet")
     assert sent(twin) == [b"QUIET"]
-    assert type(twin.listener._port).__name__ == "DatagramPort"
+    assert not twin.is_hot
     twin.close()
 
 

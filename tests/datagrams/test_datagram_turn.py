@@ -8,7 +8,7 @@ import socket
 
 from netcore import Address, CloseReason
 from netcore.connection import Limits
-from netcore.poll import Interest
+from netcore.poll import Interest, Readiness
 from netcore.sockets import pack_name
 
 FD, DIALLED = 60, 61
@@ -190,8 +190,7 @@ def test_a_lasting_error_does_not_hold_an_edge_triggered_loop(world):
 def test_the_end_sends_what_was_written_and_closes_once(world):
     made = world(on_traffic=echo)
     made.sockets.feed_datagram(FD, b"last")
-    made.loop._intake._found = [FD], None
-    made.loop._intake.serve()
+    made.loop.watchers.tell([(FD, int(Readiness.READABLE))])
     conn = made.handler.wait_for("on_traffic").conn
     made.loop.stop(10)
     made.loop.stop(10)
