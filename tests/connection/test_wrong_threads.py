@@ -88,6 +88,7 @@ def test_a_write_that_comes_too_late_reaches_nobody_else(world):
     assert not new.closed
 
 
+@pytest.mark.python_half
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_each_receiver_gets_its_own_datagram(world, moment):
     w = world()
