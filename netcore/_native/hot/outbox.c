@@ -242,7 +242,7 @@ static int outbox_flush_early(hot_outbox *self)
     size_t *lengths;
     int status = 0;
 
-    if (count == 0 || (self->producers && PyDict_Size(self->producers) > 0)) {
+    if (self->producers && PyDict_Size(self->producers) > 0) {
         PyObject *made = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__produce, NULL);
         if (made == NULL)
             return -1;
