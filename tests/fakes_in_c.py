@@ -67,6 +67,9 @@ class PollerInC(_Callbacks):
         self._struct = _ffi.new("nc_poller *")
         self._wait_address = self._function("wait", self._wait_for_c)
 
+    def hot_control(self) -> int:
+        return 0  # it keeps its own table
+
     def hot_wait(self) -> tuple[object, int, int]:
         """See ``NativePoller.hot_wait``."""
         return self._struct, address(self._struct), self._wait_address
@@ -176,7 +179,7 @@ class SocketsInC(DatagramsInC):
 
     def hot_calls(self) -> dict[str, int]:
         """See ``NativeSockets.hot_calls``."""
-        return {"ring": 0, "receive_one": 0, "available": 0, **self._addresses}
+        return {"ring": 0, "receive_one": 0, "available": 0, "close": 0, **self._addresses}
 
     def hot_arena(self) -> int:
         """See ``NativeSockets.hot_arena``."""

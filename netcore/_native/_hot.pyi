@@ -66,6 +66,28 @@ class Table:
     def pop(self, fd: int, otherwise: object = ..., /) -> Any: ...
     def values(self) -> list[Any]: ...
 
+class Passage:
+    def __init__(
+        self,
+        host: object,
+        handler: object,
+        stream_class: type[Stream],
+        table: Table,
+        by_id: dict[int, Any],
+        arriving: dict[int, None],
+        closed: dict[Any, int],
+        descriptors: object,
+        gated: bool,
+        poller: tuple[object, int],
+        calls: tuple[int, int],
+        interest: int,
+        functions: tuple[Callable[..., object], Callable[..., object]],
+        states: tuple[object, object, object],
+        end: tuple[object, object, object],
+        /,
+    ) -> None: ...
+    def open(self, fd: int, network: str, remote: object, local: object, /) -> Any: ...
+
 class Intake:
     def __init__(
         self,
@@ -80,6 +102,7 @@ class Intake:
         edge_chunk: int,
         /,
     ) -> None: ...
+    def let_go_by(self, passage: Passage, /) -> None: ...
     def look_at(self, turn: object, aftermath: object, pending: object, again: object, /) -> None: ...
     def forget(self) -> None: ...
     def turns(self, timeout: float | None, /) -> int: ...

@@ -1,6 +1,7 @@
 """Connections: bytes in and out over the buffers, and an orderly life."""
 
 from netcore.connection.core import (
+    OVER_BY_EOF,
     STALL,
     TRANSITIONS,
     UNWATCHED,
@@ -49,6 +50,7 @@ from netcore.connection.stream import (
 )
 
 __all__ = [
+    "OVER_BY_EOF",
     "STALL",
     "TRANSITIONS",
     "UNWATCHED",

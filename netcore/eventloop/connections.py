@@ -57,18 +57,20 @@ class Connections:
     Attributes:
         streams: The streams by their descriptor.
         arriving: Descriptors that other threads have accepted for this loop. Any thread may add one.
+        by_id: All of them by their ``id``.
         turning_away: Whether newcomers are refused.
+        first_interest: What the poller watches a newcomer for.
     """
 
     def __init__(self, site: Site, streams: Streams, stream_class: Callable[..., BaseStream]) -> None:
         self._site = site
-        self._first_interest = int(Interest.READ) | (int(Interest.EDGE) if site.limits.edge_chunk else 0)
+        self.first_interest = int(Interest.READ) | (int(Interest.EDGE) if site.limits.edge_chunk else 0)
         debug = site.shared.debug
         self._stream_class = stream_class
         self._datagram_class = CheckedDatagramConnection if debug else DatagramConnection
         self.streams = streams
         self._dialled: dict[int, DatagramConnection] = {}
-        self._by_id: dict[int, Connection] = {}
+        self.by_id: dict[int, Connection] = {}
         self.arriving: dict[int, None] = {}
         self.turning_away = False
 
@@ -85,11 +87,11 @@ class Connections:
 
     def find(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id. Any thread."""
-        return self._by_id.get(conn_id)
+        return self.by_id.get(conn_id)
 
     def all(self) -> list[Conn]:
         """Returns those that are open. Any thread."""
-        return list(self._by_id.values())
+        return list(self.by_id.values())
 
     def establish(
         self,
@@ -125,16 +127,16 @@ class Connections:
             if self.turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
             if interest == UNWATCHED:
-                site.poller.register(fd, self._first_interest)
-            elif interest != self._first_interest:
-                site.poller.modify(fd, self._first_interest)
-            interest = self._first_interest
+                site.poller.register(fd, self.first_interest)
+            elif interest != self.first_interest:
+                site.poller.modify(fd, self.first_interest)
+            interest = self.first_interest
             conn = self._stream_class(site, fd, network, remote, local)
             conn.context = context
             conn.interest = interest
             self.streams[fd] = conn
             self.arriving.pop(fd, None)  # second, so that nobody sees the connection neither here nor there
-            self._by_id[conn.id] = conn
+            self.by_id[conn.id] = conn
             if prepare is not None:
                 prepare(conn)
             if site.limits.idle_timeout:
@@ -142,22 +144,26 @@ class Connections:
         except BaseException:
             if conn is not None:
                 self._disown(conn)
-            self._turn_down(fd, interest, turn_down)
+            self.turn_down(fd, interest, turn_down)
             raise
         run(site, conn, site.handler.on_open)
         if prepare is not None and conn.inbound_buffered and conn.receiving:
             run(site, conn, site.handler.on_traffic)
         return conn
 
+    def welcome(self, fd: int, network: str, remote: bytes, local: Address | None) -> None:
+        """Makes a stream connection of what was accepted, and opens it; see ``establish``."""
+        self.establish(fd, network, remote, local)
+
     def _disown(self, conn: BaseStream) -> None:
         """Forgets one that has not been opened: nobody has heard of it, so nobody is told."""
         self.streams.pop(conn.fd, None)
-        self._by_id.pop(conn.id, None)
+        self.by_id.pop(conn.id, None)
         conn.wire = -1
         conn.abandon()
         conn.forget_input()
 
-    def _turn_down(self, fd: int, interest: int, close: Callable[[list[int]], object] | None) -> None:
+    def turn_down(self, fd: int, interest: int, close: Callable[[list[int]], object] | None) -> None:
         """Closes what has not become a connection."""
         self.arriving.pop(fd, None)  # first, since the number may be another's after the reset
         if interest != UNWATCHED:
@@ -185,17 +191,17 @@ class Connections:
             if self.turning_away:
                 raise OSError(errno.ECONNABORTED, "the loop is stopping")
             conn = self._datagram_class(site, fd, family, remote, local)
-            site.watchers.attend(fd, DatagramReader(site, conn, taking(site, conn)), self._first_interest)
+            site.watchers.attend(fd, DatagramReader(site, conn, taking(site, conn)), self.first_interest)
             conn.context = context
-            conn.interest = self._first_interest
+            conn.interest = self.first_interest
             self._dialled[fd] = conn
-            self._by_id[conn.id] = conn
+            self.by_id[conn.id] = conn
             if site.limits.idle_timeout:
                 conn.set_deadline(site.limits.idle_timeout)
         except BaseException:
             if conn is not None:
                 self._dialled.pop(fd, None)
-                self._by_id.pop(conn.id, None)
+                self.by_id.pop(conn.id, None)
                 conn.abandon()
             site.watchers.neglect(fd)
             site.descriptors.release([fd])
@@ -207,12 +213,12 @@ class Connections:
         """Lets go of a connection that is retired, while its descriptor is still open."""
         if self.streams.pop(conn.fd, None) is None and self._dialled.pop(conn.fd, None) is not None:
             self._site.watchers.release(conn.fd)
-        self._by_id.pop(conn.id, None)
+        self.by_id.pop(conn.id, None)
 
     def turn_away(self) -> None:
         """Begins to close every connection, and refuses new ones."""
         self.turning_away = True
-        for conn in list(self._by_id.values()):
+        for conn in list(self.by_id.values()):
             try:
                 conn.shut_down()
             except BaseException as error:
@@ -221,7 +227,7 @@ class Connections:
     def reset_all(self, error: Exception | None) -> None:
         """Resets every connection, and refuses new ones; ``on_close`` is told the error."""
         self.turning_away = True
-        for conn in list(self._by_id.values()):
+        for conn in list(self.by_id.values()):
             try:
                 conn.reset(CloseReason.SHUTDOWN, error)
             except BaseException as raised:
@@ -234,16 +240,16 @@ class Connections:
         without a word to the kernel or the handler, since they go on in the parent.
         """
         self.turning_away = True
-        fds = [conn.fd for conn in self._by_id.values()]
+        fds = [conn.fd for conn in self.by_id.values()]
         for fd in [
             fd for fd in self.arriving if self.streams.get(fd) is None
         ]:  # nobody has attached them yet
             with suppress(OSError):
                 socket.close(fd)
-        for conn in self._by_id.values():
+        for conn in self.by_id.values():
             conn.abandon()
         self.streams.clear()
         self._dialled.clear()
-        self._by_id.clear()
+        self.by_id.clear()
         self.arriving.clear()
         return fds

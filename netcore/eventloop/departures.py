@@ -19,7 +19,6 @@ class Departures:
 
     Attributes:
         lingering: Descriptors of connections that are gone, whose peers are still sending.
-        parting: Connections that are gone, but whose ``on_close`` has not returned yet. Any thread.
     """
 
     def __init__(self, site: Site, connections: Connections) -> None:
@@ -27,12 +26,11 @@ class Departures:
         self._connections = connections
         self._retired: list[Retired] = []
         self.lingering: dict[int, Linger] = {}
-        self.parting = 0
 
     @property
     def count(self) -> int:
         """How many there are. Any thread."""
-        return self.parting + len(self.lingering)
+        return self._site.counters.parting + len(self.lingering)
 
     def retire(self, conn: Retired) -> None:
         """See ``Host.retire``."""
@@ -43,7 +41,7 @@ class Departures:
             conn.ending.left = True
         else:
             self._retired.append(conn)
-        self.parting += 1  # first, so that nobody sees the connection neither here nor there
+        self._site.counters.parting += 1  # first, so that nobody sees the connection neither here nor there
         self._connections.remove(conn)
         if conn.interest != UNWATCHED:
             conn.interest = UNWATCHED
@@ -71,7 +69,7 @@ class Departures:
             except BaseException as error:
                 self._site.charge(None, error)
             finally:
-                self.parting -= 1
+                self._site.counters.parting -= 1
 
     def _close(self, retired: list[Retired]) -> None:
         """Closes their descriptors, but for those whose peers would get a reset for it."""

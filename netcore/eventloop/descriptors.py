@@ -86,6 +86,10 @@ class Descriptors:
         sockets = self._owner.sockets
         self._end([fd], lambda fds: sockets.reset(fds[0]), sockets.close)
 
+    def gone(self, fd: int) -> None:
+        """Gives the place of one back that was closed otherwise."""
+        self._give_back([fd])
+
     def _end(
         self,
         fds: list[int],

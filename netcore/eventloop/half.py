@@ -22,7 +22,7 @@ from netcore.connection import (
     PortOwner,
     StreamConnection,
 )
-from netcore.eventloop.connections import Streams
+from netcore.eventloop.connections import Connections, Streams
 from netcore.eventloop.datagram_reader import TakeBatch, taking
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
@@ -62,10 +62,10 @@ class Half:
         """Makes what sends; see ``Outbox``."""
         return Outbox(self._sockets, counters, limit, charge, share)
 
-    def streams(self) -> Streams:
-        """Makes what finds streams by their descriptor."""
+    def connections(self, site: Site) -> Connections:
+        """Makes what keeps connections; see ``Connections``."""
         streams: dict[int, BaseStream] = {}
-        return streams
+        return Connections(site, streams, self.stream_class)
 
     def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
         """Makes what receives from them; see ``Intake``."""

@@ -8,11 +8,14 @@ from typing import Protocol, cast
 from netcore._native import _hot
 from netcore.address import Address
 from netcore.connection import (
+    OVER_BY_EOF,
+    UNWATCHED,
     BaseCounters,
     BaseDatagramPort,
     BaseInbox,
     BaseOutbox,
     PortOwner,
+    State,
     failed,
     react,
 )
@@ -24,11 +27,12 @@ from netcore.connection.stream.hot import (
     HotSockets,
     HotStreamConnection,
 )
-from netcore.eventloop.connections import Streams
+from netcore.eventloop.connections import Connections, Streams
 from netcore.eventloop.datagram_reader import TakeBatch
 from netcore.eventloop.half import Charge, Half
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
+from netcore.handler import Action, CloseReason
 from netcore.poll import Poller
 from netcore.sockets import Sockets
 
@@ -40,6 +44,9 @@ class HotPoller(Poller, Protocol):
 
     def hot_wait(self) -> tuple[object, int, int]:
         """See ``NativePoller.hot_wait``."""
+
+    def hot_control(self) -> int:
+        """See ``NativePoller.hot_control``."""
 
 
 class HotIntake(_hot.Intake, Intake):
@@ -88,6 +95,47 @@ class HotIntake(_hot.Intake, Intake):
         Intake.forget(self)
 
 
+class HotConnections(Connections):
+    """``Connections``, some of whose streams come and go in C.
+
+    Attributes:
+        passage: By what they do.
+    """
+
+    def __init__(self, site: Site, poller: HotPoller, sockets: HotSockets) -> None:
+        streams = _hot.Table()
+        super().__init__(site, streams, HotStreamConnection)
+        _, place, _ = poller.hot_wait()
+        self.passage = _hot.Passage(
+            site,
+            site.handler,
+            HotStreamConnection,
+            streams,
+            self.by_id,
+            self.arriving,
+            site.counters.closed,
+            site.descriptors,
+            site.shared.gate is not None,
+            (poller, place),
+            (poller.hot_control(), sockets.hot_calls()["close"]),
+            self.first_interest,
+            (react, failed),
+            (State.OPEN, State.PEER_CLOSED, State.CLOSED),
+            (Action.CLOSE, CloseReason.EOF, OVER_BY_EOF),
+        )
+
+    def welcome(self, fd: int, network: str, remote: bytes, local: Address | None) -> None:
+        """See ``Connections.welcome``."""
+        if self.turning_away or self._site.limits.idle_timeout:
+            super().welcome(fd, network, remote, local)
+            return
+        try:
+            self.passage.open(fd, network, remote, local)
+        except BaseException:
+            self.turn_down(fd, UNWATCHED, None)
+            raise
+
+
 class HotHalf(Half):
     """``Half``, in C.
 
@@ -117,13 +165,17 @@ class HotHalf(Half):
         assert isinstance(counters, HotCounters)
         return HotOutbox(self._hot_sockets, counters, limit, charge, share)
 
-    def streams(self) -> Streams:
-        """See ``Half.streams``."""
-        return _hot.Table()
+    def connections(self, site: Site) -> Connections:
+        """See ``Half.connections``."""
+        hosted = HotConnections(site, self._hot_poller, self._hot_sockets)
+        self._passage = hosted.passage
+        return hosted
 
     def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
-        """See ``Half.intake``."""
-        return HotIntake(site, streams, planned, self._hot_poller, self._hot_sockets)
+        """See ``Half.intake``; after ``connections``."""
+        intake = HotIntake(site, streams, planned, self._hot_poller, self._hot_sockets)
+        intake.let_go_by(self._passage)
+        return intake
 
     def open_port(
         self, site: Site, fd: int, family: int, local: Address, owner: PortOwner

@@ -29,7 +29,6 @@ from netcore.eventloop.acceptor import Acceptor, Destination, Listener
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
 from netcore.eventloop.arrivals import Arrivals
-from netcore.eventloop.connections import Connections
 from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.departures import Departures
@@ -115,7 +114,7 @@ class Loop(Site):
             self.look_again,
         )
         self._thrift = Thrift(self.schedule)
-        self._hosted = Connections(self, half.streams(), half.stream_class)
+        self._hosted = half.connections(self)
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)
         self._dialer = Dialer(self, self._hosted, self._arrivals)

@@ -50,10 +50,11 @@ class Reception:
             self._take(fd)
             received = self._take_passed(fd) if listener.was_open else b""
             if listener.phases is None:
-                establish = self._connections.establish
                 if received:
-                    establish = partial(establish, prepare=partial(_show, received))
-                establish(fd, listener.network, name, listener.local)
+                    prepare = partial(_show, received)
+                    self._connections.establish(fd, listener.network, name, listener.local, prepare=prepare)
+                else:
+                    self._connections.welcome(fd, listener.network, name, listener.local)
             else:
                 newcomer = Newcomer(fd, listener.network, name, listener.local, received=received)
                 self._arrivals.begin(newcomer, partial(listener.phases, name))

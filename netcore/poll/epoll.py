@@ -6,6 +6,7 @@ and half-close stays invisible until the data before it has been read.
 
 from __future__ import annotations
 
+from netcore._native import address
 from netcore.poll.native import DescriptorPoller
 
 __all__ = ["EpollPoller"]
@@ -20,3 +21,7 @@ class EpollPoller(DescriptorPoller):
 
     name = "epoll"
     supports_edge = True
+
+    def hot_control(self) -> int:
+        """See ``NativePoller.hot_control``; the kernel alone keeps the table."""
+        return address("nc_epoll_control")

@@ -113,6 +113,10 @@ class NativePoller:
         """Returns what C needs to wait by itself: its memory's owner, its address, and that of ``wait``."""
         return self._poller, address(self._poller), address(f"nc_{self.name}_wait")
 
+    def hot_control(self) -> int:
+        """Returns where C finds what registers and removes; 0 if it must leave that to Python."""
+        return 0
+
     def wake(self) -> None:
         """See ``Poller.wake``. Any thread."""
         # The waker must not be closed, and its number reused, under the call.

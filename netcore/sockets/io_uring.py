@@ -40,7 +40,7 @@ class IoUringSockets(NativeSockets):
         """See ``NativeSockets.hot_calls``; those of the ring take it first."""
         names = ("receive", "receive_one", "send", "available")
         own = {name: address(f"nc_io_uring_{name}") for name in names}
-        return {**super().hot_calls(), **own, "ring": address(self._handle)}
+        return {**super().hot_calls(), **own, "ring": address(self._handle), "close": 0}
 
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""

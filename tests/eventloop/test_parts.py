@@ -178,12 +178,12 @@ def test_departures_close_in_one_batch_and_tell(site):
         site.descriptors.add(conn.fd)
         site.poller.register(conn.fd, 1)
         departures.retire(conn)
-    assert (departures.parting, removed, site.poller.interests) == (3, gone, {})
+    assert (site.counters.parting, removed, site.poller.interests) == (3, gone, {})
     assert all(conn.interest == UNWATCHED and not conn.told for conn in gone)
     departures.bury()
     assert (site.sockets.closed, site.sockets.resets) == ([3, 5], [4])
     assert [conn.told for conn in gone] == [1, 1, 1]
-    assert (departures.parting, gate._free) == (0, 10)
+    assert (site.counters.parting, gate._free) == (0, 10)
     assert site.counters.closed[CloseReason.LOCAL] == 3
     departures.bury()
     assert [conn.told for conn in gone] == [1, 1, 1]
@@ -311,7 +311,7 @@ def test_a_turn_says_when_the_next_is_due(site, turn):
 
 def test_the_reception_makes_connections_here_and_only_here(site):
     made, listener = [], Listener(50, Address("tcp", "192.0.2.1", 9), "tcp", None, int)
-    connections = SimpleNamespace(arriving={}, establish=lambda *args: made.append(args))
+    connections = SimpleNamespace(arriving={}, welcome=lambda *args: made.append(args))
     reception = Reception(site, connections, Log())
     reception.admit(3, b"name", listener)
     assert made == [(3, "tcp", b"name", None)]
@@ -327,7 +327,7 @@ def test_the_reception_says_once_what_it_could_not_serve(site, caplog):
     def refuse(*args):
         raise OSError(errno.ENOSPC, "no room")
 
-    reception = Reception(site, SimpleNamespace(arriving={}, establish=refuse), Log())
+    reception = Reception(site, SimpleNamespace(arriving={}, welcome=refuse), Log())
     listener = Listener(50, Address("tcp", "192.0.2.1", 9), "tcp", None, int)
     for fd in range(3, 30):
         reception.admit(fd, b"name", listener)
@@ -376,5 +376,5 @@ def test_an_inbox_takes_fresh_memory_only_when_somebody_looks_at_the_old(site):
 
 
 def test_what_counters_count_is_what_metrics_show():
-    names = {field for field in Counters.__slots__ if field != "closed"}
+    names = {field for field in Counters.__slots__ if field not in ("closed", "parting")}
     assert names <= set(Metrics.__dataclass_fields__)

@@ -304,6 +304,7 @@ static PyObject *frames__send_frame(PyObject *object, PyObject *const *args, Py_
     if (n < 0)
         return reading__ask(object, hot_name__python_send_frame, args, nargs, kwnames);
     batch__take(&outbox->filling, stream, (size_t)n);
+    stream->noted = outbox->number;
     outbox->size += n;
     return stream__written(stream, outbox, n);
 }

@@ -28,6 +28,7 @@ typedef struct {
     long long bytes_sent;
     long long datagrams_received;
     long long datagrams_sent;
+    int parting; /* see Departures */
 } hot_counts;
 
 /* The memory that a loop receives into; see Inbox. `memory` is where `arena` lies. */
@@ -80,6 +81,7 @@ typedef struct {
     nc_socket fd;
     nc_socket wire;
     unsigned turn;
+    unsigned noted; /* the number of the batch that it was last part of */
     int interest;
     int flags;
     int posted;
@@ -119,7 +121,7 @@ typedef struct {
     union {
         hot_available plain;
         hot_ring_available ring;
-    } available;
+    } available; /* NULL if there is no telling */
 } hot_calls;
 
 /* Entries of an outbox, in columns, as nc_send takes them. */
@@ -151,6 +153,7 @@ typedef struct hot_outbox {
     Py_ssize_t share;
     unsigned long thread; /* of the loop; a write at once on another one would not be in order */
     unsigned turn;
+    unsigned number; /* of the batch that is being filled */
     char taken; /* whether anybody's share of this turn was touched */
 } hot_outbox;
 
@@ -163,7 +166,7 @@ typedef struct {
 } hot_table;
 
 extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
-    *hot_intake_type, *hot_frames_type, *hot_deadlines_type;
+    *hot_intake_type, *hot_passage_type, *hot_frames_type, *hot_deadlines_type;
 
 /* Where a stream has a frame, and where it has a delimiter, by functions of src/netcore.h. */
 typedef size_t (*hot_next_frame)(const nc_framing *, const char *, size_t, size_t, size_t *, size_t *);
@@ -188,8 +191,10 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(_queue)                                                                                           \
     NAME(_slots)                                                                                           \
     NAME(_take_back)                                                                                       \
+    NAME(acquire)                                                                                          \
     NAME(buffered)                                                                                         \
     NAME(charge)                                                                                           \
+    NAME(descriptor_lock)                                                                                  \
     NAME(failed)                                                                                           \
     NAME(flush_early)                                                                                      \
     NAME(had_share)                                                                                        \
@@ -201,13 +206,18 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(last_in)                                                                                          \
     NAME(lost)                                                                                             \
     NAME(now)                                                                                              \
+    NAME(on_close)                                                                                         \
+    NAME(on_eof)                                                                                           \
     NAME(on_frame)                                                                                         \
+    NAME(on_open)                                                                                          \
     NAME(on_traffic)                                                                                       \
     NAME(outbox)                                                                                           \
     NAME(react)                                                                                            \
     NAME(received_nothing)                                                                                 \
     NAME(receive_again)                                                                                    \
+    NAME(release)                                                                                          \
     NAME(release_views)                                                                                    \
+    NAME(remember_local_address)                                                                           \
     NAME(renew)                                                                                            \
     NAME(settle_later)                                                                                     \
     NAME(show)                                                                                             \

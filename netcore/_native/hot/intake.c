@@ -34,6 +34,7 @@ typedef struct {
     hot_inbox *inbox;
     hot_outbox *outbox;
     hot_counts *counts;
+    hot_passage *passage; /* by which streams leave; NULL if they leave otherwise */
     hot_wait wait;
     nc_poller *poller;
     Py_ssize_t cap;
@@ -55,31 +56,9 @@ typedef struct {
 
 PyTypeObject *hot_intake_type;
 
-static PyObject *intake__fetch(void)
-{
-    PyObject *type, *error, *trace;
-
-    PyErr_Fetch(&type, &error, &trace);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (error != NULL && trace != NULL)
-        PyException_SetTraceback(error, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return error;
-}
-
-/* Has somebody pay for the error that is set; see Host.charge. */
 static void intake__charge(hot_intake *self, hot_stream *payer)
 {
-    PyObject *error = intake__fetch();
-    PyObject *result = error ? PyObject_CallMethodObjArgs(self->host, hot_name_charge,
-                                                          payer ? (PyObject *)payer : Py_None, error, NULL)
-                             : NULL;
-
-    if (result == NULL)
-        PyErr_WriteUnraisable(self->host);
-    Py_XDECREF(result);
-    Py_XDECREF(error);
+    hot_charge(self->host, (PyObject *)payer);
 }
 
 /* Calls a method of a stream for what it does; an error is the stream's to pay for. */
@@ -217,7 +196,7 @@ static void intake__call(hot_intake *self, PyObject *on_traffic, hot_stream *str
         intake__charge(self, stream);
     action = PyObject_CallFunctionObjArgs(on_traffic, stream, NULL);
     if (action == NULL) {
-        PyObject *error = intake__fetch();
+        PyObject *error = hot_fetch();
         done = PyObject_CallFunctionObjArgs(self->failed, self->host, stream, error, NULL);
         if (done == NULL)
             intake__charge(self, stream);
@@ -247,10 +226,16 @@ static void intake__call(hot_intake *self, PyObject *on_traffic, hot_stream *str
 /* Deals with the end of a stream, or an error. */
 static void intake__tell_nothing(hot_intake *self, hot_stream *stream, Py_ssize_t result)
 {
-    PyObject *number = PyLong_FromSsize_t(result);
-    PyObject *done = number ? PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_received_nothing, number, NULL)
-                            : NULL;
+    PyObject *number, *done;
 
+    if (result == 0 && self->passage != NULL && passage_end(self->passage, stream)) {
+        if (hot_is_none(stream->straight) && PyDict_Size(self->again) > 0 &&
+            PyDict_DelItem(self->again, (PyObject *)stream) < 0)
+            PyErr_Clear();
+        return;
+    }
+    number = PyLong_FromSsize_t(result);
+    done = number ? PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_received_nothing, number, NULL) : NULL;
     if (done == NULL)
         intake__charge(self, stream);
     Py_XDECREF(number);
@@ -264,7 +249,7 @@ static void intake__deliver(hot_intake *self, PyObject *on_traffic, hot_stream *
         intake__tell_nothing(self, stream, n);
         return;
     }
-    stream->bulk = n >= INTAKE_LARGE;
+    stream->bulk = n >= INTAKE_LARGE && self->outbox->calls.available.plain != NULL;
     if (stream->plain) {
         stream->lo = lo;
         stream->hi = lo + n;
@@ -604,7 +589,7 @@ static PyObject *intake__look_at(PyObject *object, PyObject *args)
     hot_intake *self = (hot_intake *)object;
     PyObject *turn, *aftermath, *pending, *again;
 
-    if (!PyArg_ParseTuple(args, "OOOO", &turn, &aftermath, &pending, &again))
+    if (!PyArg_ParseTuple(args, "OOOO!", &turn, &aftermath, &pending, &PyDict_Type, &again))
         return NULL;
     hot_keep(&self->turn, turn);
     hot_keep(&self->aftermath, aftermath);
@@ -680,6 +665,17 @@ static int intake__init(PyObject *object, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
+/* let_go_by(passage): says by what streams leave. */
+static PyObject *intake__let_go_by(PyObject *object, PyObject *passage)
+{
+    if (!PyObject_TypeCheck(passage, hot_passage_type)) {
+        PyErr_SetString(PyExc_TypeError, "not a passage");
+        return NULL;
+    }
+    hot_keep(&((hot_intake *)object)->passage, passage);
+    Py_RETURN_NONE;
+}
+
 static int intake__traverse(PyObject *object, visitproc visit, void *arg)
 {
     hot_intake *self = (hot_intake *)object;
@@ -695,6 +691,7 @@ static int intake__traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->aftermath);
     Py_VISIT(self->pending);
     Py_VISIT(self->again);
+    Py_VISIT(self->passage);
     Py_VISIT(self->table);
     Py_VISIT(self->inbox);
     Py_VISIT(self->outbox);
@@ -713,6 +710,7 @@ static int intake__clear(PyObject *object)
     Py_CLEAR(self->aftermath);
     Py_CLEAR(self->pending);
     Py_CLEAR(self->again);
+    Py_CLEAR(self->passage);
     return 0;
 }
 
@@ -737,6 +735,7 @@ static void intake__dealloc(PyObject *object)
 }
 
 static PyMethodDef intake__methods[] = {
+    {"let_go_by", intake__let_go_by, METH_O, "Says by what streams leave."},
     {"look_at", intake__look_at, METH_VARARGS, "Says who is asked whether there is something else to do."},
     {"turns", intake__turns, METH_O, "Waits, and takes turns of messages alone; see Intake.turns."},
     {"wait", intake__wait, METH_O, "Waits, and receives; see Intake.wait."},

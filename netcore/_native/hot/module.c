@@ -1,11 +1,13 @@
 /* The extension module: one translation unit, so that the parts above can be inlined into those below. */
 
+#include "errors.c"
 #include "counts.c"
 #include "inbox.c"
 #include "outbox.c"
 #include "deadlines.c"
 #include "stream.c"
 #include "table.c"
+#include "passage.c"
 #include "intake.c"
 #include "frames.c"
 #include "postbox.c"
@@ -115,6 +117,7 @@ PyMODINIT_FUNC PyInit__hot(void)
         module__add_type(module, "Outbox", &outbox__spec, &hot_outbox_type) < 0 ||
         module__add_type(module, "Stream", &stream__spec, &hot_stream_type) < 0 ||
         module__add_type(module, "Table", &table__spec, &hot_table_type) < 0 ||
+        module__add_type(module, "Passage", &passage__spec, &hot_passage_type) < 0 ||
         module__add_type(module, "Intake", &intake__spec, &hot_intake_type) < 0 ||
         module__add_type(module, "Frames", &frames__spec, &hot_frames_type) < 0 ||
         module__add_type(module, "Deadlines", &deadlines__spec, &hot_deadlines_type) < 0 ||

@@ -50,7 +50,7 @@ static int outbox__init(PyObject *object, PyObject *args, PyObject *kwargs)
     hot_replace(&self->producers, PyDict_New());
     self->limit = self->usual_limit = limit;
     self->share = share;
-    self->turn = 1;
+    self->turn = self->number = 1;
     return self->producers == NULL ? -1 : 0;
 }
 
@@ -142,6 +142,7 @@ static int outbox_flush(hot_outbox *self)
     batch = self->filling;
     self->filling = self->spare;
     memset(&self->spare, 0, sizeof self->spare);
+    self->number++;
     self->counts->bytes_sent += self->size;
     self->size = 0;
     for (Py_ssize_t i = 0; i < batch.count; i++)
@@ -286,6 +287,7 @@ static int outbox_add(hot_outbox *self, hot_stream *writer, PyObject *owner, con
         return 0;
     if (batch__add(&self->filling, writer, owner, data, (size_t)n) < 0)
         return -1;
+    writer->noted = self->number;
     self->size += n;
     return 0;
 }

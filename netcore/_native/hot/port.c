@@ -47,7 +47,7 @@ static int port__init(PyObject *object, PyObject *args, PyObject *kwargs)
 
 static void port__charge(hot_port *self)
 {
-    PyObject *error = intake__fetch();
+    PyObject *error = hot_fetch();
     PyObject *done = error ? PyObject_CallMethodObjArgs(self->host, hot_name_charge, Py_None, error, NULL) : NULL;
 
     if (done == NULL)
@@ -110,7 +110,7 @@ static void port__deliver(hot_port *self, PyObject *on_traffic, hot_datagram *co
     PyObject *action = PyObject_CallFunctionObjArgs(on_traffic, conn, NULL);
 
     if (action == NULL) {
-        PyObject *error = intake__fetch();
+        PyObject *error = hot_fetch();
         port__check(self, PyObject_CallFunctionObjArgs(self->failed, self->host, conn, error, NULL));
         Py_XDECREF(error);
     }

@@ -4,7 +4,7 @@ from netcore.connection.core.callbacks import Served, failed, notify, react, run
 from netcore.connection.core.counters import COUNTS, BaseCounters, Counters
 from netcore.connection.core.deadlines import STALL, BaseDeadlines, Deadlines
 from netcore.connection.core.debug import checking
-from netcore.connection.core.ending import Ending
+from netcore.connection.core.ending import OVER_BY_EOF, Ending
 from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired, Settling
 from netcore.connection.core.identity import next_id
@@ -19,6 +19,7 @@ __all__ = [
     "COUNTS",
     "NO_FIELDS",
     "OVERHEAD",
+    "OVER_BY_EOF",
     "OWES_TRAFFIC",
     "PAUSED",
     "STALL",

@@ -38,6 +38,7 @@ class BaseCounters:
 
     Attributes:
         closed: Connections that have ended, by their reason.
+        parting: Connections that are gone, but whose ``on_close`` has not returned yet; not in ``Metrics``.
     """
 
     __slots__ = NO_FIELDS
@@ -56,6 +57,7 @@ class BaseCounters:
     datagrams_sent: int
     datagrams_dropped: int
     unopened: int
+    parting: int
     turns: int
     events: int
     tasks: int
@@ -64,6 +66,7 @@ class BaseCounters:
 
     def __init__(self) -> None:
         self.closed = dict.fromkeys(CloseReason, 0)
+        self.parting = 0
         for name in COUNTS:
             setattr(self, name, 0)
 
@@ -92,4 +95,4 @@ class BaseCounters:
 class Counters(BaseCounters):
     """The counts as fields of an object of Python's; ``HotCounters`` is the same with some of them in C."""
 
-    __slots__ = ("closed", *COUNTS)
+    __slots__ = ("closed", "parting", *COUNTS)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from netcore.handler import Callback, CloseReason, Timer
 
-__all__ = ["Ending"]
+__all__ = ["OVER_BY_EOF", "Ending"]
 
 
 class Ending:
@@ -35,3 +36,22 @@ class Ending:
         self.timer: Timer | None = None
         self.due = math.inf
         self.callbacks: list[Callback] = []
+
+
+class _Over(Ending):
+    """The end of connections that is over already, and that nothing adds anything to: one for them all."""
+
+    __slots__ = ()
+
+    def __init__(self, reason: CloseReason) -> None:
+        values = {"reason": reason, "due": math.inf, "callbacks": [], "left": True, "over": True}
+        flags = {"reset": False, "sound": False}
+        for name, value in ({"error": None, "timer": None} | values | flags).items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Nothing changes any more."""
+
+
+OVER_BY_EOF: Final = _Over(CloseReason.EOF)
+"""What the end of a stream is that both sides had nothing to add to."""
