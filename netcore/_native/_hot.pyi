@@ -1,7 +1,7 @@
 """Types of the extension module whose C is in hot/."""
 
 import mmap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import Buffer
@@ -55,6 +55,7 @@ class Stream:
     def next(self, n: int = ...) -> memoryview: ...
     def discard(self, n: int = ...) -> int: ...
     def write(self, data: Buffer) -> int: ...
+    def writev(self, chunks: Iterable[Buffer]) -> int: ...
 
 class Table:
     def __len__(self) -> int: ...

@@ -291,11 +291,11 @@ static PyObject *frames__send_frame(PyObject *object, PyObject *const *args, Py_
     char *room;
 
     if (nargs != 2 || kwnames != NULL || encoding->framing == NULL || !PyBytes_CheckExact(args[1]) ||
-        !PyObject_TypeCheck(args[0], hot_stream_type) || (outbox = stream__outbox((hot_stream *)args[0])) == NULL)
+        !PyObject_TypeCheck(args[0], hot_stream_type) || (outbox = writing_outbox((hot_stream *)args[0])) == NULL)
         return reading__ask(object, hot_name__python_send_frame, args, nargs, kwnames);
     stream = (hot_stream *)args[0];
     n = PyBytes_Size(args[1]);
-    if ((size_t)n + encoding_overhead(encoding) >= STREAM_LARGE)
+    if ((size_t)n + encoding_overhead(encoding) >= WRITING_LARGE)
         return reading__ask(object, hot_name__python_send_frame, args, nargs, kwnames);
     room = batch__make_room(&outbox->filling, (size_t)n + encoding_overhead(encoding));
     if (room == NULL)
@@ -306,7 +306,7 @@ static PyObject *frames__send_frame(PyObject *object, PyObject *const *args, Py_
     batch__take(&outbox->filling, stream, (size_t)n);
     stream->noted = outbox->number;
     outbox->size += n;
-    return stream__written(stream, outbox, n);
+    return writing_done(stream, outbox, n);
 }
 
 static int frames__traverse(PyObject *object, visitproc visit, void *arg)

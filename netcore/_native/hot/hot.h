@@ -188,6 +188,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(_python_read)                                                                                     \
     NAME(_python_send_frame)                                                                               \
     NAME(_python_write)                                                                                    \
+    NAME(_python_writev)                                                                                   \
     NAME(_queue)                                                                                           \
     NAME(_slots)                                                                                           \
     NAME(_take_back)                                                                                       \

@@ -3,10 +3,9 @@
  * This is at the bottom of the connection's classes, since of several bases only one may have fields. */
 
 #include "reading.c"
+#include "writing.c"
 
 PyTypeObject *hot_stream_type;
-
-enum { STREAM_LARGE = 16384 }; /* bytes of a write that is offered to the kernel at once */
 
 static PyMemberDef stream__members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(hot_stream, weakrefs), READONLY, NULL},
@@ -80,20 +79,6 @@ static int stream__init(PyObject *object, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-/* Where a write may go the short way, the outbox; else NULL. */
-static hot_outbox *stream__outbox(const hot_stream *self)
-{
-    if (hot_is_none(self->straight) || (!hot_is_none(self->deadlines) && !deadlines_are_hot(self->deadlines)))
-        return NULL;
-    return (hot_outbox *)self->straight;
-}
-
-/* Notes down that so many bytes are about to leave. */
-static int stream__progress(const hot_stream *self, Py_ssize_t n)
-{
-    return hot_is_none(self->deadlines) ? 0 : deadlines_wrote((hot_deadlines *)self->deadlines, self->host, n);
-}
-
 static PyObject *stream__straight(PyObject *object, void *ignored)
 {
     PyObject *value = ((hot_stream *)object)->straight;
@@ -113,43 +98,6 @@ static int stream__set_straight(PyObject *object, PyObject *value, void *ignored
     }
     hot_keep(&((hot_stream *)object)->straight, value);
     return 0;
-}
-
-/* What follows a write to the outbox; returns what write does. */
-static PyObject *stream__written(hot_stream *self, hot_outbox *outbox, Py_ssize_t n)
-{
-    if (stream__progress(self, n) < 0)
-        return NULL;
-    if (outbox->size >= outbox->limit) {
-        PyObject *sent = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__flush_early, NULL);
-        if (sent == NULL)
-            return NULL;
-        Py_DECREF(sent);
-    }
-    return PyLong_FromSsize_t(n);
-}
-
-static PyObject *stream__write(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    hot_stream *self = (hot_stream *)object;
-    hot_outbox *outbox;
-    Py_ssize_t n;
-
-    if (nargs != 1 || kwnames != NULL || !PyBytes_CheckExact(args[0]) || (outbox = stream__outbox(self)) == NULL)
-        return reading__ask(object, hot_name__python_write, args, nargs, kwnames);
-    n = PyBytes_Size(args[0]);
-    if (n >= STREAM_LARGE && outbox->filling.count == 0 && hot_is_loop_thread(outbox)) {
-        if (stream__progress(self, n) < 0)
-            return NULL;
-        Py_INCREF(outbox);
-        if (outbox_send_now(outbox, self, args[0], PyBytes_AsString(args[0]), n) < 0)
-            n = -1;
-        Py_DECREF(outbox);
-        return n < 0 ? NULL : PyLong_FromSsize_t(n);
-    }
-    if (outbox_add(outbox, self, args[0], PyBytes_AsString(args[0]), n) < 0)
-        return NULL;
-    return stream__written(self, outbox, n);
 }
 
 static int stream__traverse(PyObject *object, visitproc visit, void *arg)
@@ -218,7 +166,8 @@ static PyMethodDef stream__methods[] = {
     STREAM_METHOD("peek", reading__peek),
     STREAM_METHOD("next", reading__next),
     STREAM_METHOD("discard", reading__discard),
-    STREAM_METHOD("write", stream__write),
+    STREAM_METHOD("write", writing__write),
+    STREAM_METHOD("writev", writing__writev),
     {NULL, NULL, 0, NULL},
 };
 

@@ -102,6 +102,7 @@ class HotStreamConnection(_hot.Stream, BaseStream):
     _python_peek = BaseStream.peek
     _python_read = BaseStream.read
     _python_write = BaseStream.write
+    _python_writev = BaseStream.writev
 
     def seen(self, lo: int, hi: int) -> memoryview:
         """See ``ReadingHalf.seen``; what a large receive has brought has a memory of its own."""
