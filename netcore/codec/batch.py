@@ -134,11 +134,23 @@ class BatchDecoder(Decoder):
         return len(self._held) + len(self._batch) - next_one + sum(map(len, self._chunks))
 
     @property
-    def at_boundary(self) -> bool:
-        """Whether what is fed next begins with a frame: nothing is held, nor about to be dropped."""
-        if self._held or self._chunks or self.discarding:
-            return False
-        return self.at == len(self._batch) and not length_hint(self._frames)
+    def missing(self) -> int:
+        """Bytes that the frame lacks whose beginning is held; see ``lacks``.
+
+        It is 0 where nothing is held, nor about to be dropped, so that what is fed next begins with a frame.
+        """
+        if self._chunks or self.discarding or self.at != len(self._batch) or length_hint(self._frames):
+            return -1
+        return self.lacks(len(self._held)) if self._held else 0
+
+    def lacks(self, here: int) -> int:
+        """Tells what a frame lacks of which so many bytes are held, and which is good as far as can be seen.
+
+        Returns:
+            How many bytes complete it, or, if it ends with a delimiter of one byte or a line's end, how many
+            may come before that; -1 if that is not known, or none.
+        """
+        return -1
 
     def _advance(self) -> None:
         """Looks on until frames are found or all is looked at; the last frames found have been taken."""

@@ -130,6 +130,13 @@ class DelimiterDecoder(BatchDecoder):
         """See ``BatchDecoder.find``."""
         return self._codec.find(batch, at)
 
+    def lacks(self, here: int) -> int:
+        """See ``BatchDecoder.lacks``."""
+        delimiters = self._delimiters
+        if delimiters.longest > 1 and delimiters.shortest_first != LINE_ENDS:
+            return -1  # one may have begun
+        return max(self._codec.max_length - here, 0) or -1
+
     def judge(self, batch: bytes) -> bool:
         """See ``BatchDecoder.judge``."""
         span = self._delimiters.search(batch, self.at)

@@ -73,6 +73,10 @@ class FixedLengthDecoder(BatchDecoder):
         stop = at + (len(batch) - at) // length * length
         return list(range(at, stop, length)), list(range(at + length, stop + 1, length)), stop
 
+    def lacks(self, here: int) -> int:
+        """See ``BatchDecoder.lacks``."""
+        return self._length - here
+
     def judge(self, batch: bytes) -> bool:
         """See ``BatchDecoder.judge``."""
         return False

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from netcore.codec.batch import BatchDecoder
 from netcore.codec.protocol import Codec, Decoder, check_codec
 from netcore.errors import EngineNotRunningError, FrameError
 from netcore.handler import Action, Conn, EventHandler, OddResults
@@ -26,7 +27,7 @@ class Session:
     """What is remembered of a connection.
 
     Attributes:
-        idle: Whether the decoder has nothing, so that the next bytes may as well go by it.
+        missing: What is known of how many bytes complete a frame; see ``BatchDecoder.missing``.
         owed: Bytes that the decoder has, but the connection still shows as unread.
         since: Bytes that were fed since frames were last found.
         over: Whether an ``Action`` has ended the delivery.
@@ -34,7 +35,7 @@ class Session:
         watch: Keeps the callback alive that forgets the session; None if there is nothing to forget.
     """
 
-    __slots__ = ("at_eof", "decoder", "feed", "idle", "next_frames", "over", "owed", "since", "watch")
+    __slots__ = ("at_eof", "decoder", "feed", "missing", "next_frames", "over", "owed", "since", "watch")
 
     def __init__(self, decoder: Decoder, watch: weakref.ref[Conn] | None = None) -> None:
         self.feed: Callable[[bytes], None] = decoder.feed
@@ -43,7 +44,7 @@ class Session:
             decoder, "next_frames", None
         ) or functools.partial(Decoder.next_frames, decoder)
         self.decoder = decoder
-        self.idle = False
+        self.missing = -1
         self.owed = 0
         self.since = 0
         self.over = False
@@ -57,7 +58,7 @@ class Session:
             data: What comes next.
             owed: How many bytes that the decoder has the connection shows as unread, besides earlier ones.
         """
-        self.idle = False
+        self.missing = -1
         if data:
             self.feed(data)
             self.since += len(data)
@@ -169,9 +170,10 @@ class FrameHandler(EventHandler):
         session.settle(conn)
         if session.since > _LONG:
             _count_unread(conn, session.decoder)
-        if getattr(session.decoder, "at_boundary", False):
-            session.since = 0
-            session.idle = not session.over
+        if not session.over and not session.at_eof:
+            session.missing = session.decoder.missing if isinstance(session.decoder, BatchDecoder) else -1
+            if not session.missing:
+                session.since = 0
         return action
 
     def on_eof(self, conn: Conn) -> Action | None:

@@ -45,11 +45,20 @@ class HotFrameHandler(_hot.Frames, FrameHandler):
             functions = address("nc_next_frame"), address("nc_find_delimiter")
             self._lay_out(layout, address(layout[0]), *functions)
 
-    # What C calls. Each takes what is left of a window, and how many bytes of it are to be marked as read.
+    # What C calls. Most take what is left of a window, and how many bytes of it are to be marked as read.
 
     def _go_on(self, conn: Conn, rest: bytes, owed: int) -> Action | None:
         """Goes on behind frames that were handed over, if there were any."""
         return self._hand_out(conn, self._join(conn, rest, owed))
+
+    def _complete(self, conn: Conn, head: bytes) -> bytes | None:
+        """Returns the frame whose beginning is held; this is the rest of it."""
+        session: Session = self._sessions[conn.id]
+        session.take(head, 0)
+        frame = session.decoder.next_frame()
+        if frame is not None:
+            session.since = session.missing = 0
+        return frame
 
     def _end(self, conn: Conn, rest: bytes, owed: int, action: Action) -> Action | None:
         """Drops what is left, as a callback has returned CLOSE or SHUTDOWN."""

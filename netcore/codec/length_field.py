@@ -192,6 +192,11 @@ class LengthFieldDecoder(BatchDecoder):
         """See ``BatchDecoder.find``."""
         return self._codec.find(batch, at)
 
+    def lacks(self, here: int) -> int:
+        """See ``BatchDecoder.lacks``."""
+        needed, codec = self._needed, self._codec
+        return needed - here if needed > codec.header_length and needed >= codec.strip else -1
+
     def judge(self, batch: bytes) -> bool:
         """See ``BatchDecoder.judge``."""
         codec, at = self._codec, self.at

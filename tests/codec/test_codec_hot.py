@@ -68,11 +68,32 @@ def test_whole_frames_are_left_to_c(peer: Connect, name: str) -> None:
     assert handler.left == 0
     here.send(batch[:5])
     here.send(batch[5:])
-    assert handler.left > 0  # a frame was cut
     handler.left = 0
     here.send(batch)
-    assert handler.left == 0  # and that has come to its end
+    assert handler.left == 0  # what was cut has come to its end
     assert here.received == 5 * answer
+
+
+@pytest.mark.parametrize("name", ["length", "line", "kept line", "fixed", "record"])
+def test_what_completes_a_frame_is_left_to_c(peer: Connect, name: str) -> None:
+    codec = DelimiterCodec(300, b";") if name == "record" else CODECS[name]()
+    handler = Alone(codec)
+    here = peer(handler)
+    batch = b"".join(codec.encode(b"%07d" % i) for i in range(100))
+    cuts = range(0, len(batch), len(batch) // 20 - 3)
+    decoder = codec.decoder()
+    heads_are_known = 0
+    for at in cuts:
+        piece = batch[at : at + cuts.step]
+        known = decoder.missing >= 0
+        heads_are_known += known
+        handler.left = 0
+        here.send(piece)
+        assert (handler.left == 0) == known
+        decoder.feed(piece)
+        list(iter(decoder.next_frame, None))
+    assert here.received == batch
+    assert heads_are_known > 15
 
 
 class Shouting(LineCodec):

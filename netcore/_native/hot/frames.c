@@ -69,26 +69,41 @@ static int frames__wants_more(const hot_stream *stream)
     return stream->state == hot_open && !(stream->flags & FRAMES_PAUSED);
 }
 
-/* Whether a stream has a window with frames, behind nothing that its decoder holds; -1 is an error. */
-static int frames__is_usual(const hot_frames *self, PyObject *conn)
+enum { FRAMES_ERROR = -2, FRAMES_UNUSUAL = -1 };
+
+/* How many bytes of the window of a stream belong to a frame of which its decoder holds the beginning. */
+static Py_ssize_t frames__head(const hot_frames *self, const hot_stream *stream, PyObject *session)
+{
+    const nc_framing *framing = self->encoding.framing;
+    Py_ssize_t here = stream->hi - stream->lo;
+    PyObject *number = PyObject_GetAttr(session, hot_name_missing);
+    Py_ssize_t missing = number ? PyLong_AsSsize_t(number) : -1;
+    size_t end, length;
+
+    Py_XDECREF(number);
+    if (missing == -1 && PyErr_Occurred())
+        return FRAMES_ERROR;
+    if (missing > 0 && framing->kind != NC_LENGTH_FIELD && framing->kind != NC_FIXED_LENGTH) {
+        end = self->encoding.find_delimiter(framing, reading__window(stream), (size_t)here, &length);
+        missing = end < (size_t)here && end <= (size_t)missing ? (Py_ssize_t)(end + length) : -1;
+    }
+    return missing >= 0 && missing <= here ? missing : FRAMES_UNUSUAL;
+}
+
+/* Whether a stream has a window with frames that C can deal with, and behind how many bytes of another. */
+static Py_ssize_t frames__usual(const hot_frames *self, PyObject *conn)
 {
     const hot_stream *stream = (const hot_stream *)conn;
-    PyObject *session, *idle;
-    int is_idle;
+    PyObject *session;
 
     if (self->encoding.framing == NULL || !PyObject_TypeCheck(conn, hot_stream_type) || !hot_is_none(stream->kept) ||
         stream->lo == stream->hi || !frames__wants_more(stream) || self->sessions == NULL ||
         !PyDict_CheckExact(self->sessions))
-        return 0;
+        return FRAMES_UNUSUAL;
     session = PyDict_GetItemWithError(self->sessions, stream->id);
     if (session == NULL)
-        return PyErr_Occurred() ? -1 : 1;
-    idle = PyObject_GetAttr(session, hot_name_idle);
-    if (idle == NULL)
-        return -1;
-    is_idle = idle == Py_True;
-    Py_DECREF(idle);
-    return is_idle;
+        return PyErr_Occurred() ? FRAMES_ERROR : 0;
+    return frames__head(self, stream, session);
 }
 
 /* Marks as read what was walked through. */
@@ -157,12 +172,11 @@ static PyObject *frames__break_off(hot_frames *self, frames__walk *walk)
     return NULL;
 }
 
-/* Hands over the next frame. Returns 0 if that was all there is to it, 1 if the rest is for Python, with the result
+/* Hands over a frame, which it lets go of; NULL is an error. Returns 0 if that was all there is to it, 1 if the rest is for Python, with the result
  * in `action`, NULL being an error. */
-static int frames__hand_over(hot_frames *self, frames__walk *walk, PyObject *on_frame, size_t begin, size_t end,
+static int frames__hand_over(hot_frames *self, frames__walk *walk, PyObject *on_frame, PyObject *frame,
                              PyObject **action)
 {
-    PyObject *frame = PyBytes_FromStringAndSize(walk->data + begin, (Py_ssize_t)(end - begin));
     PyObject *returned = frame ? PyObject_CallFunctionObjArgs(on_frame, walk->stream, frame, NULL) : NULL;
 
     Py_XDECREF(frame);
@@ -189,20 +203,29 @@ static int frames__hand_over(hot_frames *self, frames__walk *walk, PyObject *on_
     return 0;
 }
 
-static PyObject *frames__go(hot_frames *self, frames__walk *walk)
+/* Goes on with a walk, and first with a frame that ends where it is now; NULL if there is none. */
+static PyObject *frames__go(hot_frames *self, frames__walk *walk, PyObject *first)
 {
     PyObject *on_frame = PyObject_GetAttr((PyObject *)self, hot_name_on_frame);
     PyObject *action = NULL;
 
-    if (on_frame == NULL)
+    if (on_frame == NULL) {
+        Py_XDECREF(first);
         return frames__break_off(self, walk);
+    }
+    if (first != NULL && frames__hand_over(self, walk, on_frame, first, &action)) {
+        Py_DECREF(on_frame);
+        return action;
+    }
     while (walk->at < walk->size) {
+        PyObject *frame;
         size_t begin, end;
         size_t next = self->next_frame(walk->framing, walk->data, walk->size, walk->at, &begin, &end);
         if (next == walk->at)
             break;
-        walk->at = next;
-        if (frames__hand_over(self, walk, on_frame, begin, end, &action)) {
+        frame = PyBytes_FromStringAndSize(walk->data + begin, (Py_ssize_t)(end - begin));
+        walk->at = frame ? next : walk->at;
+        if (frames__hand_over(self, walk, on_frame, frame, &action)) {
             Py_DECREF(on_frame);
             return action;
         }
@@ -231,8 +254,24 @@ static void frames__forget(hot_frames *self, const frames__walk *walk)
     *place = walk->next;
 }
 
+/* Begins a walk behind the end of the frame whose beginning the decoder has, which it gives then. */
+static PyObject *frames__complete(hot_frames *self, frames__walk *walk, Py_ssize_t head)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(walk->data, head);
+    PyObject *frame =
+        bytes ? PyObject_CallMethodObjArgs((PyObject *)self, hot_name__complete, walk->stream, bytes, NULL) : NULL;
+
+    Py_XDECREF(bytes);
+    walk->at = (size_t)head;
+    if (frame == Py_None) { /* it has got another codec meanwhile */
+        Py_DECREF(frame);
+        return frames__leave(self, walk, hot_name__go_on, NULL);
+    }
+    return frame ? frames__go(self, walk, frame) : frames__break_off(self, walk);
+}
+
 /* Walks through the window of a stream. */
-static PyObject *frames__begin(hot_frames *self, hot_stream *stream)
+static PyObject *frames__begin(hot_frames *self, hot_stream *stream, Py_ssize_t head)
 {
     Py_ssize_t n = stream->hi - stream->lo;
     frames__walk walk = {self->walks, stream, self->encoding.framing, reading__window(stream), (size_t)n, 0, n, 0};
@@ -243,7 +282,7 @@ static PyObject *frames__begin(hot_frames *self, hot_stream *stream)
     Py_XINCREF(memory);
     Py_XINCREF(layout);
     self->walks = &walk;
-    action = frames__go(self, &walk);
+    action = head > 0 ? frames__complete(self, &walk, head) : frames__go(self, &walk, NULL);
     frames__forget(self, &walk);
     Py_XDECREF(layout);
     Py_XDECREF(memory);
@@ -258,7 +297,7 @@ static PyObject *frames__join(hot_frames *self, frames__walk *walk)
     walk->joined = 1;
     if (!frames__wants_more(walk->stream))
         return frames__leave(self, walk, hot_name__go_on, NULL);
-    return frames__go(self, walk);
+    return frames__go(self, walk, NULL);
 }
 
 /* on_traffic(conn); see FrameHandler.on_traffic. */
@@ -266,19 +305,19 @@ static PyObject *frames__on_traffic(PyObject *object, PyObject *const *args, Py_
 {
     hot_frames *self = (hot_frames *)object;
     frames__walk *outer;
-    int is_usual;
+    Py_ssize_t head;
 
     if (nargs != 1 || kwnames != NULL)
         return reading__ask(object, hot_name__python_on_traffic, args, nargs, kwnames);
     outer = frames__walk_of(self, args[0]);
     if (outer != NULL && outer->owed > 0)
         return frames__join(self, outer);
-    is_usual = outer == NULL ? frames__is_usual(self, args[0]) : 0;
-    if (is_usual < 0)
+    head = outer == NULL ? frames__usual(self, args[0]) : FRAMES_UNUSUAL;
+    if (head == FRAMES_ERROR)
         return NULL;
-    if (!is_usual)
+    if (head == FRAMES_UNUSUAL)
         return reading__ask(object, hot_name__python_on_traffic, args, nargs, kwnames);
-    return frames__begin(self, (hot_stream *)args[0]);
+    return frames__begin(self, (hot_stream *)args[0], head);
 }
 
 /* send_frame(conn, payload); see FrameHandler.send_frame. What is large goes the way of any large write. */

@@ -176,6 +176,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
 #define HOT_NAMES(NAME)                                                                                    \
     NAME(_break_off)                                                                                       \
     NAME(_closed)                                                                                          \
+    NAME(_complete)                                                                                        \
     NAME(_end)                                                                                             \
     NAME(_ends)                                                                                            \
     NAME(_flush_early)                                                                                     \
@@ -201,11 +202,11 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(had_share)                                                                                        \
     NAME(discard)                                                                                          \
     NAME(handler)                                                                                          \
-    NAME(idle)                                                                                             \
     NAME(inbox)                                                                                            \
     NAME(keep)                                                                                             \
     NAME(last_in)                                                                                          \
     NAME(lost)                                                                                             \
+    NAME(missing)                                                                                          \
     NAME(now)                                                                                              \
     NAME(on_close)                                                                                         \
     NAME(on_eof)                                                                                           \
