@@ -12,11 +12,11 @@ class Http(netcore.EventHandler):
         self._site = Site("netcore")
 
     def on_open(self, conn: netcore.Conn) -> None:
-        conn.context = Exchange(self._site)
+        conn.context = Exchange(self._site).answer
 
     def on_traffic(self, conn: netcore.Conn) -> netcore.Action | None:
         try:
-            conn.write(conn.context.answer(conn.read()))
+            conn.write(conn.context(conn.read()))
         except MalformedRequest:
             return netcore.Action.CLOSE
         return None
