@@ -52,6 +52,22 @@ def test_the_environment_chooses_the_default(netcore_main: Command, name: str, s
     assert name in next(line for line in done.stdout.splitlines() if "default poller" in line)
 
 
+def test_the_half_of_the_hot_path_is_reported(
+    netcore_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lines_by_subject(netcore_command("doctor", NETCORE_HOT="0"))["hot half"] == "--"
+    monkeypatch.setattr(build.platform, "python_implementation", lambda: "CPython")
+    monkeypatch.setattr(build.sys, "platform", "linux")
+    monkeypatch.delenv("NETCORE_HOT", raising=False)
+    for why, status in (("", findings.Status.OK), ("it was not built", findings.Status.MISSING)):
+        monkeypatch.setattr(build, "COLD", why)
+        found = by_subject(build.probe_build())["hot half"]
+        assert (found.status, why in found.text) == (status, True)
+        assert bool(found.remedy) == bool(why)
+    monkeypatch.setattr(build.platform, "python_implementation", lambda: "PyPy")
+    assert by_subject(build.probe_build())["hot half"].text == "not on this platform"
+
+
 def test_pure_sockets_are_reported(netcore_main: Command) -> None:
     done = netcore_main("doctor", NETCORE_SOCKETS="pure")
     assert lines_by_subject(done)["sockets"] != "FAIL"

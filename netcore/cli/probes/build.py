@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
 
-from netcore._native import MISSING
+from netcore._native import COLD, MISSING
 from netcore.cli.findings import BUILD, Finding, fail, missing, ok
 from netcore.cli.version import version
 
@@ -30,6 +30,18 @@ def probe_build() -> Iterator[Finding]:
         yield missing("native part", MISSING, BUILD)
     else:
         yield fail("native part", f"it is installed but does not load: {MISSING}")
+    yield _hot_half()
+
+
+def _hot_half() -> Finding:
+    """Tells whether messages, frames and datagrams go through C where poller and sockets are native."""
+    if not COLD:
+        return ok("hot half", "in C, with native pollers and sockets")
+    if platform.python_implementation() != "CPython" or sys.platform == "win32":
+        return missing("hot half", "not on this platform")
+    if os.environ.get("NETCORE_HOT") == "0":
+        return missing("hot half", "in Python, since NETCORE_HOT is 0", "unset NETCORE_HOT")
+    return missing("hot half", COLD, BUILD)
 
 
 def _shadowed() -> str:
