@@ -155,6 +155,7 @@ _load(Path(__file__).with_name("each_line.py"))  # from where test modules impor
 
 
 fakes_in_c = _load(Path(__file__).with_name("fakes_in_c.py"))
+_load(Path(__file__).with_name("one_history.py"))
 
 HALVES = ("python",) if COLD else ("hot",) if os.environ.get("NETCORE_POLLER") else ("python", "hot")
 """What the hot path of a loop over fakes is in; both, where it is not another poller that is tried."""

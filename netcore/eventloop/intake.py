@@ -231,6 +231,10 @@ class Intake:
             if callbacks <= 0:
                 self.again.update(dict.fromkeys(conn for conn in conns if conn.receiving))
                 return
+            if callbacks < _CALLBACKS:  # which have written, and may have taken long
+                self._site.outbox.flush_early()
+                if self._planned:
+                    self._site.now()
             if self._inbox.lent:
                 self._inbox.renew()
             try:
@@ -241,9 +245,6 @@ class Intake:
                 self._counters.received(results)
                 deliver(self._site, conns, results)
             callbacks -= len(results)
-            self._site.outbox.flush_early()
-            if self._planned:
-                self._site.now()
             for conn, n in zip(conns, results, strict=False):
                 if n == _INTERRUPTED:  # the edge is spent, and the bytes are still there
                     continue

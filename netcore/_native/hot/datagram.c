@@ -245,36 +245,19 @@ static PyObject *datagram__next(PyObject *object, PyObject *const *args, Py_ssiz
     return view;
 }
 
-/* The bytes of what is written, if that is of one of the usual kinds: a new reference, or NULL and perhaps an error. */
-static PyObject *datagram__owned(PyObject *data)
-{
-    if (PyMemoryView_Check(data))
-        return PyBytes_FromObject(data);
-    if (!PyBytes_CheckExact(data))
-        return NULL;
-    Py_INCREF(data);
-    return data;
-}
-
 static PyObject *datagram__write(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     hot_datagram *self = (hot_datagram *)object;
-    PyObject *chunk = nargs == 1 && kwnames == NULL ? datagram__owned(args[0]) : NULL;
-    hot_postbox *outbox = self->outbox; /* as it is now that there is a chunk: a finalizer may have closed it */
+    hot_postbox *outbox = self->outbox;
     Py_ssize_t n;
     int status;
 
-    if (chunk == NULL && PyErr_Occurred())
-        return NULL;
-    if (chunk == NULL || outbox == NULL || !outbox->open) {
-        Py_XDECREF(chunk);
+    if (nargs != 1 || kwnames != NULL || !PyBytes_CheckExact(args[0]) || outbox == NULL || !outbox->open)
         return reading__ask(object, hot_name__python_write, args, nargs, kwnames);
-    }
-    n = PyBytes_Size(chunk);
+    n = PyBytes_Size(args[0]);
     Py_INCREF(outbox);
-    status = postbox_add(outbox, object, chunk, PyBytes_AsString(chunk), n, self->name, self->name_size);
+    status = postbox_add(outbox, object, args[0], PyBytes_AsString(args[0]), n, self->name, self->name_size);
     Py_DECREF(outbox);
-    Py_DECREF(chunk);
     return status < 0 ? NULL : PyLong_FromSsize_t(n);
 }
 

@@ -216,14 +216,18 @@ static PyObject *intake__turns(PyObject *object, PyObject *timeout)
             return NULL;
         if (self->outbox->taken)
             outbox_begin_turn(self->outbox);
-        if (intake__serve(self, NULL) < 0 || outbox_flush(self->outbox) < 0)
+        if (intake__serve(self, NULL) < 0)
+            return NULL;
+        if (PyObject_Size(self->pending) != 0 || PyObject_Size(self->planned) != 0)
+            return PyErr_Occurred() ? NULL : PyLong_FromLong(-1); /* what these write leaves in the same batch */
+        if (outbox_flush(self->outbox) < 0)
+            return NULL;
+        if (intake__say(self, 1) < 0) /* before the last look: who adds a task looks after that, see Turn.run */
             return NULL;
         quiet = intake__is_quiet(self);
         if (quiet <= 0)
             return quiet < 0 ? NULL : PyLong_FromLong(-1);
         self->counts->turns++;
-        if (intake__say(self, 1) < 0)
-            return NULL;
         found = intake__look(self, -1.0);
     }
     return found < 0 ? NULL : PyLong_FromLong(found);

@@ -156,12 +156,10 @@ class DatagramPort(BaseDatagramPort):
         views = inbox.views
         conn_class = self.conn_class
         rest = iter(datagrams)
-        conn: DatagramConn | None = None
         while True:
             try:
                 for data, name in rest:
                     if data is None:
-                        conn = None  # nobody need find the one before still alive
                         self.lost(name)
                         continue
                     conn = conn_class(self, data, name)
