@@ -310,7 +310,7 @@ def test_what_was_never_set_up_fails_and_does_no_harm(server):
         bare.peek()
     assert bare.closed
     port = _hot.Port.__new__(_hot.Port)
-    with pytest.raises(AttributeError):
+    with pytest.raises(RuntimeError, match="initialized"):
         port.take_batch(1)
     outbox = _hot.DatagramOutbox.__new__(_hot.DatagramOutbox)
     with pytest.raises(SystemError):

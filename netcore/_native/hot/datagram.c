@@ -215,7 +215,8 @@ static PyObject *datagram__look(hot_datagram *self, PyObject *const *args, Py_ss
     } else if (nargs != 0) {
         return NULL;
     }
-    if (kwnames != NULL || *n > here || self->port == NULL)
+    if (kwnames != NULL || *n > here || self->port == NULL || self->port->inbox == NULL ||
+        self->port->inbox->views == NULL)
         return NULL;
     view = datagram__view(self, *n);
     if (view != NULL && PyList_Append(self->port->inbox->views, view) < 0)

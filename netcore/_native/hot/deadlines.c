@@ -22,10 +22,13 @@ static int deadlines_are_hot(PyObject *deadlines)
 /* The time of the loop; see Host.time. */
 static int deadlines__time(PyObject *host, double *now)
 {
-    PyObject *time = PyObject_GetAttr(host, hot_name_time);
+    PyObject *time = host ? PyObject_GetAttr(host, hot_name_time) : NULL;
 
-    if (time == NULL)
+    if (time == NULL) {
+        if (host == NULL)
+            PyErr_SetString(PyExc_RuntimeError, "no loop tells the time");
         return -1;
+    }
     *now = PyFloat_AsDouble(time);
     Py_DECREF(time);
     return *now == -1.0 && PyErr_Occurred() ? -1 : 0;

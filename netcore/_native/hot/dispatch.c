@@ -40,7 +40,7 @@ static void intake__call(hot_intake *self, PyObject *on_traffic, hot_stream *str
         Py_XDECREF(done);
     }
     Py_CLEAR(stream->source);
-    if (PyList_Size(self->inbox->views) > 0) {
+    if (hot_has_views(self->inbox)) {
         done = PyObject_CallMethodObjArgs((PyObject *)self->inbox, hot_name_release_views, NULL);
         if (done == NULL)
             intake__charge(self, stream);

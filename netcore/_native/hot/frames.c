@@ -75,7 +75,7 @@ enum { FRAMES_ERROR = -2, FRAMES_UNUSUAL = -1 };
 static Py_ssize_t frames__head(const hot_frames *self, const hot_stream *stream, PyObject *session)
 {
     const nc_framing *framing = self->encoding.framing;
-    Py_ssize_t here = stream->hi - stream->lo;
+    Py_ssize_t here = reading__here(stream);
     PyObject *number = PyObject_GetAttr(session, hot_name_missing);
     Py_ssize_t missing = number ? PyLong_AsSsize_t(number) : -1;
     size_t end, length;
@@ -97,7 +97,7 @@ static Py_ssize_t frames__usual(const hot_frames *self, PyObject *conn)
     PyObject *session;
 
     if (self->encoding.framing == NULL || !PyObject_TypeCheck(conn, hot_stream_type) || !hot_is_none(stream->kept) ||
-        stream->lo == stream->hi || !frames__wants_more(stream) || self->sessions == NULL ||
+        stream->id == NULL || reading__here(stream) == 0 || !frames__wants_more(stream) || self->sessions == NULL ||
         !PyDict_CheckExact(self->sessions))
         return FRAMES_UNUSUAL;
     session = PyDict_GetItemWithError(self->sessions, stream->id);
@@ -115,7 +115,7 @@ static PyObject *frames__settle(frames__walk *walk)
 
     walk->owed = 0;
     if (hot_is_none(stream->kept)) {
-        Py_ssize_t here = stream->hi - stream->lo;
+        Py_ssize_t here = reading__here(stream);
         stream->lo += owed < here ? owed : here;
         Py_RETURN_NONE;
     }
@@ -273,7 +273,7 @@ static PyObject *frames__complete(hot_frames *self, frames__walk *walk, Py_ssize
 /* Walks through the window of a stream. */
 static PyObject *frames__begin(hot_frames *self, hot_stream *stream, Py_ssize_t head)
 {
-    Py_ssize_t n = stream->hi - stream->lo;
+    Py_ssize_t n = reading__here(stream);
     frames__walk walk = {self->walks, stream, self->encoding.framing, reading__window(stream), (size_t)n, 0, n, 0};
     PyObject *memory = stream->source ? stream->source : stream->inbox->arena;
     PyObject *layout = self->layout;

@@ -256,6 +256,19 @@ static inline void hot_keep(void *field, void *value)
     hot_replace(field, value);
 }
 
+/* Raises, for an object that its constructor has not been called for. */
+static inline int hot_unready(const void *object)
+{
+    PyErr_Format(PyExc_RuntimeError, "%R has not been initialized", (PyObject *)object);
+    return -1;
+}
+
+/* Whether a callback was given views, which end with it. */
+static inline int hot_has_views(const hot_inbox *inbox)
+{
+    return inbox->views != NULL && PyList_Check(inbox->views) && PyList_Size(inbox->views) > 0;
+}
+
 static inline int hot_is_loop_thread(const hot_outbox *outbox)
 {
     return outbox->thread == PyThread_get_thread_ident();

@@ -43,8 +43,8 @@ static PyObject *intake__forget(PyObject *object, PyObject *ignored)
     self->forgotten = 1;
     memcpy(streams, self->streams, (size_t)self->count * sizeof *streams);
     memcpy(streams + self->count, self->streams + HOT_BATCH - self->bulky, (size_t)self->bulky * sizeof *streams);
-    if (!self->serving)
-        intake__let_go(self, streams, count);
+    if (!self->serving) /* what a wait has found that another thread is in, is not its own yet */
+        intake__let_go(self, streams, self->found > 0 ? count : 0);
     Py_RETURN_NONE;
 }
 
@@ -114,13 +114,21 @@ static int intake__traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->table);
     Py_VISIT(self->inbox);
     Py_VISIT(self->outbox);
+    if (self->found == 0 || self->serving) /* not its own yet, in a wait that goes on; not any more, in a turn */
+        return 0;
+    for (int i = 0; i < self->count; i++)
+        Py_VISIT(self->streams[i]);
+    for (int i = 1; i <= self->bulky; i++)
+        Py_VISIT(self->streams[HOT_BATCH - i]);
     return 0;
 }
 
 static int intake__clear(PyObject *object)
 {
     hot_intake *self = (hot_intake *)object;
+    PyObject *forgotten = intake__forget(object, NULL);
 
+    Py_XDECREF(forgotten);
     Py_CLEAR(self->host);
     Py_CLEAR(self->handler);
     Py_CLEAR(self->react);
@@ -137,11 +145,8 @@ static void intake__dealloc(PyObject *object)
 {
     hot_intake *self = (hot_intake *)object;
     PyTypeObject *type = Py_TYPE(object);
-    PyObject *forgotten;
 
     PyObject_GC_UnTrack(object);
-    forgotten = intake__forget(object, NULL);
-    Py_XDECREF(forgotten);
     intake__clear(object);
     Py_CLEAR(self->planned);
     Py_CLEAR(self->owner);

@@ -125,13 +125,20 @@ static int outbox__offer(const hot_calls *calls, hot_batch *batch)
     return calls->send.plain(count, batch->sockets, batch->lengths, batch->joined, batch->pointers, batch->unsent);
 }
 
+static int outbox__has_producers(const hot_outbox *self)
+{
+    return self->producers != NULL && PyDict_Check(self->producers) && PyDict_Size(self->producers) > 0;
+}
+
 /* Sends everything. Fails only where nothing was done. */
 static int outbox_flush(hot_outbox *self)
 {
     hot_batch batch;
     int troubled;
 
-    if (self->producers && PyDict_Size(self->producers) > 0) {
+    if (self->counts == NULL)
+        return hot_unready(self);
+    if (outbox__has_producers(self)) {
         PyObject *made = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__produce, NULL);
         if (made == NULL)
             return -1;
@@ -243,7 +250,7 @@ static int outbox_flush_early(hot_outbox *self)
     size_t *lengths;
     int status = 0;
 
-    if (self->producers && PyDict_Size(self->producers) > 0) {
+    if (outbox__has_producers(self)) {
         PyObject *made = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__produce, NULL);
         if (made == NULL)
             return -1;
@@ -298,6 +305,8 @@ static int outbox_send_now(hot_outbox *self, hot_stream *writer, PyObject *chunk
     intptr_t unsent;
     nc_socket wire = writer->wire;
 
+    if (self->counts == NULL)
+        return hot_unready(self);
     self->counts->bytes_sent += n;
     Py_INCREF(chunk);
     Py_BEGIN_ALLOW_THREADS

@@ -60,7 +60,7 @@ static PyObject *passage__run(hot_passage *self, hot_stream *stream, PyObject *c
         Py_XDECREF(done);
         Py_XDECREF(error);
     }
-    if (PyList_Size(self->inbox->views) > 0) {
+    if (hot_has_views(self->inbox)) {
         done = PyObject_CallMethodObjArgs((PyObject *)self->inbox, hot_name_release_views, NULL);
         if (done == NULL)
             passage__charge(self, stream);
@@ -112,6 +112,10 @@ static PyObject *passage__open(PyObject *object, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "nOOO", &fd, &network, &remote, &local))
         return NULL;
+    if (self->counts == NULL || self->host == NULL) {
+        hot_unready(self);
+        return NULL;
+    }
     made = PyObject_CallFunction(self->type, "OnOOO", self->host, fd, network, remote, local);
     if (made == NULL)
         return NULL;
@@ -151,7 +155,7 @@ failed:
 /* Whether nothing has been asked of a stream, or has happened to it, that its end would have to heed. */
 static int passage__is_plain(const hot_passage *self, const hot_stream *stream)
 {
-    return hot_is_none(stream->ending) && hot_is_none(stream->filtering) && hot_is_none(stream->backlog) &&
+    return stream->id != NULL && hot_is_none(stream->ending) && hot_is_none(stream->filtering) && hot_is_none(stream->backlog) &&
            hot_is_none(stream->kept) && hot_is_none(stream->deadlines) && hot_is_none(stream->pledges) &&
            stream->posted == 0 && stream->flags == 0 &&
            (stream->noted != self->outbox->number || self->outbox->filling.count == 0);
@@ -241,7 +245,7 @@ static int passage_end(hot_passage *self, hot_stream *stream)
 {
     PyObject *callback, *action, *done;
 
-    if (stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||
+    if (self->counts == NULL || stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||
         !passage__is_plain(self, stream))
         return 0;
     self->counts->messages--; /* it was counted as one */

@@ -115,7 +115,7 @@ static void port__deliver(hot_port *self, PyObject *on_traffic, hot_datagram *co
         Py_XDECREF(error);
     }
     datagram_forget(conn);
-    if (PyList_Size(self->inbox->views) > 0)
+    if (hot_has_views(self->inbox))
         port__check(self, PyObject_CallMethodObjArgs((PyObject *)self->inbox, hot_name_release_views, NULL));
     if (action != NULL && action != Py_None)
         port__check(self, PyObject_CallFunctionObjArgs(self->react, self->host, conn, on_traffic, action, NULL));
@@ -179,6 +179,10 @@ static PyObject *port__take_batch(PyObject *object, PyObject *number)
 
     if (limit == -1 && PyErr_Occurred())
         return NULL;
+    if (self->counts == NULL || self->host == NULL) {
+        hot_unready(self);
+        return NULL;
+    }
     if (self->delivering) {
         PyErr_SetString(PyExc_RuntimeError, "a batch within a batch");
         return NULL;

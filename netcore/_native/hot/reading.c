@@ -2,6 +2,14 @@
 
 #include "hot.h"
 
+/* How many bytes are in the window. It is changed in Python, too: what is no window there is, is empty. */
+static Py_ssize_t reading__here(const hot_stream *self)
+{
+    Py_ssize_t end = self->source ? PyBytes_Size(self->source) : self->inbox ? self->inbox->size : 0;
+
+    return 0 <= self->lo && self->lo <= self->hi && self->hi <= end ? self->hi - self->lo : 0;
+}
+
 static const char *reading__window(const hot_stream *self)
 {
     return (self->source ? PyBytes_AsString(self->source) : self->inbox->memory) + self->lo;
@@ -54,7 +62,7 @@ done:
 static PyObject *reading__read(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     hot_stream *self = (hot_stream *)object;
-    Py_ssize_t here = self->hi - self->lo;
+    Py_ssize_t here = reading__here(self);
     Py_ssize_t n;
     PyObject *data;
 
@@ -77,7 +85,7 @@ static PyObject *reading__discard(PyObject *object, PyObject *const *args, Py_ss
     hot_stream *self = (hot_stream *)object;
     Py_ssize_t n;
 
-    if (!hot_is_none(self->kept) || reading__size(args, nargs, kwnames, self->hi - self->lo, &n) < 0)
+    if (!hot_is_none(self->kept) || reading__size(args, nargs, kwnames, reading__here(self), &n) < 0)
         return reading__ask(object, hot_name__python_discard, args, nargs, kwnames);
     self->lo += n;
     return PyLong_FromSsize_t(n);
@@ -86,12 +94,17 @@ static PyObject *reading__discard(PyObject *object, PyObject *const *args, Py_ss
 /* A view of the window, which ends with the callback; see Inbox.views. */
 static PyObject *reading__view(hot_stream *self, Py_ssize_t n)
 {
-    PyObject *begin = PyLong_FromSsize_t(self->lo);
-    PyObject *end = begin ? PyLong_FromSsize_t(self->lo + n) : NULL;
-    PyObject *slice = end ? PySlice_New(begin, end, NULL) : NULL;
+    PyObject *begin, *end, *slice;
     PyObject *whole = NULL;
     PyObject *view = NULL;
 
+    if (self->inbox == NULL || self->inbox->views == NULL || self->inbox->whole == NULL) {
+        hot_unready(self);
+        return NULL;
+    }
+    begin = PyLong_FromSsize_t(self->lo);
+    end = begin ? PyLong_FromSsize_t(self->lo + n) : NULL;
+    slice = end ? PySlice_New(begin, end, NULL) : NULL;
     if (slice != NULL) {
         whole = self->source ? PyMemoryView_FromObject(self->source) : self->inbox->whole;
         if (whole != NULL && self->source == NULL)
@@ -112,7 +125,7 @@ static PyObject *reading__look(PyObject *object, PyObject *const *args, Py_ssize
                                Py_ssize_t *taken)
 {
     hot_stream *self = (hot_stream *)object;
-    Py_ssize_t here = self->hi - self->lo;
+    Py_ssize_t here = reading__here(self);
     Py_ssize_t n = here;
 
     if (!hot_is_none(self->kept) || kwnames != NULL || nargs > 1 || (nargs == 1 && !PyLong_CheckExact(args[0])))
@@ -160,6 +173,6 @@ static PyObject *reading__buffered(PyObject *object, void *ignored)
 
     (void)ignored;
     if (hot_is_none(self->kept))
-        return PyLong_FromSsize_t(self->hi - self->lo);
+        return PyLong_FromSsize_t(reading__here(self));
     return PyObject_GetAttr(self->kept, hot_name_buffered);
 }

@@ -39,6 +39,8 @@ static int intake__look(hot_intake *self, double limit)
 {
     int found;
 
+    if (self->planned == NULL || self->host == NULL)
+        return hot_unready(self);
     if (self->serving) {
         PyErr_SetString(PyExc_RuntimeError, "a wait within a turn");
         return -1;
@@ -129,6 +131,8 @@ static int intake__serve(hot_intake *self, PyObject **rest)
     int bulky = self->bulky;
     int status = 0;
 
+    if (self->planned == NULL || self->host == NULL)
+        return hot_unready(self);
     if (self->serving) {
         PyErr_SetString(PyExc_RuntimeError, "a turn within a turn");
         return -1;
