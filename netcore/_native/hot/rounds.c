@@ -7,7 +7,9 @@
 static int intake__receive(hot_intake *self, int begin, int end)
 {
     const hot_calls *calls = &self->outbox->calls;
-    int count = end - begin < INTAKE_CHUNK ? end - begin : INTAKE_CHUNK;
+    /* A ring has received already, and sends as many as there are by one call. */
+    int most = calls->ring ? HOT_BATCH : INTAKE_CHUNK;
+    int count = end - begin < most ? end - begin : most;
     const nc_socket *sockets = self->sockets + begin;
     intptr_t *results = self->results + begin;
 
