@@ -14,11 +14,17 @@ from netcore.poll import is_opt_in, open_poller, poller_names, why_unavailable
 __all__ = ["probe_pollers"]
 
 
+_PRICES = {
+    "io_uring": ": cheaper than epoll for many connections, dearer for short ones, pipelines, and in memory"
+}
+"""What is to be known before a poller is asked for, by its name; see docs/benchmarks/io-uring.md."""
+
+
 def probe_pollers() -> Iterator[Finding]:
     """Reports each poller, and which one is taken unless another is asked for."""
     reasons = {name: why_unavailable(name) for name in poller_names()}
     for name, reason in reasons.items():
-        here = "available, for who asks for it" if is_opt_in(name) else "available"
+        here = f"available, for who asks for it{_PRICES.get(name, '')}" if is_opt_in(name) else "available"
         yield missing(f"poller {name}", reason, _remedy(name)) if reason else ok(f"poller {name}", here)
     wanted = os.environ.get("NETCORE_POLLER")
     try:
