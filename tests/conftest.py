@@ -95,13 +95,16 @@ SKIPPED = {
 why_no_poller = cache(why_unavailable)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Applies the marks that depend on the system.
+    """Applies the marks that depend on the system, and the mark ``fakes``.
 
     Everything is skipped where io_uring is forced and the system refuses it, as containers do by default.
     """
     wine = on_wine()
     for item in items:
+        if "half" in getattr(item, "fixturenames", ()):
+            item.add_marker("fakes")
         for name, reason in SKIPPED.items():
             if reason and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -157,8 +160,8 @@ _load(Path(__file__).with_name("each_line.py"))  # from where test modules impor
 fakes_in_c = _load(Path(__file__).with_name("fakes_in_c.py"))
 _load(Path(__file__).with_name("one_history.py"))
 
-HALVES = ("python",) if COLD else ("hot",) if os.environ.get("NETCORE_POLLER") else ("python", "hot")
-"""What the hot path of a loop over fakes is in; both, where it is not another poller that is tried."""
+HALVES = ("python",) if COLD else ("python", "hot")
+"""What the hot path of a loop over fakes is in."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,10 +2,10 @@
 
     python tests/native/cross.py DIRECTORY
 
-What is compiled is the very file that cffi makes and an installation on that system compiles, warnings being
-errors. The headers of Python are this machine's, with a configuration for the other one: all of them have the
-same sizes of types. What the table of platforms declares of sockets is held against the system's headers.
-Works in DIRECTORY; exits with 1 if anything fails.
+What is compiled is the very file that cffi makes, and the hot half, as an installation on that system
+compiles them, warnings being errors. The headers of Python are this machine's, with a configuration for the
+other one: all of them have the same sizes of types. What the table of platforms declares of sockets is held
+against the system's headers. Works in DIRECTORY; exits with 1 if anything fails.
 """
 
 from __future__ import annotations
@@ -94,6 +94,10 @@ def build(directory: Path, headers: Path, target: str) -> str:
     own = (*WARNINGS, "-Wpedantic", "-c", SOURCES / "platform.c", "-o")
     zig(directory, target, *own, directory / f"{target}-own.o")
     zig(directory, target, "-DNC_KQUEUE_PIPE", *own, directory / f"{target}-pipe.o")
+    # The extension that CPython loads beside it; of netcore's own functions it knows addresses only.
+    hot = directory / f"{target}-hot.o"
+    python = ("-DPy_LIMITED_API=0x030a0000", f"-I{headers}", f"-I{SOURCES}")
+    zig(directory, target, *WARNINGS, *python, "-c", SOURCES.parent / "hot" / "module.c", "-o", hot)
     system = target.partition("-")[2]
     facts = directory / f"{target}-facts.c"
     facts.write_text(declared_facts(platform_of(SYSTEMS.get(system, system))))
@@ -104,7 +108,8 @@ def build(directory: Path, headers: Path, target: str) -> str:
     for variant in ("own", "pipe"):
         linked = directory / f"{target}-{variant}.so"
         zig(directory, target, "-shared", "-Wl,-z,defs", directory / f"{target}-{variant}.o", "-o", linked)
-    zig(directory, target, "-shared", *EXTENSION.get(system, ()), generated, "-o", directory / f"{target}.so")
+    for made in (generated, hot):
+        zig(directory, target, "-shared", *EXTENSION.get(system, ()), made, "-o", made.with_suffix(".so"))
     return "compiled and linked"
 
 

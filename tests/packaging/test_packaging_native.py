@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import sysconfig
 import tarfile
 import zipfile
@@ -20,6 +21,29 @@ pytestmark = [
     pytest.mark.packaging,
     pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no C compiler: {COMPILER} is not on PATH"),
 ]
+
+
+HOT = pytest.mark.skipif(
+    platform.python_implementation() != "CPython"
+    or bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    or sys.platform == "win32",
+    reason="there is no hot half here, or not for the stable ABI",
+)
+
+ECHO = """
+import socket, netcore
+
+class Echo(netcore.EventHandler):
+    def on_traffic(self, conn):
+        kinds.append(type(conn).__name__)
+        conn.write(conn.read())
+
+kinds = []
+with netcore.Engine(Echo(), "tcp://127.0.0.1:0") as engine:
+    with socket.create_connection(("127.0.0.1", engine.addresses[0].port)) as sock:
+        sock.sendall(b"hello")
+        print(sock.makefile("rb").read(5).decode(), *kinds)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +72,22 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     )
 
 
+@HOT
+def test_the_wheel_has_the_hot_half_for_every_cpython(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"netcore/_native/_hot.abi3.so", "netcore/_native/_hot.pyi"} <= set(names)
+    assert not [name for name in names if name.startswith("netcore/_native/hot/") and name.endswith(".o")]
+
+
+@HOT
+def test_the_hot_half_works_once_installed(wheel: Path, install: Callable[[Path], Any]) -> None:
+    installed = install(wheel)
+    done = installed.python("-c", ECHO)
+    assert (done.stdout, done.stderr) == ("hello HotStreamConnection\n", "")
+    done = installed.netcore("doctor")
+    assert "in C, with native pollers and sockets" in done.stdout
+
+
 def test_the_native_part_works_once_installed(wheel: Path, install: Callable[[Path], Any]) -> None:
     installed = install(wheel)
     done = installed.python("-c", "from netcore import sockets; print(sockets.open_sockets(4096).name)")
@@ -65,5 +105,6 @@ def test_the_source_distribution_builds_with_the_native_part(
         archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     assert {"LICENSE", "README.md", "tox.ini", "setup.py", "tests/test_layers.py"} <= names
     assert {"netcore/_native/src/netcore.h", "netcore/_native/src/platform.c"} <= names
+    assert {"netcore/_native/hot/hot.h", "netcore/_native/hot/module.c", "netcore/_native/_hot.pyi"} <= names
     (tree,) = tmp_path.iterdir()
     assert build_wheel(tree, NETCORE_NATIVE="require").file.suffix == ".whl"

@@ -39,6 +39,7 @@ def assert_runs_pure(installed: Any) -> None:
     done = installed.netcore("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     assert any(line.split()[:3] == ["--", "native", "part"] for line in done.stdout.splitlines())
+    assert "built without its hot half" in done.stdout
     assert "echo over select" in done.stdout
 
 

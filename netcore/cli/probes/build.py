@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import sys
+import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
 
@@ -36,7 +37,8 @@ def probe_build() -> Iterator[Finding]:
 def _hot_half() -> Finding:
     """Tells whether messages, frames and datagrams go through C where poller and sockets are native."""
     if not COLD:
-        return ok("hot half", "in C, with native pollers and sockets")
+        gil = "; it switches the GIL on" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+        return ok("hot half", f"in C, with native pollers and sockets, and not in debug mode{gil}")
     if platform.python_implementation() != "CPython" or sys.platform == "win32":
         return missing("hot half", "not on this platform")
     if os.environ.get("NETCORE_HOT") == "0":
