@@ -437,6 +437,11 @@ class Engine(EngineView):
         late = since is not None and time.monotonic() - since > self._patience()
         return late and not self._life.wait(0)
 
+    @property
+    def has_booted(self) -> bool:
+        """Whether ``on_boot`` has returned, after which nothing that is the application's keeps ``start``."""
+        return self._booted and self._booting is None
+
     def hangs(self) -> list[Hang]:
         """Tells where its threads are that have not ended; see ``netcore.engine.hangs``."""
         steps = (("the engine's start", self._booting), ("the engine's end", self._life.holds_up()))

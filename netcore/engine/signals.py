@@ -32,7 +32,7 @@ class Signals:
         engine: What they end.
 
     Attributes:
-        serving: Whether ``start`` has returned: until then, ending the loops does not end ``run``.
+        serving: Whether ``start`` has returned. Until it is about to, ending the loops does not end ``run``.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -65,7 +65,7 @@ class Signals:
             return
         if self._count == 2:
             self._engine.stop_now()
-            if self._engine.join(_AT_ONCE) and self.serving:
+            if self._engine.join(_AT_ONCE) and (self.serving or self._engine.has_booted):
                 return
         die(number, self._engine)
 
