@@ -120,25 +120,27 @@ static PyObject *passage__open(PyObject *object, PyObject *args)
     if (made == NULL)
         return NULL;
     stream = (hot_stream *)made;
-    if (table__put(self->table, fd, stream) < 0)
+    if (passage__watch(self, fd, NC_ADD) < 0)
         goto failed;
-    if (PyDict_SetItem(self->by_id, stream->id, made) < 0 || passage__watch(self, fd, NC_ADD) < 0) {
+    /* From one table to the other, the second last, so that nobody sees it neither here nor there; and with nothing in
+     * between that may let another thread run, which would count it twice. */
+    if (table__put(self->table, fd, stream) < 0 || PyDict_SetItem(self->by_id, stream->id, made) < 0) {
         PyObject *error = hot_fetch();
-        PyObject *removed = PyObject_CallMethod(self->by_id, "pop", "OO", stream->id, Py_None);
-        Py_XDECREF(removed);
-        if (table__put(self->table, fd, NULL) < 0)
+        if (table_at(self->table, fd) == stream && table__put(self->table, fd, NULL) < 0)
+            PyErr_Clear();
+        if (passage__watch(self, fd, NC_REMOVE) < 0)
             PyErr_Clear();
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
         Py_DECREF(error);
         goto failed;
     }
-    stream->interest = self->interest;
-    if (PyDict_Size(self->arriving) > 0) { /* second, so that nobody sees it neither here nor there */
+    if (PyDict_Size(self->arriving) > 0) {
         PyObject *removed = PyObject_CallMethod(self->arriving, "pop", "nO", fd, Py_None);
         if (removed == NULL)
             PyErr_Clear();
         Py_XDECREF(removed);
     }
+    stream->interest = self->interest;
     callback = PyObject_GetAttr(self->handler, hot_name_on_open);
     action = passage__run(self, stream, callback, NULL);
     passage__react(self, stream, callback, action);
