@@ -2,6 +2,7 @@
 
     looks.py failed RESULTS              the environments that failed, with commas
     looks.py keep WORK_DIR FIRST         what tests failed in each environment, into a file
+    looks.py few FIRST                   ends well if so few failed that a second look is worth its time
     looks.py late FIRST SECOND           what is in one of pytest's caches of failures and not in another
     looks.py tell RESULTS WORK_DIR FIRST     a line for each environment, and the defects
 
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+_FEW = 20  # tests of an environment: more that fail at once is no matter of the kernel's or the clock's
 _SUMMARY = re.compile(r"^=+ (.*(?:passed|failed|error|skipped).* in .*?) =+$", re.MULTILINE)
 
 
@@ -44,6 +46,11 @@ def failed_tests(work_dir: Path) -> dict[str, list[str]]:
 def failures(cache: Path) -> list[str]:
     """Returns the tests in a cache of pytest's."""
     return sorted(json.loads(cache.read_text(encoding="utf-8"))) if cache.exists() else []
+
+
+def are_few(first: dict[str, list[str]]) -> bool:
+    """Whether what has failed may be a matter of chance in every environment."""
+    return all(len(tests) <= _FEW for tests in first.values())
 
 
 def summaries(env: dict[str, object]) -> Iterator[str]:
@@ -94,6 +101,8 @@ def main() -> None:
             print(",".join(failing(Path(results))))
         case ["keep", work_dir, first]:
             Path(first).write_text(json.dumps(failed_tests(Path(work_dir))), encoding="utf-8")
+        case ["few", first]:
+            sys.exit(not are_few(json.loads(Path(first).read_text(encoding="utf-8"))))
         case ["late", first, second]:
             for test in failures(Path(first)):
                 if test not in failures(Path(second)):

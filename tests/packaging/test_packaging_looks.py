@@ -102,3 +102,15 @@ def test_what_one_cache_has_and_another_has_not(
     caches = [tmp_path / env / "cache" / "v" / "cache" / "lastfailed" for env in ("a", "b")]
     tell(looks, monkeypatch, "late", *caches)
     assert capsys.readouterr().out == "x\ny\n"
+
+
+@pytest.mark.parametrize(("failures", "ends_well"), [(0, True), (20, True), (21, False)])
+def test_a_second_look_is_taken_only_at_what_may_be_chance(
+    looks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, ends_well: bool
+) -> None:
+    fail(tmp_path / "work", "py310", "test_one.py::test_that_failed")
+    fail(tmp_path / "work", "py311", *(f"test_two.py::test_{number}" for number in range(failures)))
+    tell(looks, monkeypatch, "keep", tmp_path / "work", tmp_path / "first")
+    with pytest.raises(SystemExit) as ended:
+        tell(looks, monkeypatch, "few", tmp_path / "first")
+    assert (not ended.value.code) == ends_well

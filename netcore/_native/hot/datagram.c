@@ -50,13 +50,11 @@ static int datagram__set_name(hot_datagram *self, const char *name, Py_ssize_t s
 static int datagram__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_datagram *self = (hot_datagram *)object;
-    PyObject *port, *data;
-    const char *name;
-    Py_ssize_t name_size;
+    PyObject *port, *data, *name;
 
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "O!Oy#", hot_port_type, &port, &data, &name, &name_size) ||
-        datagram__set_name(self, name, name_size) < 0 || datagram__show(self, data) < 0)
+    if (!PyArg_ParseTuple(args, "O!OS", hot_port_type, &port, &data, &name) ||
+        datagram__set_name(self, PyBytes_AsString(name), PyBytes_Size(name)) < 0 || datagram__show(self, data) < 0)
         return -1;
     hot_keep(&self->port, port);
     hot_keep(&self->outbox, self->port->outbox);

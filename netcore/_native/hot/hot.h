@@ -10,7 +10,7 @@
 #ifndef HOT_H
 #define HOT_H
 
-#define PY_SSIZE_T_CLEAN
+/* No format has a "#": by the headers of 3.13 it calls what refuses it in an older Python. */
 #include <Python.h>
 #include <structmember.h>
 

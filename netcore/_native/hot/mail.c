@@ -117,6 +117,7 @@ static PyObject *mail__list(const hot_mail *mail)
 
     for (Py_ssize_t i = 0; list != NULL && i < mail->count; i++) {
         PyObject *sender = mail->senders[i] ? mail->senders[i] : Py_None;
+        PyObject *to = PyBytes_FromStringAndSize(name, (Py_ssize_t)mail->name_sizes[i]);
         PyObject *chunk = mail->owners[i];
         PyObject *entry;
         if (chunk != NULL) {
@@ -125,7 +126,9 @@ static PyObject *mail__list(const hot_mail *mail)
             chunk = PyBytes_FromStringAndSize(joined, (Py_ssize_t)mail->lengths[i]);
             joined += mail->lengths[i];
         }
-        entry = chunk ? Py_BuildValue("(Ny#O)", chunk, name, (Py_ssize_t)mail->name_sizes[i], sender) : NULL;
+        entry = chunk && to ? PyTuple_Pack(3, chunk, to, sender) : NULL;
+        Py_XDECREF(chunk);
+        Py_XDECREF(to);
         name += mail->name_sizes[i];
         if (entry == NULL || PyList_SetItem(list, i, entry) < 0)
             Py_CLEAR(list);

@@ -68,13 +68,11 @@ static int postbox_add(hot_postbox *self, PyObject *sender, PyObject *owner, con
 
 static PyObject *postbox__add(PyObject *object, PyObject *args)
 {
-    PyObject *chunk, *sender;
-    const char *name;
-    Py_ssize_t name_size;
+    PyObject *chunk, *name, *sender;
 
-    if (!PyArg_ParseTuple(args, "Sy#O", &chunk, &name, &name_size, &sender) ||
+    if (!PyArg_ParseTuple(args, "SSO", &chunk, &name, &sender) ||
         postbox_add((hot_postbox *)object, sender == Py_None ? NULL : sender, chunk, PyBytes_AsString(chunk),
-                    PyBytes_Size(chunk), (const unsigned char *)name, (size_t)name_size) < 0)
+                    PyBytes_Size(chunk), (const unsigned char *)PyBytes_AsString(name), (size_t)PyBytes_Size(name)) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
