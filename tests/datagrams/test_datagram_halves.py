@@ -225,5 +225,5 @@ def uncollected():
 def test_both_halves_live_through_the_same_history(twins, seed):
     hot, cold = (run_history(twins, seed, hot) for hot in (True, False))
     for number, (one, other) in enumerate(zip(hot, cold, strict=True)):
-        if one != other:  # what a test compares is explained at length: at more length than anyone would wait for
+        if one != other:  # pytest takes minutes to explain how two such long ones differ
             pytest.fail(f"step {number}: {one}\n{other}", pytrace=False)
