@@ -10,6 +10,7 @@ def set_up(next_id: Callable[[], int], open: object, /) -> None: ...
 def give_methods(cls: type[Stream] | type[Datagram], /) -> None: ...
 
 class Counts:
+    accepted: int
     turns: int
     events: int
     messages: int
@@ -72,6 +73,7 @@ class Passage:
         self,
         host: object,
         handler: object,
+        connections: object,
         stream_class: type[Stream],
         table: Table,
         by_id: dict[int, Any],
@@ -87,7 +89,9 @@ class Passage:
         end: tuple[object, object, object],
         /,
     ) -> None: ...
-    def open(self, fd: int, network: str, remote: object, local: object, /) -> Any: ...
+    def open(
+        self, accepted: list[tuple[int, bytes]], network: str, local: object, /
+    ) -> list[BaseException] | None: ...
 
 class Intake:
     def __init__(

@@ -60,8 +60,8 @@ class Listener:
 class Destination(Protocol):
     """Where accepted connections go: a loop."""
 
-    def admit(self, fd: int, name: bytes, listener: Listener) -> None:
-        """Takes in a descriptor that it has accepted itself, with its peer's packed name. In its turn."""
+    def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
+        """Takes in descriptors that it has accepted itself, with their peers' packed names. In its turn."""
 
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """Gives it what another loop has accepted, to be taken in in a turn of its own. Any thread."""
@@ -179,29 +179,40 @@ class Acceptor:
             self._refuse(accepted[places:])
             del accepted[places:]
             site.placing = places
-        for fd, name in accepted:
-            try:
-                self._place(fd, name)
-            except BaseException as raised:
-                site.charge(None, raised)
-            site.placing -= 1
+        if self._pick is None:
+            self._admit(accepted)
+            site.placing = 0
+        else:
+            for one in accepted:
+                self._place(one, self._pick)
+                site.placing -= 1
         if error:
             self._failed(-error)
         elif readiness & _ERROR and not accepted:
             take_errors(site.sockets, self.listener.fd)
             self._back_off()  # nothing explains it, and the poller would repeat itself in every turn
 
-    def _place(self, fd: int, name: bytes) -> None:
+    def _admit(self, accepted: list[tuple[int, bytes]]) -> None:
+        """Keeps accepted descriptors here."""
+        if accepted:
+            try:
+                self._here.admit(accepted, self.listener)
+            except BaseException as error:
+                self._site.charge(None, error)
+
+    def _place(self, accepted: tuple[int, bytes], pick: Callable[[Address], Destination]) -> None:
         """Gives an accepted descriptor to its loop; if that cannot be found, or told, it is closed."""
+        fd, name = accepted
         try:
-            destination = self._here if self._pick is None else self._pick(unpack_name(name))
+            destination = pick(unpack_name(name))
             if destination is not self._here:
                 destination.hand_over(fd, name, self.listener)
-                return
-        except BaseException:
+        except BaseException as error:
             self._site.descriptors.discard(fd)
-            raise
-        destination.admit(fd, name, self.listener)
+            self._site.charge(None, error)
+        else:
+            if destination is self._here:
+                self._admit([accepted])
 
     def _refuse(self, accepted: list[tuple[int, bytes]]) -> None:
         self._site.counters.refused += len(accepted)

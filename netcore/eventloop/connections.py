@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -151,9 +151,45 @@ class Connections:
             run(site, conn, site.handler.on_traffic)
         return conn
 
-    def welcome(self, fd: int, network: str, remote: bytes, local: Address | None) -> None:
-        """Makes a stream connection of what was accepted, and opens it; see ``establish``."""
-        self.establish(fd, network, remote, local)
+    def welcome(
+        self, accepted: list[tuple[int, bytes]], network: str, local: Address | None
+    ) -> Sequence[BaseException]:
+        """Makes stream connections of what was accepted, and opens them; see ``establish``.
+
+        Args:
+            accepted: The descriptors, whose places are taken, with the packed names of their peers. Those
+                that fail are closed.
+            network: "tcp" or "unix".
+            local: This side's address; None to ask the system when it is wanted.
+
+        Returns:
+            The errors.
+        """
+        errors = []
+        for fd, name in accepted:
+            try:
+                self.welcome_one(fd, name, network, local)
+            except BaseException as error:
+                errors.append(error)
+        return errors
+
+    def welcome_one(self, fd: int, remote: bytes, network: str, local: Address | None) -> None:
+        """See ``welcome``; raises the error."""
+        self._site.counters.accepted += 1
+        try:
+            self.take_over(fd)
+            self.establish(fd, network, remote, local)
+        except BaseException:
+            self._site.counters.accepted -= 1
+            raise
+
+    def take_over(self, fd: int) -> None:
+        """Takes what was accepted over from the sockets; raises what they do, and has closed it then."""
+        try:
+            self._site.descriptors.admit(fd)
+        except BaseException:
+            self.arriving.pop(fd, None)
+            raise
 
     def _disown(self, conn: BaseStream) -> None:
         """Forgets one that has not been opened: nobody has heard of it, so nobody is told."""

@@ -9,7 +9,6 @@ from netcore._native import _hot
 from netcore.address import Address
 from netcore.connection import (
     OVER_BY_EOF,
-    UNWATCHED,
     BaseCounters,
     BaseDatagramPort,
     BaseInbox,
@@ -89,6 +88,10 @@ class HotIntake(_hot.Intake, Intake):
         if rest or earlier:
             self._serve_mixed(rest, earlier)
 
+    def serve_rest(self, rest: list[tuple[int, int]]) -> None:
+        """Deals with what is ready, in a turn of C's, besides streams to receive from."""
+        self._serve_mixed(rest, [])
+
     def forget(self) -> None:
         """See ``Intake.forget``."""
         super().forget()
@@ -109,6 +112,7 @@ class HotConnections(Connections):
         self.passage = _hot.Passage(
             site,
             site.handler,
+            self,
             HotStreamConnection,
             streams,
             self.by_id,
@@ -124,16 +128,13 @@ class HotConnections(Connections):
             (Action.CLOSE, CloseReason.EOF, OVER_BY_EOF),
         )
 
-    def welcome(self, fd: int, network: str, remote: bytes, local: Address | None) -> None:
+    def welcome(
+        self, accepted: list[tuple[int, bytes]], network: str, local: Address | None
+    ) -> Sequence[BaseException]:
         """See ``Connections.welcome``."""
-        if self.turning_away or self._site.limits.idle_timeout:
-            super().welcome(fd, network, remote, local)
-            return
-        try:
-            self.passage.open(fd, network, remote, local)
-        except BaseException:
-            self.turn_down(fd, UNWATCHED, None)
-            raise
+        if self._site.limits.idle_timeout:
+            return super().welcome(accepted, network, local)
+        return self.passage.open(accepted, network, local) or ()
 
 
 class HotHalf(Half):

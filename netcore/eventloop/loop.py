@@ -183,9 +183,9 @@ class Loop(Site):
         """See ``Destination.hand_over``."""
         self._reception.hand_over(fd, name, listener)
 
-    def admit(self, fd: int, name: bytes, listener: Listener) -> None:
+    def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """See ``Destination.admit``."""
-        self._reception.admit(fd, name, listener)
+        self._reception.admit(accepted, listener)
 
     @property
     def connection_count(self) -> int:

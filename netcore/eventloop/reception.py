@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -37,47 +38,51 @@ class Reception:
         self._connections.arriving[fd] = None  # counted at once, for the balancer
         try:
             # One arrival, one task: after the loop's end this runs on the accepting thread, beside our own.
-            self._site.post(self.admit, fd, name, listener)
+            self._site.post(self.admit, [(fd, name)], listener)
         except BaseException:
             self._connections.arriving.pop(fd, None)
             raise
 
-    def admit(self, fd: int, name: bytes, listener: Listener) -> None:
+    def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """See ``Destination.admit``."""
-        site = self._site
-        site.counters.accepted += 1
-        try:
-            self._take(fd)
-            received = self._take_passed(fd) if listener.was_open else b""
-            if listener.phases is None:
-                if received:
-                    prepare = partial(_show, received)
-                    self._connections.establish(fd, listener.network, name, listener.local, prepare=prepare)
-                else:
-                    self._connections.welcome(fd, listener.network, name, listener.local)
-            else:
-                newcomer = Newcomer(fd, listener.network, name, listener.local, received=received)
-                self._arrivals.begin(newcomer, partial(listener.phases, name))
-        except BaseException as error:
-            site.counters.accepted -= 1
-            if not isinstance(error, Exception):
-                site.charge(None, error)
-                return
-            # While it stops they are meant to be turned away.
-            if not site.stopping and (times := self._complaints.due()):
-                site.logger.error(
-                    "cannot serve a new connection on %s: %s (%d times)",
-                    listener.address,
-                    plain(error),
-                    times,
-                )
+        if listener.phases is None and not listener.was_open:
+            errors = self._connections.welcome(accepted, listener.network, listener.local)
+        else:
+            errors = self._lead_on(accepted, listener)
+        for error in errors:
+            self._report(error, listener)
 
-    def _take(self, fd: int) -> None:
-        try:
-            self._site.descriptors.admit(fd)
-        except BaseException:
-            self._connections.arriving.pop(fd, None)
-            raise
+    def _lead_on(self, accepted: list[tuple[int, bytes]], listener: Listener) -> Sequence[BaseException]:
+        """Does what ``Connections.welcome`` does for those who cannot be welcomed right away."""
+        errors = []
+        for fd, name in accepted:
+            self._site.counters.accepted += 1
+            try:
+                self._connections.take_over(fd)
+                self._begin(fd, name, listener)
+            except BaseException as error:
+                self._site.counters.accepted -= 1
+                errors.append(error)
+        return errors
+
+    def _begin(self, fd: int, name: bytes, listener: Listener) -> None:
+        received = self._take_passed(fd) if listener.was_open else b""
+        if listener.phases is not None:
+            newcomer = Newcomer(fd, listener.network, name, listener.local, received=received)
+            self._arrivals.begin(newcomer, partial(listener.phases, name))
+        else:
+            prepare = partial(_show, received) if received else None
+            self._connections.establish(fd, listener.network, name, listener.local, prepare=prepare)
+
+    def _report(self, error: BaseException, listener: Listener) -> None:
+        site = self._site
+        if not isinstance(error, Exception):
+            site.charge(None, error)
+        elif not site.stopping and (times := self._complaints.due()):
+            # While it stops they are meant to be turned away.
+            site.logger.error(
+                "cannot serve a new connection on %s: %s (%d times)", listener.address, plain(error), times
+            )
 
     def _take_passed(self, fd: int) -> bytes:
         """Closes what its peer has passed before the listener was ours; returns the bytes with it."""

@@ -90,13 +90,15 @@ class NativeSockets(NativeDatagrams):
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``; accept4(2)."""
         n = self._lib.nc_accept(fd, min(limit, BATCH), self._accepted, self._names, self._error)
+        if not n:
+            return [], self._error[0]
         size = self._lib.NC_NAME_SIZE
-        names = self._ffi.buffer(self._names)
-        accepted = []
-        for i, new in enumerate(self._unpack(self._accepted, n) if n else ()):
-            start = i * size + 1
-            accepted.append((new, names[start : start + self._names[start - 1]]))
-        return accepted, self._error[0]
+        names = self._ffi.buffer(self._names, n * size)[:]
+        starts = range(1, n * size, size)
+        accepted = self._unpack(self._accepted, n)
+        return [
+            (fd, names[at : at + names[at - 1]]) for fd, at in zip(accepted, starts, strict=True)
+        ], self._error[0]
 
     def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
         """See ``Sockets.connect``."""

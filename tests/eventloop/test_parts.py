@@ -311,28 +311,26 @@ def test_a_turn_says_when_the_next_is_due(site, turn):
 
 def test_the_reception_makes_connections_here_and_only_here(site):
     made, listener = [], Listener(50, Address("tcp", "192.0.2.1", 9), "tcp", None, int)
-    connections = SimpleNamespace(arriving={}, welcome=lambda *args: made.append(args))
+    connections = SimpleNamespace(arriving={}, welcome=lambda *args: made.append(args) or ())
     reception = Reception(site, connections, Log())
-    reception.admit(3, b"name", listener)
-    assert made == [(3, "tcp", b"name", None)]
+    reception.admit([(3, b"name"), (5, b"next")], listener)
+    assert made == [([(3, b"name"), (5, b"next")], "tcp", None)]
     reception.hand_over(4, b"other", listener)
     assert (list(connections.arriving), len(made)) == ([4], 1)
     ((function, args),) = site.posted
     function(*args)
-    assert made[1:] == [(4, "tcp", b"other", None)]
-    assert site.counters.accepted == 2
+    assert made[1:] == [([(4, b"other")], "tcp", None)]
 
 
 def test_the_reception_says_once_what_it_could_not_serve(site, caplog):
-    def refuse(*args):
-        raise OSError(errno.ENOSPC, "no room")
+    def refuse(accepted, network, local):
+        return [OSError(errno.ENOSPC, "no room") for _ in accepted]
 
     reception = Reception(site, SimpleNamespace(arriving={}, welcome=refuse), Log())
     listener = Listener(50, Address("tcp", "192.0.2.1", 9), "tcp", None, int)
-    for fd in range(3, 30):
-        reception.admit(fd, b"name", listener)
+    for fd in range(3, 30, 2):
+        reception.admit([(fd, b"name"), (fd + 1, b"name")], listener)
     assert caplog.text.count("no room") == 1
-    assert site.counters.accepted == 0
 
 
 def test_listeners_begin_and_end_together(site):
@@ -348,7 +346,7 @@ def test_listeners_begin_and_end_together(site):
     assert set(site.poller.interests) == {50, 51, 60}
     fd = site.sockets.connect(51)
     site.watchers.tell([(51, 1)])
-    assert [(given, listener.fd) for given, _, listener in taken] == [(fd, 51)]
+    assert [(given, listener.fd) for ((given, _),), listener in taken] == [(fd, 51)]
     listeners.close()
     assert (site.sockets.closed, cleanups, site.poller.interests) == ([50, 51, 60], [1, 1], {})
 

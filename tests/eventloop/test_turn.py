@@ -248,7 +248,7 @@ def test_connections_that_come_while_stopping_are_refused(world):
     stuck.write(b"x")
     w.loop.stop(10)
     w.loop.hand_over(77, b"", w.acceptor.listener)
-    w.loop.admit(78, b"", w.acceptor.listener)
+    w.loop.admit([(78, b"")], w.acceptor.listener)
     w.turns()
     assert w.sockets.resets == [78, 77]
     assert w.handler.names().count("on_open") == 1

@@ -5,6 +5,7 @@
 PyTypeObject *hot_counts_type;
 
 static PyMemberDef counts__members[] = {
+    {"accepted", T_LONGLONG, offsetof(hot_counts, accepted), 0, NULL},
     {"turns", T_LONGLONG, offsetof(hot_counts, turns), 0, NULL},
     {"events", T_LONGLONG, offsetof(hot_counts, events), 0, NULL},
     {"messages", T_LONGLONG, offsetof(hot_counts, messages), 0, NULL},

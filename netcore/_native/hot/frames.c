@@ -61,7 +61,7 @@ static PyObject *frames__lay_out(PyObject *object, PyObject *args)
     memcpy(&self->next_frame, &pointers[1], sizeof pointers[1]);
     memcpy(&self->encoding.find_delimiter, &pointers[2], sizeof pointers[2]);
     hot_keep(&self->layout, layout);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static int frames__wants_more(const hot_stream *stream)
@@ -117,7 +117,7 @@ static PyObject *frames__settle(frames__walk *walk)
     if (hot_is_none(stream->kept)) {
         Py_ssize_t here = reading__here(stream);
         stream->lo += owed < here ? owed : here;
-        Py_RETURN_NONE;
+        return hot_none();
     }
     number = PyLong_FromSsize_t(owed);
     done = number ? PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_discard, number, NULL) : NULL;
@@ -125,7 +125,7 @@ static PyObject *frames__settle(frames__walk *walk)
     if (done == NULL)
         return NULL;
     Py_DECREF(done);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Calls a method with the stream, what is left of a walk, the bytes to be marked as read, and one thing more. */
@@ -293,7 +293,7 @@ static PyObject *frames__begin(hot_frames *self, hot_stream *stream, Py_ssize_t 
 static PyObject *frames__join(hot_frames *self, frames__walk *walk)
 {
     if (walk->stream->flags & FRAMES_PAUSED && hot_is_none(walk->stream->ending))
-        Py_RETURN_NONE;
+        return hot_none();
     walk->joined = 1;
     if (!frames__wants_more(walk->stream))
         return frames__leave(self, walk, hot_name__go_on, NULL);

@@ -10,7 +10,9 @@
 #ifndef HOT_H
 #define HOT_H
 
-/* No format has a "#": by the headers of 3.13 it calls what refuses it in an older Python. */
+/* One build serves every Python from 3.10 on, whichever the headers are of. Where those of a newer one would have an
+ * older one do what is wrong there it is avoided: Py_RETURN_NONE and its like, which take None to be immortal, and
+ * formats with a "#". */
 #include <Python.h>
 #include <structmember.h>
 
@@ -21,6 +23,7 @@ enum { HOT_BATCH = 256 }; /* events of a wait, at most */
 /* Turns of a loop, and what they have moved; the rest of what is counted is Python's. */
 typedef struct {
     PyObject_HEAD
+    long long accepted;
     long long turns;
     long long events;
     long long messages;
@@ -221,10 +224,12 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(release_views)                                                                                    \
     NAME(remember_local_address)                                                                           \
     NAME(renew)                                                                                            \
+    NAME(serve_rest)                                                                                       \
     NAME(settle_later)                                                                                     \
     NAME(show)                                                                                             \
     NAME(sleep)                                                                                            \
     NAME(time)                                                                                             \
+    NAME(turning_away)                                                                                     \
     NAME(unsettled)
 
 extern PyObject *hot_next_id; /* see connection/core/identity.py */
@@ -254,6 +259,13 @@ static inline void hot_keep(void *field, void *value)
 {
     Py_XINCREF((PyObject *)value);
     hot_replace(field, value);
+}
+
+/* Returns a new reference to None. */
+static inline PyObject *hot_none(void)
+{
+    Py_INCREF(Py_None);
+    return Py_None;
 }
 
 /* Raises, for an object that its constructor has not been called for. */

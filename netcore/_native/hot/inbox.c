@@ -27,7 +27,7 @@ static PyObject *inbox__place(PyObject *object, PyObject *args)
         return NULL;
     self->memory = memory;
     self->size = size;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static int inbox__traverse(PyObject *object, visitproc visit, void *arg)

@@ -14,7 +14,7 @@ static PyObject *intake__look_at(PyObject *object, PyObject *args)
     hot_keep(&self->aftermath, aftermath);
     hot_keep(&self->pending, pending);
     hot_keep(&self->again, again);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* ready_streams(): lists what serve_streams is about to serve. */
@@ -45,7 +45,7 @@ static PyObject *intake__forget(PyObject *object, PyObject *ignored)
     memcpy(streams + self->count, self->streams + HOT_BATCH - self->bulky, (size_t)self->bulky * sizeof *streams);
     if (!self->serving) /* what a wait has found that another thread is in, is not its own yet */
         intake__let_go(self, streams, self->found > 0 ? count : 0);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Intake(host, handler, table, planned, react, failed, poller, cap, edge_chunk): poller is its memory's owner, its
@@ -92,7 +92,7 @@ static PyObject *intake__let_go_by(PyObject *object, PyObject *passage)
         return NULL;
     }
     hot_keep(&((hot_intake *)object)->passage, passage);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static int intake__traverse(PyObject *object, visitproc visit, void *arg)

@@ -65,7 +65,7 @@ static PyObject *module__set_up(PyObject *module, PyObject *args)
         return NULL;
     hot_keep(&hot_next_id, next_id);
     hot_keep(&hot_open, open);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* give_methods(type): gives a class that inherits from Stream or Datagram the methods of it once more, as its own. The
@@ -90,7 +90,7 @@ static PyObject *module__give_methods(PyObject *module, PyObject *type)
         if (status < 0)
             return NULL;
     }
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static PyMethodDef module__functions[] = {

@@ -172,7 +172,7 @@ static PyObject *outbox__flush(PyObject *object, PyObject *ignored)
     (void)ignored;
     if (outbox_flush((hot_outbox *)object) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Counts bytes that a writer has had of this turn; see Outbox.count. */
@@ -214,7 +214,7 @@ static PyObject *outbox__count(PyObject *object, PyObject *args)
     if (!PyArg_ParseTuple(args, "On", &writer, &n) || !outbox__is_stream(writer) ||
         outbox_count((hot_outbox *)object, (hot_stream *)writer, n) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static PyObject *outbox__has_had_share(PyObject *object, PyObject *writer)
@@ -238,7 +238,7 @@ static PyObject *outbox__begin_turn(PyObject *object, PyObject *ignored)
 {
     (void)ignored;
     outbox_begin_turn((hot_outbox *)object);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Sends everything in the midst of a turn, and counts it. The entries are asked for who has written how much before
@@ -284,7 +284,7 @@ static PyObject *outbox__flush_early(PyObject *object, PyObject *ignored)
     (void)ignored;
     if (outbox_flush_early((hot_outbox *)object) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Notes a chunk down. The bytes stay where `owner` keeps them. */
@@ -345,7 +345,7 @@ static PyObject *outbox__note(PyObject *object, PyObject *args)
     }
     if (outbox_add((hot_outbox *)object, (hot_stream *)writer, owner, data, size) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static PyObject *outbox__bytes_of(PyObject *object, PyObject *writer)
@@ -378,7 +378,7 @@ static PyObject *outbox__belong_to(PyObject *object, PyObject *thread)
     if (ident == (unsigned long)-1 && PyErr_Occurred())
         return NULL;
     ((hot_outbox *)object)->thread = ident;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Forgets everything, in a forked child. */
@@ -394,7 +394,7 @@ static PyObject *outbox__clear_entries(PyObject *object, PyObject *ignored)
         PyDict_Clear(self->producers);
     batch__empty(&batch);
     batch__free(&batch);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static Py_ssize_t outbox__length(PyObject *object)

@@ -74,7 +74,7 @@ static PyObject *postbox__add(PyObject *object, PyObject *args)
         postbox_add((hot_postbox *)object, sender == Py_None ? NULL : sender, chunk, PyBytes_AsString(chunk),
                     PyBytes_Size(chunk), (const unsigned char *)PyBytes_AsString(name), (size_t)PyBytes_Size(name)) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Has Python look at what was refused, and what failed. */
@@ -123,7 +123,7 @@ static PyObject *postbox__flush(PyObject *object, PyObject *ignored)
 
     (void)ignored;
     if (mail.count == 0)
-        Py_RETURN_NONE;
+        return hot_none();
     waiting = PyObject_Size(self->backlog);
     if (waiting < 0)
         return NULL;
@@ -145,7 +145,7 @@ static PyObject *postbox__flush(PyObject *object, PyObject *ignored)
         mail__free(&mail);
     if (status < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 /* Forgets what has been written. */
@@ -159,7 +159,7 @@ static PyObject *postbox__clear_mail(PyObject *object, PyObject *ignored)
     self->cost = 0;
     mail__empty(&mail);
     mail__free(&mail);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static Py_ssize_t postbox__length(PyObject *object)

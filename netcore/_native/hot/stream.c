@@ -46,28 +46,17 @@ static PyObject *stream__take(PyObject *from, PyObject *name, PyTypeObject *type
     return value;
 }
 
-/* Stream(host, fd, network, remote, local); see StreamConnection.__init__. */
-static int stream__init(PyObject *object, PyObject *args, PyObject *kwargs)
+/* Fills in what a new stream begins with. */
+static int stream__begin(hot_stream *self, PyObject *host, hot_inbox *inbox, hot_outbox *outbox, Py_ssize_t fd,
+                         PyObject *network, PyObject *remote, PyObject *local)
 {
-    hot_stream *self = (hot_stream *)object;
-    PyObject *host, *network, *remote, *local, *inbox, *id;
-    Py_ssize_t fd;
+    PyObject *id = PyObject_CallObject(hot_next_id, NULL);
 
-    (void)kwargs;
-    if (!PyArg_ParseTuple(args, "OnOOO", &host, &fd, &network, &remote, &local))
-        return -1;
-    inbox = stream__take(host, hot_name_inbox, hot_inbox_type);
-    if (inbox == NULL)
-        return -1;
-    hot_replace(&self->inbox, inbox);
-    id = stream__take(host, hot_name_outbox, hot_outbox_type);
-    if (id == NULL)
-        return -1;
-    hot_replace(&self->straight, id);
-    id = PyObject_CallObject(hot_next_id, NULL);
     if (id == NULL)
         return -1;
     hot_replace(&self->id, id);
+    hot_keep(&self->inbox, inbox);
+    hot_keep(&self->straight, outbox);
     hot_keep(&self->host, host);
     hot_keep(&self->network, network);
     hot_keep(&self->remote, remote);
@@ -77,6 +66,27 @@ static int stream__init(PyObject *object, PyObject *args, PyObject *kwargs)
     self->interest = -1;
     self->receiving = self->plain = 1;
     return 0;
+}
+
+/* Stream(host, fd, network, remote, local); see StreamConnection.__init__. */
+static int stream__init(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    PyObject *host, *network, *remote, *local, *inbox;
+    PyObject *outbox = NULL;
+    Py_ssize_t fd;
+    int status = -1;
+
+    (void)kwargs;
+    if (!PyArg_ParseTuple(args, "OnOOO", &host, &fd, &network, &remote, &local))
+        return -1;
+    inbox = stream__take(host, hot_name_inbox, hot_inbox_type);
+    if (inbox != NULL)
+        outbox = stream__take(host, hot_name_outbox, hot_outbox_type);
+    if (outbox != NULL)
+        status = stream__begin((hot_stream *)object, host, (hot_inbox *)inbox, (hot_outbox *)outbox, fd, network, remote, local);
+    Py_XDECREF(inbox);
+    Py_XDECREF(outbox);
+    return status;
 }
 
 static PyObject *stream__straight(PyObject *object, void *ignored)

@@ -160,7 +160,7 @@ static PyObject *table__forget(PyObject *object, PyObject *ignored)
 {
     (void)ignored;
     table__clear(object);
-    Py_RETURN_NONE;
+    return hot_none();
 }
 
 static void table__dealloc(PyObject *object)

@@ -200,8 +200,24 @@ static int intake__say(hot_intake *self, int sleeps)
     return status;
 }
 
-/* turns(timeout): waits, and as long as there is nothing but messages takes whole turns, the order of which is that of
- * Turn.run: wait, receive, handle, send.
+/* Serves what a wait has found: the streams here, anything else in Python. */
+static int intake__serve_all(hot_intake *self)
+{
+    PyObject *rest = NULL;
+    PyObject *done;
+
+    if (intake__serve(self, self->left ? &rest : NULL) < 0)
+        return -1;
+    if (rest == NULL)
+        return 0;
+    done = PyObject_CallMethodObjArgs((PyObject *)self, hot_name_serve_rest, rest, NULL);
+    Py_DECREF(rest);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* turns(timeout): waits, and as long as nothing else is to be done than to serve what is ready takes whole turns, the
+ * order of which is that of Turn.run: wait, receive, handle, send.
  *
  * Returns what wait does, or -1 if what it has found last is served already, and the turn is to be ended. */
 static PyObject *intake__turns(PyObject *object, PyObject *timeout)
@@ -213,14 +229,14 @@ static PyObject *intake__turns(PyObject *object, PyObject *timeout)
     if (intake__limit(timeout, &limit) < 0)
         return NULL;
     found = intake__look(self, limit);
-    while (found > 0 && self->left == 0 && PyObject_Size(self->planned) == 0 && PyObject_Size(self->again) == 0) {
+    while (found > 0 && PyObject_Size(self->planned) == 0 && PyObject_Size(self->again) == 0) {
         int quiet;
         self->counts->events += found;
         if (intake__say(self, 0) < 0)
             return NULL;
         if (self->outbox->taken)
             outbox_begin_turn(self->outbox);
-        if (intake__serve(self, NULL) < 0)
+        if (intake__serve_all(self) < 0)
             return NULL;
         if (PyObject_Size(self->pending) != 0 || PyObject_Size(self->planned) != 0)
             return PyErr_Occurred() ? NULL : PyLong_FromLong(-1); /* what these write leaves in the same batch */

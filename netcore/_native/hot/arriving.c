@@ -1,0 +1,179 @@
+/* How streams arrive: the hot half of eventloop/connections.py, from descriptors that were accepted to `on_open`. */
+
+#include "passage.h"
+
+static int passage__watch(hot_passage *self, nc_socket fd, int operation)
+{
+    PyObject *done;
+
+    if (self->control != NULL) {
+        int result = self->control(self->poller, operation, fd, self->interest);
+        if (result < 0) {
+            errno = -result;
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+        return result < 0 ? -1 : 0;
+    }
+    if (operation == NC_ADD)
+        done = PyObject_CallMethod(self->poller_object, "register", "ni", (Py_ssize_t)fd, self->interest);
+    else
+        done = PyObject_CallMethod(self->poller_object, "unregister", "n", (Py_ssize_t)fd);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+static void arriving__forget(hot_passage *self, Py_ssize_t fd)
+{
+    PyObject *removed;
+
+    if (PyDict_Size(self->arriving) == 0)
+        return;
+    removed = PyObject_CallMethod(self->arriving, "pop", "nO", fd, Py_None);
+    if (removed == NULL)
+        PyErr_Clear();
+    Py_XDECREF(removed);
+}
+
+/* From one table to the other, the second last, so that nobody sees it neither here nor there; and with nothing in
+ * between that may let another thread run, which would count it twice. */
+static int arriving__enter(hot_passage *self, hot_stream *stream)
+{
+    PyObject *error;
+
+    if (table__put(self->table, stream->fd, stream) == 0 &&
+        PyDict_SetItem(self->by_id, stream->id, (PyObject *)stream) == 0) {
+        arriving__forget(self, stream->fd);
+        return 0;
+    }
+    error = hot_fetch();
+    if (table_at(self->table, stream->fd) == stream && table__put(self->table, stream->fd, NULL) < 0)
+        PyErr_Clear();
+    if (passage__watch(self, stream->fd, NC_REMOVE) < 0)
+        PyErr_Clear();
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+    return -1;
+}
+
+/* Makes a stream of a descriptor and opens it; see Connections.establish. Nothing has happened if this fails. */
+static int arriving__establish(hot_passage *self, Py_ssize_t fd, PyObject *network, PyObject *remote, PyObject *local)
+{
+    PyObject *made = self->make(self->type, 0);
+    hot_stream *stream = (hot_stream *)made;
+    PyObject *action;
+
+    if (made == NULL || stream__begin(stream, self->host, self->inbox, self->outbox, fd, network, remote, local) < 0 ||
+        passage__watch(self, fd, NC_ADD) < 0 || arriving__enter(self, stream) < 0) {
+        Py_XDECREF(made);
+        return -1;
+    }
+    stream->interest = self->interest;
+    action = passage__run(self, stream, hot_name_on_open, NULL);
+    passage__react(self, stream, hot_name_on_open, action);
+    Py_XDECREF(action);
+    Py_DECREF(made);
+    return 0;
+}
+
+/* Whether newcomers are refused; a callback of their neighbours may have seen to that. -1 for an error. */
+static int arriving__is_closed(const hot_passage *self)
+{
+    PyObject *away = PyObject_GetAttr(self->connections, hot_name_turning_away);
+    int is_closed = away ? away != Py_False : -1;
+
+    Py_XDECREF(away);
+    return is_closed;
+}
+
+/* Takes a descriptor over from the sockets; see Descriptors.admit. */
+static int arriving__admit(hot_passage *self, Py_ssize_t fd)
+{
+    PyObject *done;
+
+    if (!self->gated && self->end != NULL)
+        return 0;
+    done = PyObject_CallMethod(self->descriptors, "admit", "n", fd);
+    if (done == NULL) {
+        PyObject *error = hot_fetch();
+        arriving__forget(self, fd);
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+        Py_DECREF(error);
+    }
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Closes what has not become a stream, keeping the error that is set. */
+static void arriving__turn_down(hot_passage *self, Py_ssize_t fd)
+{
+    PyObject *error = hot_fetch();
+    PyObject *done = PyObject_CallMethod(self->connections, "turn_down", "niO", fd, -1, Py_None);
+
+    if (done == NULL)
+        passage__charge(self, NULL);
+    Py_XDECREF(done);
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+}
+
+/* Adds the error that is set to those of a batch. */
+static void arriving__complain(hot_passage *self, PyObject **errors)
+{
+    PyObject *error = hot_fetch();
+
+    if (*errors == NULL)
+        *errors = PyList_New(0);
+    if (*errors == NULL || PyList_Append(*errors, error) < 0)
+        passage__charge(self, NULL);
+    Py_DECREF(error);
+}
+
+static int arriving__welcome(hot_passage *self, PyObject *accepted, PyObject *network, PyObject *local)
+{
+    PyObject *name, *done;
+    Py_ssize_t fd;
+    int is_closed;
+
+    if (!PyArg_ParseTuple(accepted, "nO", &fd, &name))
+        return -1;
+    is_closed = arriving__is_closed(self);
+    if (is_closed) {
+        done = is_closed < 0 ? NULL : PyObject_CallMethod(self->connections, "welcome_one", "nOOO", fd, name, network, local);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 0;
+    }
+    self->counts->accepted++;
+    if (arriving__admit(self, fd) == 0) {
+        if (arriving__establish(self, fd, network, name, local) == 0)
+            return 0;
+        arriving__turn_down(self, fd);
+    }
+    self->counts->accepted--;
+    return -1;
+}
+
+/* open(accepted, network, local): makes streams of a list of descriptors with their peers' packed names, and opens them;
+ * see Connections.welcome. Returns the errors, None for none. */
+static PyObject *arriving__open(PyObject *object, PyObject *args)
+{
+    hot_passage *self = (hot_passage *)object;
+    PyObject *accepted, *network, *local;
+    PyObject *errors = NULL;
+
+    if (!PyArg_ParseTuple(args, "O!OO", &PyList_Type, &accepted, &network, &local))
+        return NULL;
+    if (self->counts == NULL || self->host == NULL) {
+        hot_unready(self);
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < PyList_Size(accepted); i++) {
+        PyObject *one = PyList_GetItem(accepted, i);
+        Py_INCREF(one);
+        if (arriving__welcome(self, one, network, local) < 0)
+            arriving__complain(self, &errors);
+        Py_DECREF(one);
+    }
+    if (errors != NULL)
+        return errors;
+    return hot_none();
+}

@@ -1,0 +1,118 @@
+/* How streams leave: the hot half of eventloop/departures.py, and of connection/core/life.py.
+ *
+ * It is one call for the commonest end: the peer has ended, `on_eof` has answered with CLOSE, and nothing is owed. Then
+ * three rounds through the table of states, and the end of the turn, have nothing to add. Any other end goes the way of
+ * all. */
+
+#include "passage.h"
+
+/* Whether nothing has been asked of a stream, or has happened to it, that its end would have to heed. */
+static int passage__is_plain(const hot_passage *self, const hot_stream *stream)
+{
+    return stream->id != NULL && hot_is_none(stream->ending) && hot_is_none(stream->filtering) && hot_is_none(stream->backlog) &&
+           hot_is_none(stream->kept) && hot_is_none(stream->deadlines) && hot_is_none(stream->pledges) &&
+           stream->posted == 0 && stream->flags == 0 &&
+           (stream->noted != self->outbox->number || self->outbox->filling.count == 0);
+}
+
+static void passage__close_descriptor(hot_passage *self, hot_stream *stream)
+{
+    PyObject *lock = PyObject_GetAttr(self->host, hot_name_descriptor_lock);
+    PyObject *done = lock ? PyObject_CallMethodObjArgs(lock, hot_name_acquire, NULL) : NULL;
+    nc_socket fd = stream->fd;
+    int locked = done != NULL;
+
+    if (!locked)
+        passage__charge(self, NULL);
+    Py_XDECREF(done);
+    if (hot_is_none(stream->local)) {
+        done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_remember_local_address, NULL);
+        if (done == NULL)
+            passage__charge(self, NULL);
+        Py_XDECREF(done);
+    }
+    if (self->control != NULL && self->end != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        self->control(self->poller, NC_REMOVE, fd, 0); /* the system may have forgotten it already */
+        self->end(1, &fd);
+        Py_END_ALLOW_THREADS
+        done = self->gated ? PyObject_CallMethod(self->descriptors, "gone", "n", (Py_ssize_t)fd) : Py_None;
+        if (!self->gated)
+            Py_INCREF(done);
+    } else {
+        if (passage__watch(self, fd, NC_REMOVE) < 0) {
+            if (PyErr_ExceptionMatches(PyExc_OSError))
+                PyErr_Clear();
+            else
+                passage__charge(self, NULL);
+        }
+        done = PyObject_CallMethod(self->descriptors, "close", "[n]", (Py_ssize_t)fd);
+    }
+    if (done == NULL)
+        passage__charge(self, NULL);
+    Py_XDECREF(done);
+    if (locked) {
+        done = PyObject_CallMethodObjArgs(lock, hot_name_release, NULL);
+        if (done == NULL)
+            passage__charge(self, NULL);
+        Py_XDECREF(done);
+    }
+    Py_XDECREF(lock);
+}
+
+static void passage__count_end(hot_passage *self)
+{
+    PyObject *before = PyDict_GetItemWithError(self->closed, self->reason);
+    PyObject *now = before ? PyLong_FromLongLong(PyLong_AsLongLong(before) + 1) : NULL;
+
+    if (now == NULL || PyDict_SetItem(self->closed, self->reason, now) < 0)
+        passage__charge(self, NULL);
+    Py_XDECREF(now);
+}
+
+/* Closes a stream, whose life is over, and tells the handler; see Departures. */
+static void passage__leave(hot_passage *self, hot_stream *stream)
+{
+    PyObject *action;
+
+    stream->receiving = stream->plain = 0;
+    stream->wire = stream->interest = -1;
+    hot_keep(&stream->state, self->gone);
+    hot_keep(&stream->ending, self->over);
+    hot_keep(&stream->straight, NULL);
+    self->counts->parting++; /* first, so that nobody sees it neither here nor there */
+    if (table__put(self->table, stream->fd, NULL) < 0 || PyDict_DelItem(self->by_id, stream->id) < 0)
+        PyErr_Clear();
+    passage__close_descriptor(self, stream);
+    passage__count_end(self);
+    action = passage__run(self, stream, hot_name_on_close, Py_None);
+    passage__react(self, stream, hot_name_on_close, action);
+    Py_XDECREF(action);
+    stream->lo = stream->hi = 0;
+    self->counts->parting--;
+}
+
+/* Deals with the end of a stream by the peer, if that can be done here: else returns 0, and has done nothing. */
+static int passage_end(hot_passage *self, hot_stream *stream)
+{
+    PyObject *action, *done;
+
+    if (self->counts == NULL || stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||
+        !passage__is_plain(self, stream))
+        return 0;
+    self->counts->messages--; /* it was counted as one */
+    stream->receiving = stream->plain = 0;
+    hot_keep(&stream->state, self->peer_closed);
+    action = passage__run(self, stream, hot_name_on_eof, NULL);
+    if (action == self->close && stream->state == self->peer_closed && passage__is_plain(self, stream)) {
+        passage__leave(self, stream);
+    } else {
+        done = PyObject_CallMethodObjArgs(self->host, hot_name_settle_later, stream, NULL);
+        if (done == NULL)
+            passage__charge(self, stream);
+        Py_XDECREF(done);
+        passage__react(self, stream, hot_name_on_eof, action);
+    }
+    Py_XDECREF(action);
+    return 1;
+}
