@@ -47,6 +47,32 @@ def test_they_go_on_while_there_are_messages_alone(echoing, half):
     assert w.loop.metrics().turns - before == 4
 
 
+def test_newcomers_come_in_between(echoing, half):
+    w, one, other = echoing
+    came = []
+
+    def arrive():
+        came.extend(w.sockets.connect(w.LISTENER) for _ in range(2))
+        w.sockets.feed(one.fd, b"ping")
+
+    def talk():
+        for fd in (*came, other.fd):
+            w.sockets.feed(fd, b"hello")
+
+    script = Scripted(w, feeding(w, one), arrive, talk)
+    before = w.loop.metrics()
+    rounds = 0
+    while script.steps or len(script.waits) < 4:
+        w.loop._turn.run(goes_on=True)
+        rounds += 1
+    assert rounds == (1 if half == "hot" else 4)
+    assert [bytes(w.sockets.sent[fd]) for fd in came] == [b"hello", b"hello"]
+    assert (w.sent(one), w.sent(other)) == (b"pingping", b"hello")
+    after = w.loop.metrics()
+    assert (after.turns - before.turns, after.accepted - before.accepted) == (4, 2)
+    assert after.events - before.events == 1 + 2 + 3
+
+
 def test_a_task_ends_them_and_what_it_writes_leaves_with_the_answers(world):
     batches = []
 
