@@ -1,4 +1,4 @@
-"""Several that are accepted at once: what each does is its own affair, and the counts hold at every moment."""
+"""Several that are accepted at once: each for itself, and the counts hold at every moment."""
 
 from __future__ import annotations
 
