@@ -126,6 +126,26 @@ def steps(sizes, others, peers):
     )
 
 
+def brief_steps():
+    """Strategy of one step of a history of connections that come, say a little, and go."""
+    index, size = st.integers(0, 7), st.sampled_from([1, 60, 1024])
+    others = st.sampled_from(
+        ["action_close", "close", "abort", "raise", "pause", "resume", "shutdown_write", "deadline", "disarm"]
+    )
+    last = st.sampled_from(["action_close", "action_close", "action_close", "read all", "echo"]) | others
+    plan = st.lists(st.tuples(st.just("echo") | last, size, st.none()), max_size=3)
+    return st.one_of(
+        *[st.tuples(st.just("connect"), st.integers(1, 4))] * 3,
+        *[st.tuples(st.just("feed"), index, size)] * 3,
+        *[st.tuples(st.just("end"), index, st.sampled_from([0, 0, 0, 0, errno.ECONNRESET]))] * 4,
+        *[st.tuples(st.just("plan"), plan)] * 2,
+        *[st.tuples(st.just("turn"), st.integers(1, 2))] * 4,
+        st.tuples(st.just("block"), index, st.sampled_from([0, 10])),
+        st.tuples(st.just("unblock"), index),
+        st.tuples(st.just("pass"), st.sampled_from([0.01, 1.0, 6.0])),
+    )
+
+
 class Apart(FakePoller):
     """Tells of what is only readable in one wait, of everything else in another, and sometimes of nothing.
 
@@ -195,12 +215,25 @@ class World:
 
     Args:
         counts_output: Whether ``outbound_buffered`` is asked for, which in a crowd has everything sent.
+        idle_timeout: Seconds; 0 for none.
+        ends: What the handler does at the end of a stream, and at a deadline, if nothing is planned.
 
     Attributes:
         log: What could be noticed, in order: of each entry the first is the number of a connection, or None.
     """
 
-    def __init__(self, half, file, cap, arena, poller=FakePoller, edge_chunk=0, counts_output=True):
+    def __init__(
+        self,
+        half,
+        file,
+        cap,
+        arena,
+        poller=FakePoller,
+        edge_chunk=0,
+        counts_output=True,
+        idle_timeout=0,
+        ends="echo",
+    ):
         self.clock = ManualClock()
         make_poller, make_sockets = fakes_in_c.of(half, poller, FakeSockets)
         self.poller = make_poller(self.clock)
@@ -213,8 +246,10 @@ class World:
             write_cap=20_000,
             close_timeout=5,
             edge_chunk=edge_chunk,
+            idle_timeout=idle_timeout,
         )
-        shared = Shared(Told(self), limits, logger=logging.Logger("silent", logging.CRITICAL + 1))
+        silent = logging.Logger("silent", logging.CRITICAL + 1)
+        shared = Shared(Told(self), limits, logger=silent)
         self.loop = Loop(0, shared, self.poller, self.sockets, self.clock)
         fakes_in_c.let_raise(self.loop)
         self.poller.again = self.loop._intake.again
@@ -225,6 +260,7 @@ class World:
         self.log, self.plans, self.numbers, self.conns, self.views, self.gone = [], [], {}, [], [], set()
         self.future, self.over = [], False
         self.counts_output = counts_output
+        self.ends = ends
 
     # What is written down.
 
@@ -271,7 +307,8 @@ class World:
 
     def told(self, name, conn, detail=None):
         self.note(conn, name, detail, *self.look(conn))
-        return self.act(conn, self.plans.pop() if self.plans else [("echo", 0, None)])
+        usual = self.ends if name in ("on_eof", "on_timeout") else "echo"
+        return self.act(conn, self.plans.pop() if self.plans else [(usual, 0, None)])
 
     def act(self, conn, plan):
         result = None

@@ -84,6 +84,7 @@ class Passage:
         poller: tuple[object, int],
         calls: tuple[int, int],
         interest: int,
+        idle_timeout: float | None,
         functions: tuple[Callable[..., object], Callable[..., object]],
         states: tuple[object, object, object],
         end: tuple[object, object, object],

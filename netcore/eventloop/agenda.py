@@ -85,6 +85,10 @@ class Agenda:
         """Has ``deadlines.check`` called when the first of them is due."""
         self._wheel.plan(deadlines)
 
+    def neglect(self, deadlines: BaseDeadlines) -> None:
+        """Lets go of deadlines whose connection is gone."""
+        self._wheel.unplan(deadlines)
+
     def next_time(self) -> float | None:
         """Returns when the first planned call is due, in seconds of the clock; None if there is none."""
         return self._timers.next_time()

@@ -123,6 +123,7 @@ class HotConnections(Connections):
             (poller, place),
             (poller.hot_control(), sockets.hot_calls()["close"]),
             self.first_interest,
+            site.limits.idle_timeout or None,
             (react, failed),
             (State.OPEN, State.PEER_CLOSED, State.CLOSED),
             (Action.CLOSE, CloseReason.EOF, OVER_BY_EOF),
@@ -132,8 +133,6 @@ class HotConnections(Connections):
         self, accepted: list[tuple[int, bytes]], network: str, local: Address | None
     ) -> Sequence[BaseException]:
         """See ``Connections.welcome``."""
-        if self._site.limits.idle_timeout:
-            return super().welcome(accepted, network, local)
         return self.passage.open(accepted, network, local) or ()
 
 

@@ -275,6 +275,10 @@ class Loop(Site):
         """See ``Host.plan``."""
         self._agenda.watch(deadlines)
 
+    def unplan(self, deadlines: BaseDeadlines) -> None:
+        """See ``Host.unplan``."""
+        self._agenda.neglect(deadlines)
+
     def watch(self, fd: int, before: int, interest: int) -> None:
         """See ``Host.watch``."""
         if before == UNWATCHED:

@@ -60,11 +60,22 @@ class TimingWheel:
             self._heap.add(self._heap.plan(slot * _TICK, self._turn, (slot,)))
         self._slots[slot][deadlines] = None
 
+    def unplan(self, deadlines: BaseDeadlines) -> None:
+        """Takes out the deadlines of a connection that is gone.
+
+        Left to their slot, those of short connections would be a minute's worth of garbage at a time.
+        """
+        if deadlines.slot is not None:
+            self._slots[deadlines.slot].pop(deadlines, None)
+            deadlines.slot = None
+
     def _turn(self, slot: int) -> None:
         due = self._slots[slot]
         try:
             self._ask(slot * _TICK)
             for deadlines in list(islice(due, _PER_TURN)):
+                if deadlines.slot != slot:  # what was asked or told before has ended its connection
+                    continue
                 del due[deadlines]
                 deadlines.slot = None
                 try:

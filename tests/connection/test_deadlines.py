@@ -8,7 +8,10 @@ import math
 import pytest
 
 from netcore import Action, CloseReason, Timeout
-from netcore.connection import Limits
+from netcore.connection import Deadlines, Limits
+from netcore.eventloop.timers import TimerHeap
+from netcore.eventloop.wheel import TimingWheel
+from netcore.testing import ManualClock
 
 SLACK = 1 / 16  # two slots of the wheel
 
@@ -224,6 +227,48 @@ def test_closing_ends_the_deadlines(world):
     conn.set_deadline(1)
     pass_time(w, 5)
     assert w.handler.details("on_timeout") == []
+
+
+@pytest.mark.parametrize("end", ["eof", "close", "abort"])
+def test_deadlines_go_with_their_connections(world, end):
+    """Left to their slot, those of short connections would be a minute's worth of garbage."""
+    w = world(limits=Limits(idle_timeout=60), on_eof=lambda conn: Action.CLOSE)
+    stays, goes = w.connect(), w.connect()
+    w.sockets.feed_eof(goes.fd) if end == "eof" else getattr(goes, end)()
+    w.turns(2)
+    assert goes.closed
+    planned = [each for slot in w.loop._agenda._wheel._slots.values() for each in slot]
+    assert planned == [stays.deadlines]
+    assert goes.deadlines.slot is None
+    pass_time(w, 60 + SLACK)
+    assert stays.close_reason is CloseReason.TIMEOUT
+    assert w.handler.details("on_timeout") == [Timeout.IDLE]
+
+
+def test_deadlines_that_are_taken_out_while_their_slot_is_looked_at():
+    """What one of them is told may end the connection of the next."""
+    clock, told = ManualClock(), []
+    heap = TimerHeap()
+    wheel = TimingWheel(heap, lambda: clock.now)
+
+    def timed_out(name, neighbour):
+        told.append(name)
+        wheel.unplan(both[neighbour])
+
+    both = {
+        name: Deadlines(clock.now, lambda kind, name=name, neighbour=neighbour: timed_out(name, neighbour))
+        for name, neighbour in [("first", "second"), ("second", "first")]
+    }
+    for deadlines in both.values():
+        deadlines.set(Timeout.IDLE, 1, clock.now)
+        wheel.plan(deadlines)
+    clock.advance(1 + SLACK)
+    for call in heap.pop_due(clock.now, 9):
+        function, args = call.take()
+        function(*args)
+    assert told == ["first"]
+    assert both["second"].slot is None
+    assert [each for slot in wheel._slots.values() for each in slot] == [both["first"]]
 
 
 def test_an_exception_in_on_timeout_goes_to_on_error(world):

@@ -7,7 +7,7 @@ import gc
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from one_history import PATTERN, SIZES, Apart, Driven, World, steps
+from one_history import PATTERN, SIZES, Apart, Driven, World, brief_steps, steps
 
 from netcore._native import COLD
 from netcore.testing import FakePoller
@@ -76,6 +76,26 @@ def test_nothing_tells_the_halves_apart(kind, edge_chunk, file):
 
     gc.collect()
     gc.freeze()  # a collection is to look at what a history has made, and not at all the rest
+    try:
+        try_histories()
+    finally:
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize("edge_chunk", [0, 3000], ids=["level", "edge"])
+@pytest.mark.parametrize("idle_timeout", [0, 3], ids=["for ever", "idle timeout"])
+def test_how_connections_come_and_go(idle_timeout, edge_chunk, file):
+    world = {"cap": 1024, "arena": 16384, "edge_chunk": edge_chunk, "poller": Apart}
+    world |= {"idle_timeout": idle_timeout, "ends": "action_close"}
+
+    @settings(suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @given(st.lists(brief_steps(), min_size=4, max_size=60))
+    def try_histories(history):
+        # A straight end is told of in the middle of a turn, before those of its neighbours have begun.
+        assert_same(by_connection(lives(history, file, 2, **world)))
+
+    gc.collect()
+    gc.freeze()
     try:
         try_histories()
     finally:

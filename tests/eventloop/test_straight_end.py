@@ -19,7 +19,7 @@ def closing(conn):
     return Action.CLOSE
 
 
-@pytest.mark.parametrize("limits", [Limits(), EDGES])
+@pytest.mark.parametrize("limits", [Limits(), EDGES, Limits(idle_timeout=9)])
 def test_callbacks_facts_and_counts(world, limits):
     facts = []
 
@@ -231,14 +231,16 @@ def test_its_place_is_free_at_once(world):
     assert gate._free == 1
 
 
-def test_a_poller_that_refuses_a_newcomer(world, monkeypatch):
-    w = world()
+@pytest.mark.parametrize("limits", [Limits(), Limits(idle_timeout=9)])
+def test_a_poller_that_refuses_a_newcomer(world, limits, monkeypatch):
+    w = world(limits=limits)
     monkeypatch.setattr(w.poller, "register", lambda fd, interest: 1 / 0)
     fd = w.sockets.connect(w.LISTENER)
     w.turns(2)
     assert w.sockets.resets == [fd]
     assert not w.hosts(fd) and w.loop.connection_count == 0 and not w.loop.connections()
     assert w.loop.metrics().accepted == 0
+    assert not any(w.loop._agenda._wheel._slots.values())
 
 
 @pytest.mark.parametrize("do", ["close", "abort", "raise", "pause", "write"])

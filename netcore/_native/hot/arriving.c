@@ -34,25 +34,44 @@ static void arriving__forget(hot_passage *self, Py_ssize_t fd)
     Py_XDECREF(removed);
 }
 
-/* From one table to the other, the second last, so that nobody sees it neither here nor there; and with nothing in
- * between that may let another thread run, which would count it twice. */
-static int arriving__enter(hot_passage *self, hot_stream *stream)
+/* Sets the deadline that every stream has. */
+static int arriving__give_time(hot_passage *self, hot_stream *stream)
 {
-    PyObject *error;
+    PyObject *done;
 
-    if (table__put(self->table, stream->fd, stream) == 0 &&
-        PyDict_SetItem(self->by_id, stream->id, (PyObject *)stream) == 0) {
-        arriving__forget(self, stream->fd);
+    if (hot_is_none(self->idle_timeout))
         return 0;
-    }
-    error = hot_fetch();
+    done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_set_deadline, self->idle_timeout, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Undoes what has been done to a stream that the poller watches, keeping the error that is set. */
+static void arriving__disown(hot_passage *self, hot_stream *stream)
+{
+    PyObject *error = hot_fetch();
+    PyObject *done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_end_deadlines, NULL);
+
+    if (done == NULL)
+        PyErr_Clear();
+    Py_XDECREF(done);
     if (table_at(self->table, stream->fd) == stream && table__put(self->table, stream->fd, NULL) < 0)
         PyErr_Clear();
     if (passage__watch(self, stream->fd, NC_REMOVE) < 0)
         PyErr_Clear();
     PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_DECREF(error);
-    return -1;
+}
+
+/* From one table to the other, the second last, so that nobody sees it neither here nor there; and with nothing in
+ * between that may let another thread run, which would count it twice. */
+static int arriving__enter(hot_passage *self, hot_stream *stream)
+{
+    if (table__put(self->table, stream->fd, stream) < 0 ||
+        PyDict_SetItem(self->by_id, stream->id, (PyObject *)stream) < 0)
+        return -1;
+    arriving__forget(self, stream->fd);
+    return 0;
 }
 
 /* Makes a stream of a descriptor and opens it; see Connections.establish. Nothing has happened if this fails. */
@@ -63,8 +82,13 @@ static int arriving__establish(hot_passage *self, Py_ssize_t fd, PyObject *netwo
     PyObject *action;
 
     if (made == NULL || stream__begin(stream, self->host, self->inbox, self->outbox, fd, network, remote, local) < 0 ||
-        passage__watch(self, fd, NC_ADD) < 0 || arriving__enter(self, stream) < 0) {
+        passage__watch(self, fd, NC_ADD) < 0) {
         Py_XDECREF(made);
+        return -1;
+    }
+    if (arriving__give_time(self, stream) < 0 || arriving__enter(self, stream) < 0) {
+        arriving__disown(self, stream);
+        Py_DECREF(made);
         return -1;
     }
     stream->interest = self->interest;

@@ -200,6 +200,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(buffered)                                                                                         \
     NAME(charge)                                                                                           \
     NAME(descriptor_lock)                                                                                  \
+    NAME(end_deadlines)                                                                                    \
     NAME(failed)                                                                                           \
     NAME(flush_early)                                                                                      \
     NAME(had_share)                                                                                        \
@@ -225,6 +226,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(remember_local_address)                                                                           \
     NAME(renew)                                                                                            \
     NAME(serve_rest)                                                                                       \
+    NAME(set_deadline)                                                                                     \
     NAME(settle_later)                                                                                     \
     NAME(show)                                                                                             \
     NAME(sleep)                                                                                            \

@@ -10,8 +10,7 @@
 static int passage__is_plain(const hot_passage *self, const hot_stream *stream)
 {
     return stream->id != NULL && hot_is_none(stream->ending) && hot_is_none(stream->filtering) && hot_is_none(stream->backlog) &&
-           hot_is_none(stream->kept) && hot_is_none(stream->deadlines) && hot_is_none(stream->pledges) &&
-           stream->posted == 0 && stream->flags == 0 &&
+           hot_is_none(stream->kept) && hot_is_none(stream->pledges) && stream->posted == 0 && stream->flags == 0 &&
            (stream->noted != self->outbox->number || self->outbox->filling.count == 0);
 }
 
@@ -85,6 +84,12 @@ static void passage__leave(hot_passage *self, hot_stream *stream)
         PyErr_Clear();
     passage__close_descriptor(self, stream);
     passage__count_end(self);
+    if (!hot_is_none(stream->deadlines)) {
+        PyObject *done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_end_deadlines, NULL);
+        if (done == NULL)
+            passage__charge(self, NULL);
+        Py_XDECREF(done);
+    }
     action = passage__run(self, stream, hot_name_on_close, Py_None);
     passage__react(self, stream, hot_name_on_close, action);
     Py_XDECREF(action);

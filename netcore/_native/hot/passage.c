@@ -51,19 +51,19 @@ static void passage__react(hot_passage *self, hot_stream *stream, PyObject *name
 #include "leaving.c"
 
 /* Passage(host, handler, connections, type, table, by_id, arriving, closed, descriptors, gated, (poller, address), (control, close), interest,
- * (react, failed), (open, peer_closed, closed), (action, reason, over)). */
+ * idle_timeout, (react, failed), (open, peer_closed, closed), (action, reason, over)). */
 static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_passage *self = (hot_passage *)object;
     PyObject *host, *handler, *connections, *type, *table, *by_id, *arriving, *closed, *descriptors, *poller_object, *poller, *control, *end;
-    PyObject *react, *failed, *open, *peer_closed, *gone, *close, *reason, *over, *inbox, *outbox;
+    PyObject *idle_timeout, *react, *failed, *open, *peer_closed, *gone, *close, *reason, *over, *inbox, *outbox;
     void *pointer;
     int gated;
 
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "OOOOO!O!O!O!Op(OO)(OO)i(OO)(OOO)(OOO)", &host, &handler, &connections, &type, hot_table_type, &table,
+    if (!PyArg_ParseTuple(args, "OOOOO!O!O!O!Op(OO)(OO)iO(OO)(OOO)(OOO)", &host, &handler, &connections, &type, hot_table_type, &table,
                           &PyDict_Type, &by_id, &PyDict_Type, &arriving, &PyDict_Type, &closed, &descriptors, &gated, &poller_object, &poller,
-                          &control, &end, &self->interest, &react, &failed, &open, &peer_closed, &gone, &close,
+                          &control, &end, &self->interest, &idle_timeout, &react, &failed, &open, &peer_closed, &gone, &close,
                           &reason, &over))
         return -1;
     if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, hot_stream_type)) {
@@ -99,6 +99,7 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     hot_keep(&self->closed, closed);
     hot_keep(&self->descriptors, descriptors);
     hot_keep(&self->poller_object, poller_object);
+    hot_keep(&self->idle_timeout, idle_timeout);
     hot_keep(&self->react, react);
     hot_keep(&self->failed, failed);
     hot_keep(&self->open, open);
@@ -120,6 +121,7 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     FIELD(arriving)                                                                                           \
     FIELD(closed)                                                                                          \
     FIELD(type)                                                                                            \
+    FIELD(idle_timeout)                                                                                     \
     FIELD(react)                                                                                           \
     FIELD(failed)                                                                                          \
     FIELD(open)                                                                                            \

@@ -33,10 +33,10 @@ typedef struct {
     hot_counts *counts;
     nc_poller *poller;
     hot_control control; /* NULL where Python keeps a table of its own; then it is asked */
-    hot_close end;       /* likewise */
+    hot_close end;       /* likewise, of what is attached to the sockets */
+    PyObject *idle_timeout; /* seconds; None for no deadline */
     int interest;
-    char gated;    /* places are given back */
-    char attached; /* a descriptor has to be told of to the sockets */
+    char gated; /* places are given back */
 } hot_passage;
 
 #endif

@@ -69,7 +69,7 @@ class BaseDeadlines:
             self._armed[kind] = now
 
     def disarm(self) -> None:
-        """Ends all of them, and lets go of the connection: the wheel keeps this until its slot comes up."""
+        """Ends all of them, and lets go of the connection."""
         self._periods.clear()
         self._timed_out = self._ask = _ignore
 

@@ -152,6 +152,10 @@ class Host(EventLoop, Protocol):
         """Has ``deadlines.check`` called when the first of them is due."""
 
     @abc.abstractmethod
+    def unplan(self, deadlines: BaseDeadlines) -> None:
+        """Lets go of deadlines whose connection is gone."""
+
+    @abc.abstractmethod
     def shutdown(self, error: BaseException | None = None) -> None:
         """Begins to stop the engine. Any thread.
 

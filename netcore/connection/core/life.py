@@ -262,8 +262,10 @@ class Connection(Identity):
         now = self._host.now()
         if self.deadlines is None:
             self.deadlines = self._make_deadlines(now, self._timed_out, self.ask_kernel)
-            self.deadlines.queued(self.outbound_buffered - self.pledged)
-            self._host.settle_later(self)  # output that waits already is timed from here on
+            outbound = self.outbound_buffered
+            if outbound:
+                self.deadlines.queued(outbound - self.pledged)
+                self._host.settle_later(self)  # output that waits already is timed from here on
         self.deadlines.set(kind, seconds, now)
         self._host.plan(self.deadlines)
 
@@ -477,6 +479,12 @@ class Connection(Identity):
             error = TimeoutError("the peer did not take the buffered output in time")
             self.reset(CloseReason.LOCAL, error)
 
+    def end_deadlines(self) -> None:
+        """Ends the deadlines of a connection that is gone."""
+        if self.deadlines is not None:
+            self.deadlines.disarm()
+            self._host.unplan(self.deadlines)
+
     def ended(self) -> None:
         """Tells the handler, once, after the descriptor has been closed."""
         ending = self.ending
@@ -485,8 +493,7 @@ class Connection(Identity):
         ending.over = True
         if ending.timer is not None:
             ending.timer.cancel()
-        if self.deadlines is not None:
-            self.deadlines.disarm()
+        self.end_deadlines()
         run(self._host, self, self._host.handler.on_close, ending.error)
         for callback in ending.callbacks:
             notify(self._host, self, callback, None)
