@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-__all__ = ["Lock", "is_held_here", "make_lock"]
+__all__ = ["Lock", "WatchedLock", "is_held_here", "make_lock"]
 
 Lock = Any
 """What ``make_lock`` returns: a ``threading.RLock``, which is no type on every interpreter."""
@@ -14,6 +14,51 @@ Lock = Any
 def make_lock() -> Lock:
     """Makes a re-entrant lock: a plain one would wait for the very call that the signal has interrupted."""
     return threading.RLock()
+
+
+class WatchedLock:
+    """Like what ``make_lock`` returns, and shows who is inside, or about to be.
+
+    Who holds the GIL, and sees no callers, knows that nobody is inside. Whoever comes later sees what was
+    done before.
+
+    Attributes:
+        callers: An entry for each. Any thread.
+    """
+
+    __slots__ = ("_lock", "callers")
+
+    def __init__(self) -> None:
+        self.callers: list[None] = []
+        self._lock = make_lock()
+
+    def acquire(self) -> None:
+        """Waits until no other thread is inside."""
+        self.callers.append(None)
+        try:
+            self._lock.acquire()
+        except BaseException:
+            self.callers.pop()
+            raise
+
+    def release(self) -> None:
+        """Lets the next one in."""
+        self._lock.release()
+        self.callers.pop()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self.release()
+
+    def renew(self) -> None:
+        """Begins anew in a forked child, in which a thread that was inside does not exist."""
+        self._lock = make_lock()
+        self.callers.clear()
+
+    def _is_owned(self) -> bool:
+        return is_held_here(self._lock)
 
 
 def is_held_here(lock: Lock) -> bool:

@@ -18,6 +18,7 @@ from netcore.testing import FakeSockets
 
 _SIGNATURES = {
     "wait": "int(nc_poller *, double, int, nc_socket *, int *)",
+    "accept": "int(nc_socket, int, nc_socket *, unsigned char *, int *)",
     "receive": "int(int, nc_socket *, char *, size_t, size_t, intptr_t *)",
     "receive_one": "intptr_t(nc_socket, char *, size_t)",
     "available": "intptr_t(nc_socket)",
@@ -179,7 +180,7 @@ class SocketsInC(DatagramsInC):
 
     def hot_calls(self) -> dict[str, int]:
         """See ``NativeSockets.hot_calls``."""
-        return {"ring": 0, "receive_one": 0, "available": 0, "close": 0, **self._addresses}
+        return {"ring": 0, "accept": 0, "receive_one": 0, "available": 0, "close": 0, **self._addresses}
 
     def hot_arena(self) -> int:
         """See ``NativeSockets.hot_arena``."""
@@ -231,6 +232,8 @@ class FakeSocketsInC(SocketsInC):
         super().__init__(*args, **named)
         self._addresses["receive_one"] = self._function("receive_one", self._receive_single)
         self._addresses["available"] = self._function("available", self._count_available)
+        if not hasattr(self, "sabotage"):  # what that raises is the acceptor's to hear of, at once
+            self._addresses["accept"] = self._function("accept", self._accept_batch)
         self.receive_cap = self._receive_cap
 
     @contextmanager
@@ -246,6 +249,14 @@ class FakeSocketsInC(SocketsInC):
     def _receive_single(self, socket: int, place: Any, cap: int) -> int:
         with self._memory_of_c(place, cap, cap):
             return int(self.receive([socket])[0])  # type: ignore[attr-defined]
+
+    def _accept_batch(self, listener: int, capacity: int, sockets: Any, names: Any, error: Any) -> int:
+        accepted, error[0] = self.accept(listener, capacity)  # type: ignore[attr-defined]
+        for i, (fd, name) in enumerate(accepted):
+            sockets[i] = fd
+            packed = bytes([len(name)]) + name
+            _ffi.memmove(names + i * native()[1].NC_NAME_SIZE, packed, len(packed))
+        return len(accepted)
 
     def _count_available(self, socket: int) -> int:
         waiting = self._inbound[socket]

@@ -1,16 +1,18 @@
 """Types of the extension module whose C is in hot/."""
 
 import mmap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import Buffer
 
-def set_up(next_id: Callable[[], int], open: object, /) -> None: ...
+def set_up(ids: Iterator[int], open: object, /) -> None: ...
 def give_methods(cls: type[Stream] | type[Datagram], /) -> None: ...
 
 class Counts:
     accepted: int
+    ended_here: int
+    parting: int
     turns: int
     events: int
     messages: int
@@ -69,30 +71,31 @@ class Table:
     def values(self) -> list[Any]: ...
 
 class Passage:
+    turning_away: bool
     def __init__(
         self,
         host: object,
-        handler: object,
-        connections: object,
         stream_class: type[Stream],
         table: Table,
         by_id: dict[int, Any],
         arriving: dict[int, None],
-        closed: dict[Any, int],
-        descriptors: object,
         gated: bool,
         poller: tuple[object, int],
-        calls: tuple[int, int],
+        calls: tuple[int, int, int],
         interest: int,
         idle_timeout: float | None,
         functions: tuple[Callable[..., object], Callable[..., object]],
         states: tuple[object, object, object],
-        end: tuple[object, object, object],
+        end: tuple[object, object],
+        usual: tuple[object, object, object],
         /,
     ) -> None: ...
     def open(
         self, accepted: list[tuple[int, bytes]], network: str, local: object, /
     ) -> list[BaseException] | None: ...
+    def accept(
+        self, listener: int, limit: int, network: str, local: object, /
+    ) -> tuple[int, int, list[BaseException] | None]: ...
 
 class Intake:
     def __init__(

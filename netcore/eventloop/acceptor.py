@@ -63,6 +63,13 @@ class Destination(Protocol):
     def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """Takes in descriptors that it has accepted itself, with their peers' packed names. In its turn."""
 
+    def take_in(self, listener: Listener, limit: int) -> tuple[int, int]:
+        """Accepts, and takes in, up to so many. In its turn.
+
+        Returns:
+            How many were accepted, and the second result of ``Sockets.accept``.
+        """
+
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """Gives it what another loop has accepted, to be taken in in a turn of its own. Any thread."""
 
@@ -159,6 +166,9 @@ class Acceptor:
         gate = self._site.shared.gate
         reserves = gate is not None and not gate.refuse
         places = self._site.watchers.portion(Acceptor, _PER_TURN)
+        if gate is None and self._pick is None:
+            self._take_in(readiness, places)
+            return
         if gate is not None and reserves:
             places = gate.take(places, self._resume)
         if not places:
@@ -186,10 +196,23 @@ class Acceptor:
             for one in accepted:
                 self._place(one, self._pick)
                 site.placing -= 1
+        self._conclude(len(accepted), error, readiness)
+
+    def _take_in(self, readiness: int, places: int) -> None:
+        """Takes what is waiting where nothing limits it, and nobody else is to have it."""
+        self._site.placing = 1  # what the kernel is about to give counts already
+        try:
+            count, error = self._here.take_in(self.listener, places)
+        finally:
+            self._site.placing = 0
+        self._conclude(count, error, readiness)
+
+    def _conclude(self, count: int, error: int, readiness: int) -> None:
+        """Sees to the listener after so many were accepted, or an error."""
         if error:
             self._failed(-error)
-        elif readiness & _ERROR and not accepted:
-            take_errors(site.sockets, self.listener.fd)
+        elif readiness & _ERROR and not count:
+            take_errors(self._site.sockets, self.listener.fd)
             self._back_off()  # nothing explains it, and the poller would repeat itself in every turn
 
     def _admit(self, accepted: list[tuple[int, bytes]]) -> None:

@@ -59,6 +59,7 @@ class Connections:
         arriving: Descriptors that other threads have accepted for this loop. Any thread may add one.
         by_id: All of them by their ``id``.
         turning_away: Whether newcomers are refused.
+        abandoned: Whether this is a forked child, in which no peer is to be told anything.
         first_interest: What the poller watches a newcomer for.
     """
 
@@ -72,7 +73,7 @@ class Connections:
         self._dialled: dict[int, DatagramConnection] = {}
         self.by_id: dict[int, Connection] = {}
         self.arriving: dict[int, None] = {}
-        self.turning_away = False
+        self.turning_away = self.abandoned = False
 
     @property
     def count(self) -> int:
@@ -151,6 +152,23 @@ class Connections:
             run(site, conn, site.handler.on_traffic)
         return conn
 
+    def take_in(
+        self, listener: int, limit: int, network: str, local: Address | None
+    ) -> tuple[int, int, Sequence[BaseException]]:
+        """Accepts from a listener, and welcomes those who come.
+
+        Args:
+            listener: Its descriptor.
+            limit: How many to accept at most.
+            network: See ``welcome``.
+            local: See ``welcome``.
+
+        Returns:
+            How many were accepted, the second result of ``Sockets.accept``, and that of ``welcome``.
+        """
+        accepted, error = self._site.sockets.accept(listener, limit)
+        return len(accepted), error, self.welcome(accepted, network, local)
+
     def welcome(
         self, accepted: list[tuple[int, bytes]], network: str, local: Address | None
     ) -> Sequence[BaseException]:
@@ -207,7 +225,9 @@ class Connections:
                 self._site.poller.unregister(fd)
             except BaseException as error:
                 self._site.charge(None, error)
-        if close is None:
+        if self.abandoned:  # by a callback of a neighbour's, in which a fork was made: it is the parent's
+            self._site.sockets.release([fd])
+        elif close is None:
             self._site.descriptors.reset(fd)
         else:
             close([fd])
@@ -275,7 +295,7 @@ class Connections:
         Nothing of them goes on, not even in a callback in which the fork was made: they are closed here
         without a word to the kernel or the handler, since they go on in the parent.
         """
-        self.turning_away = True
+        self.turning_away = self.abandoned = True
         fds = [conn.fd for conn in self.by_id.values()]
         for fd in [
             fd for fd in self.arriving if self.streams.get(fd) is None

@@ -6,6 +6,7 @@ from collections.abc import Sequence, Sized
 from typing import Protocol, cast
 
 from netcore._native import _hot
+from netcore._overriding import stands_for
 from netcore.address import Address
 from netcore.connection import (
     OVER_BY_EOF,
@@ -31,11 +32,13 @@ from netcore.eventloop.datagram_reader import TakeBatch
 from netcore.eventloop.half import Charge, Half
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
-from netcore.handler import Action, CloseReason
+from netcore.handler import Action, EventHandler
 from netcore.poll import Poller
 from netcore.sockets import Sockets
 
 __all__ = ["HotHalf"]
+
+_WATCHING = ("register", "modify", "unregister")
 
 
 class HotPoller(Poller, Protocol):
@@ -98,42 +101,53 @@ class HotIntake(_hot.Intake, Intake):
         Intake.forget(self)
 
 
-class HotConnections(Connections):
-    """``Connections``, some of whose streams come and go in C.
-
-    Attributes:
-        passage: By what they do.
-    """
+class HotConnections(_hot.Passage, Connections):
+    """``Connections``, whose streams come, and the commonest way go, in C."""
 
     def __init__(self, site: Site, poller: HotPoller, sockets: HotSockets) -> None:
         streams = _hot.Table()
-        super().__init__(site, streams, HotStreamConnection)
+        Connections.__init__(self, site, streams, HotStreamConnection)
         _, place, _ = poller.hot_wait()
-        self.passage = _hot.Passage(
-            site,
-            site.handler,
+        calls = sockets.hot_calls()
+        control = poller.hot_control() if _is_as_known(poller, "hot_control", *_WATCHING) else 0
+        self._accept = calls["accept"] if _is_as_known(sockets, "hot_calls", "accept") else 0
+        close = calls["close"] if _is_as_known(sockets, "hot_calls", "attach", "close") else 0
+        _hot.Passage.__init__(
             self,
+            site,
             HotStreamConnection,
             streams,
             self.by_id,
             self.arriving,
-            site.counters.closed,
-            site.descriptors,
             site.shared.gate is not None,
             (poller, place),
-            (poller.hot_control(), sockets.hot_calls()["close"]),
+            (control, self._accept, close),
             self.first_interest,
             site.limits.idle_timeout or None,
             (react, failed),
             (State.OPEN, State.PEER_CLOSED, State.CLOSED),
-            (Action.CLOSE, CloseReason.EOF, OVER_BY_EOF),
+            (Action.CLOSE, OVER_BY_EOF),
+            (EventHandler.on_open, EventHandler.on_eof, EventHandler.on_close),
         )
+
+    def take_in(
+        self, listener: int, limit: int, network: str, local: Address | None
+    ) -> tuple[int, int, Sequence[BaseException]]:
+        """See ``Connections.take_in``."""
+        if not self._accept:
+            return Connections.take_in(self, listener, limit, network, local)
+        count, error, errors = self.accept(listener, limit, network, local)
+        return count, error, errors or ()
 
     def welcome(
         self, accepted: list[tuple[int, bytes]], network: str, local: Address | None
     ) -> Sequence[BaseException]:
         """See ``Connections.welcome``."""
-        return self.passage.open(accepted, network, local) or ()
+        return self.open(accepted, network, local) or ()
+
+
+def _is_as_known(part: object, special: str, *methods: str) -> bool:
+    return all(stands_for(special, method, type(part)) for method in methods)
 
 
 class HotHalf(Half):
@@ -167,14 +181,13 @@ class HotHalf(Half):
 
     def connections(self, site: Site) -> Connections:
         """See ``Half.connections``."""
-        hosted = HotConnections(site, self._hot_poller, self._hot_sockets)
-        self._passage = hosted.passage
-        return hosted
+        self._hosted = HotConnections(site, self._hot_poller, self._hot_sockets)
+        return self._hosted
 
     def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
         """See ``Half.intake``; after ``connections``."""
         intake = HotIntake(site, streams, planned, self._hot_poller, self._hot_sockets)
-        intake.let_go_by(self._passage)
+        intake.let_go_by(self._hosted)
         return intake
 
     def open_port(

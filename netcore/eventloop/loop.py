@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from netcore._arguments import check_function
 from netcore._complaints import complain, place_of
 from netcore._durations import delay_of, seconds, waitable
-from netcore._locks import Lock, is_held_here, make_lock
+from netcore._locks import WatchedLock, is_held_here
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
 from netcore.buffer import BufferPool
@@ -98,7 +98,7 @@ class Loop(Site):
         share = shared.limits.high_water
         self.outbox = half.outbox(self.counters, min(_FLUSH_AT, share), self.charge, share)
         self.open_files = OpenFiles()
-        self.descriptor_lock: Lock = make_lock()
+        self.descriptor_lock = WatchedLock()
         self.descriptors = Descriptors(self, shared.gate)
         self.placing = 0
         self.watchers = Watchers(poller, self.charge)
@@ -182,6 +182,10 @@ class Loop(Site):
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """See ``Destination.hand_over``."""
         self._reception.hand_over(fd, name, listener)
+
+    def take_in(self, listener: Listener, limit: int) -> tuple[int, int]:
+        """See ``Destination.take_in``."""
+        return self._reception.take_in(listener, limit)
 
     def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """See ``Destination.admit``."""
@@ -498,7 +502,7 @@ class Loop(Site):
         """
         self._forked = self.stopping = True
         self._thread_id = None
-        self.descriptor_lock = make_lock()  # a thread that held it does not exist here
+        self.descriptor_lock.renew()
         self._agenda.abandon()
         fds = self._listeners.abandon() + self._dialer.abandon() + self._arrivals.abandon()
         fds += self._hosted.abandon() + self._departures.abandon()

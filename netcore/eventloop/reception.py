@@ -43,6 +43,19 @@ class Reception:
             self._connections.arriving.pop(fd, None)
             raise
 
+    def take_in(self, listener: Listener, limit: int) -> tuple[int, int]:
+        """See ``Destination.take_in``."""
+        if listener.phases is None and not listener.was_open:
+            count, failure, errors = self._connections.take_in(
+                listener.fd, limit, listener.network, listener.local
+            )
+        else:
+            accepted, failure = self._site.sockets.accept(listener.fd, limit)
+            count, errors = len(accepted), self._lead_on(accepted, listener)
+        for error in errors:
+            self._report(error, listener)
+        return count, failure
+
     def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """See ``Destination.admit``."""
         if listener.phases is None and not listener.was_open:

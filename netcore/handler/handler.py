@@ -11,6 +11,8 @@ from netcore.handler.vocabulary import Action, Timeout
 
 __all__ = ["CALLBACKS", "EventHandler"]
 
+_CLOSE = Action.CLOSE  # a lookup in an enumeration takes longer than the whole call
+
 
 class EventHandler:
     """Callbacks of an engine and its connections; override those of interest.
@@ -36,7 +38,7 @@ class EventHandler:
 
     def on_eof(self, conn: Conn) -> Action | None:
         """The peer sent FIN: it will send no more, but may still read. Closes unless overridden."""
-        return Action.CLOSE
+        return _CLOSE
 
     def on_writable(self, conn: Conn) -> Action | None:
         """Unsent output fell to the low-water mark after it had reached the high one.

@@ -77,7 +77,7 @@ class NativeSockets(NativeDatagrams):
 
     def hot_calls(self) -> dict[str, int]:
         """Returns where C has what it needs to do the same by itself."""
-        names = ("receive", "receive_one", "send", "send_one", "available", "close")
+        names = ("accept", "receive", "receive_one", "send", "send_one", "available", "close")
         return {"ring": 0, **{name: address(f"nc_{name}") for name in names}}
 
     def hot_arena(self) -> int:

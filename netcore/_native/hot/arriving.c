@@ -2,6 +2,8 @@
 
 #include "passage.h"
 
+enum { ARRIVING_BATCH = 64 };
+
 static int passage__watch(hot_passage *self, nc_socket fd, int operation)
 {
     PyObject *done;
@@ -79,7 +81,6 @@ static int arriving__establish(hot_passage *self, Py_ssize_t fd, PyObject *netwo
 {
     PyObject *made = self->make(self->type, 0);
     hot_stream *stream = (hot_stream *)made;
-    PyObject *action;
 
     if (made == NULL || stream__begin(stream, self->host, self->inbox, self->outbox, fd, network, remote, local) < 0 ||
         passage__watch(self, fd, NC_ADD) < 0) {
@@ -92,21 +93,14 @@ static int arriving__establish(hot_passage *self, Py_ssize_t fd, PyObject *netwo
         return -1;
     }
     stream->interest = self->interest;
-    action = passage__run(self, stream, hot_name_on_open, NULL);
-    passage__react(self, stream, hot_name_on_open, action);
-    Py_XDECREF(action);
+    passage__look_at_handler(self);
+    if (!self->skips_open) {
+        PyObject *action = passage__run(self, stream, hot_name_on_open, NULL);
+        passage__react(self, stream, hot_name_on_open, action);
+        Py_XDECREF(action);
+    }
     Py_DECREF(made);
     return 0;
-}
-
-/* Whether newcomers are refused; a callback of their neighbours may have seen to that. -1 for an error. */
-static int arriving__is_closed(const hot_passage *self)
-{
-    PyObject *away = PyObject_GetAttr(self->connections, hot_name_turning_away);
-    int is_closed = away ? away != Py_False : -1;
-
-    Py_XDECREF(away);
-    return is_closed;
 }
 
 /* Takes a descriptor over from the sockets; see Descriptors.admit. */
@@ -131,7 +125,7 @@ static int arriving__admit(hot_passage *self, Py_ssize_t fd)
 static void arriving__turn_down(hot_passage *self, Py_ssize_t fd)
 {
     PyObject *error = hot_fetch();
-    PyObject *done = PyObject_CallMethod(self->connections, "turn_down", "niO", fd, -1, Py_None);
+    PyObject *done = PyObject_CallMethod((PyObject *)self, "turn_down", "niO", fd, -1, Py_None);
 
     if (done == NULL)
         passage__charge(self, NULL);
@@ -152,17 +146,10 @@ static void arriving__complain(hot_passage *self, PyObject **errors)
     Py_DECREF(error);
 }
 
-static int arriving__welcome(hot_passage *self, PyObject *accepted, PyObject *network, PyObject *local)
+static int arriving__welcome(hot_passage *self, Py_ssize_t fd, PyObject *name, PyObject *network, PyObject *local)
 {
-    PyObject *name, *done;
-    Py_ssize_t fd;
-    int is_closed;
-
-    if (!PyArg_ParseTuple(accepted, "nO", &fd, &name))
-        return -1;
-    is_closed = arriving__is_closed(self);
-    if (is_closed) {
-        done = is_closed < 0 ? NULL : PyObject_CallMethod(self->connections, "welcome_one", "nOOO", fd, name, network, local);
+    if (self->turning_away) { /* maybe since a callback of a neighbour's */
+        PyObject *done = PyObject_CallMethod((PyObject *)self, "welcome_one", "nOOO", fd, name, network, local);
         Py_XDECREF(done);
         return done == NULL ? -1 : 0;
     }
@@ -191,13 +178,50 @@ static PyObject *arriving__open(PyObject *object, PyObject *args)
         return NULL;
     }
     for (Py_ssize_t i = 0; i < PyList_Size(accepted); i++) {
-        PyObject *one = PyList_GetItem(accepted, i);
-        Py_INCREF(one);
-        if (arriving__welcome(self, one, network, local) < 0)
+        PyObject *name;
+        Py_ssize_t fd;
+        if (!PyArg_ParseTuple(PyList_GetItem(accepted, i), "nO", &fd, &name)) {
             arriving__complain(self, &errors);
-        Py_DECREF(one);
+            continue;
+        }
+        Py_INCREF(name);
+        if (arriving__welcome(self, fd, name, network, local) < 0)
+            arriving__complain(self, &errors);
+        Py_DECREF(name);
     }
-    if (errors != NULL)
-        return errors;
-    return hot_none();
+    return errors ? errors : hot_none();
+}
+
+/* accept(listener, limit, network, local): does that with what a listener has; see Connections.take_in. */
+static PyObject *arriving__accept(PyObject *object, PyObject *args)
+{
+    hot_passage *self = (hot_passage *)object;
+    unsigned char names[ARRIVING_BATCH * NC_NAME_SIZE];
+    nc_socket accepted[ARRIVING_BATCH];
+    PyObject *network, *local;
+    PyObject *errors = NULL;
+    Py_ssize_t listener;
+    int limit, count, error;
+
+    if (!PyArg_ParseTuple(args, "niOO", &listener, &limit, &network, &local))
+        return NULL;
+    if (self->counts == NULL || self->host == NULL || self->accept == NULL) {
+        hot_unready(self);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    count = self->accept(listener, limit < ARRIVING_BATCH ? limit : ARRIVING_BATCH, accepted, names, &error);
+    Py_END_ALLOW_THREADS
+    for (int i = 0; i < count; i++) {
+        const unsigned char *packed = names + (size_t)i * NC_NAME_SIZE;
+        PyObject *name = PyBytes_FromStringAndSize((const char *)packed + 1, packed[0]);
+        if (name == NULL) {
+            arriving__turn_down(self, accepted[i]);
+            arriving__complain(self, &errors);
+        } else if (arriving__welcome(self, accepted[i], name, network, local) < 0) {
+            arriving__complain(self, &errors);
+        }
+        Py_XDECREF(name);
+    }
+    return Py_BuildValue("(iiN)", count, error, errors ? errors : hot_none());
 }

@@ -13,6 +13,7 @@ static PyMemberDef counts__members[] = {
     {"bytes_sent", T_LONGLONG, offsetof(hot_counts, bytes_sent), 0, NULL},
     {"datagrams_received", T_LONGLONG, offsetof(hot_counts, datagrams_received), 0, NULL},
     {"datagrams_sent", T_LONGLONG, offsetof(hot_counts, datagrams_sent), 0, NULL},
+    {"ended_here", T_LONGLONG, offsetof(hot_counts, ended_here), 0, NULL},
     {"parting", T_INT, offsetof(hot_counts, parting), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -31,7 +31,8 @@ typedef struct {
     long long bytes_sent;
     long long datagrams_received;
     long long datagrams_sent;
-    int parting; /* see Departures */
+    long long ended_here; /* streams whose peers had ended, and that were closed for it in C */
+    int parting;          /* see Departures */
 } hot_counts;
 
 /* The memory that a loop receives into; see Inbox. `memory` is where `arena` lies. */
@@ -177,6 +178,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
 
 /* Names of methods and attributes that are asked for on the way. */
 #define HOT_NAMES(NAME)                                                                                    \
+    NAME(__func__)                                                                                         \
     NAME(_break_off)                                                                                       \
     NAME(_closed)                                                                                          \
     NAME(_complete)                                                                                        \
@@ -199,7 +201,9 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(acquire)                                                                                          \
     NAME(buffered)                                                                                         \
     NAME(charge)                                                                                           \
+    NAME(descriptors)                                                                                      \
     NAME(descriptor_lock)                                                                                  \
+    NAME(callers)                                                                                          \
     NAME(end_deadlines)                                                                                    \
     NAME(failed)                                                                                           \
     NAME(flush_early)                                                                                      \
@@ -231,10 +235,9 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(show)                                                                                             \
     NAME(sleep)                                                                                            \
     NAME(time)                                                                                             \
-    NAME(turning_away)                                                                                     \
     NAME(unsettled)
 
-extern PyObject *hot_next_id; /* see connection/core/identity.py */
+extern PyObject *hot_ids; /* see connection/core/identity.py */
 extern PyObject *hot_open;    /* State.OPEN */
 
 #define HOT_NAME(name) extern PyObject *hot_name_##name;
@@ -261,6 +264,17 @@ static inline void hot_keep(void *field, void *value)
 {
     Py_XINCREF((PyObject *)value);
     hot_replace(field, value);
+}
+
+/* Puts the function that has an address in its place. */
+static inline int hot_function(void *field, PyObject *address)
+{
+    void *pointer = PyLong_AsVoidPtr(address);
+
+    if (pointer == NULL && PyErr_Occurred())
+        return -1;
+    memcpy(field, &pointer, sizeof pointer);
+    return 0;
 }
 
 /* Returns a new reference to None. */

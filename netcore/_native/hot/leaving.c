@@ -16,14 +16,17 @@ static int passage__is_plain(const hot_passage *self, const hot_stream *stream)
 
 static void passage__close_descriptor(hot_passage *self, hot_stream *stream)
 {
-    PyObject *lock = PyObject_GetAttr(self->host, hot_name_descriptor_lock);
-    PyObject *done = lock ? PyObject_CallMethodObjArgs(lock, hot_name_acquire, NULL) : NULL;
+    PyObject *done;
     nc_socket fd = stream->fd;
-    int locked = done != NULL;
+    int locked = 0;
 
-    if (!locked)
-        passage__charge(self, NULL);
-    Py_XDECREF(done);
+    if (PyList_Size(self->callers) != 0) { /* another thread works on a descriptor; who is about to sees the state first */
+        done = PyObject_CallMethodObjArgs(self->lock, hot_name_acquire, NULL);
+        locked = done != NULL;
+        if (!locked)
+            passage__charge(self, NULL);
+        Py_XDECREF(done);
+    }
     if (hot_is_none(stream->local)) {
         done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_remember_local_address, NULL);
         if (done == NULL)
@@ -51,22 +54,11 @@ static void passage__close_descriptor(hot_passage *self, hot_stream *stream)
         passage__charge(self, NULL);
     Py_XDECREF(done);
     if (locked) {
-        done = PyObject_CallMethodObjArgs(lock, hot_name_release, NULL);
+        done = PyObject_CallMethodObjArgs(self->lock, hot_name_release, NULL);
         if (done == NULL)
             passage__charge(self, NULL);
         Py_XDECREF(done);
     }
-    Py_XDECREF(lock);
-}
-
-static void passage__count_end(hot_passage *self)
-{
-    PyObject *before = PyDict_GetItemWithError(self->closed, self->reason);
-    PyObject *now = before ? PyLong_FromLongLong(PyLong_AsLongLong(before) + 1) : NULL;
-
-    if (now == NULL || PyDict_SetItem(self->closed, self->reason, now) < 0)
-        passage__charge(self, NULL);
-    Py_XDECREF(now);
 }
 
 /* Closes a stream, whose life is over, and tells the handler; see Departures. */
@@ -83,16 +75,18 @@ static void passage__leave(hot_passage *self, hot_stream *stream)
     if (table__put(self->table, stream->fd, NULL) < 0 || PyDict_DelItem(self->by_id, stream->id) < 0)
         PyErr_Clear();
     passage__close_descriptor(self, stream);
-    passage__count_end(self);
+    self->counts->ended_here++;
     if (!hot_is_none(stream->deadlines)) {
         PyObject *done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_end_deadlines, NULL);
         if (done == NULL)
             passage__charge(self, NULL);
         Py_XDECREF(done);
     }
-    action = passage__run(self, stream, hot_name_on_close, Py_None);
-    passage__react(self, stream, hot_name_on_close, action);
-    Py_XDECREF(action);
+    if (!self->skips_close) {
+        action = passage__run(self, stream, hot_name_on_close, Py_None);
+        passage__react(self, stream, hot_name_on_close, action);
+        Py_XDECREF(action);
+    }
     stream->lo = stream->hi = 0;
     self->counts->parting--;
 }
@@ -106,6 +100,11 @@ static int passage_end(hot_passage *self, hot_stream *stream)
         !passage__is_plain(self, stream))
         return 0;
     self->counts->messages--; /* it was counted as one */
+    passage__look_at_handler(self);
+    if (self->skips_eof) {
+        passage__leave(self, stream);
+        return 1;
+    }
     stream->receiving = stream->plain = 0;
     hot_keep(&stream->state, self->peer_closed);
     action = passage__run(self, stream, hot_name_on_eof, NULL);

@@ -18,7 +18,7 @@
 #include "datagram.c"
 #include "port.c"
 
-PyObject *hot_next_id, *hot_open;
+PyObject *hot_ids, *hot_open;
 
 #define HOT_NAME(name) PyObject *hot_name_##name;
 HOT_NAMES(HOT_NAME)
@@ -55,15 +55,15 @@ static int module__add_type(PyObject *module, const char *name, PyType_Spec *spe
     return 0;
 }
 
-/* set_up(next_id, open): what the connections here begin with. */
+/* set_up(ids, open): what the connections here begin with. */
 static PyObject *module__set_up(PyObject *module, PyObject *args)
 {
-    PyObject *next_id, *open;
+    PyObject *ids, *open;
 
     (void)module;
-    if (!PyArg_ParseTuple(args, "OO", &next_id, &open))
+    if (!PyArg_ParseTuple(args, "OO", &ids, &open))
         return NULL;
-    hot_keep(&hot_next_id, next_id);
+    hot_keep(&hot_ids, ids);
     hot_keep(&hot_open, open);
     return hot_none();
 }

@@ -9,6 +9,36 @@ static void passage__charge(hot_passage *self, hot_stream *payer)
     hot_charge(self->host, (PyObject *)payer);
 }
 
+static int passage__take(PyObject **field, PyObject *from, PyObject *name)
+{
+    hot_replace(field, PyObject_GetAttr(from, name));
+    return *field == NULL ? -1 : 0;
+}
+
+static char passage__is_usual(hot_passage *self, PyObject *name, PyObject *usual)
+{
+    PyObject *callback = PyObject_GetAttr(self->handler, name);
+    PyObject *function = callback ? PyObject_GetAttr(callback, hot_name___func__) : NULL;
+    char is_usual = function == usual;
+
+    PyErr_Clear();
+    Py_XDECREF(function);
+    Py_XDECREF(callback);
+    return is_usual;
+}
+
+/* Looks, once in a turn, which callbacks the handler has of its own; a call of one that does nothing takes longer than
+ * all that is done here besides it. */
+static void passage__look_at_handler(hot_passage *self)
+{
+    if (self->looked == self->counts->turns)
+        return;
+    self->looked = self->counts->turns;
+    self->skips_open = passage__is_usual(self, hot_name_on_open, self->usual_on_open);
+    self->skips_eof = passage__is_usual(self, hot_name_on_eof, self->usual_on_eof);
+    self->skips_close = passage__is_usual(self, hot_name_on_close, self->usual_on_close);
+}
+
 /* Calls a callback of the handler, whose second argument may be NULL; see callbacks.run. Returns the action, a new
  * reference, or NULL if there is none. */
 static PyObject *passage__run(hot_passage *self, hot_stream *stream, PyObject *name, PyObject *argument)
@@ -50,34 +80,32 @@ static void passage__react(hot_passage *self, hot_stream *stream, PyObject *name
 #include "arriving.c"
 #include "leaving.c"
 
-/* Passage(host, handler, connections, type, table, by_id, arriving, closed, descriptors, gated, (poller, address), (control, close), interest,
- * idle_timeout, (react, failed), (open, peer_closed, closed), (action, reason, over)). */
+/* Passage(host, type, table, by_id, arriving, gated, (poller, address), (control, accept, close), interest, idle_timeout,
+ * (react, failed), (open, peer_closed, closed), (action, over), (on_open, on_eof, on_close)). */
 static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_passage *self = (hot_passage *)object;
-    PyObject *host, *handler, *connections, *type, *table, *by_id, *arriving, *closed, *descriptors, *poller_object, *poller, *control, *end;
-    PyObject *idle_timeout, *react, *failed, *open, *peer_closed, *gone, *close, *reason, *over, *inbox, *outbox;
-    void *pointer;
+    PyObject *host, *type, *table, *by_id, *arriving, *poller_object, *poller, *control, *accept, *end;
+    PyObject *idle_timeout, *react, *failed, *open, *peer_closed, *gone, *close, *over, *inbox, *outbox;
+    PyObject *on_open, *on_eof, *on_close;
     int gated;
 
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "OOOOO!O!O!O!Op(OO)(OO)iO(OO)(OOO)(OOO)", &host, &handler, &connections, &type, hot_table_type, &table,
-                          &PyDict_Type, &by_id, &PyDict_Type, &arriving, &PyDict_Type, &closed, &descriptors, &gated, &poller_object, &poller,
-                          &control, &end, &self->interest, &idle_timeout, &react, &failed, &open, &peer_closed, &gone, &close,
-                          &reason, &over))
+    if (!PyArg_ParseTuple(args, "OOO!O!O!p(OO)(OOO)iO(OO)(OOO)(OO)(OOO)", &host, &type, hot_table_type, &table,
+                          &PyDict_Type, &by_id, &PyDict_Type, &arriving, &gated, &poller_object, &poller, &control,
+                          &accept, &end, &self->interest, &idle_timeout, &react, &failed, &open, &peer_closed, &gone,
+                          &close, &over, &on_open, &on_eof, &on_close))
         return -1;
     if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, hot_stream_type)) {
         PyErr_SetString(PyExc_TypeError, "not a class of streams");
         return -1;
     }
     self->poller = PyLong_AsVoidPtr(poller);
-    pointer = PyLong_AsVoidPtr(control);
-    memcpy(&self->control, &pointer, sizeof pointer);
-    pointer = PyLong_AsVoidPtr(end);
-    memcpy(&self->end, &pointer, sizeof pointer);
-    if (PyErr_Occurred())
+    if (PyErr_Occurred() || hot_function(&self->control, control) < 0 || hot_function(&self->accept, accept) < 0 ||
+        hot_function(&self->end, end) < 0)
         return -1;
     self->gated = (char)gated;
+    self->looked = -1;
     inbox = stream__take(host, hot_name_inbox, hot_inbox_type);
     if (inbox == NULL)
         return -1;
@@ -86,18 +114,19 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     if (outbox == NULL)
         return -1;
     hot_replace(&self->outbox, outbox);
-    hot_keep(&self->counts, self->outbox->counts);
-    hot_keep(&self->host, host);
-    hot_keep(&self->handler, handler);
-    hot_keep(&self->connections, connections);
+    if (passage__take(&self->handler, host, hot_name_handler) < 0 ||
+        passage__take(&self->descriptors, host, hot_name_descriptors) < 0 ||
+        passage__take(&self->lock, host, hot_name_descriptor_lock) < 0 ||
+        passage__take(&self->callers, self->lock, hot_name_callers) < 0)
+        return -1;
     Py_INCREF(type);
     hot_replace(&self->type, type);
     self->make = (allocfunc)PyType_GetSlot(self->type, Py_tp_alloc);
+    hot_keep(&self->counts, self->outbox->counts);
+    hot_keep(&self->host, host);
     hot_keep(&self->table, table);
     hot_keep(&self->by_id, by_id);
     hot_keep(&self->arriving, arriving);
-    hot_keep(&self->closed, closed);
-    hot_keep(&self->descriptors, descriptors);
     hot_keep(&self->poller_object, poller_object);
     hot_keep(&self->idle_timeout, idle_timeout);
     hot_keep(&self->react, react);
@@ -106,33 +135,37 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     hot_keep(&self->peer_closed, peer_closed);
     hot_keep(&self->gone, gone);
     hot_keep(&self->close, close);
-    hot_keep(&self->reason, reason);
     hot_keep(&self->over, over);
+    hot_keep(&self->usual_on_open, on_open);
+    hot_keep(&self->usual_on_eof, on_eof);
+    hot_keep(&self->usual_on_close, on_close);
     return 0;
 }
 
 #define PASSAGE_FIELDS(FIELD)                                                                              \
-    FIELD(host)                                                                                            \
-    FIELD(handler)                                                                                         \
-    FIELD(poller_object)                                                                                   \
-    FIELD(connections)                                                                                     \
-    FIELD(descriptors)                                                                                     \
-    FIELD(by_id)                                                                                           \
-    FIELD(arriving)                                                                                           \
-    FIELD(closed)                                                                                          \
-    FIELD(type)                                                                                            \
-    FIELD(idle_timeout)                                                                                     \
-    FIELD(react)                                                                                           \
-    FIELD(failed)                                                                                          \
-    FIELD(open)                                                                                            \
-    FIELD(peer_closed)                                                                                     \
-    FIELD(gone)                                                                                            \
-    FIELD(close)                                                                                           \
-    FIELD(reason)                                                                                          \
-    FIELD(over)                                                                                            \
-    FIELD(table)                                                                                           \
-    FIELD(inbox)                                                                                           \
-    FIELD(outbox)                                                                                          \
+    FIELD(host)                                                                                         \
+    FIELD(handler)                                                                                      \
+    FIELD(poller_object)                                                                                \
+    FIELD(descriptors)                                                                                  \
+    FIELD(lock)                                                                                         \
+    FIELD(callers)                                                                                      \
+    FIELD(by_id)                                                                                        \
+    FIELD(arriving)                                                                                     \
+    FIELD(type)                                                                                         \
+    FIELD(idle_timeout)                                                                                 \
+    FIELD(react)                                                                                        \
+    FIELD(failed)                                                                                       \
+    FIELD(open)                                                                                         \
+    FIELD(peer_closed)                                                                                  \
+    FIELD(gone)                                                                                         \
+    FIELD(close)                                                                                        \
+    FIELD(over)                                                                                         \
+    FIELD(usual_on_open)                                                                                \
+    FIELD(usual_on_eof)                                                                                 \
+    FIELD(usual_on_close)                                                                               \
+    FIELD(table)                                                                                        \
+    FIELD(inbox)                                                                                        \
+    FIELD(outbox)                                                                                       \
     FIELD(counts)
 
 static int passage__traverse(PyObject *object, visitproc visit, void *arg)
@@ -166,14 +199,21 @@ static void passage__dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+static PyMemberDef passage__members[] = {
+    {"turning_away", T_BOOL, offsetof(hot_passage, turning_away), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyMethodDef passage__methods[] = {
+    {"accept", arriving__accept, METH_VARARGS, "Makes streams of all that a listener has and opens them."},
     {"open", arriving__open, METH_VARARGS, "Makes streams of what was accepted and opens them."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot passage__slots[] = {
-    {Py_tp_doc, (void *)"How streams come and go; see HotConnections."},
+    {Py_tp_doc, (void *)"The base of HotConnections."},
     {Py_tp_init, (void *)passage__init},
+    {Py_tp_members, passage__members},
     {Py_tp_methods, passage__methods},
     {Py_tp_traverse, (void *)passage__traverse},
     {Py_tp_clear, (void *)passage__clear},
@@ -184,6 +224,6 @@ static PyType_Slot passage__slots[] = {
 static PyType_Spec passage__spec = {
     .name = "netcore._native._hot.Passage",
     .basicsize = sizeof(hot_passage),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = passage__slots,
 };

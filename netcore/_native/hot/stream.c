@@ -50,7 +50,7 @@ static PyObject *stream__take(PyObject *from, PyObject *name, PyTypeObject *type
 static int stream__begin(hot_stream *self, PyObject *host, hot_inbox *inbox, hot_outbox *outbox, Py_ssize_t fd,
                          PyObject *network, PyObject *remote, PyObject *local)
 {
-    PyObject *id = PyObject_CallObject(hot_next_id, NULL);
+    PyObject *id = PyIter_Next(hot_ids);
 
     if (id == NULL)
         return -1;

@@ -7,7 +7,7 @@ from netcore.connection.core.debug import checking
 from netcore.connection.core.ending import OVER_BY_EOF, Ending
 from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired, Settling
-from netcore.connection.core.identity import next_id
+from netcore.connection.core.identity import IDS, next_id
 from netcore.connection.core.inbox import BaseInbox, Inbox
 from netcore.connection.core.life import CONGESTED, OWES_TRAFFIC, PAUSED, Connection
 from netcore.connection.core.pledges import OVERHEAD, Pledges
@@ -17,6 +17,7 @@ from netcore.connection.core.state import TRANSITIONS, Event, State
 __all__ = [
     "CONGESTED",
     "COUNTS",
+    "IDS",
     "NO_FIELDS",
     "OVERHEAD",
     "OVER_BY_EOF",

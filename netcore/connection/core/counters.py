@@ -73,8 +73,12 @@ class BaseCounters:
     def snapshot(self, **levels: int) -> Metrics:
         """Makes a ``Metrics`` of the counts and the levels, which are not counted. Any thread."""
         counts = {name: getattr(self, name) for name in COUNTS}
-        closed = {f"closed_{reason.value}": count for reason, count in self.closed.items()}
+        closed = {f"closed_{reason.value}": self.ended(reason) for reason in self.closed}
         return Metrics(**counts, **closed, **levels)
+
+    def ended(self, reason: CloseReason) -> int:
+        """Returns how many connections have ended for a reason. Any thread."""
+        return self.closed[reason]
 
     def received(self, results: Sequence[int]) -> None:
         """Counts a batch of ``Sockets.receive`` as if all of it were bytes; see ``received_nothing``."""

@@ -12,10 +12,13 @@ from netcore.connection.core.host import Host
 from netcore.connection.core.settings import SocketSettings
 from netcore.sockets import unpack_name
 
-__all__ = ["Identity", "next_id"]
+__all__ = ["IDS", "Identity", "next_id"]
 
-next_id: Callable[[], int] = itertools.count(1).__next__
-"""Gives the next number that no connection of this process has had. Any thread."""
+IDS = itertools.count(1)
+"""The numbers that no connection of this process has had. Any thread."""
+
+next_id: Callable[[], int] = IDS.__next__
+"""Gives the next of them. Any thread."""
 
 
 class Identity(SocketSettings):

@@ -12,15 +12,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 from netcore._native import _hot, address, native
-from netcore.connection.core import BaseDeadlines, BaseInbox, Payer, State, next_id
+from netcore.connection.core import IDS, BaseDeadlines, BaseInbox, Payer, State
 from netcore.connection.core.counters import COUNTS, BaseCounters
 from netcore.connection.stream.connection import BaseStream
 from netcore.connection.stream.outbox import BaseOutbox, Writer
+from netcore.handler import CloseReason
 from netcore.sockets import Chunk, Sockets, send_one_of
 
 __all__ = ["HotCounters", "HotDeadlines", "HotInbox", "HotOutbox", "HotSockets", "HotStreamConnection"]
 
-_hot.set_up(next_id, State.OPEN)
+_hot.set_up(IDS, State.OPEN)
 
 
 class HotSockets(Sockets, Protocol):
@@ -40,6 +41,10 @@ class HotCounters(_hot.Counts, BaseCounters):
     """``Counters``, some of which C adds to."""
 
     __slots__ = ("closed", *(name for name in COUNTS if not hasattr(_hot.Counts, name)))
+
+    def ended(self, reason: CloseReason) -> int:
+        """See ``Counters.ended``."""
+        return super().ended(reason) + (self.ended_here if reason is CloseReason.EOF else 0)
 
 
 class HotInbox(_hot.Inbox, BaseInbox):
