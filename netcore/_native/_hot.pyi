@@ -79,6 +79,7 @@ class Passage:
         table: Table,
         by_id: dict[int, Any],
         arriving: dict[int, None],
+        doors: dict[int, tuple[object, str, object]],
         gated: bool,
         poller: tuple[object, int],
         calls: tuple[int, int, int],

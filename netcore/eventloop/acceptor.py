@@ -12,6 +12,7 @@ from netcore._native import error as system_error
 from netcore._native import error_text
 from netcore.address import Address
 from netcore.eventloop.arrivals import Phase
+from netcore.eventloop.connections import Doorkeeper
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
@@ -70,6 +71,15 @@ class Destination(Protocol):
             How many were accepted, and the second result of ``Sockets.accept``.
         """
 
+    def open_door(self, listener: Listener, acceptor: Doorkeeper) -> None:
+        """Says that ``take_in`` may be done without a call of the acceptor; see ``Connections.open_door``."""
+
+    def close_door(self, listener: Listener) -> None:
+        """Ends what ``open_door`` began."""
+
+    def complain(self, errors: Sequence[BaseException], listener: Listener) -> None:
+        """Reports why some of those accepted are no connections."""
+
     def hand_over(self, fd: int, name: bytes, listener: Listener) -> None:
         """Gives it what another loop has accepted, to be taken in in a turn of its own. Any thread."""
 
@@ -117,6 +127,8 @@ class Acceptor:
                 self._site.charge(self, error)
             else:
                 self._watching = True
+                if self._site.shared.gate is None and self._pick is None:
+                    self._here.open_door(self.listener, self)
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``: leaves the listener alone for a little while."""
@@ -141,6 +153,7 @@ class Acceptor:
             -1 if it was closed, or about to be: the number may be another descriptor's by now.
         """
         fd = -1 if self._closed else self.listener.fd
+        self._here.close_door(self.listener)
         self._closed = True
         self._watching = False
         self._reserve.spend()
@@ -206,6 +219,11 @@ class Acceptor:
         finally:
             self._site.placing = 0
         self._conclude(count, error, readiness)
+
+    def troubled(self, count: int, error: int, errors: Sequence[BaseException] | None) -> None:
+        """See ``Doorkeeper.troubled``."""
+        self._here.complain(errors or (), self.listener)
+        self._conclude(count, error, 0)
 
     def _conclude(self, count: int, error: int, readiness: int) -> None:
         """Sees to the listener after so many were accepted, or an error."""
@@ -285,6 +303,7 @@ class Acceptor:
     def _pause(self) -> None:
         if self._watching:
             self._watching = False
+            self._here.close_door(self.listener)
             self._site.watchers.neglect(self.listener.fd)
 
     def _resume(self) -> None:

@@ -23,7 +23,7 @@ from netcore.eventloop.site import Site
 from netcore.handler import CloseReason, Conn
 from netcore.poll import Interest
 
-__all__ = ["Connections", "Streams"]
+__all__ = ["Connections", "Doorkeeper", "Streams"]
 
 
 class Streams(Protocol):
@@ -44,6 +44,13 @@ class Streams(Protocol):
 
     def clear(self) -> None:
         """See ``dict.clear``."""
+
+
+class Doorkeeper(Protocol):
+    """Who watches a listener."""
+
+    def troubled(self, count: int, error: int, errors: Sequence[BaseException] | None) -> None:
+        """So many were accepted without a call of its; see ``Connections.take_in`` for the rest."""
 
 
 class Connections:
@@ -151,6 +158,21 @@ class Connections:
         if prepare is not None and conn.inbound_buffered and conn.receiving:
             run(site, conn, site.handler.on_traffic)
         return conn
+
+    def open_door(self, listener: int, network: str, local: Address | None, acceptor: Doorkeeper) -> None:
+        """Says that what a listener has may be taken in without a call of who watches it.
+
+        He is told if there is an error; nothing comes of it where that saves nothing.
+
+        Args:
+            listener: Its descriptor.
+            network: See ``welcome``.
+            local: See ``welcome``.
+            acceptor: Who watches it.
+        """
+
+    def close_door(self, listener: int) -> None:
+        """Ends what ``open_door`` began."""
 
     def take_in(
         self, listener: int, limit: int, network: str, local: Address | None

@@ -27,7 +27,7 @@ from netcore.connection.stream.hot import (
     HotSockets,
     HotStreamConnection,
 )
-from netcore.eventloop.connections import Connections, Streams
+from netcore.eventloop.connections import Connections, Doorkeeper, Streams
 from netcore.eventloop.datagram_reader import TakeBatch
 from netcore.eventloop.half import Charge, Half
 from netcore.eventloop.intake import Intake
@@ -106,6 +106,7 @@ class HotConnections(_hot.Passage, Connections):
 
     def __init__(self, site: Site, poller: HotPoller, sockets: HotSockets) -> None:
         streams = _hot.Table()
+        self._doors: dict[int, tuple[object, str, object]] = {}
         Connections.__init__(self, site, streams, HotStreamConnection)
         _, place, _ = poller.hot_wait()
         calls = sockets.hot_calls()
@@ -119,6 +120,7 @@ class HotConnections(_hot.Passage, Connections):
             streams,
             self.by_id,
             self.arriving,
+            self._doors,
             site.shared.gate is not None,
             (poller, place),
             (control, self._accept, close),
@@ -129,6 +131,14 @@ class HotConnections(_hot.Passage, Connections):
             (Action.CLOSE, OVER_BY_EOF),
             (EventHandler.on_open, EventHandler.on_eof, EventHandler.on_close),
         )
+
+    def open_door(self, listener: int, network: str, local: Address | None, acceptor: Doorkeeper) -> None:
+        """See ``Connections.open_door``."""
+        self._doors[listener] = acceptor, network, local
+
+    def close_door(self, listener: int) -> None:
+        """See ``Connections.close_door``."""
+        self._doors.pop(listener, None)
 
     def take_in(
         self, listener: int, limit: int, network: str, local: Address | None

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from netcore._arguments import check_function
@@ -29,6 +29,7 @@ from netcore.eventloop.acceptor import Acceptor, Destination, Listener
 from netcore.eventloop.aftermath import Aftermath
 from netcore.eventloop.agenda import Agenda
 from netcore.eventloop.arrivals import Arrivals
+from netcore.eventloop.connections import Doorkeeper
 from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.departures import Departures
@@ -186,6 +187,18 @@ class Loop(Site):
     def take_in(self, listener: Listener, limit: int) -> tuple[int, int]:
         """See ``Destination.take_in``."""
         return self._reception.take_in(listener, limit)
+
+    def open_door(self, listener: Listener, acceptor: Doorkeeper) -> None:
+        """See ``Destination.open_door``."""
+        self._reception.open_door(listener, acceptor)
+
+    def close_door(self, listener: Listener) -> None:
+        """See ``Destination.close_door``."""
+        self._reception.close_door(listener)
+
+    def complain(self, errors: Sequence[BaseException], listener: Listener) -> None:
+        """See ``Destination.complain``."""
+        self._reception.complain(errors, listener)
 
     def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """See ``Destination.admit``."""

@@ -11,7 +11,7 @@ from netcore.connection import BaseStream
 from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.acceptor import Listener
 from netcore.eventloop.arrivals import Arrivals, Newcomer
-from netcore.eventloop.connections import Connections
+from netcore.eventloop.connections import Connections, Doorkeeper
 from netcore.eventloop.site import Site
 from netcore.sockets import take_passed
 
@@ -52,9 +52,17 @@ class Reception:
         else:
             accepted, failure = self._site.sockets.accept(listener.fd, limit)
             count, errors = len(accepted), self._lead_on(accepted, listener)
-        for error in errors:
-            self._report(error, listener)
+        self.complain(errors, listener)
         return count, failure
+
+    def open_door(self, listener: Listener, acceptor: Doorkeeper) -> None:
+        """See ``Destination.open_door``."""
+        if listener.phases is None and not listener.was_open:
+            self._connections.open_door(listener.fd, listener.network, listener.local, acceptor)
+
+    def close_door(self, listener: Listener) -> None:
+        """See ``Destination.close_door``."""
+        self._connections.close_door(listener.fd)
 
     def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """See ``Destination.admit``."""
@@ -62,8 +70,7 @@ class Reception:
             errors = self._connections.welcome(accepted, listener.network, listener.local)
         else:
             errors = self._lead_on(accepted, listener)
-        for error in errors:
-            self._report(error, listener)
+        self.complain(errors, listener)
 
     def _lead_on(self, accepted: list[tuple[int, bytes]], listener: Listener) -> Sequence[BaseException]:
         """Does what ``Connections.welcome`` does for those who cannot be welcomed right away."""
@@ -87,15 +94,20 @@ class Reception:
             prepare = partial(_show, received) if received else None
             self._connections.establish(fd, listener.network, name, listener.local, prepare=prepare)
 
-    def _report(self, error: BaseException, listener: Listener) -> None:
+    def complain(self, errors: Sequence[BaseException], listener: Listener) -> None:
+        """See ``Destination.complain``."""
         site = self._site
-        if not isinstance(error, Exception):
-            site.charge(None, error)
-        elif not site.stopping and (times := self._complaints.due()):
-            # While it stops they are meant to be turned away.
-            site.logger.error(
-                "cannot serve a new connection on %s: %s (%d times)", listener.address, plain(error), times
-            )
+        for error in errors:
+            if not isinstance(error, Exception):
+                site.charge(None, error)
+            elif not site.stopping and (times := self._complaints.due()):
+                # While it stops they are meant to be turned away.
+                site.logger.error(
+                    "cannot serve a new connection on %s: %s (%d times)",
+                    listener.address,
+                    plain(error),
+                    times,
+                )
 
     def _take_passed(self, fd: int) -> bytes:
         """Closes what its peer has passed before the listener was ours; returns the bytes with it."""

@@ -334,8 +334,12 @@ def test_the_reception_says_once_what_it_could_not_serve(site, caplog):
 
 
 def test_listeners_begin_and_end_together(site):
-    taken, cleanups = [], []
-    here = SimpleNamespace(take_in=lambda listener, limit: taken.append(listener.fd) or (0, 0))
+    taken, cleanups, doors = [], [], []
+    here = SimpleNamespace(
+        take_in=lambda listener, limit: taken.append(listener.fd) or (0, 0),
+        open_door=lambda listener, acceptor: doors.append(listener.fd),
+        close_door=lambda listener: doors.remove(listener.fd),
+    )
     listeners = Listeners(site, here, Half(site.poller, site.sockets, debug=False).open_port)
     address = Address("tcp", "192.0.2.1", 9)
     for fd in (50, 51):
@@ -346,8 +350,9 @@ def test_listeners_begin_and_end_together(site):
     assert set(site.poller.interests) == {50, 51, 60}
     site.sockets.connect(51)
     site.watchers.tell([(51, 1)])
-    assert taken == [51]
+    assert (taken, doors) == ([51], [50, 51])
     listeners.close()
+    assert not doors
     assert (site.sockets.closed, cleanups, site.poller.interests) == ([50, 51, 60], [1, 1], {})
 
 

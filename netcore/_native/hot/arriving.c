@@ -192,14 +192,38 @@ static PyObject *arriving__open(PyObject *object, PyObject *args)
     return errors ? errors : hot_none();
 }
 
-/* accept(listener, limit, network, local): does that with what a listener has; see Connections.take_in. */
+/* Accepts up to so many from a listener, and does that with them. Returns how many there were; `error` is that of
+ * nc_accept. */
+static int arriving__take_in(hot_passage *self, nc_socket listener, int limit, PyObject *network, PyObject *local,
+                             int *error, PyObject **errors)
+{
+    unsigned char names[ARRIVING_BATCH * NC_NAME_SIZE];
+    nc_socket accepted[ARRIVING_BATCH];
+    int count;
+
+    *errors = NULL;
+    Py_BEGIN_ALLOW_THREADS
+    count = self->accept(listener, limit < ARRIVING_BATCH ? limit : ARRIVING_BATCH, accepted, names, error);
+    Py_END_ALLOW_THREADS
+    for (int i = 0; i < count; i++) {
+        const unsigned char *packed = names + (size_t)i * NC_NAME_SIZE;
+        PyObject *name = PyBytes_FromStringAndSize((const char *)packed + 1, packed[0]);
+        if (name == NULL) {
+            arriving__turn_down(self, accepted[i]);
+            arriving__complain(self, errors);
+        } else if (arriving__welcome(self, accepted[i], name, network, local) < 0) {
+            arriving__complain(self, errors);
+        }
+        Py_XDECREF(name);
+    }
+    return count;
+}
+
+/* accept(listener, limit, network, local): see Connections.take_in. */
 static PyObject *arriving__accept(PyObject *object, PyObject *args)
 {
     hot_passage *self = (hot_passage *)object;
-    unsigned char names[ARRIVING_BATCH * NC_NAME_SIZE];
-    nc_socket accepted[ARRIVING_BATCH];
-    PyObject *network, *local;
-    PyObject *errors = NULL;
+    PyObject *network, *local, *errors;
     Py_ssize_t listener;
     int limit, count, error;
 
@@ -209,19 +233,60 @@ static PyObject *arriving__accept(PyObject *object, PyObject *args)
         hot_unready(self);
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    count = self->accept(listener, limit < ARRIVING_BATCH ? limit : ARRIVING_BATCH, accepted, names, &error);
-    Py_END_ALLOW_THREADS
-    for (int i = 0; i < count; i++) {
-        const unsigned char *packed = names + (size_t)i * NC_NAME_SIZE;
-        PyObject *name = PyBytes_FromStringAndSize((const char *)packed + 1, packed[0]);
-        if (name == NULL) {
-            arriving__turn_down(self, accepted[i]);
-            arriving__complain(self, &errors);
-        } else if (arriving__welcome(self, accepted[i], name, network, local) < 0) {
-            arriving__complain(self, &errors);
-        }
-        Py_XDECREF(name);
-    }
+    count = arriving__take_in(self, listener, limit, network, local, &error, &errors);
     return Py_BuildValue("(iiN)", count, error, errors ? errors : hot_none());
+}
+
+/* Says in Loop.placing that there may be some whom nobody counts yet. */
+static void arriving__say(hot_passage *self, long placing)
+{
+    PyObject *number = PyLong_FromLong(placing);
+
+    if (number == NULL || PyObject_SetAttr(self->host, hot_name_placing, number) < 0)
+        passage__charge(self, NULL);
+    Py_XDECREF(number);
+}
+
+/* What there is to know of a listener that needs no more than to be accepted from: whom to tell of trouble, network,
+ * this side's address. A new reference, NULL for none. */
+static PyObject *passage_door(hot_passage *self, nc_socket listener)
+{
+    PyObject *key, *door;
+
+    if (self->accept == NULL || self->host == NULL || PyDict_Size(self->doors) == 0)
+        return NULL;
+    key = PyLong_FromSsize_t(listener);
+    door = key ? PyDict_GetItemWithError(self->doors, key) : NULL;
+    Py_XDECREF(key);
+    if (door == NULL || !PyTuple_Check(door) || PyTuple_Size(door) != 3) {
+        PyErr_Clear();
+        return NULL;
+    }
+    Py_INCREF(door);
+    return door;
+}
+
+/* Takes in what a listener has, which hears only of trouble; see Acceptor.troubled. If it is closed by now, or waits, its
+ * turn has not come. */
+static void passage_answer(hot_passage *self, nc_socket listener)
+{
+    PyObject *door = passage_door(self, listener);
+    PyObject *errors;
+    int count, error;
+
+    if (door == NULL)
+        return;
+    arriving__say(self, 1);
+    count = arriving__take_in(self, listener, ARRIVING_BATCH, PyTuple_GetItem(door, 1), PyTuple_GetItem(door, 2), &error,
+                              &errors);
+    arriving__say(self, 0);
+    if (error || errors != NULL) {
+        PyObject *acceptor = PyTuple_GetItem(door, 0);
+        PyObject *done = PyObject_CallMethod(acceptor, "troubled", "iiO", count, error, errors ? errors : Py_None);
+        if (done == NULL)
+            hot_charge(self->host, acceptor);
+        Py_XDECREF(done);
+        Py_XDECREF(errors);
+    }
+    Py_DECREF(door);
 }

@@ -209,6 +209,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(flush_early)                                                                                      \
     NAME(had_share)                                                                                        \
     NAME(discard)                                                                                          \
+    NAME(going_on)                                                                                         \
     NAME(handler)                                                                                          \
     NAME(inbox)                                                                                            \
     NAME(keep)                                                                                             \
@@ -222,6 +223,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(on_open)                                                                                          \
     NAME(on_traffic)                                                                                       \
     NAME(outbox)                                                                                           \
+    NAME(placing)                                                                                          \
     NAME(react)                                                                                            \
     NAME(received_nothing)                                                                                 \
     NAME(receive_again)                                                                                    \
@@ -235,7 +237,8 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(show)                                                                                             \
     NAME(sleep)                                                                                            \
     NAME(time)                                                                                             \
-    NAME(unsettled)
+    NAME(unsettled)                                                                                        \
+    NAME(watchers)
 
 extern PyObject *hot_ids; /* see connection/core/identity.py */
 extern PyObject *hot_open;    /* State.OPEN */

@@ -80,19 +80,19 @@ static void passage__react(hot_passage *self, hot_stream *stream, PyObject *name
 #include "arriving.c"
 #include "leaving.c"
 
-/* Passage(host, type, table, by_id, arriving, gated, (poller, address), (control, accept, close), interest, idle_timeout,
+/* Passage(host, type, table, by_id, arriving, doors, gated, (poller, address), (control, accept, close), interest, idle_timeout,
  * (react, failed), (open, peer_closed, closed), (action, over), (on_open, on_eof, on_close)). */
 static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_passage *self = (hot_passage *)object;
-    PyObject *host, *type, *table, *by_id, *arriving, *poller_object, *poller, *control, *accept, *end;
+    PyObject *host, *type, *table, *by_id, *arriving, *doors, *poller_object, *poller, *control, *accept, *end;
     PyObject *idle_timeout, *react, *failed, *open, *peer_closed, *gone, *close, *over, *inbox, *outbox;
     PyObject *on_open, *on_eof, *on_close;
     int gated;
 
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "OOO!O!O!p(OO)(OOO)iO(OO)(OOO)(OO)(OOO)", &host, &type, hot_table_type, &table,
-                          &PyDict_Type, &by_id, &PyDict_Type, &arriving, &gated, &poller_object, &poller, &control,
+    if (!PyArg_ParseTuple(args, "OOO!O!O!O!p(OO)(OOO)iO(OO)(OOO)(OO)(OOO)", &host, &type, hot_table_type, &table,
+                          &PyDict_Type, &by_id, &PyDict_Type, &arriving, &PyDict_Type, &doors, &gated, &poller_object, &poller, &control,
                           &accept, &end, &self->interest, &idle_timeout, &react, &failed, &open, &peer_closed, &gone,
                           &close, &over, &on_open, &on_eof, &on_close))
         return -1;
@@ -127,6 +127,7 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     hot_keep(&self->table, table);
     hot_keep(&self->by_id, by_id);
     hot_keep(&self->arriving, arriving);
+    hot_keep(&self->doors, doors);
     hot_keep(&self->poller_object, poller_object);
     hot_keep(&self->idle_timeout, idle_timeout);
     hot_keep(&self->react, react);
@@ -151,6 +152,7 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     FIELD(callers)                                                                                      \
     FIELD(by_id)                                                                                        \
     FIELD(arriving)                                                                                     \
+    FIELD(doors)                                                                                           \
     FIELD(type)                                                                                         \
     FIELD(idle_timeout)                                                                                 \
     FIELD(react)                                                                                        \

@@ -18,6 +18,7 @@ typedef struct {
     PyObject *callers;
     PyObject *by_id;
     PyObject *arriving;
+    PyObject *doors; /* listeners that what they have is accepted from here: see HotConnections */
     PyObject *react;
     PyObject *failed;
     PyObject *open; /* states */

@@ -200,16 +200,39 @@ static int intake__say(hot_intake *self, int sleeps)
     return status;
 }
 
-/* Serves what a wait has found: the streams here, anything else in Python. */
+/* Whether others have more to do in this turn than they were told of, so that a listener has to leave them their part. */
+static int intake__is_shared(hot_intake *self)
+{
+    PyObject *watchers = PyObject_GetAttr(self->host, hot_name_watchers);
+    PyObject *going_on = watchers ? PyObject_GetAttr(watchers, hot_name_going_on) : NULL;
+    int is_shared = going_on == NULL || PyObject_IsTrue(going_on) != 0;
+
+    PyErr_Clear();
+    Py_XDECREF(going_on);
+    Py_XDECREF(watchers);
+    return is_shared;
+}
+
+/* Serves what a wait has found: streams, and a listener if it is all there is besides, here; anything else in Python. */
 static int intake__serve_all(hot_intake *self)
 {
+    nc_socket alone = self->left == 1 && self->readiness[0] == NC_READABLE ? self->fds[0] : -1;
+    PyObject *door = alone >= 0 && self->passage != NULL ? passage_door(self->passage, alone) : NULL;
     PyObject *rest = NULL;
     PyObject *done;
 
-    if (intake__serve(self, self->left ? &rest : NULL) < 0)
+    if (self->left == 0)
+        return intake__serve(self, NULL);
+    if (door != NULL && !intake__is_shared(self)) {
+        int status = intake__serve(self, NULL);
+        Py_DECREF(door);
+        if (status == 0)
+            passage_answer(self->passage, alone);
+        return status;
+    }
+    Py_XDECREF(door);
+    if (intake__serve(self, &rest) < 0)
         return -1;
-    if (rest == NULL)
-        return 0;
     done = PyObject_CallMethodObjArgs((PyObject *)self, hot_name_serve_rest, rest, NULL);
     Py_DECREF(rest);
     Py_XDECREF(done);
