@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from netcore import Action
+from netcore import Action, EventHandler
+from netcore.eventloop.gate import Gate
 
 
 class Scripted:
@@ -71,6 +74,110 @@ def test_newcomers_come_in_between(echoing, half):
     after = w.loop.metrics()
     assert (after.turns - before.turns, after.accepted - before.accepted) == (4, 2)
     assert after.events - before.events == 1 + 2 + 3
+
+
+def test_a_listener_that_stands_alone_needs_no_call(world, half, monkeypatch):
+    calls = []
+    w = world(on_open=lambda conn: placing.append(w.loop.placing))
+    placing = []
+    ready = w.acceptor.ready
+    monkeypatch.setattr(w.acceptor, "ready", lambda readiness: calls.append(readiness) or ready(readiness))
+    fds = []
+    Scripted(w, lambda: fds.extend(w.sockets.connect(w.LISTENER) for _ in range(3)))
+    w.loop._turn.run(goes_on=True)
+    assert len(fds) == 3 and all(map(w.hosts, fds))
+    assert len(calls) == (0 if half == "hot" else 1)
+    assert placing == [1, 1, 1] and w.loop.placing == 0
+    assert w.loop.metrics().accepted == 3
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EPROTO])
+def test_trouble_of_a_listener_is_its_own(world, code, caplog):
+    w = world()
+    accept = w.sockets.accept
+    w.sockets.accept = lambda fd, limit: (accept(fd, 1)[0], -code)
+    fds = []
+    Scripted(w, lambda: fds.extend(w.sockets.connect(w.LISTENER) for _ in range(3)))
+    w.loop._turn.run(goes_on=True)
+    assert "cannot accept on tcp://192.0.2.1:9000" in caplog.text
+    assert w.hosts(fds[0])
+    assert w.LISTENER not in w.poller.interests, "it would spin"
+    w.sockets.accept = accept
+    w.clock.advance(0.2)
+    w.turns(2)
+    assert w.LISTENER in w.poller.interests
+    assert w.loop.metrics().accept_failures == 1
+
+
+def test_one_that_the_poller_refuses_is_told_of(world, caplog):
+    w = world()
+    register = w.poller.register
+    fds = []
+
+    def refusing(fd, interest):
+        if fd == fds[0]:
+            raise OSError(errno.ENOSPC, "no room")
+        register(fd, interest)
+
+    w.poller.register = refusing
+    Scripted(w, lambda: fds.extend(w.sockets.connect(w.LISTENER) for _ in range(2)))
+    w.loop._turn.run(goes_on=True)
+    assert (w.hosts(fds[0]), w.hosts(fds[1])) == (False, True)
+    assert w.sockets.resets == fds[:1]
+    assert caplog.text.count("no room") == 1
+    assert w.LISTENER in w.poller.interests
+
+
+def test_a_listener_that_is_closed_in_the_turn_accepts_no_more(world):
+    def on_traffic(conn):
+        conn.read()
+        w.loop.stop_accepting()
+
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    fds = []
+
+    def both():
+        fds.append(w.sockets.connect(w.LISTENER))
+        w.sockets.feed(conn.fd, b"that is enough")
+
+    Scripted(w, both)
+    w.loop._turn.run(goes_on=True)
+    assert not w.hosts(fds[0])
+    assert w.loop.metrics().accepted == 1
+    assert w.LISTENER in w.sockets.closed
+
+
+def test_a_limit_holds_in_such_turns(world):
+    w = world(shared={"gate": Gate(2, refuse=False)})
+    fds = []
+    Scripted(w, lambda: fds.extend(w.sockets.connect(w.LISTENER) for _ in range(3)))
+    w.loop._turn.run(goes_on=True)
+    w.turns(2)
+    assert [w.hosts(fd) for fd in fds] == [True, True, False]
+
+
+def test_the_usual_callbacks_may_be_replaced_between_two_turns(world):
+    w = world(handler=EventHandler())
+    conn = w.connect()
+    seen = []
+    w.handler.on_close = lambda conn, error: seen.append("close")
+    w.handler.on_eof = lambda conn: seen.append("eof")
+    w.sockets.feed_eof(conn.fd)
+    w.turns()
+    assert seen == ["eof"] and not conn.closed
+    conn.close()
+    w.turns()
+    assert seen == ["eof", "close"] and conn.closed
+    w.handler.on_open = lambda conn: seen.append("open")
+    w.connect()
+    assert seen[-1] == "open"
+    del w.handler.on_open, w.handler.on_eof, w.handler.on_close
+    other = w.connect()
+    w.sockets.feed_eof(other.fd)
+    w.turns()
+    assert other.closed and len(seen) == 3
+    assert w.loop.metrics().closed_eof == 2
 
 
 def test_a_task_ends_them_and_what_it_writes_leaves_with_the_answers(world):
