@@ -6,12 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from netcore import Action, Client
+from netcore import Action, Client, EventHandler
 from netcore._platform import HERE, linger_of, pack_linger
+from netcore.connection import State
 from netcore.testing import RecordingHandler
 
 pytestmark = pytest.mark.posix
@@ -240,3 +242,39 @@ def test_lingering_for_no_time_makes_the_close_a_reset(serve, dial, tmp_path):
     sock.sendall(b"x")
     with pytest.raises(ConnectionResetError):
         sock.recv(5)
+
+
+def test_an_end_waits_for_a_thread_that_works_on_the_descriptor(serve, dial):
+    inside, done = threading.Event(), threading.Event()
+    seen = []
+
+    class Handler(EventHandler):
+        def on_traffic(self, conn):
+            conn.write(conn.read())
+
+        def on_close(self, conn, error):
+            seen.append(done.is_set())
+
+    engine = serve(Handler(), num_event_loops=1)
+    sock = dial(engine)
+    sock.sendall(b"x")
+    assert sock.recv(1) == b"x"
+    (loop,) = engine.loops
+    (conn,) = loop.connections()
+
+    def work():
+        with loop.descriptor_lock:  # as in dup, or for a socket option
+            inside.set()
+            while conn.state is State.OPEN:
+                time.sleep(0.001)
+            time.sleep(0.05)
+            os.fstat(conn.fd)  # which would fail, or be of another one
+            done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert inside.wait(10)
+    sock.close()
+    thread.join(10)
+    assert engine.stop(30)
+    assert seen == [True]
