@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -306,3 +308,38 @@ def test_the_address_of_this_side_is_known_after_the_end(
     while engine.connection_count or not seen:
         pass
     assert seen == [Address("tcp", "127.0.0.1", engine.addresses[0].port)]
+
+
+def test_another_thread_may_ask_for_the_address_of_this_side_at_the_end(
+    serve: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The descriptor stays open as long as it is asked for, be it that the loop has asked meanwhile."""
+    inside = threading.Event()
+    told: list[Address] = []
+    readers: list[threading.Thread] = []
+
+    class Asked(Brief):
+        def on_open(self, conn):
+            sockets = type(conn.loop.sockets)
+            ask = sockets.local_address
+
+            def asking(self, fd):
+                if conn.loop.in_loop():
+                    readers.append(threading.Thread(target=lambda: told.append(conn.local_address)))
+                    readers[0].start()
+                    inside.wait(0.3)
+                else:
+                    inside.set()
+                    time.sleep(0.2)  # for the loop to close it
+                return ask(self, fd)
+
+            monkeypatch.setattr(sockets, "local_address", asking)
+
+    engine = serve(Asked(), "tcp://0.0.0.0:0")
+    port = engine.addresses[0].port
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(30)
+        assert sock.recv(1) == b""
+    readers[0].join()
+    assert told == [Address("tcp", "127.0.0.1", port)]

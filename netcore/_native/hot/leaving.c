@@ -20,16 +20,16 @@ static void passage__close_descriptor(hot_passage *self, hot_stream *stream)
     nc_socket fd = stream->fd;
     int locked = 0;
 
-    if (PyList_Size(self->callers) != 0) { /* another thread works on a descriptor; who is about to sees the state first */
-        done = PyObject_CallMethodObjArgs(self->lock, hot_name_acquire, NULL);
-        locked = done != NULL;
-        if (!locked)
+    if (hot_is_none(stream->local)) { /* first, since others may run meanwhile, and ask for it as well */
+        done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_remember_local_address, NULL);
+        if (done == NULL)
             passage__charge(self, NULL);
         Py_XDECREF(done);
     }
-    if (hot_is_none(stream->local)) {
-        done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_remember_local_address, NULL);
-        if (done == NULL)
+    if (PyList_Size(self->callers) != 0) { /* another thread works on a descriptor; who is about to sees first what is done */
+        done = PyObject_CallMethodObjArgs(self->lock, hot_name_acquire, NULL);
+        locked = done != NULL;
+        if (!locked)
             passage__charge(self, NULL);
         Py_XDECREF(done);
     }
