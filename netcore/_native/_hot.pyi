@@ -88,7 +88,7 @@ class Passage:
         functions: tuple[Callable[..., object], Callable[..., object]],
         states: tuple[object, object, object],
         end: tuple[object, object],
-        usual: tuple[object, object, object],
+        usual: tuple[object, object, object, type],
         /,
     ) -> None: ...
     def open(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Sized
+from types import MethodType
 from typing import Protocol, cast
 
 from netcore._native import _hot
@@ -32,7 +33,7 @@ from netcore.eventloop.datagram_reader import TakeBatch
 from netcore.eventloop.half import Charge, Half
 from netcore.eventloop.intake import Intake
 from netcore.eventloop.site import Site
-from netcore.handler import Action, EventHandler
+from netcore.handler import USUAL_ENDS, Action
 from netcore.poll import Poller
 from netcore.sockets import Sockets
 
@@ -129,7 +130,7 @@ class HotConnections(_hot.Passage, Connections):
             (react, failed),
             (State.OPEN, State.PEER_CLOSED, State.CLOSED),
             (Action.CLOSE, OVER_BY_EOF),
-            (EventHandler.on_open, EventHandler.on_eof, EventHandler.on_close),
+            (*USUAL_ENDS, MethodType),
         )
 
     def open_door(self, listener: int, network: str, local: Address | None, acceptor: Doorkeeper) -> None:

@@ -1,7 +1,7 @@
 """What applications are written against: the handler, and what it sees of connections and loops."""
 
 from netcore.handler.engine_view import EngineView
-from netcore.handler.handler import CALLBACKS, EventHandler
+from netcore.handler.handler import CALLBACKS, USUAL_ENDS, EventHandler
 from netcore.handler.interfaces import Callback, Conn, EventLoop, Timer
 from netcore.handler.metrics import Metrics
 from netcore.handler.odd_results import OddResults
@@ -9,6 +9,7 @@ from netcore.handler.vocabulary import Action, CloseReason, Timeout
 
 __all__ = [
     "CALLBACKS",
+    "USUAL_ENDS",
     "Action",
     "Callback",
     "CloseReason",

@@ -9,7 +9,7 @@ from netcore._complaints import complain, place_of
 from netcore.handler.interfaces import Conn
 from netcore.handler.vocabulary import Action, Timeout
 
-__all__ = ["CALLBACKS", "EventHandler"]
+__all__ = ["CALLBACKS", "USUAL_ENDS", "EventHandler"]
 
 _CLOSE = Action.CLOSE  # a lookup in an enumeration takes longer than the whole call
 
@@ -82,3 +82,6 @@ class EventHandler:
 
 CALLBACKS = tuple(name for name in vars(EventHandler) if name.startswith("on_"))
 """The names of all callbacks."""
+
+USUAL_ENDS = EventHandler.on_open, EventHandler.on_eof, EventHandler.on_close
+"""What a connection may come and go without; taken here, since the class may be given others later."""

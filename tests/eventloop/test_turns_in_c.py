@@ -180,6 +180,68 @@ def test_the_usual_callbacks_may_be_replaced_between_two_turns(world):
     assert w.loop.metrics().closed_eof == 2
 
 
+def test_the_usual_callbacks_may_be_replaced_at_the_end_of_a_turn_of_another_kind(world):
+    """One in which a timer runs is Python's; the next may be one of C's."""
+    w = world(handler=EventHandler())
+    told = []
+
+    def replace():
+        w.handler.on_close = lambda conn, error: told.append(conn)
+
+    w.loop.schedule(1, replace)
+    fds = []
+
+    def arrive():
+        fds.append(w.sockets.connect(w.LISTENER))
+        w.clock.advance(2)
+
+    script = Scripted(w, arrive, lambda: w.sockets.feed_eof(fds[0]))
+    while script.steps or len(script.waits) < 3:
+        w.loop._turn.run(goes_on=True)
+    assert [conn.fd for conn in told] == fds
+
+
+def _counting(calls, callback):
+    def call(*args):
+        calls.append(callback.__name__)
+        return callback(*args)
+
+    return call
+
+
+class Wrapped:
+    """Shows everything of a callback but that it is not the callback."""
+
+    def __init__(self, calls, callback):
+        self._calls = calls
+        self._callback = callback
+
+    def __call__(self, *args):
+        self._calls.append(self._callback.__name__)
+        return self._callback(*args)
+
+    def __getattr__(self, name):
+        return getattr(self._callback, name)
+
+
+@pytest.mark.parametrize("of", ["class", "object"])
+def test_what_stands_in_for_the_usual_callbacks_is_called(world, monkeypatch, of):
+    """Who traces calls puts his own in the class, maybe before there is a loop, or around an object's."""
+    calls = []
+    handler = EventHandler()
+    for name in ("on_open", "on_eof", "on_close"):
+        if of == "class":
+            monkeypatch.setattr(EventHandler, name, _counting(calls, getattr(EventHandler, name)))
+        else:
+            monkeypatch.setattr(handler, name, Wrapped(calls, getattr(handler, name)), raising=False)
+    w = world(handler=handler)
+    fd = w.sockets.connect(w.LISTENER)
+    w.turns()
+    w.sockets.feed_eof(fd)
+    w.turns()
+    assert calls == ["on_open", "on_eof", "on_close"]
+
+
 def test_a_task_ends_them_and_what_it_writes_leaves_with_the_answers(world):
     batches = []
 

@@ -15,13 +15,17 @@ static int passage__take(PyObject **field, PyObject *from, PyObject *name)
     return *field == NULL ? -1 : 0;
 }
 
+/* Whether a callback is a function of EventHandler's; not something that wraps it, and passes on what it is asked. */
 static char passage__is_usual(hot_passage *self, PyObject *name, PyObject *usual)
 {
     PyObject *callback = PyObject_GetAttr(self->handler, name);
-    PyObject *function = callback ? PyObject_GetAttr(callback, hot_name___func__) : NULL;
-    char is_usual = function == usual;
+    int is_method = callback != NULL && (PyObject *)Py_TYPE(callback) == self->method_type;
+    PyObject *function = is_method ? PyObject_GetAttr(callback, hot_name___func__) : NULL;
+    char is_usual = function != NULL && function == usual;
 
-    PyErr_Clear();
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        passage__charge(self, NULL); /* a KeyboardInterrupt does not come again */
+    PyErr_Clear();                   /* the call raises it again */
     Py_XDECREF(function);
     Py_XDECREF(callback);
     return is_usual;
@@ -31,9 +35,9 @@ static char passage__is_usual(hot_passage *self, PyObject *name, PyObject *usual
  * all that is done here besides it. */
 static void passage__look_at_handler(hot_passage *self)
 {
-    if (self->looked == self->counts->turns)
+    if (self->looked)
         return;
-    self->looked = self->counts->turns;
+    self->looked = 1;
     self->skips_open = passage__is_usual(self, hot_name_on_open, self->usual_on_open);
     self->skips_eof = passage__is_usual(self, hot_name_on_eof, self->usual_on_eof);
     self->skips_close = passage__is_usual(self, hot_name_on_close, self->usual_on_close);
@@ -81,20 +85,20 @@ static void passage__react(hot_passage *self, hot_stream *stream, PyObject *name
 #include "leaving.c"
 
 /* Passage(host, type, table, by_id, arriving, doors, gated, (poller, address), (control, accept, close), interest, idle_timeout,
- * (react, failed), (open, peer_closed, closed), (action, over), (on_open, on_eof, on_close)). */
+ * (react, failed), (open, peer_closed, closed), (action, over), (on_open, on_eof, on_close, type of methods)). */
 static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_passage *self = (hot_passage *)object;
     PyObject *host, *type, *table, *by_id, *arriving, *doors, *poller_object, *poller, *control, *accept, *end;
     PyObject *idle_timeout, *react, *failed, *open, *peer_closed, *gone, *close, *over, *inbox, *outbox;
-    PyObject *on_open, *on_eof, *on_close;
+    PyObject *on_open, *on_eof, *on_close, *method_type;
     int gated;
 
     (void)kwargs;
-    if (!PyArg_ParseTuple(args, "OOO!O!O!O!p(OO)(OOO)iO(OO)(OOO)(OO)(OOO)", &host, &type, hot_table_type, &table,
+    if (!PyArg_ParseTuple(args, "OOO!O!O!O!p(OO)(OOO)iO(OO)(OOO)(OO)(OOOO)", &host, &type, hot_table_type, &table,
                           &PyDict_Type, &by_id, &PyDict_Type, &arriving, &PyDict_Type, &doors, &gated, &poller_object, &poller, &control,
                           &accept, &end, &self->interest, &idle_timeout, &react, &failed, &open, &peer_closed, &gone,
-                          &close, &over, &on_open, &on_eof, &on_close))
+                          &close, &over, &on_open, &on_eof, &on_close, &method_type))
         return -1;
     if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, hot_stream_type)) {
         PyErr_SetString(PyExc_TypeError, "not a class of streams");
@@ -105,7 +109,7 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
         hot_function(&self->end, end) < 0)
         return -1;
     self->gated = (char)gated;
-    self->looked = -1;
+    self->looked = 0;
     inbox = stream__take(host, hot_name_inbox, hot_inbox_type);
     if (inbox == NULL)
         return -1;
@@ -140,6 +144,7 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     hot_keep(&self->usual_on_open, on_open);
     hot_keep(&self->usual_on_eof, on_eof);
     hot_keep(&self->usual_on_close, on_close);
+    hot_keep(&self->method_type, method_type);
     return 0;
 }
 
@@ -165,6 +170,7 @@ static int passage__init(PyObject *object, PyObject *args, PyObject *kwargs)
     FIELD(usual_on_open)                                                                                \
     FIELD(usual_on_eof)                                                                                 \
     FIELD(usual_on_close)                                                                               \
+    FIELD(method_type)                                                                                  \
     FIELD(table)                                                                                        \
     FIELD(inbox)                                                                                        \
     FIELD(outbox)                                                                                       \

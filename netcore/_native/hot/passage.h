@@ -29,6 +29,7 @@ typedef struct {
     PyObject *usual_on_open; /* functions of EventHandler, which need no call */
     PyObject *usual_on_eof;
     PyObject *usual_on_close;
+    PyObject *method_type; /* of a callback that is such a function */
     PyTypeObject *type; /* of streams, */
     allocfunc make;     /* and what makes one */
     hot_table *table;
@@ -41,8 +42,8 @@ typedef struct {
     hot_accept accept;   /* likewise */
     PyObject *idle_timeout; /* seconds; None for no deadline */
     int interest;
-    long long looked; /* in which turn the handler was looked at, */
-    char skips_open;  /* and whether it has the usual callbacks */
+    char looked;     /* whether the handler was looked at since the last wait, */
+    char skips_open; /* and whether it has the usual callbacks */
     char skips_eof;
     char skips_close;
     char gated; /* places are given back */

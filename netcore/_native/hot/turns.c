@@ -45,6 +45,8 @@ static int intake__look(hot_intake *self, double limit)
         PyErr_SetString(PyExc_RuntimeError, "a wait within a turn");
         return -1;
     }
+    if (self->passage != NULL)
+        self->passage->looked = 0;
     if (self->found) /* received already, for a turn that was cut short */
         return self->found;
     if (self->poller->handle < 0) {
