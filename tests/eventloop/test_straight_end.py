@@ -266,6 +266,26 @@ def test_what_on_open_does(world, do):
     assert ("on_traffic" in w.handler.names(conn)) is (do == "write")
 
 
+def test_what_a_lookup_of_a_callback_does(world):
+    """As a finalizer may that runs meanwhile, or another thread."""
+    told = []
+
+    class Proxy:
+        def __getattr__(self, name):
+            if name == "on_eof" and asked:
+                asked.pop().close(lambda conn, error: told.append(error))
+            return getattr(handler, name)
+
+    asked = []
+    handler = EventHandler()
+    w = world(handler=Proxy())
+    conn = w.connect()
+    asked.append(conn)
+    w.sockets.feed_eof(conn.fd)
+    w.turns(2)
+    assert conn.closed and told == [None]
+
+
 class Brief(EventHandler):
     def on_eof(self, conn):
         return Action.CLOSE

@@ -96,11 +96,13 @@ static int passage_end(hot_passage *self, hot_stream *stream)
 {
     PyObject *action, *done;
 
-    if (self->counts == NULL || stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||
+    if (self->counts == NULL)
+        return 0;
+    passage__look_at_handler(self); /* first, since it may run anything, as in a __getattr__, or others meanwhile */
+    if (stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||
         !passage__is_plain(self, stream))
         return 0;
     self->counts->messages--; /* it was counted as one */
-    passage__look_at_handler(self);
     if (self->skips_eof) {
         passage__leave(self, stream);
         return 1;
