@@ -227,6 +227,8 @@ class Acceptor:
 
     def _conclude(self, count: int, error: int, readiness: int) -> None:
         """Sees to the listener after so many were accepted, or an error."""
+        if self._closed:  # by a callback of one of them, or abandoned by a fork in it
+            return
         if error:
             self._failed(-error)
         elif readiness & _ERROR and not count:

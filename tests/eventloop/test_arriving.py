@@ -94,3 +94,13 @@ def test_one_that_the_poller_refuses_gives_its_place_back(world, caplog):
     assert "no room" in caplog.text
     (fourth,) = arrive(w, 1)
     assert w.hosts(fourth)
+
+
+def test_one_that_closes_the_listener_leaves_nothing_to_do_about_an_error_of_it(world, caplog):
+    w = world(on_open=lambda conn: w.loop.stop_accepting())
+    accept = w.sockets.accept
+    w.sockets.accept = lambda fd, limit: (accept(fd, limit)[0], -errno.EMFILE)
+    arrive(w, 1)
+    assert not w.acceptor._reserve.spend(), "it would be nobody's to close"
+    assert "trying again" not in caplog.text
+    assert not w.loop.metrics().timers_armed
