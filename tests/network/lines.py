@@ -210,7 +210,7 @@ class Line:
         )  # the kernel drops it with the link
         self.near.ip("route", "replace", "default", "via", "10.77.1.254")
         self.near.ip("route", "flush", "cache")
-        for end in (self.near, self.router):  # one that looks for its neighbour since before would give up soon
+        for end in (self.near, self.router):  # a neighbour looked for since before is soon given up
             end.ip("neigh", "flush", "all")
         self.router.ip("route", "replace", "10.77.2.0/24", "dev", "tun0", "src", "10.77.2.254")
 
