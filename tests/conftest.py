@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, settings
 from netcore import Address, Conn, Engine, EventHandler
 from netcore._native import COLD, MISSING
 from netcore.connection import Limits
-from netcore.eventloop import Listener, Loop, Phase, Shared
+from netcore.eventloop import Listener, Loop, Phase, Shared, log_writer
 from netcore.poll import open_poller, why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
@@ -236,6 +236,13 @@ class FakeWorld:
         for _ in range(count):
             self.loop.execute(int)
             self.loop.turn()
+
+
+@pytest.fixture(autouse=True)
+def _read_log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has those who log wait for as long as it takes, where a test reads what was logged right after it."""
+    if "caplog" in request.fixturenames:
+        monkeypatch.setattr(log_writer, "_PATIENCE", 60)
 
 
 @pytest.fixture
