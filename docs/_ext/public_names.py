@@ -18,6 +18,7 @@ _FIRST = (
     "netcore",
     "netcore.codec",
     "netcore.worker",
+    "netcore.proxy",
     "netcore.poll",
     "netcore.lb",
     "netcore.buffer",
