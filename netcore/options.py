@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import logging
 import math
 from collections.abc import Callable
@@ -31,7 +32,14 @@ _NOT_NEGATIVE = (
     "multicast_interface",
 )
 _WATER_MARKS = ("high_water", "low_water", "max_outbound", "max_inbound")
-_DURATIONS = ("idle_timeout", "close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
+_DURATIONS = (
+    "proxy_protocol_timeout",
+    "idle_timeout",
+    "close_timeout",
+    "shutdown_timeout",
+    "tcp_keep_alive",
+    "tcp_keep_interval",
+)
 _KEEP_ALIVE_RANGES = (("tcp_keep_alive", 32767), ("tcp_keep_interval", 32767), ("tcp_keep_count", 127))
 """What kernels take; Linux has these very limits (MAX_TCP_KEEPIDLE and its like)."""
 
@@ -49,6 +57,7 @@ _SWITCHES = (
     "tcp_no_delay",
     "ticker",
     "cpu_affinity",
+    "proxy_protocol",
     "debug",
 )
 
@@ -117,6 +126,12 @@ class Options:
         log_level: The level of the logger that netcore sets up for ``log_path``.
         logger: Log here instead of the logger named ``netcore``.
         debug: Check the thread rules and warn about slow callbacks.
+        proxy_protocol: Every connection to a listener begins with a header of the PROXY protocol, version 1
+            or 2; ``on_open`` runs after it, and the client's address is the ``remote_address``. Datagrams
+            have none.
+        proxy_protocol_from: The networks (``"10.0.0.0/8"``, or one address) of the proxies that send one;
+            empty for everybody. Others are served without, and peers of a Unix socket always send one.
+        proxy_protocol_timeout: How long a header may take.
     """
 
     multicore: bool = False
@@ -153,6 +168,9 @@ class Options:
     log_level: int = logging.INFO
     logger: logging.Logger | None = None
     debug: bool = False
+    proxy_protocol: bool = False
+    proxy_protocol_from: tuple[str, ...] = ()
+    proxy_protocol_timeout: float = 5
 
     def __post_init__(self) -> None:
         """Checks every field and their combination.
@@ -167,6 +185,7 @@ class Options:
         for name in _DURATIONS:
             self._check_duration(name)
         self._check_combinations()
+        self._check_networks()
         self._derive_edges()
         for name in ("read_buffer_cap", "write_buffer_cap"):
             object.__setattr__(self, name, _power_of_two(getattr(self, name)))
@@ -203,6 +222,19 @@ class Options:
             seconds(getattr(self, name), name)
         except (TypeError, ValueError):
             self._require(False, name, "a number, zero or above, in seconds")
+
+    def _check_networks(self) -> None:
+        networks: object = self.proxy_protocol_from
+        allowed = 'a tuple of networks, such as ("10.0.0.0/8", "2001:db8::7")'
+        self._require(isinstance(networks, (tuple, list)), "proxy_protocol_from", allowed)
+        object.__setattr__(self, "proxy_protocol_from", tuple(self.proxy_protocol_from))
+        for network in self.proxy_protocol_from:
+            self._require(isinstance(network, str), "proxy_protocol_from", allowed)
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                self._require(False, "proxy_protocol_from", f"{allowed}: {error}")
+        self._require(self.proxy_protocol_timeout > 0, "proxy_protocol_timeout", "above zero, in seconds")
 
     def _check_combinations(self) -> None:
         self._require(

@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 from netcore import NetcoreError, Options, OptionsError
 from netcore.options import MAX_CONNECTIONS_POLICIES
 
-SWITCHES = ("multicore", "reuse_addr", "reuse_port", "tcp_no_delay", "ticker", "cpu_affinity", "debug")
+SWITCHES = (
+    "multicore",
+    "reuse_addr",
+    "reuse_port",
+    "tcp_no_delay",
+    "ticker",
+    "cpu_affinity",
+    "debug",
+    "proxy_protocol",
+)
 POSITIVE = ("backlog", "read_buffer_cap", "write_buffer_cap", "high_water", "max_outbound")
 NOT_NEGATIVE = (
     "num_event_loops",
@@ -28,7 +37,13 @@ NOT_NEGATIVE = (
     "socket_send_buffer",
     "tcp_keep_count",
 )
-SECONDS = ("close_timeout", "shutdown_timeout", "tcp_keep_alive", "tcp_keep_interval")
+SECONDS = (
+    "close_timeout",
+    "shutdown_timeout",
+    "tcp_keep_alive",
+    "tcp_keep_interval",
+    "proxy_protocol_timeout",
+)
 
 
 def options(**values: Any) -> Options:
@@ -66,6 +81,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "log_level": logging.INFO,
         "logger": None,
         "debug": False,
+        "proxy_protocol": False,
+        "proxy_protocol_from": (),
+        "proxy_protocol_timeout": 5,
     }
     assert {name: getattr(Options(), name) for name in expected} == expected
 
@@ -255,3 +273,36 @@ def test_replace_checks_the_result() -> None:
 def test_a_wrong_option_is_a_value_error_of_netcore() -> None:
     assert issubclass(OptionsError, ValueError)
     assert issubclass(OptionsError, NetcoreError)
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [
+        "10.0.0.0/8",
+        {"10.0.0.0/8"},
+        None,
+        ("10.0.0.1/8",),
+        ("10.0.0.0/33",),
+        ("proxy.example.org",),
+        ("",),
+        ("10.0.0.0/8", 1),
+        (b"\n\0\0\1",),
+        ("fe80::1%eth0/64",),
+    ],
+)
+def test_networks_of_proxies_are_networks(networks: Any) -> None:
+    with pytest.raises(
+        OptionsError, match=r"option proxy_protocol_from is .*: it must be a tuple of networks"
+    ):
+        options(proxy_protocol_from=networks)
+
+
+def test_networks_of_proxies() -> None:
+    networks = ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "10.0.0.0/255.0.0.0")
+    assert options(proxy_protocol=True, proxy_protocol_from=list(networks)).proxy_protocol_from == networks
+    assert hash(options(proxy_protocol_from=list(networks))) == hash(options(proxy_protocol_from=networks))
+
+
+def test_a_header_needs_some_time() -> None:
+    with pytest.raises(OptionsError, match="option proxy_protocol_timeout is 0: it must be above zero"):
+        options(proxy_protocol_timeout=0)

@@ -101,6 +101,19 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="further ones wait in the backlog (default: no limit)",
     )
     add(
+        "--proxy-protocol",
+        action="store_true",
+        help="every connection begins with a header of the PROXY protocol, which tells who the client is",
+    )
+    add(
+        "--proxy-from",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="only those from there send one, such as 10.0.0.0/8, and others are served without; may be "
+        "given several times (default: everybody sends one)",
+    )
+    add(
         "--log-level",
         type=str.lower,
         choices=_LOG_LEVELS,

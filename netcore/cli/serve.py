@@ -32,6 +32,8 @@ def serve(arguments: argparse.Namespace) -> int:
     survive_unread()
     # The installed script has its own directory at the front of the path instead of the current one.
     sys.path.insert(0, os.getcwd())
+    if arguments.proxy_from and not arguments.proxy_protocol:
+        raise UsageError("argument --proxy-from: it needs --proxy-protocol")
     handler = load_handler(arguments.handler)
     balancer = load_balancer(arguments.lb)
     boot = _Boot(handler)
@@ -46,6 +48,8 @@ def serve(arguments: argparse.Namespace) -> int:
             edge_triggered=arguments.edge_triggered,
             idle_timeout=arguments.idle_timeout,
             max_connections=arguments.max_connections,
+            proxy_protocol=arguments.proxy_protocol,
+            proxy_protocol_from=tuple(arguments.proxy_from),
         )
         run(handler, *arguments.addresses, options=options)
     except (NetcoreError, OSError) as error:

@@ -11,6 +11,7 @@ from netcore.engine.engine import Engine
 from netcore.errors import WrongThreadError
 from netcore.handler import Conn, EventHandler
 from netcore.options import Options
+from netcore.proxy import ProxyHeader
 
 __all__ = ["Client"]
 
@@ -52,21 +53,31 @@ class Client:
         """Closes the connections gracefully and waits; see ``Engine.stop``."""
         return self.engine.stop(timeout)
 
-    def dial(self, address: str | Address, context: object = None, timeout: float | None = None) -> Conn:
+    def dial(
+        self,
+        address: str | Address,
+        context: object = None,
+        timeout: float | None = None,
+        *,
+        proxy: ProxyHeader | None = None,
+    ) -> Conn:
         """Connects to an address, and returns when ``on_open`` has run.
 
         Args:
             address: Where to.
             context: What ``conn.context`` is from the start.
             timeout: Seconds until it fails with ``TimeoutError``; None for the system's patience.
+            proxy: A PROXY header to be sent ahead of all else; None for nothing.
 
         Raises:
             OSError: What went wrong, such as ``ConnectionRefusedError``.
+            ProxyError: The header cannot be said; see ``netcore.proxy.encode``.
+            UnsupportedOperationError: There is a header, and the address is for datagrams.
             EngineNotRunningError: The client is not running.
             WrongThreadError: Called on a loop of this client, which would wait for itself.
         """
         self._check_thread("dial")
-        return self.engine.dial(address, context, timeout).result()
+        return self.engine.dial(address, context, timeout, proxy=proxy).result()
 
     def enroll(self, sock: socket.socket, context: object = None) -> Conn:
         """Takes a connected stream socket over, and returns when ``on_open`` has run.

@@ -26,6 +26,7 @@ from netcore.errors import InvalidAddressError
 from netcore.eventloop import GuardedLogger, Loop, Shared
 from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics
 from netcore.options import Options
+from netcore.proxy import ProxyHeader
 
 __all__ = ["Engine"]
 
@@ -359,17 +360,24 @@ class Engine(EngineView):
         return not left or not self._unfinished()
 
     def dial(
-        self, address: str | Address, context: object = None, timeout: float | None = None
+        self,
+        address: str | Address,
+        context: object = None,
+        timeout: float | None = None,
+        *,
+        proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address, on the loop that the balancer picks; see ``EventLoop.dial``.
 
         Raises:
             EngineNotRunningError: The engine is not running.
             InvalidAddressError: The text is no address.
+            ProxyError: The header cannot be said.
+            UnsupportedOperationError: There is a header, and the address is for datagrams.
         """
         self._life.check_running("dial")
         target = Address.parse(address)
-        return self._assembly.picker.pick(target).dial(target, context, timeout)
+        return self._assembly.picker.pick(target).dial(target, context, timeout, proxy=proxy)
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """Takes a connected socket over, on the loop that the balancer picks; see ``EventLoop.enroll``.

@@ -12,6 +12,7 @@ from netcore.address import Address
 from netcore.engine.binding import Bound, bind
 from netcore.engine.binding_datagrams import BoundDatagrams, bind_datagrams, group_of, probe_free
 from netcore.engine.given import GivenListener, Source
+from netcore.engine.proxied import phases_of
 from netcore.engine.taking import Takings
 from netcore.eventloop import Acceptor, DatagramListener, Listener, Loop
 from netcore.options import Options
@@ -85,7 +86,7 @@ def _listen_on_given(
         return bound.address, _attach_datagrams(bound, loops[0])
     if several and options.reuse_port:
         logger.warning("a socket that is given is one: one loop accepts for all on %s", bound.address)
-    return bound.address, _attach(bound, loops[0], pick, was_open=True)
+    return bound.address, _attach(bound, options, loops[0], pick, was_open=True)
 
 
 def _listen_for_streams(
@@ -93,12 +94,12 @@ def _listen_for_streams(
 ) -> tuple[Address, Duplicable]:
     if not (options.reuse_port and _can_share(address, len(loops), logger)):
         bound = bind(address, options, reuse_port=options.reuse_port)
-        return bound.address, _attach(bound, loops[0], pick)
+        return bound.address, _attach(bound, options, loops[0], pick)
     acceptors = []
     for loop in loops:
         bound = bind(address, options, reuse_port=True)
         address = bound.address  # so that port 0 is chosen once
-        acceptors.append(_attach(bound, loop, None))
+        acceptors.append(_attach(bound, options, loop, None))
     return address, acceptors[0]
 
 
@@ -110,11 +111,15 @@ def _can_share(address: Address, loop_count: int, logger: logging.Logger) -> boo
     return False
 
 
-def _attach(bound: Bound, loop: Loop, pick: Pick | None, was_open: bool = False) -> _StreamListener:
+def _attach(
+    bound: Bound, options: Options, loop: Loop, pick: Pick | None, was_open: bool = False
+) -> _StreamListener:
     fd = bound.sock.detach()
     loop.sockets.attach(fd)
     network = "unix" if bound.address.network == "unix" else "tcp"
     listener = Listener(fd, bound.address, network, bound.local, bound.cleanup)
+    if options.proxy_protocol:
+        listener = replace(listener, phases=phases_of(options, network))
     if was_open and network == "unix":  # others pass nothing but bytes
         listener = replace(listener, was_open=True)
     return _StreamListener(bound, loop.listen(listener, pick))

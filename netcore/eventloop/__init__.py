@@ -6,6 +6,7 @@ from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.gate import Gate
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.loop import Loop
+from netcore.eventloop.proxying import TakeHeader
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue
 from netcore.eventloop.timers import PlannedCall, TimerHeap
@@ -22,6 +23,7 @@ __all__ = [
     "Phase",
     "PlannedCall",
     "Shared",
+    "TakeHeader",
     "TaskQueue",
     "TimerHeap",
     "Whereabouts",

@@ -22,7 +22,7 @@ from netcore.eventloop.faults import as_exception
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.poll import Interest, Readiness
-from netcore.sockets import take_errors
+from netcore.sockets import take_errors, unpack_name
 
 __all__ = ["Arrivals", "Newcomer", "Phase"]
 
@@ -43,7 +43,8 @@ class Phase(Protocol):
     """One thing that has to pass before a connection opens, such as a header or a handshake; sans-I/O.
 
     It bounds for itself how much it takes. It belongs to one connection, and is called on its loop's thread
-    only.
+    only. If it has a method ``failed``, that is given the loop's ``BaseCounters`` when it has not passed, by
+    the peer's fault or for want of time: there may be a count of its own.
 
     Attributes:
         timeout: Seconds that it may take.
@@ -159,7 +160,7 @@ class Arrivals:
             )
         except BaseException as error:
             self._under_way.pop(newcomer.fd, None)
-            self._report(error)
+            self._report(newcomer, error)
             newcomer.failed(as_exception(error))
             if not isinstance(error, Exception):
                 raise
@@ -171,14 +172,15 @@ class Arrivals:
         newcomer = arrival.newcomer
         self._under_way.pop(newcomer.fd, None)
         site.descriptors.close([newcomer.fd])
-        self._report(error)
+        self._report(newcomer, error)
         newcomer.failed(error)
 
-    def _report(self, error: BaseException) -> None:
+    def _report(self, newcomer: Newcomer, error: BaseException) -> None:
         site = self._site
         site.counters.unopened += 1
         if not site.stopping and (times := self._complaints.due()):
-            site.logger.warning("a connection could not be opened: %s (%d times)", plain(error), times)
+            what = "a connection could not be opened: %s (%d times, the last of them with %s)"
+            site.logger.warning(what, plain(error), times, plain(_name_of(newcomer.remote)))
 
     def end_all(self, error: Exception) -> None:
         """Closes all of them, since the loop stops."""
@@ -190,6 +192,10 @@ class Arrivals:
         fds = list(self._under_way)
         self._under_way.clear()
         return fds
+
+
+def _name_of(remote: bytes | Address) -> Address:
+    return unpack_name(remote) if isinstance(remote, bytes) else remote
 
 
 class _Arrival:
@@ -243,7 +249,7 @@ class _Arrival:
         try:
             step()
         except BaseException as error:
-            self.fail(as_exception(error))
+            self._give_up_phase(as_exception(error))
             if not isinstance(error, Exception):
                 self._site.charge(None, error)
 
@@ -316,11 +322,15 @@ class _Arrival:
 
     def _watch(self) -> None:
         wanted = _READ | (_WRITE if self._unsent else 0)
-        if self.interest == UNWATCHED:
-            self._site.watchers.attend(self.newcomer.fd, self, wanted)
-        elif wanted != self.interest:
-            self._site.watchers.change(self.newcomer.fd, wanted)
-        self.interest = wanted
+        try:
+            if self.interest == UNWATCHED:
+                self._site.watchers.attend(self.newcomer.fd, self, wanted)
+            elif wanted != self.interest:
+                self._site.watchers.change(self.newcomer.fd, wanted)
+        except Exception as error:  # not the peer's fault
+            self.fail(error)
+        else:
+            self.interest = wanted
 
     def _give_time(self, seconds: float) -> None:
         self._due = self._site.clock() + seconds
@@ -338,7 +348,7 @@ class _Arrival:
             self._give_time(late)
         else:
             text = "what has to pass before the connection opens took too long"
-            self.fail(TimeoutError(errno.ETIMEDOUT, text))
+            self._give_up_phase(TimeoutError(errno.ETIMEDOUT, text))
 
     def _take_what_is_here(self) -> None:
         """Receives what the kernel holds, up to a bound."""
@@ -356,6 +366,13 @@ class _Arrival:
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``."""
+        self.fail(error)
+
+    def _give_up_phase(self, error: Exception) -> None:
+        """Ends it since the phase that it is in does not pass."""
+        tell = getattr(self._ahead[0], "failed", None) if self._ahead else None  # not every phase has it
+        if tell is not None and not self._over:
+            tell(self._site.counters)
         self.fail(error)
 
     def fail(self, error: Exception) -> None:

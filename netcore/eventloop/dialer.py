@@ -8,17 +8,19 @@ from concurrent.futures import Future
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
 from netcore.address import Address
-from netcore.errors import UnsupportedProtocolError
+from netcore.errors import UnsupportedOperationError, UnsupportedProtocolError
 from netcore.eventloop.arrivals import Arrivals, Newcomer, Phase
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.dialing import Dial
 from netcore.eventloop.fates import forked, stopping
 from netcore.eventloop.faults import as_exception
+from netcore.eventloop.proxying import TellHeader
 from netcore.eventloop.race import Dialled
 from netcore.eventloop.site import Site
 from netcore.handler import Conn
+from netcore.proxy import ProxyHeader
 
-__all__ = ["Dialer", "check_dialable"]
+__all__ = ["Dialer", "check_dialable", "phases_before"]
 
 
 def check_dialable(address: Address) -> Address:
@@ -33,6 +35,26 @@ def check_dialable(address: Address) -> Address:
             f"{str(address)!r} cannot be dialled: this platform has no Unix sockets"
         )
     return address
+
+
+def phases_before(address: Address, proxy: ProxyHeader | None) -> Sequence[Phase]:
+    """Returns what has to pass before a dialled connection opens.
+
+    Args:
+        address: Where to.
+        proxy: What is said ahead of all else; None for nothing.
+
+    Raises:
+        ProxyError: It cannot be said.
+        UnsupportedOperationError: It is a datagram that it would be said in.
+    """
+    if proxy is None:
+        return ()
+    if address.is_datagram:
+        raise UnsupportedOperationError(
+            f"a PROXY header goes ahead of a stream, and {str(address)!r} has none: it takes datagrams"
+        )
+    return (TellHeader(proxy),)
 
 
 class Dialer:

@@ -34,7 +34,7 @@ from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.departures import Departures
 from netcore.eventloop.descriptors import Descriptors
-from netcore.eventloop.dialer import Dialer, check_dialable
+from netcore.eventloop.dialer import Dialer, check_dialable, phases_before
 from netcore.eventloop.enroller import Enroller
 from netcore.eventloop.faults import Faults
 from netcore.eventloop.guarded_log import GuardedLogger
@@ -48,6 +48,7 @@ from netcore.eventloop.turn import Turn
 from netcore.eventloop.watchers import Watchers
 from netcore.handler import Conn, EventHandler, Metrics, Timer
 from netcore.poll import Poller, Readiness
+from netcore.proxy import ProxyHeader
 from netcore.sockets import Sockets
 
 __all__ = ["Loop"]
@@ -169,12 +170,18 @@ class Loop(Site):
         return call
 
     def dial(
-        self, address: str | Address, context: object = None, timeout: float | None = None
+        self,
+        address: str | Address,
+        context: object = None,
+        timeout: float | None = None,
+        *,
+        proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """See ``EventLoop.dial``; connect(2)."""
         if timeout is not None:
             timeout = seconds(timeout, "a timeout")
-        return self._dialer.dial(check_dialable(Address.parse(address)), context, timeout)
+        target = check_dialable(Address.parse(address))
+        return self._dialer.dial(target, context, timeout, phases_before(target, proxy))
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """See ``EventLoop.enroll``."""

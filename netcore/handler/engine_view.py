@@ -12,6 +12,7 @@ from netcore.address import Address
 from netcore.handler.interfaces import Conn, EventLoop
 from netcore.handler.metrics import Metrics
 from netcore.options import Options
+from netcore.proxy import ProxyHeader
 
 __all__ = ["EngineView"]
 
@@ -76,7 +77,12 @@ class EngineView(Protocol):
 
     @abc.abstractmethod
     def dial(
-        self, address: str | Address, context: object = None, timeout: float | None = None
+        self,
+        address: str | Address,
+        context: object = None,
+        timeout: float | None = None,
+        *,
+        proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address. See ``Engine.dial``."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 from netcore.address import Address
 from netcore.handler.metrics import Metrics
 from netcore.handler.vocabulary import CloseReason
+from netcore.proxy import ProxyHeader
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -96,7 +97,12 @@ class EventLoop(Protocol):
 
     @abc.abstractmethod
     def dial(
-        self, address: str | Address, context: object = None, timeout: float | None = None
+        self,
+        address: str | Address,
+        context: object = None,
+        timeout: float | None = None,
+        *,
+        proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address without blocking. Any thread.
 
@@ -105,6 +111,7 @@ class EventLoop(Protocol):
                 8305 ("Happy Eyeballs").
             context: What ``conn.context`` is from the start.
             timeout: Seconds until it fails; None, or infinity, for the system's patience.
+            proxy: A PROXY header to be sent ahead of all else, for a peer that wants one; None for nothing.
 
         Returns:
             A future that cannot be cancelled. It gets the connection, whose ``on_open`` has run, or the
@@ -114,6 +121,8 @@ class EventLoop(Protocol):
             TypeError: The timeout is no int or float.
             ValueError: It is negative or not a number.
             InvalidAddressError: The text is no address.
+            ProxyError: The header cannot be said; see ``netcore.proxy.encode``.
+            UnsupportedOperationError: There is a header, and the address is for datagrams.
             EngineNotRunningError: The loop has ended.
         """
 
@@ -219,7 +228,23 @@ class Conn(Protocol):
     @property
     @abc.abstractmethod
     def remote_address(self) -> Address:
-        """The peer's end; stays valid after the close. Any thread."""
+        """The peer's end; stays valid after the close. Any thread.
+
+        Behind a proxy, with ``Options.proxy_protocol``, that is the client: what the header says.
+        """
+
+    @property
+    @abc.abstractmethod
+    def peer_address(self) -> Address:
+        """The socket's own peer, be it a proxy; stays valid after the close. Any thread.
+
+        Without a PROXY header, or with one that names no client, it is the ``remote_address``.
+        """
+
+    @property
+    @abc.abstractmethod
+    def proxy(self) -> ProxyHeader | None:
+        """The PROXY header that it began with; None if there was none. Any thread."""
 
     @property
     @abc.abstractmethod

@@ -28,6 +28,8 @@ class Metrics:
         enrolled: Connections that ``enroll`` has taken over.
         unopened: Sockets that were accepted or dialled and ended before their ``on_open``: what has to pass
             before it was wrong, or took too long.
+        proxy_failures: Those among them of whose peer a PROXY header was wanted: it was wrong, or did not
+            come in time.
         refused: Peers reset unheard: beyond ``Options.max_connections``, or for want of descriptors.
         accept_failures: Times that accept(2) failed, as with EMFILE.
         closed_local: Connections whose ``close_reason`` was ``LOCAL``.
@@ -58,6 +60,7 @@ class Metrics:
     dial_failures: int = 0
     enrolled: int = 0
     unopened: int = 0
+    proxy_failures: int = 0
     refused: int = 0
     accept_failures: int = 0
     closed_local: int = 0

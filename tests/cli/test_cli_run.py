@@ -119,6 +119,13 @@ def test_unix_sockets_are_served_and_removed(served: Serve, tmp_path: Path) -> N
         (("--max-connections", "7"), "options.max_connections", "7"),
         (("--idle-timeout", "1.5"), "options.idle_timeout", "1.5"),
         (("--idle-timeout", "inf"), "options.idle_timeout", "inf"),
+        ((), "options.proxy_protocol, options.proxy_protocol_from", "False ()"),
+        (("--proxy-protocol",), "options.proxy_protocol, options.proxy_protocol_from", "True ()"),
+        (
+            ("--proxy-protocol", "--proxy-from", "10.0.0.0/8", "--proxy-from", "::1"),
+            "options.proxy_protocol, options.proxy_protocol_from",
+            "True ('10.0.0.0/8', '::1')",
+        ),
         (("--log-level", "Debug"), "__import__('logging').getLogger().level", str(logging.DEBUG)),
     ],
 )

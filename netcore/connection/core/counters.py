@@ -25,6 +25,7 @@ COUNTS: Final = (
     "errors",
     "events",
     "messages",
+    "proxy_failures",
     "refused",
     "tasks",
     "timers",
@@ -57,6 +58,7 @@ class BaseCounters:
     datagrams_sent: int
     datagrams_dropped: int
     unopened: int
+    proxy_failures: int
     parting: int
     turns: int
     events: int

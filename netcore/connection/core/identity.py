@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 from netcore.address import Address
 from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import Host
+from netcore.connection.core.relayed import Relayed
 from netcore.connection.core.settings import SocketSettings
+from netcore.proxy import ProxyHeader
 from netcore.sockets import unpack_name
 
 __all__ = ["IDS", "Identity", "next_id"]
@@ -50,7 +52,7 @@ class Identity(SocketSettings):
     network: str
     context: Any
     _host: Host
-    _remote: bytes | Address
+    _remote: bytes | Address | Relayed
     _local: Address | None
 
     @property
@@ -61,9 +63,29 @@ class Identity(SocketSettings):
     @property
     def remote_address(self) -> Address:
         """See ``Conn.remote_address``."""
-        if isinstance(self._remote, bytes):
-            self._remote = unpack_name(self._remote)
-        return self._remote
+        remote = self._remote
+        if isinstance(remote, Address):
+            return remote
+        if isinstance(remote, Relayed):
+            return remote.header.source or remote.peer_address
+        self._remote = unpacked = unpack_name(remote)
+        return unpacked
+
+    @property
+    def peer_address(self) -> Address:
+        """See ``Conn.peer_address``."""
+        remote = self._remote
+        return remote.peer_address if isinstance(remote, Relayed) else self.remote_address
+
+    @property
+    def proxy(self) -> ProxyHeader | None:
+        """See ``Conn.proxy``."""
+        return self._remote.header if isinstance(self._remote, Relayed) else None
+
+    def relay(self, header: ProxyHeader) -> None:
+        """Takes down what a PROXY header says of the connection; before its ``on_open``."""
+        peer = self._remote
+        self._remote = Relayed(peer.peer if isinstance(peer, Relayed) else peer, header)
 
     @property
     def local_address(self) -> Address:

@@ -191,6 +191,16 @@ class BaseDatagramConn(DatagramReading):
         return rare.remote
 
     @property
+    def peer_address(self) -> Address:
+        """See ``Conn.peer_address``."""
+        return self.remote_address
+
+    @property
+    def proxy(self) -> None:
+        """See ``Conn.proxy``; a datagram has none."""
+        return None
+
+    @property
     def closed(self) -> bool:
         """See ``Conn.closed``; the end of the server closes them all."""
         outbox = self._outbox
