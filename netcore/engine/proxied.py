@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from netcore._durations import seconds
 from netcore.eventloop import Phase, TakeHeader
 from netcore.options import Options
-from netcore.sockets import unpack_name
+from netcore.sockets import ip_of, unpack_name
 
 __all__ = ["phases_of"]
 
@@ -31,8 +31,9 @@ def phases_of(options: Options, network: str) -> Callable[[bytes], Sequence[Phas
         return lambda name: (TakeHeader(timeout),)
 
     def phases(name: bytes) -> Sequence[Phase]:
-        peer = ipaddress.ip_address(unpack_name(name).host)
-        return (TakeHeader(timeout),) if any(peer in network for network in networks) else ()
+        peer = ip_of(unpack_name(name).host)
+        trusted = peer is not None and any(peer in network for network in networks)
+        return (TakeHeader(timeout),) if trusted else ()
 
     return phases
 

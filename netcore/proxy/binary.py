@@ -7,6 +7,7 @@ protocol, as the specification wants of who does not support it. The connection 
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 from netcore.address import Address
 from netcore.proxy.endpoints import (
@@ -81,7 +82,8 @@ def _read_ends(family: int, block: bytes) -> tuple[Address, Address]:
         return read_unix(block[:UNIX_NAME]), read_unix(block[UNIX_NAME:])
     ports = int.from_bytes(block[-4:-2], "big"), int.from_bytes(block[-2:], "big")
     if family == _INET:
-        return addresses_of((ipaddress.IPv4Address(block[:4]), ipaddress.IPv4Address(block[4:8])), ports)
+        source, destination = socket.inet_ntoa(block[:4]), socket.inet_ntoa(block[4:8])
+        return Address("tcp", source, ports[0]), Address("tcp", destination, ports[1])
     return addresses_of((ipaddress.IPv6Address(block[:16]), ipaddress.IPv6Address(block[16:32])), ports)
 
 

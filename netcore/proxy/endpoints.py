@@ -72,7 +72,9 @@ def _ip_of(end: Address) -> IP:
     return ip
 
 
-def addresses_of(ips: tuple[IP, IP], ports: tuple[int, int]) -> tuple[Address, Address]:
+def addresses_of(
+    ips: tuple[ipaddress.IPv6Address, ipaddress.IPv6Address], ports: tuple[int, int]
+) -> tuple[Address, Address]:
     """Makes addresses of what a header says; of two IPv4-mapped ones IPv4, as of the peers of a listener."""
     source, destination = _as_simple_as_can_be(ips)
     return Address("tcp", str(source), ports[0]), Address("tcp", str(destination), ports[1])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 
-from netcore.proxy.endpoints import IP, addresses_of, ends_of, family_of, ips_of
+from netcore.address import Address
+from netcore.proxy.endpoints import addresses_of, ends_of, family_of, ips_of
 from netcore.proxy.header import ProxyError, ProxyHeader
 
 __all__ = ["LONGEST", "could_be_line", "encode_line", "read_line", "size_of_line"]
@@ -50,17 +52,23 @@ def read_line(line: bytes) -> ProxyHeader:
         raise ProxyError(f"the PROXY header is not of the form of version 1: {line!r}")
     version, *hosts, source_port, destination_port = (group.decode("ascii") for group in match.groups())
     ports = int(source_port), int(destination_port)
-    try:
-        ips = _read_ip(version, hosts[0]), _read_ip(version, hosts[1])
-    except ValueError:
-        raise ProxyError(f"the PROXY header has an address that is not IPv{version}: {line!r}") from None
     if max(ports) > 65535:
         raise ProxyError(f"the PROXY header has a port beyond 65535: {line!r}")
-    return ProxyHeader(*addresses_of(ips, ports), version=1)
+    read = _read_ipv4_ends if version == "4" else _read_ipv6_ends
+    try:
+        return ProxyHeader(*read(hosts, ports), version=1)
+    except ValueError:
+        raise ProxyError(f"the PROXY header has an address that is not IPv{version}: {line!r}") from None
 
 
-def _read_ip(version: str, host: str) -> IP:
-    return ipaddress.IPv4Address(host) if version == "4" else ipaddress.IPv6Address(host)
+def _read_ipv4_ends(hosts: Sequence[str], ports: tuple[int, int]) -> tuple[Address, Address]:
+    for host in hosts:
+        ipaddress.IPv4Address(host)  # which takes the one spelling that there is
+    return Address("tcp", hosts[0], ports[0]), Address("tcp", hosts[1], ports[1])
+
+
+def _read_ipv6_ends(hosts: Sequence[str], ports: tuple[int, int]) -> tuple[Address, Address]:
+    return addresses_of((ipaddress.IPv6Address(hosts[0]), ipaddress.IPv6Address(hosts[1])), ports)
 
 
 def encode_line(header: ProxyHeader) -> bytes:

@@ -112,6 +112,24 @@ def test_a_given_listener(serve, ask):
     assert ask(engine, LINE + b"hello") == SAID + b"127.0.0.1 with True: hello"
 
 
+@pytest.mark.unix_sockets
+def test_a_given_listener_in_which_a_header_waits(serve, receive, tmp_path):
+    """What came before is received aside, since descriptors may have come with it; see ``take_passed``."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{tmp_path}/s")
+    listener.listen()
+    with socket.socket(socket.AF_UNIX) as good, socket.socket(socket.AF_UNIX) as bad:
+        for sock, data in ((good, LINE + b"hello"), (bad, b"GET / HTTP/1.1\r\n")):
+            sock.settimeout(30)
+            sock.connect(f"{tmp_path}/s")
+            sock.sendall(data)
+        engine = serve(Telling(), GivenListener(listener.detach()), proxy_protocol=True)
+        wanted = SAID + b"unix with True: hello"
+        assert receive(good, len(wanted)) == wanted
+        assert bad.recv(1) == b""
+        assert engine.metrics().proxy_failures == 1
+
+
 def test_the_balancer_sees_the_proxy(serve, ask):
     seen = []
 
