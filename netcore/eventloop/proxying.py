@@ -19,12 +19,16 @@ class TakeHeader:
         self.timeout = timeout
         self.done = False
         self._decoder = ProxyDecoder()
+        self._taken = bytearray()
 
     def feed(self, data: bytes) -> bytes:
         """See ``Phase.feed``."""
         self._decoder.feed(data)
+        self._taken += data
         self.done = self._decoder.header is not None
-        return self._decoder.remaining
+        behind = self._decoder.remaining
+        del self._taken[len(self._taken) - len(behind) :]
+        return behind
 
     def output(self) -> bytes:
         """See ``Phase.output``: there is no answer to a header."""
@@ -32,9 +36,7 @@ class TakeHeader:
 
     def prepare(self, conn: BaseStream) -> None:
         """See ``Phase.prepare``."""
-        header = self._decoder.header
-        assert header is not None
-        conn.relay(header)
+        conn.relay(bytes(self._taken))
 
     def failed(self, counters: BaseCounters) -> None:
         """See ``Phase``."""

@@ -82,8 +82,8 @@ class Identity(SocketSettings):
         """See ``Conn.proxy``."""
         return self._remote.header if isinstance(self._remote, Relayed) else None
 
-    def relay(self, header: ProxyHeader) -> None:
-        """Takes down what a PROXY header says of the connection; before its ``on_open``."""
+    def relay(self, header: bytes) -> None:
+        """Takes down a PROXY header, which is right; before ``on_open``."""
         peer = self._remote
         self._remote = Relayed(peer.peer if isinstance(peer, Relayed) else peer, header)
 
