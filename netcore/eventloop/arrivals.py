@@ -31,6 +31,10 @@ _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _ERROR = int(Readiness.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
+_PER_TURN = 1 << 17
+"""Bytes from which on nothing more is received for phases in a turn: others are to be served, too, and what
+is made of them, a checksum or a handshake, may take much longer than to receive them."""
+
 _AT_LAST = 16
 """Receives before a phase is given up."""
 
@@ -112,6 +116,7 @@ class Arrivals:
         self._connections = connections
         self._complaints = Complaints(site.clock)
         self._under_way: dict[int, _Arrival] = {}
+        self._turn = self._received = 0
 
     @property
     def count(self) -> int:
@@ -127,7 +132,7 @@ class Arrivals:
             What fails it, with an error, unless it has come through.
         """
         try:
-            arrival = _Arrival(self._site, newcomer, phases, self._pass, self._fail)
+            arrival = _Arrival(self._site, newcomer, phases, self._receive, self._pass, self._fail)
             self._under_way[newcomer.fd] = arrival
         except BaseException:
             self._site.descriptors.reset(newcomer.fd)
@@ -139,6 +144,14 @@ class Arrivals:
         else:
             arrival.start()
         return arrival.give_up
+
+    def _receive(self, size: int) -> bool:
+        """Counts what was received; tells whether more may be in this turn."""
+        turn = self._site.counters.turns
+        if turn != self._turn:
+            self._turn, self._received = turn, 0
+        self._received += size
+        return self._received < _PER_TURN
 
     def _pass(self, arrival: _Arrival) -> None:
         newcomer = arrival.newcomer
@@ -211,6 +224,7 @@ class _Arrival:
         site: Site,
         newcomer: Newcomer,
         phases: Callable[[], Sequence[Phase]],
+        receive: Callable[[int], bool],
         passed: Callable[[_Arrival], object],
         failed: Callable[[_Arrival, Exception], object],
     ) -> None:
@@ -220,6 +234,7 @@ class _Arrival:
         self._phases = phases
         self._ahead: deque[Phase] = deque()
         self._behind: list[Phase] = []
+        self._receive = receive
         self._passed = passed
         self._failed = failed
         self._unsent = b""
@@ -239,7 +254,11 @@ class _Arrival:
         self._go_on()
 
     def ready(self, readiness: int) -> None:
-        """See ``Watcher.ready``."""
+        """See ``Watcher.ready``; what does not fit in this turn the poller tells of again."""
+        if self._receive(0):
+            self._look(readiness)
+
+    def _look(self, readiness: int) -> None:
         if not self._over:
             if readiness & _ERROR:
                 take_errors(self._site.sockets, self.newcomer.fd)
@@ -263,6 +282,7 @@ class _Arrival:
         if n > 0:
             self._rest += self._site.inbox.arena[:n]
             self._received += n
+            self._receive(n)
             self._came_at = self._site.clock()
             self._site.counters.bytes_received += n
             self._go_on()
@@ -354,7 +374,7 @@ class _Arrival:
         """Receives what the kernel holds, up to a bound."""
         for _ in range(_AT_LAST):
             received = self._received
-            self.ready(_READABLE)
+            self._look(_READABLE)
             if self._over or self._received == received:
                 break
 

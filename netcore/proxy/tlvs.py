@@ -23,10 +23,10 @@ def read_tlvs(header: bytes, at: int) -> tuple[tuple[int, bytes], ...]:
     """
     found = []
     checksum = -1
-    while at < len(header):
+    end = len(header)
+    while at < end:
         kind, start = header[at], at + 3
-        at = start + int.from_bytes(header[at + 1 : start], "big")
-        if start > len(header) or at > len(header):
+        if start > end or (at := start + (header[at + 1] << 8 | header[at + 2])) > end:
             raise ProxyError(f"the PROXY header ends within a TLV of the type {kind:#04x}")
         if kind == _CRC32C:
             if checksum >= 0 or at - start != _CHECKSUM_SIZE:

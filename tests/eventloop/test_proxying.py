@@ -210,6 +210,28 @@ def test_a_header_of_the_greatest_length(proxied):
     assert only(w).proxy.tlvs == (tlv,)
 
 
+def test_many_long_headers_leave_room_for_others_in_each_turn(proxied):
+    """Their checksums take long: what a turn takes of phases is bounded, and the rest comes in the next."""
+    raw = encode(ProxyHeader(CLIENT, SERVICE, tlvs=((0x03, b""), (0xE0, bytes(60000)))))
+    w = proxied(on_traffic=echo)
+    w.sockets.feed(w.fd, LINE)
+    w.turns()
+    neighbour = only(w)
+    fds = [w.sockets.connect(w.LISTENER) for _ in range(20)]
+    w.turns(2)
+    for fd in fds:
+        w.sockets.feed(fd, raw)
+    opened = []
+    for turn in range(20):
+        before = w.loop.metrics().bytes_received
+        w.feed(neighbour, b"ping")
+        assert w.sent(neighbour) == b"ping" * (turn + 1)
+        assert w.loop.metrics().bytes_received - before < 200_000
+        opened.append(len(w.loop.connections()) - 1)
+    assert opened[0] < 5
+    assert opened[-1] == len(fds)
+
+
 # This side as the proxy.
 
 TARGET = Address("tcp", "192.0.2.9", 7)
