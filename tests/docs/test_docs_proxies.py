@@ -12,13 +12,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import netcore
-from examples.http_server import HttpServer
 from netcore import Address
 from netcore.proxy import ProxyHeader
 from netcore.testing import RecordingHandler
@@ -350,8 +350,9 @@ def test_nginx(serve, nginx):
     assert (header.destination, header.version) == (front, 1)
 
 
-def test_nginx_for_http(serve, nginx):
-    engine = serve(HttpServer())
+def test_nginx_for_http(serve, nginx, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    engine = serve(import_module("examples.http_server").HttpServer())
     front = nginx(block("nginx", "http {"), {8080: engine.addresses[0].port})
     client = http.client.HTTPConnection(front.host, front.port, timeout=30)
     for _ in range(3):

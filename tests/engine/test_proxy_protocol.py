@@ -255,6 +255,17 @@ def test_engines_clients_and_loops_dial_with_one(serve, version):
         assert handler.received() == 3 * wanted
 
 
+@pytest.mark.unix_sockets
+def test_a_unix_socket_is_dialled_with_one(serve, tmp_path):
+    header = ProxyHeader(Address("unix", path="@client"), Address("unix", path="/run/service"))
+    server = serve(Telling(), f"unix://{tmp_path}/s", proxy_protocol=True)
+    handler = RecordingHandler(on_open=lambda conn: conn.write(b"hello") and None)
+    with Client(handler) as client:
+        client.dial(server.addresses[0], proxy=header)
+        handler.wait_for("on_traffic")
+    assert handler.received() == b"unix://@client via unix with True: hello"
+
+
 @pytest.mark.parametrize("scheme", ["udp", "udp4"])
 def test_datagrams_cannot_be_dialled_with_one(scheme):
     with Client(RecordingHandler()) as client:
