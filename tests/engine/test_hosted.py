@@ -164,8 +164,8 @@ def test_tasks_and_timers_of_its_own_thread(hosted):
     ran = []
     loop.execute(ran.append, "task")
     assert loop.next_deadline() <= time.monotonic()
-    loop.schedule(0.05, ran.append, "timer")
     start = time.monotonic()
+    loop.schedule(0.05, ran.append, "timer")
     host.until(lambda: len(ran) == 2)
     assert ran == ["task", "timer"]
     assert time.monotonic() - start >= 0.05
