@@ -172,6 +172,7 @@ class Arrivals:
                 prepare,
             )
         except BaseException as error:
+            self._site.counters.unopened += 1
             self._under_way.pop(newcomer.fd, None)
             self._report(newcomer, error)
             newcomer.failed(as_exception(error))
@@ -183,6 +184,8 @@ class Arrivals:
     def _fail(self, arrival: _Arrival, error: Exception) -> None:
         site = self._site
         newcomer = arrival.newcomer
+        # First: who waits until none is under way looks at this then.
+        site.counters.unopened += 1
         self._under_way.pop(newcomer.fd, None)
         site.descriptors.close([newcomer.fd])
         self._report(newcomer, error)
@@ -190,7 +193,6 @@ class Arrivals:
 
     def _report(self, newcomer: Newcomer, error: BaseException) -> None:
         site = self._site
-        site.counters.unopened += 1
         if not site.stopping and (times := self._complaints.due()):
             what = "a connection could not be opened: %s (%d times, the last of them with %s)"
             site.logger.warning(what, plain(error), times, plain(_name_of(newcomer.remote)))

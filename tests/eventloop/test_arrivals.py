@@ -438,3 +438,19 @@ def test_a_phase_that_cannot_prepare_leaves_no_connection(arriving, toys):
     assert (w.sockets.closed, w.sockets.resets, list(w.poller.interests)) == ([], [w.fd], [w.LISTENER])
     assert not w.sockets.sent[w.fd]
     assert w.loop.metrics().unopened == 1
+
+
+def test_one_that_fails_is_counted_before_it_is_forgotten(world, toys, monkeypatch):
+    seen = []
+    w = world(phases=lambda name: [toys.ToyHeader()])
+    close = w.sockets.close
+    monkeypatch.setattr(
+        w.sockets,
+        "close",
+        lambda fds: seen.append((w.loop.unfinished, w.loop.metrics().unopened)) or close(fds),
+    )
+    fd = w.sockets.connect(w.LISTENER)
+    w.turns()
+    w.sockets.feed(fd, b"GARBAGE\n")
+    w.turns()
+    assert seen == [(0, 1)]
