@@ -37,7 +37,7 @@ class WatchedLock:
         self.callers.append(None)
         try:
             self._lock.acquire()
-        except BaseException:
+        except BaseException:  # interrupted while it waits
             self.callers.pop()
             raise
 

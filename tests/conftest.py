@@ -218,6 +218,10 @@ class FakeWorld:
             conn = next(event.conn for event in reversed(self.handler.events) if event.name == "on_open")
         return conn
 
+    def only(self) -> Conn:
+        """The first connection that has opened, be it closed by now."""
+        return next(event.conn for event in self.handler.events if event.name == "on_open")
+
     def hosts(self, fd: int) -> bool:
         """Whether the loop has a stream of that descriptor."""
         return self.loop._hosted.streams.get(fd) is not None

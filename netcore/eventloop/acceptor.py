@@ -57,6 +57,11 @@ class Listener:
     phases: Callable[[bytes], Sequence[Phase]] | None = None
     was_open: bool = False
 
+    @property
+    def opens_at_once(self) -> bool:
+        """Whether what is accepted needs nothing more to open."""
+        return self.phases is None and not self.was_open
+
 
 class Destination(Protocol):
     """Where accepted connections go: a loop."""

@@ -6,6 +6,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from netcore.address import Address
@@ -205,30 +206,43 @@ class Connections:
         Returns:
             The errors.
         """
+        return self.admit(accepted, lambda fd, name: self.establish(fd, network, name, local))
+
+    def welcome_one(self, fd: int, remote: bytes, network: str, local: Address | None) -> None:
+        """See ``welcome``; raises the error."""
+        self._admit_one(fd, lambda: self.establish(fd, network, remote, local))
+
+    def admit(
+        self, accepted: list[tuple[int, bytes]], begin: Callable[[int, bytes], object]
+    ) -> Sequence[BaseException]:
+        """Takes what was accepted over from the sockets, counts it, and begins something with it.
+
+        Args:
+            accepted: See ``welcome``.
+            begin: Called with each; closes the descriptor if it fails.
+
+        Returns:
+            The errors: each is its own connection's, whatever it is.
+        """
         errors = []
         for fd, name in accepted:
             try:
-                self.welcome_one(fd, name, network, local)
+                self._admit_one(fd, partial(begin, fd, name))
             except BaseException as error:
                 errors.append(error)
         return errors
 
-    def welcome_one(self, fd: int, remote: bytes, network: str, local: Address | None) -> None:
-        """See ``welcome``; raises the error."""
+    def _admit_one(self, fd: int, begin: Callable[[], object]) -> None:
         self._site.counters.accepted += 1
         try:
-            self.take_over(fd)
-            self.establish(fd, network, remote, local)
-        except BaseException:
+            try:
+                self._site.descriptors.admit(fd)
+            except BaseException:  # it is closed: nobody counts it any more
+                self.arriving.pop(fd, None)
+                raise
+            begin()
+        except BaseException:  # raised again
             self._site.counters.accepted -= 1
-            raise
-
-    def take_over(self, fd: int) -> None:
-        """Takes what was accepted over from the sockets; raises what they do, and has closed it then."""
-        try:
-            self._site.descriptors.admit(fd)
-        except BaseException:
-            self.arriving.pop(fd, None)
             raise
 
     def _disown(self, conn: BaseStream) -> None:

@@ -45,7 +45,7 @@ class Reception:
 
     def take_in(self, listener: Listener, limit: int) -> tuple[int, int]:
         """See ``Destination.take_in``."""
-        if listener.phases is None and not listener.was_open:
+        if listener.opens_at_once:
             count, failure, errors = self._connections.take_in(
                 listener.fd, limit, listener.network, listener.local
             )
@@ -57,7 +57,7 @@ class Reception:
 
     def open_door(self, listener: Listener, acceptor: Doorkeeper) -> None:
         """See ``Destination.open_door``."""
-        if listener.phases is None and not listener.was_open:
+        if listener.opens_at_once:
             self._connections.open_door(listener.fd, listener.network, listener.local, acceptor)
 
     def close_door(self, listener: Listener) -> None:
@@ -66,7 +66,7 @@ class Reception:
 
     def admit(self, accepted: list[tuple[int, bytes]], listener: Listener) -> None:
         """See ``Destination.admit``."""
-        if listener.phases is None and not listener.was_open:
+        if listener.opens_at_once:
             errors = self._connections.welcome(accepted, listener.network, listener.local)
         else:
             errors = self._lead_on(accepted, listener)
@@ -74,18 +74,9 @@ class Reception:
 
     def _lead_on(self, accepted: list[tuple[int, bytes]], listener: Listener) -> Sequence[BaseException]:
         """Does what ``Connections.welcome`` does for those who cannot be welcomed right away."""
-        errors = []
-        for fd, name in accepted:
-            self._site.counters.accepted += 1
-            try:
-                self._connections.take_over(fd)
-                self._begin(fd, name, listener)
-            except BaseException as error:
-                self._site.counters.accepted -= 1
-                errors.append(error)
-        return errors
+        return self._connections.admit(accepted, partial(self._begin, listener))
 
-    def _begin(self, fd: int, name: bytes, listener: Listener) -> None:
+    def _begin(self, listener: Listener, fd: int, name: bytes) -> None:
         received = self._take_passed(fd) if listener.was_open else b""
         if listener.phases is not None:
             newcomer = Newcomer(fd, listener.network, name, listener.local, received=received)

@@ -37,10 +37,6 @@ def arriving(world, toys):
     return make
 
 
-def only(w):
-    return next(event.conn for event in w.handler.events if event.name == "on_open")
-
-
 def test_no_callback_before_it_has_passed(arriving):
     w = arriving()
     for piece in (b"HEL", b"LO Bo"):
@@ -51,8 +47,8 @@ def test_no_callback_before_it_has_passed(arriving):
     w.sockets.feed(w.fd, b"b\n")
     w.turns()
     assert w.handler.names() == ["on_open"]
-    assert only(w).context == b"Bob"
-    assert (w.loop.connection_count, w.loop.connections()) == (1, [only(w)])
+    assert w.only().context == b"Bob"
+    assert (w.loop.connection_count, w.loop.connections()) == (1, [w.only()])
 
 
 def test_what_comes_behind_is_the_connections(arriving):
@@ -60,9 +56,9 @@ def test_what_comes_behind_is_the_connections(arriving):
     w.sockets.feed(w.fd, b"HELLO Bob\nfirst")
     w.turns()
     assert w.handler.names() == ["on_open", "on_traffic"]
-    assert w.sent(only(w)) == b"first"
-    w.feed(only(w), b", second")
-    assert w.sent(only(w)) == b"first, second"
+    assert w.sent(w.only()) == b"first"
+    w.feed(w.only(), b", second")
+    assert w.sent(w.only()) == b"first, second"
     assert w.poller.interests[w.fd] == Interest.READ
 
 
@@ -71,7 +67,7 @@ def test_what_comes_behind_waits_for_a_handler_that_pauses_in_on_open(arriving):
     w.sockets.feed(w.fd, b"HELLO Bob\nfirst")
     w.turns(2)
     assert w.handler.names() == ["on_open"]
-    only(w).resume_reading()
+    w.only().resume_reading()
     w.turns(2)
     assert w.handler.received() == b"first"
 
@@ -168,7 +164,7 @@ def test_it_has_a_place_under_max_connections(arriving):
     assert waiting in w.poller.interests
     w.sockets.feed(waiting, b"HELLO Eve\n")
     w.turns(2)
-    only(w).abort()
+    w.only().abort()
     w.turns(2)
     assert gate._free == 1
 
@@ -234,7 +230,7 @@ def test_edge_triggered(arriving):
     w.sockets.feed(w.fd, b"HELLO Bob\nfirst")
     w.turns()
     assert w.poller.interests[w.fd] == Interest.READ | Interest.EDGE
-    w.feed(only(w), b", second")
+    w.feed(w.only(), b", second")
     assert w.handler.received() == b"first, second"
 
 
@@ -246,7 +242,7 @@ def test_idle_timeout_begins_when_it_opens(arriving):
     assert w.handler.names() == ["on_open"]
     w.clock.advance(2.5)
     w.turns(2)
-    assert only(w).close_reason is CloseReason.TIMEOUT
+    assert w.only().close_reason is CloseReason.TIMEOUT
 
 
 def test_a_handshake_puts_a_filter_on(arriving, toys):
@@ -255,8 +251,8 @@ def test_a_handshake_puts_a_filter_on(arriving, toys):
     w.sockets.feed(w.fd, toys.record(toys.HELLO) + toys.encode(b"early"))
     w.turns(2)
     assert w.handler.names() == ["on_open", "on_traffic"]
-    w.feed(only(w), toys.encode(b" late"))
-    assert toys.decode(w.sent(only(w))) == (b"early late", [toys.HELLO])
+    w.feed(w.only(), toys.encode(b" late"))
+    assert toys.decode(w.sent(w.only())) == (b"early late", [toys.HELLO])
 
 
 @pytest.mark.parametrize("byte_by_byte", [False, True])
@@ -276,7 +272,7 @@ def test_a_header_before_a_handshake(arriving, toys, byte_by_byte):
     answer, _, rest = bytes(w.sockets.sent[w.fd]).partition(b"\n")
     assert answer == b"WELCOME"
     assert toys.decode(rest) == (b"hi", [toys.HELLO, toys.CLOSING])
-    assert only(w).context == b"Bob"
+    assert w.only().context == b"Bob"
 
 
 def test_a_failed_handshake_says_so_and_calls_nobody(arriving, toys):

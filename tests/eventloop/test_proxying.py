@@ -31,10 +31,6 @@ def proxied(world):
     return make
 
 
-def only(w):
-    return next(event.conn for event in w.handler.events if event.name == "on_open")
-
-
 def echo(conn):
     conn.write(conn.read())
 
@@ -47,7 +43,7 @@ def test_the_client_is_who_the_header_says(proxied, header, pieces):
     for piece in [stream] if pieces == "at once" else [stream[i : i + 1] for i in range(len(stream))]:
         w.sockets.feed(w.fd, piece)
         w.turns()
-    conn = only(w)
+    conn = w.only()
     assert w.handler.names()[:2] == ["on_open", "on_traffic"]
     assert w.sent(conn) == b"first"
     assert conn.remote_address == CLIENT == conn.proxy.source
@@ -77,7 +73,7 @@ def test_a_header_that_names_nobody_leaves_the_peer(proxied, header):
     w = proxied()
     w.sockets.feed(w.fd, encode(header))
     w.turns()
-    conn = only(w)
+    conn = w.only()
     assert conn.proxy == header
     assert conn.remote_address == conn.peer_address
     assert conn.remote_address.host == PEER
@@ -195,7 +191,7 @@ def test_edge_triggered(proxied):
     w = proxied(limits=Limits(edge_chunk=1000))
     w.sockets.feed(w.fd, LINE + b"first")
     w.turns()
-    w.feed(only(w), b", second")
+    w.feed(w.only(), b", second")
     assert w.handler.received() == b"first, second"
 
 
@@ -207,7 +203,7 @@ def test_a_header_of_the_greatest_length(proxied):
         assert not w.handler.events
         w.sockets.feed(w.fd, raw[at : at + 10000])
         w.turns()
-    assert only(w).proxy.tlvs == (tlv,)
+    assert w.only().proxy.tlvs == (tlv,)
 
 
 def test_many_long_headers_leave_room_for_others_in_each_turn(proxied):
@@ -216,7 +212,7 @@ def test_many_long_headers_leave_room_for_others_in_each_turn(proxied):
     w = proxied(on_traffic=echo)
     w.sockets.feed(w.fd, LINE)
     w.turns()
-    neighbour = only(w)
+    neighbour = w.only()
     fds = [w.sockets.connect(w.LISTENER) for _ in range(20)]
     w.turns(2)
     for fd in fds:

@@ -4,26 +4,6 @@
 
 enum { ARRIVING_BATCH = 64 };
 
-static int passage__watch(hot_passage *self, nc_socket fd, int operation)
-{
-    PyObject *done;
-
-    if (self->control != NULL) {
-        int result = self->control(self->poller, operation, fd, self->interest);
-        if (result < 0) {
-            errno = -result;
-            PyErr_SetFromErrno(PyExc_OSError);
-        }
-        return result < 0 ? -1 : 0;
-    }
-    if (operation == NC_ADD)
-        done = PyObject_CallMethod(self->poller_object, "register", "ni", (Py_ssize_t)fd, self->interest);
-    else
-        done = PyObject_CallMethod(self->poller_object, "unregister", "n", (Py_ssize_t)fd);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
 static void arriving__forget(hot_passage *self, Py_ssize_t fd)
 {
     PyObject *removed;
@@ -61,8 +41,7 @@ static void arriving__disown(hot_passage *self, hot_stream *stream)
         PyErr_Clear();
     if (passage__watch(self, stream->fd, NC_REMOVE) < 0)
         PyErr_Clear();
-    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-    Py_DECREF(error);
+    hot_raise(error);
 }
 
 /* From one table to the other, the second last, so that nobody sees it neither here nor there; and with nothing in
@@ -114,8 +93,7 @@ static int arriving__admit(hot_passage *self, Py_ssize_t fd)
     if (done == NULL) {
         PyObject *error = hot_fetch();
         arriving__forget(self, fd);
-        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-        Py_DECREF(error);
+        hot_raise(error);
     }
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
@@ -130,8 +108,7 @@ static void arriving__turn_down(hot_passage *self, Py_ssize_t fd)
     if (done == NULL)
         passage__charge(self, NULL);
     Py_XDECREF(done);
-    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-    Py_DECREF(error);
+    hot_raise(error);
 }
 
 /* Adds the error that is set to those of a batch. */

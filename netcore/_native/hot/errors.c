@@ -16,6 +16,13 @@ static PyObject *hot_fetch(void)
     return error;
 }
 
+/* Sets an error again that hot_fetch has taken; the reference goes with it. */
+static void hot_raise(PyObject *error)
+{
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+}
+
 /* Has somebody, or nobody in particular, pay for the error that is set; see Host.charge. */
 static void hot_charge(PyObject *host, PyObject *payer)
 {

@@ -180,7 +180,6 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
 #define HOT_NAMES(NAME)                                                                                    \
     NAME(__func__)                                                                                         \
     NAME(_break_off)                                                                                       \
-    NAME(_closed)                                                                                          \
     NAME(_complete)                                                                                        \
     NAME(_end)                                                                                             \
     NAME(_ends)                                                                                            \
@@ -205,7 +204,6 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(descriptor_lock)                                                                                  \
     NAME(callers)                                                                                          \
     NAME(end_deadlines)                                                                                    \
-    NAME(failed)                                                                                           \
     NAME(flush_early)                                                                                      \
     NAME(had_share)                                                                                        \
     NAME(discard)                                                                                          \
@@ -224,7 +222,6 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(on_traffic)                                                                                       \
     NAME(outbox)                                                                                           \
     NAME(placing)                                                                                          \
-    NAME(react)                                                                                            \
     NAME(received_nothing)                                                                                 \
     NAME(receive_again)                                                                                    \
     NAME(release)                                                                                          \

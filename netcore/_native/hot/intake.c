@@ -54,17 +54,14 @@ static int intake__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_intake *self = (hot_intake *)object;
     PyObject *host, *handler, *table, *planned, *react, *failed, *owner, *address, *wait, *inbox, *outbox;
-    void *pointer;
 
     (void)kwargs;
     if (!PyArg_ParseTuple(args, "OOO!O!OO(OOO)nn", &host, &handler, hot_table_type, &table, &PyList_Type, &planned,
                           &react, &failed, &owner, &address, &wait, &self->cap, &self->edge_chunk))
         return -1;
     self->poller = PyLong_AsVoidPtr(address);
-    pointer = PyLong_AsVoidPtr(wait);
-    if (PyErr_Occurred())
+    if (PyErr_Occurred() || hot_function(&self->wait, wait) < 0)
         return -1;
-    memcpy(&self->wait, &pointer, sizeof pointer);
     inbox = stream__take(host, hot_name_inbox, hot_inbox_type);
     if (inbox == NULL)
         return -1;

@@ -7,14 +7,14 @@
 #include "passage.h"
 
 /* Whether nothing has been asked of a stream, or has happened to it, that its end would have to heed. */
-static int passage__is_plain(const hot_passage *self, const hot_stream *stream)
+static int leaving__is_plain(const hot_passage *self, const hot_stream *stream)
 {
     return stream->id != NULL && hot_is_none(stream->ending) && hot_is_none(stream->filtering) && hot_is_none(stream->backlog) &&
            hot_is_none(stream->kept) && hot_is_none(stream->pledges) && stream->posted == 0 && stream->flags == 0 &&
            (stream->noted != self->outbox->number || self->outbox->filling.count == 0);
 }
 
-static void passage__close_descriptor(hot_passage *self, hot_stream *stream)
+static void leaving__close_descriptor(hot_passage *self, hot_stream *stream)
 {
     PyObject *done;
     nc_socket fd = stream->fd;
@@ -62,7 +62,7 @@ static void passage__close_descriptor(hot_passage *self, hot_stream *stream)
 }
 
 /* Closes a stream, whose life is over, and tells the handler; see Departures. */
-static void passage__leave(hot_passage *self, hot_stream *stream)
+static void leaving__leave(hot_passage *self, hot_stream *stream)
 {
     PyObject *action;
 
@@ -74,7 +74,7 @@ static void passage__leave(hot_passage *self, hot_stream *stream)
     self->counts->parting++; /* first, so that nobody sees it neither here nor there */
     if (table__put(self->table, stream->fd, NULL) < 0 || PyDict_DelItem(self->by_id, stream->id) < 0)
         PyErr_Clear();
-    passage__close_descriptor(self, stream);
+    leaving__close_descriptor(self, stream);
     self->counts->ended_here++;
     if (!hot_is_none(stream->deadlines)) {
         PyObject *done = PyObject_CallMethodObjArgs((PyObject *)stream, hot_name_end_deadlines, NULL);
@@ -100,18 +100,18 @@ static int passage_end(hot_passage *self, hot_stream *stream)
         return 0;
     passage__look_at_handler(self); /* first, since it may run anything, as in a __getattr__, or others meanwhile */
     if (stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||
-        !passage__is_plain(self, stream))
+        !leaving__is_plain(self, stream))
         return 0;
     self->counts->messages--; /* it was counted as one */
     if (self->skips_eof) {
-        passage__leave(self, stream);
+        leaving__leave(self, stream);
         return 1;
     }
     stream->receiving = stream->plain = 0;
     hot_keep(&stream->state, self->peer_closed);
     action = passage__run(self, stream, hot_name_on_eof, NULL);
-    if (action == self->close && stream->state == self->peer_closed && passage__is_plain(self, stream)) {
-        passage__leave(self, stream);
+    if (action == self->close && stream->state == self->peer_closed && leaving__is_plain(self, stream)) {
+        leaving__leave(self, stream);
     } else {
         done = PyObject_CallMethodObjArgs(self->host, hot_name_settle_later, stream, NULL);
         if (done == NULL)

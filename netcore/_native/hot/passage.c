@@ -81,6 +81,27 @@ static void passage__react(hot_passage *self, hot_stream *stream, PyObject *name
     Py_XDECREF(callback);
 }
 
+/* Has the poller watch a descriptor (NC_ADD), or no more. */
+static int passage__watch(hot_passage *self, nc_socket fd, int operation)
+{
+    PyObject *done;
+
+    if (self->control != NULL) {
+        int result = self->control(self->poller, operation, fd, self->interest);
+        if (result < 0) {
+            errno = -result;
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+        return result < 0 ? -1 : 0;
+    }
+    if (operation == NC_ADD)
+        done = PyObject_CallMethod(self->poller_object, "register", "ni", (Py_ssize_t)fd, self->interest);
+    else
+        done = PyObject_CallMethod(self->poller_object, "unregister", "n", (Py_ssize_t)fd);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 #include "arriving.c"
 #include "leaving.c"
 

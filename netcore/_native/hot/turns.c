@@ -220,21 +220,18 @@ static int intake__serve_all(hot_intake *self)
 {
     nc_socket alone = self->left == 1 && self->readiness[0] == NC_READABLE ? self->fds[0] : -1;
     PyObject *door = alone >= 0 && self->passage != NULL ? passage_door(self->passage, alone) : NULL;
+    int is_here = self->left == 0 || (door != NULL && !intake__is_shared(self));
     PyObject *rest = NULL;
     PyObject *done;
 
-    if (self->left == 0)
-        return intake__serve(self, NULL);
-    if (door != NULL && !intake__is_shared(self)) {
-        int status = intake__serve(self, NULL);
-        Py_DECREF(door);
-        if (status == 0)
-            passage_answer(self->passage, alone);
-        return status;
-    }
     Py_XDECREF(door);
-    if (intake__serve(self, &rest) < 0)
+    if (intake__serve(self, is_here ? NULL : &rest) < 0)
         return -1;
+    if (is_here) {
+        if (alone >= 0)
+            passage_answer(self->passage, alone); /* unless a callback has closed it */
+        return 0;
+    }
     done = PyObject_CallMethodObjArgs((PyObject *)self, hot_name_serve_rest, rest, NULL);
     Py_DECREF(rest);
     Py_XDECREF(done);
