@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -314,10 +315,16 @@ def dial() -> Iterator[Callable[..., socket.socket]]:
 
 
 @pytest.fixture
-def open_descriptors() -> Callable[[], set[str]]:
-    """Tells which descriptors this process has, where the system shows them; elsewhere none."""
+def open_descriptors() -> Callable[..., set[str]]:
+    """Tells which descriptors this process has, where the system shows them; elsewhere none.
 
-    def look() -> set[str]:
+    ``open_descriptors(engine)`` waits until the loops of a running engine have opened what they begin with.
+    """
+
+    def look(engine: Engine | None = None) -> set[str]:
+        for loop in engine.loops if engine is not None else ():
+            loop.execute((begun := threading.Event()).set)
+            assert begun.wait(30)
         gc.collect()  # what an earlier test has left would be closed at any moment
         return set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
 

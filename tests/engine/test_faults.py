@@ -196,7 +196,7 @@ def test_a_flood_of_connections_does_not_starve_those_served(serve, dial):
 def test_no_more_is_accepted_than_there_are_places(serve, dial, open_descriptors):
     handler = RecordingHandler()
     engine = serve(handler, max_connections=2)
-    before = len(open_descriptors())
+    before = len(open_descriptors(engine))
     clients = [dial(engine) for _ in range(6)]
     handler.wait_for("on_open", 2)
     engine.loops[0].execute((done := threading.Event()).set)

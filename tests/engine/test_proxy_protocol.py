@@ -173,7 +173,7 @@ def nonsense(count: int) -> list[bytes]:
 
 def test_nonsense_costs_the_others_nothing(serve, ask, dial, open_descriptors):
     engine = serve(Telling(), proxy_protocol=True, proxy_protocol_timeout=60, max_connections=400)
-    before = open_descriptors()
+    before = open_descriptors(engine)
     stalled = [dial(engine) for _ in range(100)]
     for i, sock in enumerate(stalled):
         sock.sendall(LINE[: i % len(LINE)])
