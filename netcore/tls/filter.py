@@ -1,0 +1,305 @@
+"""TLS between the raw bytes of a network and the plain ones of an application.
+
+OpenSSL is asked through the standard library's ``SSLObject``, and as seldom as that allows: an exception that
+says "more is wanted" costs more than a small record. So only whole records go in, and it is asked for as many
+as went in. RFC 8446 is TLS 1.3, RFC 5246 is TLS 1.2.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+
+from netcore.sockets import Chunk
+from netcore.tls.bios import Bios
+from netcore.tls.errors import TlsError, TlsHandshakeError, TlsTruncatedError
+from netcore.tls.hello import HelloReader
+from netcore.tls.info import TlsInfo
+from netcore.tls.records import LARGEST_PLAIN, has_handshake, missing, whole
+from netcore.tls.verdicts import verdict
+
+__all__ = ["TlsFilter"]
+
+_LONGEST_HANDSHAKE = 128 << 10
+"""Bytes of the peer's that may come and bring the handshake to no end. OpenSSL takes certificate chains of up
+to 100 KiB (SSL_CTX_set_max_cert_list(3)); all else takes a few."""
+
+
+class TlsFilter:
+    """One side of a TLS connection; a ``netcore.connection.Filter``. Sans-I/O, and on one thread only.
+
+    A client's first message is in ``output`` from the start. What is wrapped before the handshake is done is
+    held, and leaves with its end.
+
+    Args:
+        context: Whose versions, certificates and callbacks hold.
+        server_side: Which side this is.
+        server_hostname: For a client: the name asked for and, as the context wants it, checked.
+        session: For a client: what ``session`` was after an earlier connection, to be resumed.
+        bios: What the filters of this thread share; None for a pair of its own.
+
+    Raises:
+        ValueError: The context is for the other side, or wants a host name, or the name is none.
+
+    Attributes:
+        done: Whether the handshake is done.
+        ended: See ``Filter``: whether the peer's close_notify has come.
+        failure: See ``Filter``: a ``TlsError``.
+    """
+
+    __slots__ = (
+        "_bios",
+        "_checks_types",
+        "_early",
+        "_finished",
+        "_hello",
+        "_info",
+        "_out",
+        "_part",
+        "_peer",
+        "_said_end",
+        "_server_name",
+        "_ssl",
+        "_taken",
+        "_wanted",
+        "done",
+        "ended",
+        "failure",
+    )
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool,
+        server_hostname: str | None = None,
+        session: ssl.SSLSession | None = None,
+        bios: Bios | None = None,
+    ) -> None:
+        self.done = False
+        self.ended = False
+        self.failure: Exception | None = None
+        self._bios = Bios() if bios is None else bios
+        if context.check_hostname and not server_hostname and not server_side:
+            raise ValueError(
+                "the context checks host names, and there is none to check"
+            )  # wrap_bio would not
+        try:
+            self._ssl = context.wrap_bio(
+                self._bios.incoming, self._bios.outgoing, server_side, server_hostname, session
+            )
+        except ssl.SSLError as error:
+            side = "server" if server_side else "client"
+            raise ValueError(f"the context is not for a {side}: {error}") from None
+        self._peer = "client" if server_side else "server"
+        self._hello = HelloReader() if server_side else None
+        self._server_name = server_hostname  # of a server, what the client says
+        self._checks_types = False
+        self._early: list[bytes] = []
+        self._finished = False
+        self._said_end = False
+        self._info: TlsInfo | None = None
+        self._out = b""
+        self._part: bytearray | None = None  # an incomplete record
+        self._wanted = 0  # bytes that it is incomplete by
+        self._taken = 0  # bytes before the handshake was done
+        if not server_side:
+            self._shake_hands()
+            self._take_output()
+
+    @property
+    def held(self) -> int:
+        """See ``Filter.held``: what was written before the handshake is done."""
+        return 0 if self.done else sum(map(len, self._early)) + self._finished
+
+    @property
+    def info(self) -> TlsInfo | None:
+        """What was agreed on; None before the handshake is done."""
+        if self._info is None and self.done:
+            its = self._ssl
+            cipher = its.cipher()
+            self._info = TlsInfo(
+                version=its.version() or "",
+                cipher="" if cipher is None else cipher[0],
+                alpn=its.selected_alpn_protocol(),
+                server_name=self._server_name,
+                peer_certificate=its.getpeercert(binary_form=True),
+                session_reused=bool(its.session_reused),
+            )
+        return self._info
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What a later connection to the same server can resume; in TLS 1.3 it comes after the handshake."""
+        return self._ssl.session
+
+    # What comes in.
+
+    def feed(self, data: memoryview | bytearray) -> bytes:
+        """See ``Filter.feed``: all records of the bytes are decrypted, and returned as one."""
+        part = self._part
+        if part is not None:
+            part += data
+            self._wanted -= len(data)
+            if self._wanted > 0:
+                return b""
+            data = part
+            self._part = None
+        if self.ended or self.failure is not None:
+            return b""
+        end = whole(data)
+        if end != len(data):
+            with memoryview(data) as view:
+                rest = bytearray(view[end:])
+                self._wanted = missing(rest)
+                self._part = rest
+                if not end:
+                    return b""
+                with view[:end] as records:
+                    return self._feed_records(records)
+        return self._feed_records(data)
+
+    def _feed_records(self, records: memoryview | bytearray) -> bytes:
+        if self._checks_types and has_handshake(records):
+            return self._refuse_renegotiation(records)
+        bios = self._bios
+        if not self.done:
+            self._taken += len(records)
+            if self._hello is not None and self._hello.feed(records):
+                self._server_name = self._hello.server_name
+                self._hello = None
+        bios.incoming.write(records)
+        try:
+            if self.done:
+                return self._read(len(records))
+            plain = self._read(len(records)) if self._shake_hands() else b""
+            if self._finished and self.done and self.failure is None:
+                self._say_end()  # last, since SSL_shutdown(3) fails where it finds more than the peer's end
+            return plain
+        finally:
+            if bios.incoming.pending:  # behind an end or an error, and nobody else's
+                bios.incoming.read()
+            if bios.outgoing.pending:
+                self._take_output()
+
+    def _read(self, raw: int) -> bytes:
+        """Decrypts all that is there; ``raw`` is at least its size."""
+        size = min(raw, LARGEST_PLAIN + 1)  # which no record fills, unless OpenSSL has more than was fed now
+        read, incoming = self._ssl.read, self._bios.incoming
+        parts = []
+        try:
+            while True:
+                plain = read(size)
+                if not plain:
+                    self.ended = True
+                    break
+                parts.append(plain)
+                if not incoming.pending and len(plain) < size:
+                    break
+        except ssl.SSLWantReadError:
+            pass  # the last was not the application's: a session ticket, a new key
+        except ssl.SSLZeroReturnError:
+            self.ended = True  # as above, after this side's end
+        except ssl.SSLError as error:
+            self._fail(error)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _refuse_renegotiation(self, records: memoryview | bytearray) -> bytes:
+        """Ends what would begin a second handshake in TLS 1.2, which costs much and is of no use."""
+        self._checks_types = False
+        plain = b""
+        if self._ssl.context.options & ssl.OP_NO_RENEGOTIATION:
+            plain = self._feed_records(records)  # OpenSSL says no in an alert
+        if self.failure is None:
+            self.failure = TlsError(f"the {self._peer} wants to renegotiate")
+        return plain
+
+    def end_of_stream(self) -> Exception | None:
+        """See ``Filter.end_of_stream``; an end that follows this side's own close_notify is in order."""
+        if not self.done:
+            return TlsHandshakeError(f"the {self._peer} has left during the handshake")
+        if self._said_end:
+            return None
+        return TlsTruncatedError(f"the {self._peer}'s stream has ended without close_notify")
+
+    # The handshake.
+
+    def _shake_hands(self) -> bool:
+        """Goes on with it; returns whether more has come behind its end."""
+        try:
+            self._ssl.do_handshake()
+        except ssl.SSLWantReadError:
+            if self._taken > _LONGEST_HANDSHAKE:
+                text = f"the {self._peer} has sent {self._taken} bytes, and the handshake is not done"
+                self.failure = TlsHandshakeError(text)
+                self._let_go()
+            return False
+        except ssl.SSLError as error:
+            self._fail(error)
+            return False
+        self.done = True
+        self._checks_types = self._ssl.version() == "TLSv1.2"
+        early, self._early = self._early, []
+        if early:
+            self._write(b"".join(early))
+        return self._bios.incoming.pending > 0
+
+    def _fail(self, error: ssl.SSLError) -> None:
+        self.failure = verdict(error, self._peer, self.done)
+        self.failure.__cause__ = error
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._part = None
+        self._early.clear()
+
+    # What goes out.
+
+    def wrap(self, chunks: Sequence[Chunk]) -> None:
+        """See ``Filter.wrap``: all chunks together become as few records as they fit."""
+        if self.failure is not None:
+            return
+        if not self.done:
+            self._early.extend(map(bytes, chunks))
+            return
+        self._write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        self._take_output()
+
+    def _write(self, data: Chunk) -> None:
+        write = self._ssl.write
+        size = len(data)
+        if 0 < size <= LARGEST_PLAIN:
+            write(data)
+        elif size:
+            outgoing = self._bios.outgoing
+            parts = []
+            with memoryview(data) as view:
+                for at in range(0, size, LARGEST_PLAIN):
+                    write(view[at : at + LARGEST_PLAIN])  # one record each
+                    parts.append(outgoing.read())
+            self._out += b"".join(parts)
+
+    def finish(self) -> None:
+        """See ``Filter.finish``: close_notify, once the handshake is done."""
+        self._finished = True
+        if self.done and self.failure is None:
+            self._say_end()
+            self._take_output()
+
+    def _say_end(self) -> None:
+        self._said_end = True
+        try:
+            self._ssl.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # the peer's has not come yet
+        except ssl.SSLError as error:
+            self._fail(error)
+
+    def output(self) -> bytes:
+        """See ``Filter.output``; after a failure it is the alert that tells the peer."""
+        out, self._out = self._out, b""
+        return out
+
+    def _take_output(self) -> None:
+        out = self._bios.outgoing.read()
+        self._out = self._out + out if self._out else out
