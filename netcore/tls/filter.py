@@ -170,12 +170,7 @@ class TlsFilter:
                 self._hello = None
         bios.incoming.write(records)
         try:
-            if self.done:
-                return self._read(len(records))
-            plain = self._read(len(records)) if self._shake_hands() else b""
-            if self._finished and self.done and self.failure is None:
-                self._say_end()  # last, since SSL_shutdown(3) fails where it finds more than the peer's end
-            return plain
+            return self._read(len(records)) if self.done else self._go_on(len(records))
         finally:
             if bios.incoming.pending:  # behind an end or an error, and nobody else's
                 bios.incoming.read()
@@ -224,8 +219,15 @@ class TlsFilter:
 
     # The handshake.
 
+    def _go_on(self, raw: int) -> bytes:
+        """Goes on with it, and with what has come behind its end."""
+        plain = self._read(raw) if self._shake_hands() else b""
+        if self._finished and self.done and self.failure is None:
+            self._say_end()  # last, since SSL_shutdown(3) fails where it finds more than the peer's end
+        return plain
+
     def _shake_hands(self) -> bool:
-        """Goes on with it; returns whether more has come behind its end."""
+        """Takes a step; returns whether more has come behind the last."""
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
