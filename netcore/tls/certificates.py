@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from netcore.tls.errors import TlsFileError
+from netcore.tls.verdicts import in_words
 
 __all__ = ["File", "Password", "load_authorities", "load_certificate"]
 
@@ -107,16 +108,11 @@ def _chain_trouble(
     if _KEY_MARK not in contents[1]:
         return f"{key}: there is no private key in PEM form"
     if reason is not None and reason.endswith(("TOO_SMALL", "TOO_WEAK")):
-        return f"{certificate}: too weak for this OpenSSL: {_words(error)}"
-    return f"{key}: the private key is broken: {_words(error)}"
+        return f"{certificate}: too weak for this OpenSSL: {in_words(error)}"
+    return f"{key}: the private key is broken: {in_words(error)}"
 
 
 def _certificate_trouble(path: str, content: bytes, error: ssl.SSLError) -> str:
     if _CERTIFICATE_MARK not in content and _TRUSTED_MARK not in content:
         return f"{path}: there is no certificate in PEM form"
-    return f"{path}: a certificate is broken: {_words(error)}"
-
-
-def _words(error: ssl.SSLError) -> str:
-    reason: str | None = error.reason
-    return reason.lower().replace("_", " ") if reason else str(error)
+    return f"{path}: a certificate is broken: {in_words(error)}"

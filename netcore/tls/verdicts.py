@@ -7,10 +7,13 @@ import ssl
 
 from netcore.tls.errors import TlsCertificateError, TlsError, TlsHandshakeError
 
-__all__ = ["verdict"]
+__all__ = ["in_words", "verdict"]
 
 _ALERT = re.compile("(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?([A-Z0-9_]+)")
 """The reasons that OpenSSL gives to alerts it has received; see sslerr.h."""
+
+_PLACE = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+"""What an error without a reason has around its text."""
 
 _OWN_REASONS = {
     "HTTP_REQUEST": "the {peer} speaks plain HTTP",
@@ -43,12 +46,18 @@ def verdict(error: ssl.SSLError, peer: str, done: bool) -> TlsError:
         return found(f"the {peer} has closed during the handshake")
     reason: str | None = error.reason
     if not reason:
-        return found(f"with the {peer}: {error}")
+        return found(f"with the {peer}: {in_words(error)}")
     if reason in _OWN_REASONS:
         return found(_OWN_REASONS[reason].format(peer=peer))
     if alert := _ALERT.fullmatch(reason):
         return found(f"the {peer} has refused, with the alert {alert[1].lower()}")
-    return found(f"the {peer} does not keep to the protocol: {reason.lower().replace('_', ' ')}")
+    return found(f"the {peer} does not keep to the protocol: {in_words(error)}")
+
+
+def in_words(error: ssl.SSLError) -> str:
+    """Returns what OpenSSL calls an error, such as "no shared cipher"."""
+    reason: str | None = error.reason
+    return reason.lower().replace("_", " ") if reason else _PLACE.sub("", str(error))
 
 
 def _refused_certificate(error: ssl.SSLCertVerificationError, peer: str) -> TlsCertificateError:
