@@ -15,7 +15,7 @@ from netcore.tls.bios import Bios
 from netcore.tls.errors import TlsError, TlsHandshakeError, TlsTruncatedError
 from netcore.tls.hello import HelloReader
 from netcore.tls.info import TlsInfo
-from netcore.tls.records import LARGEST_PLAIN, has_handshake, missing, whole
+from netcore.tls.records import APPLICATION_DATA, HEADER, LARGEST_PLAIN, has_handshake, missing, whole
 from netcore.tls.verdicts import verdict
 
 __all__ = ["TlsFilter"]
@@ -23,6 +23,9 @@ __all__ = ["TlsFilter"]
 _LONGEST_HANDSHAKE = 128 << 10
 """Bytes of the peer's that may come and bring the handshake to no end. OpenSSL takes certificate chains of up
 to 100 KiB (SSL_CTX_set_max_cert_list(3)); all else takes a few."""
+
+_BATCH = 16 * LARGEST_PLAIN
+"""Plain bytes encrypted before their records are taken out: the BIO keeps the room for them."""
 
 
 class TlsFilter:
@@ -137,6 +140,23 @@ class TlsFilter:
 
     def feed(self, data: memoryview | bytearray) -> bytes:
         """See ``Filter.feed``: all records of the bytes are decrypted, and returned as one."""
+        if self._part is None and self.done:
+            size = len(data)
+            if size > HEADER and data[0] == APPLICATION_DATA and data[3] << 8 | data[4] == size - HEADER:
+                # One record, as small messages are. What has bytes of the application in it brings no output.
+                try:
+                    self._bios.incoming.write(data)
+                    plain = self._ssl.read(size)
+                    if plain:
+                        return plain
+                    self.ended = True
+                except BaseException as error:
+                    self._judge(error)
+                self._leave_nothing()
+                return b""
+        return self._feed_parts(data)
+
+    def _feed_parts(self, data: memoryview | bytearray) -> bytes:
         part = self._part
         if part is not None:
             part += data
@@ -148,34 +168,30 @@ class TlsFilter:
         if self.ended or self.failure is not None:
             return b""
         end = whole(data)
-        if end != len(data):
-            with memoryview(data) as view:
-                rest = bytearray(view[end:])
-                self._wanted = missing(rest)
-                self._part = rest
-                if not end:
-                    return b""
-                with view[:end] as records:
-                    return self._feed_records(records)
-        return self._feed_records(data)
+        if end == len(data):
+            return self._feed_records(data)
+        with memoryview(data) as view:
+            rest = bytearray(view[end:])
+            self._wanted = missing(rest)
+            self._part = rest
+            if not end:
+                return b""
+            with view[:end] as records:
+                return self._feed_records(records)
 
     def _feed_records(self, records: memoryview | bytearray) -> bytes:
         if self._checks_types and has_handshake(records):
             return self._refuse_renegotiation(records)
-        bios = self._bios
         if not self.done:
             self._taken += len(records)
             if self._hello is not None and self._hello.feed(records):
                 self._server_name = self._hello.server_name
                 self._hello = None
-        bios.incoming.write(records)
         try:
+            self._bios.incoming.write(records)
             return self._read(len(records)) if self.done else self._go_on(len(records))
         finally:
-            if bios.incoming.pending:  # behind an end or an error, and nobody else's
-                bios.incoming.read()
-            if bios.outgoing.pending:
-                self._take_output()
+            self._leave_nothing()
 
     def _read(self, raw: int) -> bytes:
         """Decrypts all that is there; ``raw`` is at least its size."""
@@ -191,13 +207,29 @@ class TlsFilter:
                 parts.append(plain)
                 if not incoming.pending and len(plain) < size:
                     break
-        except ssl.SSLWantReadError:
-            pass  # the last was not the application's: a session ticket, a new key
-        except ssl.SSLZeroReturnError:
-            self.ended = True  # as above, after this side's end
-        except ssl.SSLError as error:
-            self._fail(error)
+        except Exception as error:
+            self._judge(error)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _judge(self, error: BaseException) -> None:
+        """Takes what came instead of plain bytes; raises what is nobody's message."""
+        if isinstance(error, ssl.SSLWantReadError):
+            return  # the last record was not the application's: a session ticket, a new key
+        if isinstance(error, ssl.SSLZeroReturnError):
+            self.ended = True  # after this side's end; before it there are just no bytes
+        elif isinstance(error, ssl.SSLError):
+            self._fail(error)
+        else:
+            self._leave_nothing()
+            raise error
+
+    def _leave_nothing(self) -> None:
+        """Empties the BIOs for the next filter: of what is behind an end or an error, and of output."""
+        bios = self._bios
+        if bios.incoming.pending:
+            bios.incoming.read()
+        if bios.outgoing.pending:
+            self._take_output()
 
     def _refuse_renegotiation(self, records: memoryview | bytearray) -> bytes:
         """Ends what would begin a second handshake in TLS 1.2, which costs much and is of no use."""
@@ -264,22 +296,23 @@ class TlsFilter:
         if not self.done:
             self._early.extend(map(bytes, chunks))
             return
-        self._write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-        self._take_output()
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if 0 < len(data) <= LARGEST_PLAIN:
+            self._ssl.write(data)
+            out = self._bios.outgoing.read()
+            self._out = self._out + out if self._out else out
+        else:
+            self._write(data)
 
     def _write(self, data: Chunk) -> None:
         write = self._ssl.write
-        size = len(data)
-        if 0 < size <= LARGEST_PLAIN:
-            write(data)
-        elif size:
-            outgoing = self._bios.outgoing
-            parts = []
-            with memoryview(data) as view:
-                for at in range(0, size, LARGEST_PLAIN):
+        parts = [self._out]
+        with memoryview(data) as view:
+            for start in range(0, len(data), _BATCH):
+                for at in range(start, min(start + _BATCH, len(data)), LARGEST_PLAIN):
                     write(view[at : at + LARGEST_PLAIN])  # one record each
-                    parts.append(outgoing.read())
-            self._out += b"".join(parts)
+                parts.append(self._bios.outgoing.read())
+        self._out = b"".join(parts) if len(parts) > 2 or parts[0] else parts[-1]
 
     def finish(self) -> None:
         """See ``Filter.finish``: close_notify, once the handshake is done."""

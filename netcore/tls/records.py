@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["HANDSHAKE", "HEADER", "LARGEST_PLAIN", "has_handshake", "missing", "whole"]
+__all__ = [
+    "APPLICATION_DATA",
+    "HANDSHAKE",
+    "HEADER",
+    "LARGEST_PLAIN",
+    "has_handshake",
+    "missing",
+    "whole",
+]
 
 HEADER = 5
 """Bytes in front of each record: a type, a version of two bytes, a length of two."""
@@ -11,6 +19,8 @@ LARGEST_PLAIN = 16384
 """Bytes of the application's that one record carries at most."""
 
 HANDSHAKE = 22
+APPLICATION_DATA = 23
+"""Also the type that every encrypted record of TLS 1.3 shows."""
 
 _TYPES = range(20, 25)
 """change_cipher_spec, alert, handshake, application_data, heartbeat (RFC 6520)."""
