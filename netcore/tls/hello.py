@@ -59,43 +59,24 @@ class HelloReader:
         return True
 
 
-class _Reader:
-    """Fields one after the other; raises IndexError at the end."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
-
-    def take(self, size: int) -> bytes:
-        end = self.at + size
-        if end > len(self.data):
-            raise IndexError(end)
-        taken = self.data[self.at : end]
-        self.at = end
-        return taken
-
-    def vector(self, size: int) -> bytes:
-        """A field with its length in front, which takes ``size`` bytes."""
-        return self.take(self.number(size))
-
-
 def _server_name(hello: bytes) -> str | None:
     """Takes a ClientHello apart (RFC 8446, 4.1.2) as far as its server_name extension (RFC 6066, 3)."""
     try:
-        reader = _Reader(hello)
-        reader.take(2 + 32)  # legacy_version, random
-        reader.vector(1)  # legacy_session_id
-        reader.vector(2)  # cipher_suites
-        reader.vector(1)  # legacy_compression_methods
-        extensions = _Reader(reader.vector(2))
-        while True:
-            kind, body = extensions.number(2), extensions.vector(2)
-            if kind == _SERVER_NAME:
-                names = _Reader(_Reader(body).vector(2))
-                kind, name = names.number(1), names.vector(2)
-                return name.decode("ascii") if kind == _HOST_NAME else None
+        at = 2 + 32  # behind legacy_version, random
+        at += 1 + hello[at]  # legacy_session_id
+        at += 2 + _number(hello, at)  # cipher_suites
+        at += 1 + hello[at]  # legacy_compression_methods
+        at += 2  # the length of all extensions
+        while _number(hello, at) != _SERVER_NAME:
+            at += 4 + _number(hello, at + 2)
+        # Behind type and length: the length of the list, the type of the first name, its length, the name.
+        end = at + 9 + _number(hello, at + 7)
+        if hello[at + 6] != _HOST_NAME or end > len(hello):
+            return None
+        return hello[at + 9 : end].decode("ascii")
     except (IndexError, UnicodeDecodeError):
         return None
+
+
+def _number(data: bytes, at: int) -> int:
+    return data[at] << 8 | data[at + 1]
