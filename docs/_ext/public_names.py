@@ -19,6 +19,7 @@ _FIRST = (
     "netcore.codec",
     "netcore.worker",
     "netcore.proxy",
+    "netcore.tls",
     "netcore.poll",
     "netcore.lb",
     "netcore.buffer",
