@@ -48,7 +48,8 @@ class Phase(Protocol):
 
     It bounds for itself how much it takes. It belongs to one connection, and is called on its loop's thread
     only. If it has a method ``failed``, that is given the loop's ``BaseCounters`` when it has not passed, by
-    the peer's fault or for want of time: there may be a count of its own.
+    the peer's fault or for want of time: there may be a count of its own. The same goes for ``passed``; and
+    for ``overdue``, which says with what error the connection ends if the time is over.
 
     Attributes:
         timeout: Seconds that it may take.
@@ -314,6 +315,8 @@ class _Arrival:
                 self._timer.cancel()
                 self._timer = None
             self._behind.append(self._ahead.popleft())
+            if (tell := getattr(phase, "passed", None)) is not None:
+                tell(self._site.counters)
         if not self._over:
             self._over = True
             self._site.watchers.release(self.newcomer.fd)
@@ -370,7 +373,8 @@ class _Arrival:
             self._give_time(late)
         else:
             text = "what has to pass before the connection opens took too long"
-            self._give_up_phase(TimeoutError(errno.ETIMEDOUT, text))
+            overdue: Callable[[], Exception] | None = getattr(phase, "overdue", None)
+            self._give_up_phase(overdue() if overdue else TimeoutError(errno.ETIMEDOUT, text))
 
     def _take_what_is_here(self) -> None:
         """Receives what the kernel holds, up to a bound."""

@@ -270,7 +270,8 @@ def test_a_byte_less_and_a_byte_more_at_every_place(tls, contexts):
             wire, records = dialogue(tls, contexts)
             raw = b"".join(records)
             spoilt(wire, raw[:place] + change + raw[place + 1 :])
-            assert len(wire.got[wire.server]) <= len(WORDS[0])
+            # The second is whole if its last byte is like the one that is too many, or that takes its place.
+            assert len(wire.got[wire.server]) <= len(b"".join(WORDS[:2]))
 
 
 def test_a_record_twice_left_out_or_too_early(tls, contexts):
