@@ -11,7 +11,7 @@ from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 
 __all__ = ["ZONE", "Address"]
 
-_INET_NETWORKS = ("tcp", "tcp4", "tcp6", "udp", "udp4", "udp6")
+_INET_NETWORKS = ("tcp", "tcp4", "tcp6", "tls", "tls4", "tls6", "udp", "udp4", "udp6")
 _NETWORKS = (*_INET_NETWORKS, "unix", "fd")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST_AND_PORT = re.compile(
@@ -30,12 +30,14 @@ _NUL = re.compile(r"%((?:25)*)00")
 _MAX_DESCRIPTOR = (1 << 31) - 1
 """Descriptors are ints of C."""
 
-_SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, udp, udp4 and udp6 likewise), unix://PATH or fd://N"
+_SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, tls, udp and so on likewise), unix://PATH or fd://N"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An endpoint of one of the networks tcp, tcp4, tcp6, udp, udp4, udp6 and unix, or an inherited socket.
+    """An endpoint of one of the networks tcp, tls, udp and unix, or an inherited socket.
+
+    ``tls`` is TCP with TLS. A 4 or 6 behind tcp, tls and udp fixes the IP version.
 
     ``fd://N`` is a descriptor of this process: a socket that listens, or a bound datagram socket. Which
     network that is, the socket tells when an engine starts. ``fd://NAME`` is the descriptor to which the
@@ -102,6 +104,11 @@ class Address:
         """Raises InvalidAddressError for a Unix socket without a name, which nobody can listen on or dial."""
         if self.network == "unix" and not self.path:
             raise InvalidAddressError(f"{self!r} is a Unix socket without a name, which nobody can find")
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether this is an address of TCP with TLS (tls, tls4, tls6)."""
+        return self.network.startswith("tls")
 
     @property
     def is_datagram(self) -> bool:

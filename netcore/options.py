@@ -13,6 +13,8 @@ from netcore._durations import seconds
 from netcore.errors import OptionsError
 
 if TYPE_CHECKING:
+    import ssl
+
     from netcore.lb import LoadBalancer
     from netcore.poll import Poller
 
@@ -34,6 +36,7 @@ _NOT_NEGATIVE = (
 _WATER_MARKS = ("high_water", "low_water", "max_outbound", "max_inbound")
 _DURATIONS = (
     "proxy_protocol_timeout",
+    "tls_handshake_timeout",
     "idle_timeout",
     "close_timeout",
     "shutdown_timeout",
@@ -132,6 +135,9 @@ class Options:
         proxy_protocol_from: The networks (``"10.0.0.0/8"``, or one address) of the proxies that send one;
             empty for everybody. Others are served without, and peers of a Unix socket always send one.
         proxy_protocol_timeout: How long a header may take.
+        tls: The context of ``tls://`` addresses: a server's for those that are listened on, a client's for
+            those that are dialled. See ``netcore.tls``.
+        tls_handshake_timeout: How long a handshake may take.
     """
 
     multicore: bool = False
@@ -171,6 +177,8 @@ class Options:
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[str, ...] = ()
     proxy_protocol_timeout: float = 5
+    tls: ssl.SSLContext | None = None
+    tls_handshake_timeout: float = 10
 
     def __post_init__(self) -> None:
         """Checks every field and their combination.
@@ -186,6 +194,7 @@ class Options:
             self._check_duration(name)
         self._check_combinations()
         self._check_networks()
+        self._check_tls()
         self._derive_edges()
         for name in ("read_buffer_cap", "write_buffer_cap"):
             object.__setattr__(self, name, _power_of_two(getattr(self, name)))
@@ -235,6 +244,13 @@ class Options:
             except ValueError as error:
                 self._require(False, "proxy_protocol_from", f"{allowed}: {error}")
         self._require(self.proxy_protocol_timeout > 0, "proxy_protocol_timeout", "above zero, in seconds")
+
+    def _check_tls(self) -> None:
+        if self.tls is not None:
+            import ssl  # which takes its time, and who asks for TLS has it already
+
+            self._require(isinstance(self.tls, ssl.SSLContext), "tls", "an ssl.SSLContext, or None")
+        self._require(self.tls_handshake_timeout > 0, "tls_handshake_timeout", "above zero, in seconds")
 
     def _check_combinations(self) -> None:
         self._require(

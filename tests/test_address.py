@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from netcore import Address, InvalidAddressError, NetcoreError, UnsupportedProtocolError
 
-NETWORKS = ("tcp", "tcp4", "tcp6", "udp", "udp4", "udp6")
+NETWORKS = ("tcp", "tcp4", "tcp6", "tls", "tls4", "tls6", "udp", "udp4", "udp6")
 ports = st.integers(0, 65535)
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 host_names = (
@@ -258,11 +258,11 @@ def test_refuses_what_is_no_text(thing: Any) -> None:
         Address.parse(thing)
 
 
-@pytest.mark.parametrize("scheme", ["http", "tcp5", "sctp", "unixgram", "tls", "ws+unix", "t", "tcp-4"])
+@pytest.mark.parametrize("scheme", ["http", "tcp5", "sctp", "unixgram", "tls5", "ws+unix", "t", "tcp-4"])
 def test_refuses_unknown_schemes(scheme: str) -> None:
     with pytest.raises(UnsupportedProtocolError, match="unknown scheme") as caught:
         Address.parse(f"{scheme}://127.0.0.1:80")
-    assert "tcp, tcp4, tcp6, udp, udp4, udp6, unix, fd" in str(caught.value)
+    assert "tcp, tcp4, tcp6, tls, tls4, tls6, udp, udp4, udp6, unix, fd" in str(caught.value)
 
 
 def test_errors_are_value_errors_of_netcore() -> None:

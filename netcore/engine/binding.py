@@ -91,7 +91,7 @@ def _bind_inet(address: Address, options: Options, reuse_port: bool) -> Bound:
     try:
         _configure(sock, options, reuse_port)
         if endpoint.family == socket.AF_INET6:
-            dual = address.network == "tcp" and not address.host
+            dual = address.network in ("tcp", "tls") and not address.host
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
         sock.bind(endpoint.name)
         sock.listen(options.backlog)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netcore._platform import usable_cpus
 from netcore.address import Address
 from netcore.engine.binding import check_servable
+from netcore.engine.secured import check_secured
 from netcore.errors import OptionsError, PollerUnavailableError
 from netcore.lb import LoadBalancer, make_balancer
 from netcore.options import Options
@@ -59,6 +60,7 @@ class Choices:
         """
         for address in addresses:
             check_servable(address)
+            check_secured(address, options)
         try:
             balancer = make_balancer(options.load_balancer)
         except ValueError as error:

@@ -13,6 +13,7 @@ from netcore.engine.binding import Bound, bind
 from netcore.engine.binding_datagrams import BoundDatagrams, bind_datagrams, group_of, probe_free
 from netcore.engine.given import GivenListener, Source
 from netcore.engine.proxied import phases_of
+from netcore.engine.secured import phases_with_tls
 from netcore.engine.taking import Takings
 from netcore.eventloop import Acceptor, DatagramListener, Listener, Loop
 from netcore.options import Options
@@ -120,6 +121,8 @@ def _attach(
     listener = Listener(fd, bound.address, network, bound.local, bound.cleanup)
     if options.proxy_protocol:
         listener = replace(listener, phases=phases_of(options, network))
+    if bound.address.is_tls:
+        listener = replace(listener, phases=phases_with_tls(options, listener.phases))
     if was_open and network == "unix":  # others pass nothing but bytes
         listener = replace(listener, was_open=True)
     return _StreamListener(bound, loop.listen(listener, pick))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from netcore._futures import disown
@@ -84,11 +84,12 @@ class Dialer:
             timeout: See there; the phases are within it.
             phases: What has to pass before the connection opens.
         """
+        make_phases = self._with_tls(address, phases) if address.is_tls else lambda: phases
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
 
         def connected(dialled: Dialled) -> None:
-            self._connected(dialled, context, phases, dial)
+            self._connected(dialled, context, make_phases, dial)
 
         dial = Dial(self._site, address, future, connected, self._ended)
         self._under_way[dial] = True
@@ -135,7 +136,17 @@ class Dialer:
     def _ended(self, dial: Dial) -> None:
         self._under_way.pop(dial, None)
 
-    def _connected(self, dialled: Dialled, context: object, phases: Sequence[Phase], dial: Dial) -> None:
+    def _with_tls(self, address: Address, before: Sequence[Phase]) -> Callable[[], Sequence[Phase]]:
+        """Returns what makes the phases of a dial with TLS, on the loop's thread."""
+        from netcore.eventloop.handshaking import ClientHandshake, client_context  # and ssl: not for all
+
+        shared = self._site.shared
+        context = client_context(shared.tls)
+        return lambda: (*before, ClientHandshake(context, address.host, shared.tls_timeout))
+
+    def _connected(
+        self, dialled: Dialled, context: object, make_phases: Callable[[], Sequence[Phase]], dial: Dial
+    ) -> None:
         """Makes the connection of a dial, or leads it on to what has to pass before."""
         site = self._site
         counters = site.counters
@@ -150,7 +161,7 @@ class Dialer:
             counters.dialled -= 1
             dial.fail(error)
 
-        if phases:
+        if phases := make_phases():
             newcomer = Newcomer(
                 dialled.fd,
                 dialled.network,

@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from netcore._durations import seconds
 from netcore.connection import Limits
 from netcore.eventloop.gate import Gate
 from netcore.handler import EventHandler, OddResults
 from netcore.options import Options
 from netcore.sockets import Resolver, SocketOptions
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Shared"]
 
@@ -39,6 +44,8 @@ class Shared:
         exiting: Told what a callback has raised that is no ``Exception``, before ``shutdown``. Any thread.
         odd_results: What was said of the handler's results already.
         resolver: Looks names up.
+        tls: The context of addresses with TLS; see ``Options.tls``.
+        tls_timeout: Seconds for a handshake.
     """
 
     handler: EventHandler
@@ -52,6 +59,8 @@ class Shared:
     odd_results: OddResults = field(default_factory=OddResults)
     resolver: Resolver = field(default_factory=Resolver)
     exiting: Callable[[BaseException], object] = _nothing
+    tls: ssl.SSLContext | None = None
+    tls_timeout: float = 10
 
     @classmethod
     def from_options(
@@ -80,5 +89,15 @@ class Shared:
         if options.max_connections:
             gate = Gate(options.max_connections, refuse=options.max_connections_policy == "refuse")
         return cls(
-            handler, limits, logger, gate, options.debug, sockets, shutdown, loop_ended, exiting=exiting
+            handler,
+            limits,
+            logger,
+            gate,
+            options.debug,
+            sockets,
+            shutdown,
+            loop_ended,
+            exiting=exiting,
+            tls=options.tls,
+            tls_timeout=seconds(options.tls_handshake_timeout, "a timeout"),
         )

@@ -21,6 +21,8 @@ from netcore.proxy import ProxyHeader
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from netcore.tls import TlsInfo
+
 __all__ = ["Conn", "EventLoop", "Timer"]
 
 
@@ -213,7 +215,7 @@ class Conn(Protocol):
     @property
     @abc.abstractmethod
     def network(self) -> str:
-        """``"tcp"``, ``"udp"`` or ``"unix"``. Any thread."""
+        """``"tcp"``, ``"tls"``, ``"udp"`` or ``"unix"``. Any thread."""
 
     @property
     @abc.abstractmethod
@@ -245,6 +247,11 @@ class Conn(Protocol):
     @abc.abstractmethod
     def proxy(self) -> ProxyHeader | None:
         """The PROXY header that it began with; None if there was none. Any thread."""
+
+    @property
+    @abc.abstractmethod
+    def tls(self) -> TlsInfo | None:
+        """What its TLS handshake has brought; None without TLS. Any thread."""
 
     @property
     @abc.abstractmethod

@@ -30,6 +30,9 @@ class Metrics:
             before it was wrong, or took too long.
         proxy_failures: Those among them of whose peer a PROXY header was wanted: it was wrong, or did not
             come in time.
+        tls_handshakes: TLS handshakes that were done.
+        tls_handshake_failures: Those that were not, or not in time. A peer that has not said a byte has begun
+            none.
         refused: Peers reset unheard: beyond ``Options.max_connections``, or for want of descriptors.
         accept_failures: Times that accept(2) failed, as with EMFILE.
         closed_local: Connections whose ``close_reason`` was ``LOCAL``.
@@ -61,6 +64,8 @@ class Metrics:
     enrolled: int = 0
     unopened: int = 0
     proxy_failures: int = 0
+    tls_handshakes: int = 0
+    tls_handshake_failures: int = 0
     refused: int = 0
     accept_failures: int = 0
     closed_local: int = 0

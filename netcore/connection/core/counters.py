@@ -29,6 +29,8 @@ COUNTS: Final = (
     "refused",
     "tasks",
     "timers",
+    "tls_handshake_failures",
+    "tls_handshakes",
     "turns",
     "unopened",
 )
@@ -59,6 +61,8 @@ class BaseCounters:
     datagrams_dropped: int
     unopened: int
     proxy_failures: int
+    tls_handshakes: int
+    tls_handshake_failures: int
     parting: int
     turns: int
     events: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from netcore.address import Address
 from netcore.connection.core.fields import NO_FIELDS
@@ -13,6 +13,9 @@ from netcore.connection.core.relayed import Relayed
 from netcore.connection.core.settings import SocketSettings
 from netcore.proxy import ProxyHeader
 from netcore.sockets import unpack_name
+
+if TYPE_CHECKING:
+    from netcore.tls import TlsInfo
 
 __all__ = ["IDS", "Identity", "next_id"]
 
@@ -88,12 +91,17 @@ class Identity(SocketSettings):
         self._remote = Relayed(peer.peer if isinstance(peer, Relayed) else peer, header)
 
     @property
+    def tls(self) -> TlsInfo | None:
+        """See ``Conn.tls``."""
+        return None
+
+    @property
     def local_address(self) -> Address:
         """See ``Conn.local_address``; getsockname(2)."""
         if self._local is None:
             with self._host.descriptor_lock:
                 self.remember_local_address()
-        return self._local or Address(self.network)
+        return self._local or Address("tcp" if self.network == "tls" else self.network)
 
     def remember_local_address(self) -> None:
         """Asks the system for this side's address while it can still tell; needs the descriptor lock."""
@@ -101,4 +109,4 @@ class Identity(SocketSettings):
             try:
                 self._local = self._host.sockets.local_address(self.fd)
             except Exception:  # above all an OSError: reset, it has none any more
-                self._local = Address(self.network)
+                self._local = Address("tcp" if self.network == "tls" else self.network)

@@ -78,7 +78,7 @@ class SocketSettings(Conn):
             set_keep_alive(sock, enabled, idle, interval, count)
 
     def _require_tcp(self, method: str) -> None:
-        if self.network != "tcp":
+        if self.network not in ("tcp", "tls"):
             raise UnsupportedOperationError(
                 f"{method} needs a TCP connection, and this one is {self.network}"
             )

@@ -201,6 +201,11 @@ class BaseDatagramConn(DatagramReading):
         return None
 
     @property
+    def tls(self) -> None:
+        """See ``Conn.tls``; datagrams have none."""
+        return None
+
+    @property
     def closed(self) -> bool:
         """See ``Conn.closed``; the end of the server closes them all."""
         outbox = self._outbox

@@ -8,6 +8,7 @@ has one in receiving and writing.
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from netcore._platform import read_at
 from netcore.buffer import ElasticRingBuffer
@@ -18,6 +19,9 @@ from netcore.connection.stream.writing import WritingHalf
 from netcore.errors import UnsupportedOperationError
 from netcore.handler import CloseReason
 from netcore.sockets import Chunk
+
+if TYPE_CHECKING:
+    from netcore.tls import TlsInfo
 
 __all__ = ["FilteredHalves"]
 
@@ -156,6 +160,13 @@ class FilteredHalves(WritingHalf):
         super().abandon()
         if self._filtering is not None:
             self._filtering.give_up()
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """See ``Conn.tls``."""
+        filtering = self._filtering
+        info: TlsInfo | None = None if filtering is None else getattr(filtering.filter, "info", None)
+        return info
 
     # What comes in.
 

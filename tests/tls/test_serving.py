@@ -1,0 +1,229 @@
+"""tls:// addresses, on real sockets: engines, Python's ssl, and the program openssl."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from netcore import Client, CloseReason, OptionsError
+from netcore.testing import RecordingHandler
+from netcore.tls import TlsCertificateError, TlsHandshakeError, TlsTruncatedError
+
+PATIENCE = 30
+MEGABYTE = bytes(range(256)) * 4096
+
+
+def eventually(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it has not come to that"
+        time.sleep(0.001)
+
+
+def echo(conn):
+    conn.write(conn.read())
+
+
+@pytest.fixture
+def engine(serve, tls):
+    """Starts an engine that echoes over TLS: ``engine(**options)``; it has ``handler``."""
+
+    def start(*addresses, context=None, **options):
+        handler = RecordingHandler(on_traffic=echo)
+        made = serve(
+            handler,
+            *(addresses or ("tls://127.0.0.1:0",)),
+            tls=context or tls.server_context(),
+            **options,
+        )
+        made.recorded = handler
+        return made
+
+    return start
+
+
+def connect(tls, engine, context=None, name="server.example"):
+    """Python's client of an engine."""
+    sock = socket.create_connection(("127.0.0.1", engine.addresses[0].port), timeout=PATIENCE)
+    return (context or tls.client_context()).wrap_socket(
+        sock, server_hostname=name, suppress_ragged_eofs=False
+    )
+
+
+def receive(sock, size):
+    got = b""
+    while len(got) < size:
+        got += sock.recv(65536)
+    return got
+
+
+def test_a_client_of_pythons(tls, engine):
+    server = engine()
+    assert str(server.addresses[0]).startswith("tls://127.0.0.1:")
+    with connect(tls, server) as sock:
+        sock.sendall(b"hello")
+        assert receive(sock, 5) == b"hello"
+        conn = server.recorded.wait_for("on_open").conn
+        assert conn.network == "tls" and conn.remote_address.network == "tcp"
+        assert conn.local_address.network == "tcp"
+        assert conn.tls.version == sock.version()
+        assert conn.tls.server_name == "server.example"
+        conn.set_no_delay(False)
+        sock.unwrap()
+    server.recorded.wait_for("on_close")
+    assert conn.close_reason is CloseReason.EOF
+    metrics = server.metrics()
+    assert (metrics.tls_handshakes, metrics.tls_handshake_failures, metrics.unopened) == (1, 0, 0)
+
+
+def test_a_megabyte(tls, engine):
+    server = engine()
+    with connect(tls, server) as sock:
+        for at in range(0, len(MEGABYTE), 1 << 17):
+            sock.sendall(MEGABYTE[at : at + (1 << 17)])
+            assert receive(sock, 1 << 17) == MEGABYTE[at : at + (1 << 17)]
+        sock.unwrap()
+    server.recorded.wait_for("on_close")
+
+
+@pytest.mark.parametrize("options", [{"num_event_loops": 3}, {"edge_triggered": True}, {"debug": True}])
+def test_many_clients(tls, engine, options):
+    server = engine(**options)
+    context = tls.client_context()
+    socks = [connect(tls, server, context) for _ in range(20)]
+    for number, sock in enumerate(socks):
+        sock.sendall(b"%d" % number * 1000)
+    for number, sock in enumerate(socks):
+        assert receive(sock, len(b"%d" % number) * 1000) == b"%d" % number * 1000
+        sock.unwrap()
+        sock.close()
+    server.recorded.wait_for("on_close", 20)
+    assert server.metrics().tls_handshakes == 20
+
+
+def test_the_program_openssl(tls, engine, pki):
+    server = engine()
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.addresses[0].port}", "-quiet"]
+    command += ["-CAfile", str(pki.ca), "-verify_return_error", "-verify_hostname", "server.example"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    with process:
+        process.stdin.write(b"hello from openssl\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"hello from openssl\n"
+        process.kill()
+    server.recorded.wait_for("on_close")
+
+
+def test_close_says_so(tls, serve):
+    def on_open(conn):
+        conn.write(b"bye")
+        conn.close()
+
+    server = serve(
+        RecordingHandler(on_open=on_open),
+        "tls://127.0.0.1:0",
+        tls=tls.server_context(),
+    )
+    with connect(tls, server) as sock:
+        assert receive(sock, 3) == b"bye"
+        assert sock.recv(10) == b""  # an error without close_notify
+
+
+def test_truncation(tls, engine):
+    server = engine()
+    with connect(tls, server) as sock:
+        sock.sendall(b"hello")
+        assert receive(sock, 5) == b"hello"
+    event = server.recorded.wait_for("on_close")
+    assert type(event.detail) is TlsTruncatedError
+    assert event.conn.close_reason is CloseReason.ERROR
+    assert "on_eof" not in server.recorded.names()
+
+
+def test_what_fails_is_counted_and_nobody_hears_of_it(tls, engine, strange_pki):
+    server = engine(tls_handshake_timeout=0.2)
+    with socket.create_connection(("127.0.0.1", server.addresses[0].port), timeout=PATIENCE) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert not sock.recv(100)[7:]  # an alert, or nothing
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect(tls, server, tls.client_context(ca=strange_pki.ca))
+    eventually(lambda: server.metrics().tls_handshake_failures == 2)
+    with socket.create_connection(("127.0.0.1", server.addresses[0].port), timeout=PATIENCE) as sock:
+        sock.sendall(b"\x16")
+        assert sock.recv(100) == b""  # too late
+    eventually(lambda: server.metrics().tls_handshake_failures == 3)
+    with socket.create_connection(("127.0.0.1", server.addresses[0].port), timeout=PATIENCE):
+        pass
+    eventually(lambda: server.metrics().unopened == 4)
+    assert server.metrics().tls_handshake_failures == 3 and server.metrics().tls_handshakes == 0
+    assert not server.recorded.names() or set(server.recorded.names()) <= {"on_boot"}
+
+
+def test_a_listener_needs_a_servers_context(tls, serve):
+    for context in (None, tls.client_context()):
+        with pytest.raises(OptionsError, match=r"option tls is .*needs a server's"):
+            serve(RecordingHandler(), "tls://127.0.0.1:0", tls=context)
+
+
+# Dialling.
+
+
+@pytest.fixture
+def client(tls):
+    handler = RecordingHandler()
+    with Client(handler, tls=tls.client_context()) as made:
+        made.recorded = handler
+        yield made
+
+
+def test_dial(tls, engine, client):
+    server = engine("tls://127.0.0.1:0")
+    conn = client.dial(server.addresses[0])  # the certificate names 127.0.0.1, too
+    assert conn.network == "tls" and conn.tls.server_name == "127.0.0.1"
+    conn.async_write(MEGABYTE)
+    eventually(lambda: len(client.recorded.received()) == len(MEGABYTE))
+    assert client.recorded.received() == MEGABYTE
+    conn.loop.execute(conn.close)
+    server.recorded.wait_for("on_close")
+    assert client.recorded.wait_for("on_close").conn.close_reason is CloseReason.LOCAL
+    assert server.recorded.events[-1].conn.close_reason is CloseReason.EOF
+
+
+def test_dials_that_fail(tls, engine, client):
+    server = engine(context=tls.server_context("other"))
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch") as caught:
+        client.dial(server.addresses[0])
+    assert type(caught.value) is TlsCertificateError
+    expired = engine(context=tls.server_context("expired"))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        client.dial(expired.addresses[0])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tls://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TimeoutError):
+            client.dial(address, timeout=0.1)
+    assert client.engine.metrics().dial_failures == 3
+    assert not server.recorded.details("on_open")
+
+
+def test_a_dial_that_the_server_keeps_waiting(tls):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        Client(RecordingHandler(), tls=tls.client_context(), tls_handshake_timeout=0.1) as client,
+        pytest.raises(TlsHandshakeError, match=r"took longer than 0\.1 s"),
+    ):
+        client.dial(f"tls://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_the_systems_authorities_are_the_default(tls, engine):
+    server = engine()
+    with (
+        Client(RecordingHandler()) as client,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        client.dial(server.addresses[0])
