@@ -166,7 +166,7 @@ def facts_of_a_connection(load):
     for _ in range(TIMES):
         assert conn.id == load.conn.id and conn.fd >= 0 and conn.network == "tcp"
         assert conn.remote_address.port == load.idle.getsockname()[1]
-        assert conn.peer_address == conn.remote_address and conn.proxy is None
+        assert conn.peer_address == conn.remote_address and conn.proxy is None and conn.tls is None
         assert conn.local_address == load.engine.addresses[0]
         assert conn.loop in load.engine.loops
         assert not conn.closed and conn.close_reason is None and not conn.paused
@@ -303,8 +303,8 @@ CALLS = {
     abort: "Conn.abort",
     pause_and_resume: "Conn.pause_reading Conn.resume_reading",
     facts_of_a_connection: "Conn.id Conn.fd Conn.network Conn.loop "
-    "Conn.local_address Conn.remote_address Conn.peer_address Conn.proxy Conn.closed Conn.close_reason "
-    "Conn.paused",
+    "Conn.local_address Conn.remote_address Conn.peer_address Conn.proxy Conn.tls Conn.closed "
+    "Conn.close_reason Conn.paused",
     dup: "Conn.dup",
     socket_options: "Conn.set_read_buffer Conn.set_write_buffer Conn.set_linger Conn.set_no_delay "
     "Conn.set_keep_alive",
