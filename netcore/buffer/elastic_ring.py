@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from netcore._arguments import ALL
 from netcore.buffer.ring import NO_STORAGE, RingBuffer
 
 if TYPE_CHECKING:
@@ -29,6 +30,23 @@ class ElasticRingBuffer(RingBuffer):
         super().__init__()
         self._pool = pool
 
+    def adopt(self, data: bytes) -> None:
+        """Append bytes; an empty ring takes the very object, and a read of all returns it."""
+        if self._size or not data:
+            self.write(data)
+        else:
+            self._storage = cast("bytearray", data)  # until somebody writes: see _make_room
+            self._size = len(data)
+
+    def read(self, n: int = ALL) -> bytes:
+        """Remove and return up to ``n`` bytes, all if negative; ``b""`` if there is nothing."""
+        storage: object = self._storage
+        if n is ALL and type(storage) is bytes and self._size == len(storage):
+            self._size = 0
+            self._emptied()
+            return storage
+        return super().read(n)
+
     def reset(self) -> None:
         """Drop all bytes and give up the storage."""
         super().reset()
@@ -36,6 +54,18 @@ class ElasticRingBuffer(RingBuffer):
     def release(self) -> None:
         """Drop all bytes and give up the storage; the same as ``reset``."""
         super().reset()
+
+    def _make_room(self, size: int) -> None:
+        if self._is_adopted():
+            self._move(self._size + size)
+        else:
+            super()._make_room(size)
+
+    def _is_adopted(self) -> bool:
+        return isinstance(self._storage, bytes)
+
+    def _is_lent(self) -> bool:
+        return not self._is_adopted() and super()._is_lent()  # whose views show what never changes
 
     def _emptied(self) -> None:
         self._head = 0
@@ -46,7 +76,7 @@ class ElasticRingBuffer(RingBuffer):
 
     def _drop_storage(self) -> None:
         storage = self._storage
-        lent = self._is_lent()
+        lent = self._is_adopted() or self._is_lent()
         self._storage = NO_STORAGE
         self._unseen = None
         if self._pool is not None and not lent:

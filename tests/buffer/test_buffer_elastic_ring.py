@@ -109,3 +109,49 @@ def test_an_idle_one_is_small() -> None:
     ring.read()
     assert not hasattr(ring, "__dict__")
     assert sys.getsizeof(ring) < 120
+
+
+def test_what_an_empty_ring_adopts_is_read_as_it_is():
+    pool = BufferPool()
+    ring = ElasticRingBuffer(pool)
+    data = bytes(range(100))
+    for _ in range(2):
+        ring.adopt(data)
+        assert (ring.buffered, ring.is_empty) == (100, False)
+        assert ring.read() is data
+        assert ring.is_empty and ring.read() == b""
+    assert pool.retained == 0
+    ring.adopt(b"")
+    assert ring.is_empty
+
+
+def test_what_was_adopted_is_bytes_like_others():
+    data = bytes(range(100))
+    ring = ElasticRingBuffer(BufferPool())
+    ring.adopt(data)
+    (view,) = ring.peek(10)
+    assert view == data[:10] and view.readonly
+    assert ring.read(20) == data[:20]
+    ring.adopt(b"behind")
+    ring.write(b", and more")
+    assert ring.discard(30) == 30
+    target = bytearray(10)
+    assert ring.read_into(target) == 10 and target == data[50:60]
+    assert ring.read() == data[60:] + b"behind, and more"
+    assert view == data[:10]
+    assert data == bytes(range(100))
+
+
+def test_adopted_bytes_that_are_dropped_or_filled_up_again():
+    pool = BufferPool()
+    ring = ElasticRingBuffer(pool)
+    for drop in (ring.reset, ring.release, ring.discard):
+        ring.adopt(b"gone")
+        drop()
+        assert ring.is_empty and ring.capacity == 0
+    ring.adopt(b"x" * 10)
+    for i in range(3000):
+        ring.write(b"%d," % i)
+        assert ring.read(2)
+    rest = b"".join(b"%d," % i for i in range(3000))
+    assert ring.read() == (b"x" * 10 + rest)[6000:]

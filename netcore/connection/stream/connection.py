@@ -258,7 +258,7 @@ class BaseStream(FilteredHalves):
     def _awaits_room(self) -> bool:
         """Whether there is output for the next time that the socket is writable."""
         filtering = self._filtering
-        return self._backlog is not None or (filtering is not None and not filtering.waiting.is_empty)
+        return self._backlog is not None or (filtering is not None and not filtering.is_empty)
 
     def _flushed(self) -> None:
         if self.state is State.CLOSING:

@@ -55,17 +55,18 @@ class Filtering:
 
     Attributes:
         filter: What turns bytes into bytes.
-        waiting: Plain output in front of the filter: what this turn has written, or a file and what is
-            behind.
-        fresh: Bytes of it that were written in this turn, and count in the outbox.
+        turn: Plain output in front of the filter: what this turn has written, if it can go at its end.
+        waiting: A file in front of the filter, and what is behind.
+        fresh: Bytes of both that were written in this turn, and count in the outbox.
         finished: Whether nothing more may be wrapped: the filter was told so, or it has failed.
         told: Whether the end, or the failure, that the filter has found was passed on.
     """
 
-    __slots__ = ("filter", "finished", "fresh", "told", "waiting")
+    __slots__ = ("filter", "finished", "fresh", "told", "turn", "waiting")
 
     def __init__(self, filter_: Filter) -> None:
         self.filter = filter_
+        self.turn: list[Chunk] = []
         self.waiting = Backlog()
         self.fresh = 0
         self.finished = False
@@ -74,7 +75,12 @@ class Filtering:
     @property
     def buffered(self) -> int:
         """Plain bytes that are in no output yet."""
-        return self.waiting.buffered + self.held
+        return (self.fresh if self.turn else 0) + self.waiting.buffered + self.held
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in front of the filter."""
+        return not self.turn and self.waiting.is_empty
 
     @property
     def held(self) -> int:
@@ -84,8 +90,18 @@ class Filtering:
 
     def write(self, chunk: Chunk) -> None:
         """Takes what the application has written."""
-        self.waiting.write(chunk)
+        if self.waiting.is_empty:
+            self.turn.append(chunk)
+        else:
+            self.waiting.write(chunk)
         self.fresh += len(chunk)
+
+    def add_file(self, part: FilePart) -> None:
+        """Takes a part of a file, behind all that was written."""
+        for chunk in self.turn:
+            self.waiting.write(chunk)
+        self.turn.clear()
+        self.waiting.add_file(part)
 
     def produce(self) -> bytes:
         """Brings what waits through the filter, files as far as they are allowed to; returns the raw output.
@@ -95,6 +111,9 @@ class Filtering:
             OSError: It cannot be read.
         """
         self.fresh = 0
+        if self.turn:
+            turn, self.turn = self.turn, []
+            self.filter.wrap(turn)
         waiting = self.waiting
         while not self.finished and not waiting.is_empty:
             part = waiting.file
@@ -121,6 +140,7 @@ class Filtering:
     def give_up(self) -> None:
         """Drops what waits: the filter has failed, or nobody takes anything any more."""
         self.finished = True
+        self.turn.clear()
         self.waiting.release()
 
 
@@ -227,6 +247,8 @@ class FilteredHalves(WritingHalf):
         if self._filtering is None:
             super().accept(chunk)
         else:
+            if not chunk:
+                return
             self._filtering.write(chunk)
             self._host.outbox.size += len(chunk)
             self._host.outbox.producers[self] = None
@@ -237,7 +259,7 @@ class FilteredHalves(WritingHalf):
             super().accept_file(part)
         else:
             self._filtering.waiting.allowance = self._host.limits.write_cap
-            self._filtering.waiting.add_file(part)
+            self._filtering.add_file(part)
             self._host.outbox.producers[self] = None
 
     def produce(self) -> None:
@@ -295,7 +317,7 @@ class FilteredHalves(WritingHalf):
     def _is_stuck(self, filtering: Filtering) -> bool:
         """Whether what the filter holds can never leave, since nothing is fed any more that could free it."""
         closing = self.state is State.CLOSING or self.state is State.SHUTTING
-        return closing and filtering.filter.ended and filtering.waiting.is_empty
+        return closing and filtering.filter.ended and filtering.is_empty
 
     def _give_up_held(self, filtering: Filtering) -> bool:
         """Ends with an error if bytes are lost; this side's end, that nobody waits for, may be left out.

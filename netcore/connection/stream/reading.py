@@ -180,7 +180,10 @@ class ReadingHalf(Connection):
         if self._kept is None:
             self._kept = ElasticRingBuffer(self._host.pool)
             self._plain = False
-        self._kept.write(data)
+        if type(data) is bytes:  # of a filter, which has made them for this
+            self._kept.adopt(data)
+        else:
+            self._kept.write(data)
         if self._kept.buffered > self._host.limits.max_inbound:
             self.count_unread(0)
 
