@@ -56,7 +56,8 @@ class Filtering:
     Attributes:
         filter: What turns bytes into bytes.
         turn: Plain output in front of the filter: what this turn has written, if it can go at its end.
-        waiting: A file in front of the filter, and what is behind.
+        waiting: A file in front of the filter, and what is behind; None where there has been none, since an
+            idle connection would pay for it.
         fresh: Bytes of both that were written in this turn, and count in the outbox.
         finished: Whether nothing more may be wrapped: the filter was told so, or it has failed.
         told: Whether the end, or the failure, that the filter has found was passed on.
@@ -67,7 +68,7 @@ class Filtering:
     def __init__(self, filter_: Filter) -> None:
         self.filter = filter_
         self.turn: list[Chunk] = []
-        self.waiting = Backlog()
+        self.waiting: Backlog | None = None
         self.fresh = 0
         self.finished = False
         self.told = False
@@ -75,12 +76,13 @@ class Filtering:
     @property
     def buffered(self) -> int:
         """Plain bytes that are in no output yet."""
-        return (self.fresh if self.turn else 0) + self.waiting.buffered + self.held
+        waiting = self.waiting
+        return (self.fresh if self.turn else 0) + (0 if waiting is None else waiting.buffered) + self.held
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is in front of the filter."""
-        return not self.turn and self.waiting.is_empty
+        return not self.turn and (self.waiting is None or self.waiting.is_empty)
 
     @property
     def held(self) -> int:
@@ -90,14 +92,17 @@ class Filtering:
 
     def write(self, chunk: Chunk) -> None:
         """Takes what the application has written."""
-        if self.waiting.is_empty:
+        if self.waiting is None or self.waiting.is_empty:
             self.turn.append(chunk)
         else:
             self.waiting.write(chunk)
         self.fresh += len(chunk)
 
-    def add_file(self, part: FilePart) -> None:
-        """Takes a part of a file, behind all that was written."""
+    def add_file(self, part: FilePart, allowance: int) -> None:
+        """Takes a part of a file, behind all that was written; so many bytes may be taken at once."""
+        if self.waiting is None:
+            self.waiting = Backlog()
+        self.waiting.allowance = allowance
         for chunk in self.turn:
             self.waiting.write(chunk)
         self.turn.clear()
@@ -114,7 +119,11 @@ class Filtering:
         if self.turn:
             turn, self.turn = self.turn, []
             self.filter.wrap(turn)
-        waiting = self.waiting
+        if self.waiting is not None:
+            self._wrap_waiting(self.waiting)
+        return self.filter.output()
+
+    def _wrap_waiting(self, waiting: Backlog) -> None:
         while not self.finished and not waiting.is_empty:
             part = waiting.file
             if part is None:
@@ -123,7 +132,6 @@ class Filtering:
                 break
             else:
                 self._wrap_piece(waiting, part)
-        return self.filter.output()
 
     def _wrap_piece(self, waiting: Backlog, part: FilePart) -> None:
         data = read_at(part.fd, min(part.left, waiting.allowance, _PIECE), part.offset)
@@ -141,7 +149,8 @@ class Filtering:
         """Drops what waits: the filter has failed, or nobody takes anything any more."""
         self.finished = True
         self.turn.clear()
-        self.waiting.release()
+        if self.waiting is not None:
+            self.waiting.release()
 
 
 class FilteredHalves(WritingHalf):
@@ -240,7 +249,8 @@ class FilteredHalves(WritingHalf):
     def file_bytes(self) -> int:
         """See ``WritingHalf.file_bytes``."""
         filtering = self._filtering
-        return super().file_bytes + (0 if filtering is None else filtering.waiting.in_files)
+        waiting = None if filtering is None else filtering.waiting
+        return super().file_bytes + (0 if waiting is None else waiting.in_files)
 
     def accept(self, chunk: Chunk) -> None:
         """See ``WritingHalf.accept``."""
@@ -258,8 +268,7 @@ class FilteredHalves(WritingHalf):
         if self._filtering is None:
             super().accept_file(part)
         else:
-            self._filtering.waiting.allowance = self._host.limits.write_cap
-            self._filtering.add_file(part)
+            self._filtering.add_file(part, self._host.limits.write_cap)
             self._host.outbox.producers[self] = None
 
     def produce(self) -> None:
@@ -291,10 +300,11 @@ class FilteredHalves(WritingHalf):
         """See ``WritingHalf.refill``."""
         super().refill()
         filtering = self._filtering
-        if filtering is None or filtering.waiting.is_empty:
+        waiting = None if filtering is None else filtering.waiting
+        if waiting is None or waiting.is_empty:
             return
         if self._backlog is None or self._backlog.is_empty:
-            filtering.waiting.allowance = self._host.limits.write_cap
+            waiting.allowance = self._host.limits.write_cap
             self._produce_soon()
 
     def all_said(self, filtering: Filtering) -> bool:
