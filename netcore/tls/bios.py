@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ssl import MemoryBIO
+from typing import ParamSpec, TypeVar
 
 __all__ = ["Bios"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Bios:
@@ -16,10 +21,24 @@ class Bios:
     Attributes:
         incoming: What OpenSSL reads.
         outgoing: What it has written.
+        busy: Whether a filter is at work. Another one is then inside its call: in an ``sni_callback``, in a
+            finalizer, or in a handler of a signal.
     """
 
-    __slots__ = ("incoming", "outgoing")
+    __slots__ = ("busy", "incoming", "outgoing")
 
     def __init__(self) -> None:
+        self.busy = False
         self.incoming = MemoryBIO()
         self.outgoing = MemoryBIO()
+
+    def aside(self, step: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T:
+        """Takes a filter's step inside of another's, whose bytes are put aside meanwhile."""
+        incoming, outgoing = self.incoming.read(), self.outgoing.read()
+        self.busy = False
+        try:
+            return step(*args, **named)
+        finally:
+            self.incoming.write(incoming)
+            self.outgoing.write(outgoing)
+            self.busy = True

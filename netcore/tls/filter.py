@@ -107,8 +107,7 @@ class TlsFilter:
         self._wanted = 0  # bytes that it is incomplete by
         self._taken = 0  # bytes before the handshake was done
         if not server_side:
-            self._shake_hands()
-            self._take_output()
+            self._begin()
 
     @property
     def held(self) -> int:
@@ -140,14 +139,19 @@ class TlsFilter:
 
     def feed(self, data: memoryview | bytearray) -> bytes:
         """See ``Filter.feed``: all records of the bytes are decrypted, and returned as one."""
+        bios = self._bios
+        if bios.busy:
+            return bios.aside(self.feed, data)
         if self._part is None and self.done:
             size = len(data)
             if size > HEADER and data[0] == APPLICATION_DATA and data[3] << 8 | data[4] == size - HEADER:
                 # One record, as small messages are. What has bytes of the application in it brings no output.
+                bios.busy = True
                 try:
-                    self._bios.incoming.write(data)
+                    bios.incoming.write(data)
                     plain = self._ssl.read(size)
                     if plain:
+                        bios.busy = False
                         return plain
                     self.ended = True
                 except BaseException as error:
@@ -187,6 +191,7 @@ class TlsFilter:
             if self._hello is not None and self._hello.feed(records):
                 self._server_name = self._hello.server_name
                 self._hello = None
+        self._bios.busy = True
         try:
             self._bios.incoming.write(records)
             return self._read(len(records)) if self.done else self._go_on(len(records))
@@ -230,6 +235,7 @@ class TlsFilter:
             bios.incoming.read()
         if bios.outgoing.pending:
             self._take_output()
+        bios.busy = False
 
     def _refuse_renegotiation(self, records: memoryview | bytearray) -> bytes:
         """Ends what would begin a second handshake in TLS 1.2, which costs much and is of no use."""
@@ -257,6 +263,16 @@ class TlsFilter:
         if self._finished and self.done and self.failure is None:
             self._say_end()  # last, since SSL_shutdown(3) fails where it finds more than the peer's end
         return plain
+
+    def _begin(self) -> None:
+        """Says a client's first message."""
+        if self._bios.busy:
+            return self._bios.aside(self._begin)
+        self._bios.busy = True
+        try:
+            self._shake_hands()
+        finally:
+            self._leave_nothing()
 
     def _shake_hands(self) -> bool:
         """Takes a step; returns whether more has come behind the last."""
@@ -297,12 +313,19 @@ class TlsFilter:
             self._early.extend(map(bytes, chunks))
             return
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if 0 < len(data) <= LARGEST_PLAIN:
-            self._ssl.write(data)
-            out = self._bios.outgoing.read()
-            self._out = self._out + out if self._out else out
-        else:
-            self._write(data)
+        bios = self._bios
+        if bios.busy:
+            return bios.aside(self.wrap, [data])
+        bios.busy = True
+        try:
+            if 0 < len(data) <= LARGEST_PLAIN:
+                self._ssl.write(data)
+                out = bios.outgoing.read()
+                self._out = self._out + out if self._out else out
+            else:
+                self._write(data)
+        finally:
+            bios.busy = False
 
     def _write(self, data: Chunk) -> None:
         write = self._ssl.write
@@ -317,9 +340,15 @@ class TlsFilter:
     def finish(self) -> None:
         """See ``Filter.finish``: close_notify, once the handshake is done."""
         self._finished = True
+        bios = self._bios
+        if bios.busy:
+            return bios.aside(self.finish)
         if self.done and self.failure is None:
-            self._say_end()
-            self._take_output()
+            bios.busy = True
+            try:
+                self._say_end()
+            finally:
+                self._leave_nothing()
 
     def _say_end(self) -> None:
         self._said_end = True

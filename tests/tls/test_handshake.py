@@ -358,3 +358,66 @@ def test_close_notify_during_the_handshake(tls):
     wire.deliver(wire.client, b"\x15\x03\x03\0\x02\x01\0")
     wire.client.output()
     failed(wire.client, TlsHandshakeError, "the server has closed during the handshake")
+
+
+def test_filters_at_work_inside_the_step_of_another(tls):
+    bios = Bios()
+    server, client = tls.server_context(), tls.client_context()
+
+    def make(side, context, **named):
+        return TlsFilter(context, server_side=side, bios=bios, **named)
+
+    def pump(wire):
+        for turn in range(10):
+            side = wire.sides[turn % 2]
+            wire.deliver(wire.other(side), side.output())
+
+    def pair(context):
+        wire = tls.wire(pump=False)
+        wire.client = make(False, client, server_hostname="server.example")
+        wire.server = make(True, context)
+        wire.got = dict.fromkeys(wire.sides, b"")
+        return wire
+
+    before = pair(server)
+    pump(before)
+    inside = []
+
+    def callback(conn, asked, context):
+        assert bios.busy
+        before.client.wrap([b"inside"])
+        before.client.wrap([b" of " * 9000])
+        pump(before)
+        inside.append(pair(server))
+        inside[0].client.wrap([b"a third"])
+        inside[0].client.finish()
+        pump(inside[0])
+        assert bios.busy
+
+    observed = tls.server_context()
+    observed.sni_callback = callback
+    wire = pair(observed)
+    wire.client.wrap([b"as if nothing had been"])
+    pump(wire)
+    assert not bios.busy
+    assert wire.got[wire.server] == b"as if nothing had been"
+    assert before.got[before.server] == b"inside" + b" of " * 9000
+    assert inside[0].got[inside[0].server] == b"a third" and inside[0].server.ended
+
+
+def test_a_step_that_is_interrupted_has_its_bytes_put_aside(tls):
+    bios = Bios()
+    wire = tls.wire(pump=False)
+    context, name = tls.client_context(), "server.example"
+    wire.client = TlsFilter(context, server_side=False, server_hostname=name, bios=bios)
+    wire.got[wire.client] = wire.raw[wire.client] = b""
+    wire.pump()
+    bios.busy = True  # as a finalizer finds it, between two steps of somebody else's
+    bios.incoming.write(b"others'")
+    bios.outgoing.write(b"not ours")
+    assert wire.send(wire.client, b"question") == b"question"
+    assert wire.send(wire.server, b"answer") == b"answer"
+    wire.client.finish()
+    wire.pump()
+    assert wire.server.ended
+    assert (bios.busy, bios.incoming.read(), bios.outgoing.read()) == (True, b"others'", b"not ours")
