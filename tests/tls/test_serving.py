@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from netcore import Client, CloseReason, OptionsError
+from netcore import Address, Client, CloseReason, OptionsError
+from netcore.proxy import ProxyHeader
 from netcore.testing import RecordingHandler
 from netcore.tls import TlsCertificateError, TlsHandshakeError, TlsTruncatedError
 
@@ -227,3 +228,34 @@ def test_the_systems_authorities_are_the_default(tls, engine):
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         client.dial(server.addresses[0])
+
+
+# Behind a PROXY header.
+
+
+def test_a_header_comes_before_the_handshake(tls, engine):
+    server = engine(proxy_protocol=True)
+    sock = socket.create_connection(("127.0.0.1", server.addresses[0].port), timeout=PATIENCE)
+    sock.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 443\r\n")
+    with tls.client_context().wrap_socket(sock, server_hostname="server.example") as secured:
+        secured.sendall(b"hello")
+        assert receive(secured, 5) == b"hello"
+        conn = server.recorded.wait_for("on_open").conn
+        assert str(conn.remote_address) == "tcp://192.0.2.7:40000"
+        assert conn.tls.server_name == "server.example"
+
+
+def test_a_header_is_said_before_the_handshake(tls, engine, client):
+    server = engine(proxy_protocol=True)
+    header = ProxyHeader(Address("tcp", "192.0.2.7", 40000), Address("tcp", "192.0.2.1", 443))
+    conn = client.dial(server.addresses[0], proxy=header)
+    assert conn.tls is not None
+    assert server.recorded.wait_for("on_open").conn.remote_address == header.source
+
+
+def test_one_without_a_header_has_begun_no_handshake(tls, engine):
+    server = engine(proxy_protocol=True)
+    with pytest.raises(OSError):
+        connect(tls, server)
+    eventually(lambda: server.metrics().proxy_failures == 1)
+    assert server.metrics().tls_handshake_failures == 0
