@@ -84,7 +84,9 @@ class Dialer:
             timeout: See there; the phases are within it.
             phases: What has to pass before the connection opens.
         """
-        make_phases = self._with_tls(address, phases) if address.is_tls else lambda: phases
+        make_phases: Callable[[], Sequence[Phase]] | None = (lambda: phases) if phases else None
+        if address.is_tls:
+            make_phases = self._with_tls(address, phases)
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
 
@@ -142,10 +144,15 @@ class Dialer:
 
         shared = self._site.shared
         context = client_context(shared.tls)
-        return lambda: (*before, ClientHandshake(context, address.host, shared.tls_timeout))
+        name = address.host or "localhost"  # which is what an empty one connects to
+        return lambda: (*before, ClientHandshake(context, name, shared.tls_timeout))
 
     def _connected(
-        self, dialled: Dialled, context: object, make_phases: Callable[[], Sequence[Phase]], dial: Dial
+        self,
+        dialled: Dialled,
+        context: object,
+        make_phases: Callable[[], Sequence[Phase]] | None,
+        dial: Dial,
     ) -> None:
         """Makes the connection of a dial, or leads it on to what has to pass before."""
         site = self._site
@@ -161,7 +168,7 @@ class Dialer:
             counters.dialled -= 1
             dial.fail(error)
 
-        if phases := make_phases():
+        if make_phases is not None:
             newcomer = Newcomer(
                 dialled.fd,
                 dialled.network,
@@ -172,7 +179,7 @@ class Dialer:
                 opened=dial.succeed,
                 failed=failed,
             )
-            dial.give_up_onward = self._arrivals.begin(newcomer, lambda: phases)
+            dial.give_up_onward = self._arrivals.begin(newcomer, make_phases)
             return
         opening()
         try:

@@ -29,6 +29,9 @@ class TlsPhase:
         filter_: What the connection will have.
         timeout: Seconds for the handshake.
 
+    Raises:
+        TlsHandshakeError: It cannot even begin: a client has nothing to offer.
+
     Attributes:
         timeout: The same.
         done: Whether the handshake is done.
@@ -39,6 +42,8 @@ class TlsPhase:
     __slots__ = ("_early", "begun", "done", "filter", "timeout")
 
     def __init__(self, filter_: TlsFilter, timeout: float) -> None:
+        if filter_.failure is not None:
+            raise filter_.failure
         self.filter = filter_
         self.timeout = timeout
         self.done = False

@@ -22,6 +22,8 @@ _OWN_REASONS = {
     "UNKNOWN_PROTOCOL": "what the {peer} says is not TLS",
     "UNSUPPORTED_PROTOCOL": "the {peer} knows no version of TLS that is allowed here",
     "VERSION_TOO_LOW": "the {peer} knows no version of TLS that is allowed here",
+    "NO_PROTOCOLS_AVAILABLE": "no version of TLS is allowed here",
+    "NO_CIPHERS_AVAILABLE": "no cipher suite is set up here",
     "NO_SHARED_CIPHER": "the {peer} knows no cipher suite that fits what is set up here",
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the {peer} has shown no certificate",
     "CALLBACK_FAILED": "the sni_callback has refused the {peer}",

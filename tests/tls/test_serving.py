@@ -212,6 +212,20 @@ def test_dials_that_fail(tls, engine, client):
     assert not server.recorded.details("on_open")
 
 
+def test_a_dial_to_this_machine_and_one_whose_handshake_cannot_begin(tls, engine, client):
+    server = engine()
+    with pytest.raises(ssl.SSLCertVerificationError, match="'localhost'"):
+        client.dial(f"tls4://:{server.addresses[0].port}")
+    context = tls.client_context()
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2
+    with (
+        Client(RecordingHandler(), tls=context) as none,
+        pytest.raises(TlsHandshakeError, match="no version of TLS is allowed here"),
+    ):
+        none.dial(server.addresses[0])
+    eventually(lambda: not client.engine.connection_count and not server.connection_count)
+
+
 def test_a_dial_that_the_server_keeps_waiting(tls):
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
