@@ -12,6 +12,7 @@ from netcore.engine.choices import Choices, check_opened
 from netcore.engine.given import Source
 from netcore.engine.listening import Duplicable, listen
 from netcore.engine.picker import Picker
+from netcore.engine.secured import Secured
 from netcore.engine.taking import Takings
 from netcore.errors import OptionsError
 from netcore.eventloop import Loop, Shared
@@ -45,7 +46,9 @@ EMPTY = Assembly((), (), Picker(RoundRobin(), (), Shared(EventHandler())), Takin
 """What an engine has before its start."""
 
 
-def assemble(shared: Shared, options: Options, choices: Choices, sources: tuple[Source, ...]) -> Assembly:
+def assemble(
+    shared: Shared, options: Options, choices: Choices, sources: tuple[Source, ...], secured: Secured
+) -> Assembly:
     """Opens pollers, makes loops and listeners; nothing stays open of that if any of it fails.
 
     Raises:
@@ -72,7 +75,7 @@ def assemble(shared: Shared, options: Options, choices: Choices, sources: tuple[
         picker = Picker(choices.balancer, tuple(loops), shared)
         accept_pick = picker.pick if choices.balances else None
         acceptors = tuple(
-            listen(source, options, loops, accept_pick, takings, shared.logger) for source in sources
+            listen(source, options, loops, accept_pick, takings, secured, shared.logger) for source in sources
         )
         return Assembly(tuple(loops), acceptors, picker, takings)
     except BaseException:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from netcore._durations import seconds
 from netcore.address import Address
@@ -20,13 +21,17 @@ from netcore.engine.hangs import Hang, hangs, report
 from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
 from netcore.engine.process import track
+from netcore.engine.secured import Secured
 from netcore.engine.threads import LoopThreads
 from netcore.engine.ticker import Ticker
-from netcore.errors import InvalidAddressError
+from netcore.errors import InvalidAddressError, UnsupportedOperationError
 from netcore.eventloop import GuardedLogger, Loop, Shared
 from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics
 from netcore.options import Options
 from netcore.proxy import ProxyHeader
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Engine"]
 
@@ -89,6 +94,7 @@ class Engine(EngineView):
         self.options = options
         self._wanted, self._sources = sources_of(addresses)
         self._choices = Choices.from_options(self.options, self._wanted)
+        self._secured = Secured(self.options)
         self._handler = handler
         logger, self._log_file = open_log(self.options)
         self._logger = GuardedLogger(logger)
@@ -190,7 +196,7 @@ class Engine(EngineView):
                 loop_ended=self._loop_ended,
                 exiting=self._exiting,
             )
-            self._assembly = assemble(shared, self.options, self._choices, self._sources)
+            self._assembly = assemble(shared, self.options, self._choices, self._sources, self._secured)
             self._life.expect(len(self.loops))
             track(self, self._logger)
             if hosted:
@@ -412,6 +418,27 @@ class Engine(EngineView):
             if wanted in (None, bound, given):
                 return acceptor.dup()
         raise ValueError(f"the engine does not listen on {str(wanted or 'any address')!r}")
+
+    def replace_tls(self, context: ssl.SSLContext) -> None:
+        """Takes another context for listeners with TLS: for handshakes that begin from now on.
+
+        Connections that are there keep theirs, and ``options`` says what it said. Unlike with a certificate
+        that is loaded into the context in use, authorities can be withdrawn so, and no session of before is
+        resumed.
+
+        Args:
+            context: A server's.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+            TypeError: It is no ``ssl.SSLContext``.
+            ValueError: It is a client's.
+            UnsupportedOperationError: The engine has no listener with TLS.
+        """
+        self._life.check_running("replace_tls")
+        if not any(address.is_tls for address in self.addresses):
+            raise UnsupportedOperationError("replace_tls: this engine has no listener with TLS")
+        self._secured.replace(context)
 
     def _unfinished(self) -> int:
         """Counts the connections that are not over, in the order in which they move from loop to loop.

@@ -13,7 +13,7 @@ from netcore.engine.binding import Bound, bind
 from netcore.engine.binding_datagrams import BoundDatagrams, bind_datagrams, group_of, probe_free
 from netcore.engine.given import GivenListener, Source
 from netcore.engine.proxied import phases_of
-from netcore.engine.secured import phases_with_tls
+from netcore.engine.secured import Secured
 from netcore.engine.taking import Takings
 from netcore.eventloop import Acceptor, DatagramListener, Listener, Loop
 from netcore.options import Options
@@ -49,6 +49,7 @@ def listen(
     loops: Sequence[Loop],
     pick: Pick | None,
     takings: Takings,
+    secured: Secured,
     logger: logging.Logger,
 ) -> tuple[Address, Duplicable]:
     """Makes one listener, on the first loop, or one for each loop where the kernel balances them.
@@ -59,21 +60,23 @@ def listen(
         loops: The engine's, not running yet.
         pick: Chooses a loop for each connection where there is one listener; None to keep them on its loop.
         takings: Takes over what is given.
+        secured: What listeners with TLS have for it.
         logger: Where it is said that something does not balance.
 
     Returns:
         The address with its real port, and one of the listeners.
     """
     if isinstance(source, GivenListener):
-        return _listen_on_given(takings.take(source, options), options, loops, pick, logger)
+        return _listen_on_given(takings.take(source, options), options, secured, loops, pick, logger)
     if source.is_datagram:
         return _listen_for_datagrams(source, options, loops, logger)
-    return _listen_for_streams(source, options, loops, pick, logger)
+    return _listen_for_streams(source, options, secured, loops, pick, logger)
 
 
 def _listen_on_given(
     bound: Bound | BoundDatagrams,
     options: Options,
+    secured: Secured,
     loops: Sequence[Loop],
     pick: Pick | None,
     logger: logging.Logger,
@@ -87,20 +90,25 @@ def _listen_on_given(
         return bound.address, _attach_datagrams(bound, loops[0])
     if several and options.reuse_port:
         logger.warning("a socket that is given is one: one loop accepts for all on %s", bound.address)
-    return bound.address, _attach(bound, options, loops[0], pick, was_open=True)
+    return bound.address, _attach(bound, options, secured, loops[0], pick, was_open=True)
 
 
 def _listen_for_streams(
-    address: Address, options: Options, loops: Sequence[Loop], pick: Pick | None, logger: logging.Logger
+    address: Address,
+    options: Options,
+    secured: Secured,
+    loops: Sequence[Loop],
+    pick: Pick | None,
+    logger: logging.Logger,
 ) -> tuple[Address, Duplicable]:
     if not (options.reuse_port and _can_share(address, len(loops), logger)):
         bound = bind(address, options, reuse_port=options.reuse_port)
-        return bound.address, _attach(bound, options, loops[0], pick)
+        return bound.address, _attach(bound, options, secured, loops[0], pick)
     acceptors = []
     for loop in loops:
         bound = bind(address, options, reuse_port=True)
         address = bound.address  # so that port 0 is chosen once
-        acceptors.append(_attach(bound, options, loop, None))
+        acceptors.append(_attach(bound, options, secured, loop, None))
     return address, acceptors[0]
 
 
@@ -113,7 +121,12 @@ def _can_share(address: Address, loop_count: int, logger: logging.Logger) -> boo
 
 
 def _attach(
-    bound: Bound, options: Options, loop: Loop, pick: Pick | None, was_open: bool = False
+    bound: Bound,
+    options: Options,
+    secured: Secured,
+    loop: Loop,
+    pick: Pick | None,
+    was_open: bool = False,
 ) -> _StreamListener:
     fd = bound.sock.detach()
     loop.sockets.attach(fd)
@@ -122,7 +135,7 @@ def _attach(
     if options.proxy_protocol:
         listener = replace(listener, phases=phases_of(options, network))
     if bound.address.is_tls:
-        listener = replace(listener, phases=phases_with_tls(options, listener.phases))
+        listener = replace(listener, phases=secured.phases(listener.phases))
     if was_open and network == "unix":  # others pass nothing but bytes
         listener = replace(listener, was_open=True)
     return _StreamListener(bound, loop.listen(listener, pick))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from netcore._durations import seconds
 from netcore.address import Address
@@ -10,7 +11,10 @@ from netcore.errors import OptionsError
 from netcore.eventloop import Phase
 from netcore.options import Options
 
-__all__ = ["check_secured", "phases_with_tls"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Secured", "check_secured"]
 
 Phases = Callable[[bytes], Sequence[Phase]]
 """See ``Listener.phases``."""
@@ -22,26 +26,56 @@ def check_secured(address: Address, options: Options) -> None:
         return
     if options.tls is None:
         raise OptionsError(f"option tls is None: {str(address)!r} needs a server's context")
-    import ssl  # who has made a context has it
-
-    if options.tls.protocol is ssl.PROTOCOL_TLS_CLIENT:
+    if not _is_servers(options.tls):
         raise OptionsError(f"option tls is a client's context: {str(address)!r} needs a server's")
 
 
-def phases_with_tls(options: Options, before: Phases | None) -> Phases:
-    """Returns what has to pass before a connection with TLS opens.
+def _is_servers(context: ssl.SSLContext) -> bool:
+    import ssl  # who has made a context has it
+
+    return context.protocol is not ssl.PROTOCOL_TLS_CLIENT
+
+
+class Secured:
+    """What the listeners of an engine have for TLS. Any thread.
 
     Args:
         options: The engine's.
-        before: What comes before the handshake; None for nothing.
     """
-    from netcore.eventloop.handshaking import ServerHandshake  # and with it ssl, for those who use it only
 
-    context = options.tls
-    assert context is not None
-    timeout = seconds(options.tls_handshake_timeout, "a timeout")
+    def __init__(self, options: Options) -> None:
+        self._context = options.tls
+        self._timeout = seconds(options.tls_handshake_timeout, "a timeout")
 
-    def phases(name: bytes) -> Sequence[Phase]:
-        return [*(before(name) if before is not None else ()), ServerHandshake(context, timeout)]
+    def replace(self, context: ssl.SSLContext) -> None:
+        """Takes another context for the handshakes that begin from now on.
 
-    return phases
+        Raises:
+            TypeError: It is no ``ssl.SSLContext``.
+            ValueError: It is a client's.
+        """
+        import ssl
+
+        if not isinstance(context, ssl.SSLContext):
+            raise TypeError(f"replace_tls needs an ssl.SSLContext, not {context!r}")
+        if not _is_servers(context):
+            raise ValueError("replace_tls needs a server's context, and this is a client's")
+        self._context = context
+
+    def phases(self, before: Phases | None) -> Phases:
+        """Returns what has to pass before a connection with TLS opens.
+
+        Args:
+            before: What comes before the handshake; None for nothing.
+        """
+        from netcore.eventloop.handshaking import (
+            ServerHandshake,
+        )  # and with it ssl, for those who use it only
+
+        def phases(name: bytes) -> Sequence[Phase]:
+            context = self._context
+            assert context is not None  # see check_secured
+            handshake = ServerHandshake(context, self._timeout)
+            return [*(before(name) if before is not None else ()), handshake]
+
+        return phases

@@ -6,13 +6,16 @@ import abc
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from netcore.address import Address
 from netcore.handler.interfaces import Conn, EventLoop
 from netcore.handler.metrics import Metrics
 from netcore.options import Options
 from netcore.proxy import ProxyHeader
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["EngineView"]
 
@@ -93,3 +96,7 @@ class EngineView(Protocol):
     @abc.abstractmethod
     def dup_listener(self, address: str | Address | None = None) -> int:
         """Duplicates the descriptor of a listener. See ``Engine.dup_listener``."""
+
+    @abc.abstractmethod
+    def replace_tls(self, context: ssl.SSLContext) -> None:
+        """Takes another context for listeners with TLS. See ``Engine.replace_tls``."""
