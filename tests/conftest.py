@@ -156,6 +156,7 @@ def _load(path: Path) -> ModuleType:
 
 
 _load(Path(__file__).with_name("each_line.py"))  # from where test modules import it
+pki_module = _load(Path(__file__).with_name("pki.py"))
 
 
 fakes_in_c = _load(Path(__file__).with_name("fakes_in_c.py"))
@@ -176,6 +177,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def toys() -> ModuleType:
     """The module ``toys.py``: a filter and headers to play with."""
     return _load(Path(__file__).with_name("toys.py"))
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A certificate authority, and "server", "client", "other" (a host's) and "expired" of it."""
+    if pki_module.OPENSSL is None:
+        pytest.skip("there is no program openssl")
+    made = pki_module.Pki(tmp_path_factory.mktemp("pki"))
+    made.issue("server", "DNS:server.example", "DNS:*.wild.example", "IP:127.0.0.1")
+    made.issue("client", "DNS:client.example")
+    made.issue("other", "DNS:other.example")
+    made.issue("expired", "DNS:server.example", days=-1)
+    return made
 
 
 class FakeWorld:

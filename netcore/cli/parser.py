@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,9 +70,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "addresses",
         metavar="ADDRESS",
         nargs="+",
-        help="where to listen: tcp://HOST:PORT, udp://HOST:PORT (tcp4, tcp6, udp4, udp6: one version of "
-        "IP), unix://PATH, unix://@NAME for an abstract name, fd://N or fd://NAME for an inherited socket; "
-        "no HOST is every interface, and port 0 lets the system choose",
+        help="where to listen: tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT (with a 4 or 6, such as "
+        "tcp4: one version of IP), unix://PATH, unix://@NAME for an abstract name, fd://N or fd://NAME for "
+        "an inherited socket; no HOST is every interface, and port 0 lets the system choose",
     )
     add("--loops", type=_from(1), default=0, metavar="N", help="event loops, each a thread (default: 1)")
     add("--multicore", action="store_true", help="one event loop per usable CPU")
@@ -113,6 +114,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="only those from there send one, such as 10.0.0.0/8, and others are served without; may be "
         "given several times (default: everybody sends one)",
     )
+    _add_tls(add)
     add(
         "--log-level",
         type=str.lower,
@@ -121,6 +123,37 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help=f"one of {', '.join(_LOG_LEVELS)} (default: %(default)s)",
     )
+
+
+def _add_tls(add: Callable[..., object]) -> None:
+    reloaded = "; SIGHUP loads it again" if hasattr(signal, "SIGHUP") else ""
+    add(
+        "--tls-certificate",
+        metavar="FILE",
+        help=f"the certificate of tls:// addresses and those of the authorities above it, PEM{reloaded}",
+    )
+    add("--tls-key", metavar="FILE", help="its private key, PEM (default: it is in the same file)")
+    add(
+        "--tls-client-ca",
+        metavar="FILE",
+        help="the authorities that clients must have a certificate of, PEM or a folder of such",
+    )
+    add("--tls-client-optional", action="store_true", help="clients may have none all the same")
+    add(
+        "--tls-alpn",
+        type=_names,
+        default=(),
+        metavar="NAMES",
+        help="application protocols, the most wanted first, such as h2,http/1.1",
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Reads names with commas in between; an argparse type."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of names such as h2,http/1.1")
+    return names
 
 
 def _seconds(text: str) -> float:

@@ -6,9 +6,14 @@ import argparse
 import logging
 import os
 import sys
+from contextlib import nullcontext
+from functools import partial
 
+from netcore.address import Address
 from netcore.cli.loading import load_balancer, load_handler
 from netcore.cli.output import survive_unread
+from netcore.cli.reloading import Reloading
+from netcore.cli.tls_files import check_tls, load_tls
 from netcore.cli.usage import UsageError
 from netcore.engine import Engine, run
 from netcore.errors import NetcoreError
@@ -36,8 +41,11 @@ def serve(arguments: argparse.Namespace) -> int:
         raise UsageError("argument --proxy-from: it needs --proxy-protocol")
     handler = load_handler(arguments.handler)
     balancer = load_balancer(arguments.lb)
-    boot = _Boot(handler)
+    reloading = Reloading(partial(load_tls, arguments)) if arguments.tls_certificate else None
+    boot = _Boot(handler, reloading)
     try:
+        addresses = [Address.parse(text) for text in arguments.addresses]
+        check_tls(arguments, addresses)
         options = Options(
             num_event_loops=arguments.loops,
             multicore=arguments.multicore,
@@ -50,8 +58,10 @@ def serve(arguments: argparse.Namespace) -> int:
             max_connections=arguments.max_connections,
             proxy_protocol=arguments.proxy_protocol,
             proxy_protocol_from=tuple(arguments.proxy_from),
+            tls=load_tls(arguments) if arguments.tls_certificate else None,
         )
-        run(handler, *arguments.addresses, options=options)
+        with reloading.at_hangup() if reloading is not None else nullcontext():
+            run(handler, *addresses, options=options)
     except (NetcoreError, OSError) as error:
         if boot.reached:
             raise  # not the arguments are at fault, but what came later: show where
@@ -63,18 +73,25 @@ def serve(arguments: argparse.Namespace) -> int:
 class _Boot:
     """Comes before a handler's ``on_boot``: logs where the engine listens, and notes that it does.
 
+    Args:
+        handler: Whose.
+        reloading: What begins then; None for nothing.
+
     Attributes:
         reached: Whether everything is bound.
     """
 
-    def __init__(self, handler: EventHandler) -> None:
+    def __init__(self, handler: EventHandler, reloading: Reloading | None) -> None:
         self.reached = False
+        self._reloading = reloading
         self._on_boot = handler.on_boot
         # In the instance, where it hides the method; other callbacks cost nothing more, as a wrapper would.
         vars(handler)["on_boot"] = self._announce
 
     def _announce(self, engine: Engine) -> Action | None:
         self.reached = True
+        if self._reloading is not None:
+            self._reloading.begin(engine)
         _logger.info("listening on %s", ", ".join(map(str, engine.addresses)))
         return self._on_boot(engine)
 

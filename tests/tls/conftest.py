@@ -1,83 +1,14 @@
-"""Certificates that are made for the run and forgotten, and two sides of TLS in one memory."""
+"""Two authorities of certificates, and two sides of TLS in one memory."""
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from pki import Pki
 
 from netcore.tls import TlsFilter, client_context, server_context
-
-OPENSSL = shutil.which("openssl")
-
-
-def _openssl(*arguments: object) -> None:
-    command = [OPENSSL, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stderr}"
-
-
-class Pki:
-    """A certificate authority in a folder, and what it has issued; made by the program openssl."""
-
-    PASSWORD = "open sesame"
-
-    def __init__(self, folder: Path, name: str = "Test CA") -> None:
-        self.folder = folder
-        self.name = name
-        folder.mkdir(exist_ok=True)
-        self.ca = folder / "ca.pem"
-        self._key("ca")
-        _openssl(
-            *("req", "-x509", "-new", "-key", folder / "ca.key", "-subj", f"/CN={name}", "-days", 2),
-            *("-addext", "keyUsage=critical,keyCertSign", "-out", self.ca),
-        )
-        self._serial = 1
-
-    def path(self, name: str) -> Path:
-        return self.folder / name
-
-    def _key(self, name: str) -> None:
-        _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.path(f"{name}.key"))
-
-    def issue(self, name: str, *names: str, days: int = 2) -> tuple[Path, Path]:
-        """Issues a certificate for host names or addresses ("DNS:…", "IP:…"); returns it and its key."""
-        certificate, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
-        self._key(name)
-        self._serial += 1
-        request, extensions = self.path(f"{name}.csr"), self.path(f"{name}.ext")
-        extensions.write_text(f"subjectAltName={','.join(names)}\n")
-        _openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
-        _openssl(
-            *("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.path("ca.key")),
-            *("-set_serial", self._serial, "-days", days, "-extfile", extensions, "-out", certificate),
-        )
-        return certificate, key
-
-    def encrypt(self, name: str) -> Path:
-        """Encrypts a key with ``PASSWORD``; returns the file."""
-        encrypted = self.path(f"{name}.encrypted")
-        if not encrypted.exists():
-            source = self.path(f"{name}.key")
-            _openssl("ec", "-in", source, "-aes128", "-passout", f"pass:{self.PASSWORD}", "-out", encrypted)
-        return encrypted
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """A certificate authority, and "server", "client", "other" (a host's) and "expired" of it."""
-    if OPENSSL is None:
-        pytest.skip("there is no program openssl")
-    made = Pki(tmp_path_factory.mktemp("pki"))
-    made.issue("server", "DNS:server.example", "DNS:*.wild.example", "IP:127.0.0.1")
-    made.issue("client", "DNS:client.example")
-    made.issue("other", "DNS:other.example")
-    made.issue("expired", "DNS:server.example", days=-1)
-    return made
 
 
 @pytest.fixture(scope="session")
