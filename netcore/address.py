@@ -12,7 +12,8 @@ from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 __all__ = ["ZONE", "Address"]
 
 _INET_NETWORKS = ("tcp", "tcp4", "tcp6", "tls", "tls4", "tls6", "udp", "udp4", "udp6")
-_NETWORKS = (*_INET_NETWORKS, "unix", "fd")
+_INHERITED = ("fd", "tls+fd")
+_NETWORKS = (*_INET_NETWORKS, "unix", *_INHERITED)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST_AND_PORT = re.compile(
     r"(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<plain>[^\[\]:/?#@\s]*)):(?P<port>[0-9]{1,5})"
@@ -41,7 +42,8 @@ class Address:
 
     ``fd://N`` is a descriptor of this process: a socket that listens, or a bound datagram socket. Which
     network that is, the socket tells when an engine starts. ``fd://NAME`` is the descriptor to which the
-    service manager gave this name; see sd_listen_fds_with_names(3).
+    service manager gave this name; see sd_listen_fds_with_names(3). ``tls+fd`` is one that listens for TCP,
+    with TLS on what it accepts, which the socket cannot tell.
 
     Attributes:
         network: The scheme, which for ``tcp4`` and its like also fixes the IP version.
@@ -82,7 +84,7 @@ class Address:
             )
         if network == "unix":
             return cls(network, path=_checked_path(text, rest))
-        if network == "fd":
+        if network in _INHERITED:
             return cls(network, path=_checked_descriptor(text, rest))
         return _parse_inet(text, network, rest)
 
@@ -95,8 +97,8 @@ class Address:
         """
         if self.network == "unix":
             return f"unix://{_spelled(self.path)}"
-        if self.network == "fd":
-            return f"fd://{self.path}"
+        if self.is_inherited:
+            return f"{self.network}://{self.path}"
         host = f"{self.host}%{self.zone}" if self.zone else self.host
         return f"{self.network}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
@@ -107,8 +109,13 @@ class Address:
 
     @property
     def is_tls(self) -> bool:
-        """Whether this is an address of TCP with TLS (tls, tls4, tls6)."""
+        """Whether this is an address of TCP with TLS (tls, tls4, tls6, tls+fd)."""
         return self.network.startswith("tls")
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a descriptor, by number or name (fd, tls+fd)."""
+        return self.network in _INHERITED
 
     @property
     def is_datagram(self) -> bool:

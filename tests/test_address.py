@@ -129,6 +129,8 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         ("fd://my-app.socket", Address("fd", path="my-app.socket")),
         ("fd://3rd one", Address("fd", path="3rd one")),
         (f"fd://{'n' * 255}", Address("fd", path="n" * 255)),
+        ("tls+fd://3", Address("tls+fd", path="3")),
+        ("tls+fd://web", Address("tls+fd", path="web")),
     ],
 )
 def test_parses(text: str, address: Address) -> None:
@@ -144,6 +146,7 @@ def test_parses(text: str, address: Address) -> None:
         ("tcp://h:00080", "tcp://h:80"),
         ("FD://3", "fd://3"),
         ("fd://003", "fd://3"),
+        ("TLS+fd://003", "tls+fd://3"),
     ],
 )
 def test_tolerates_other_spellings(text: str, plain: str) -> None:

@@ -72,7 +72,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="where to listen: tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT (with a 4 or 6, such as "
         "tcp4: one version of IP), unix://PATH, unix://@NAME for an abstract name, fd://N or fd://NAME for "
-        "an inherited socket; no HOST is every interface, and port 0 lets the system choose",
+        "an inherited socket (tls+fd: with TLS); no HOST is every interface, port 0 lets the system choose",
     )
     add("--loops", type=_from(1), default=0, metavar="N", help="event loops, each a thread (default: 1)")
     add("--multicore", action="store_true", help="one event loop per usable CPU")

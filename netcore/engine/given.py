@@ -17,8 +17,10 @@ __all__ = ["GivenListener", "Source", "sources_of"]
 class GivenListener:
     """A socket to listen on that was bound elsewhere: by a parent process, or by a predecessor.
 
-    It takes the place of an address, and ``"fd://3"`` is short for ``GivenListener(3)``. When
-    ``Engine.start`` returns, the engine has taken the descriptor over: it is closed, and what the engine
+    It takes the place of an address: ``"fd://3"`` is short for ``GivenListener(3)``, and ``"tls+fd://3"`` for
+    ``GivenListener(3, tls=True)``.
+
+    When ``Engine.start`` returns, the engine has taken the descriptor over: it is closed, and what the engine
     listens on is a duplicate, which is non-blocking like all other duplicates from then on (fcntl(2)). If
     ``start`` raises, the descriptor stays open and the caller's, blocking or not as it was.
 
@@ -26,6 +28,8 @@ class GivenListener:
         fd: The descriptor of a stream socket that listens, TCP or Unix, or of a bound UDP socket.
         unlink: Whether the file of a Unix socket is removed when the listener closes, unless somebody else
             still has that socket open, or another file stands in its place. Other sockets leave none.
+        tls: Whether its connections begin with a handshake of TLS, in the context of ``Options.tls``; of a
+            socket for TCP only.
 
     Raises:
         InvalidAddressError: ``fd`` is no descriptor.
@@ -33,6 +37,7 @@ class GivenListener:
 
     fd: int
     unlink: bool = False
+    tls: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.fd, int) or isinstance(self.fd, bool):  # type: ignore[redundant-expr]
@@ -41,8 +46,8 @@ class GivenListener:
 
     @property
     def address(self) -> Address:
-        """The descriptor as an address, ``fd://N``."""
-        return Address("fd", path=str(self.fd))
+        """The descriptor as an address, ``fd://N`` or ``tls+fd://N``."""
+        return Address("tls+fd" if self.tls else "fd", path=str(self.fd))
 
 
 Source = Address | GivenListener
@@ -65,7 +70,7 @@ def sources_of(
     sources: list[Source] = []
     for given in addresses:
         for address, source in _read(given):
-            if isinstance(source, GivenListener) and source.address in _descriptors(sources):
+            if isinstance(source, GivenListener) and source.fd in _descriptors(sources):
                 raise InvalidAddressError(f"{str(source.address)!r} is given twice: it is one listener")
             wanted.append(address)
             sources.append(source)
@@ -80,14 +85,12 @@ def _read(given: str | Address | GivenListener) -> Iterator[tuple[Address, Sourc
     if isinstance(given, Options):  # type: ignore[unreachable]
         raise InvalidAddressError("options are given by name, as options=...: what comes before is addresses")
     address = Address.parse(given)
-    if address.network != "fd":
+    if not address.is_inherited:
         yield address, address
-    elif address.path.isdecimal():
-        yield address, GivenListener(int(address.path))
-    else:
-        for fd in inherited(address):
-            yield address, GivenListener(fd)
+        return
+    for fd in [int(address.path)] if address.path.isdecimal() else inherited(address):
+        yield address, GivenListener(fd, tls=address.is_tls)
 
 
-def _descriptors(sources: list[Source]) -> list[Address]:
-    return [source.address for source in sources if isinstance(source, GivenListener)]
+def _descriptors(sources: list[Source]) -> list[int]:
+    return [source.fd for source in sources if isinstance(source, GivenListener)]

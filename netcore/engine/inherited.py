@@ -14,7 +14,7 @@ _FIRST = 3
 
 
 def inherited(address: Address) -> list[int]:
-    """Finds the descriptors for which ``fd://NAME`` stands; a name may be that of several.
+    """Finds the descriptors for which ``fd://NAME`` stands (``tls+fd`` likewise), be it one or several.
 
     Raises:
         UnsupportedProtocolError: This process was passed none of this name.

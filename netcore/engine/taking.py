@@ -97,6 +97,8 @@ class _Taking:
         sock.setblocking(False)
         replace(socket_options(options), device="").apply(sock)
         address = _listening_address(sock)
+        if self._given.tls:
+            _check_tcp(address, self._given.address)
         if not is_stream:
             allow_sending(sock)
             if address.host in _EVERY_INTERFACE or group_of(address) is not None:
@@ -106,7 +108,8 @@ class _Taking:
             with suppress(OSError):  # somebody has removed or moved it: then there is nothing to do
                 self._file = SocketFile(address.path, shared=True, ours=False)
         local = None if address.host in _EVERY_INTERFACE and address.network != "unix" else address
-        return Bound(sock, address, local, self._file)
+        shown = replace(address, network="tls") if self._given.tls else address
+        return Bound(sock, shown, local, self._file)
 
     def keep(self) -> None:
         _let_go(self._given.fd)
@@ -162,6 +165,14 @@ def _check(sock: socket.socket, address: Address) -> bool:
     if not is_stream and _is_connected(sock):
         raise OSError(errno.EISCONN, "this datagram socket is connected to one peer")
     return is_stream
+
+
+def _check_tcp(address: Address, given: Address) -> None:
+    """Raises unless a listener that is to have TLS is one for TCP."""
+    if address.network != "tcp":
+        raise UnsupportedOperationError(
+            f"{str(given)!r} cannot be served: TLS is for TCP, and this is {str(address)!r}"
+        )
 
 
 def _listens(sock: socket.socket) -> bool:

@@ -26,7 +26,7 @@ __all__ = ["Dialer", "check_dialable", "phases_before"]
 def check_dialable(address: Address) -> Address:
     """Returns the address, or raises UnsupportedProtocolError if this platform cannot connect to such."""
     address.check_named()
-    if address.network == "fd":
+    if address.is_inherited:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be dialled: it is a socket that listens (enroll takes a connected one)"
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -31,6 +33,14 @@ class Report(netcore.EventHandler):
         options = engine.options
         print(EXPRESSION)
         return netcore.Action.SHUTDOWN
+"""
+
+APP = """
+import netcore
+
+class Echo(netcore.EventHandler):
+    def on_traffic(self, conn):
+        conn.write(conn.read())
 """
 
 
@@ -173,6 +183,32 @@ def strange_client(pki: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         "client", "DNS:x.example"
     )
     return str(certificate), str(key)
+
+
+@pytest.mark.posix
+def test_a_socket_that_is_inherited(pki: Any, files: Path) -> None:
+    """As systemd passes it; see test_cli_given.py for one without TLS."""
+    (files / "app.py").write_text(APP)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        command = [sys.executable, "-m", "netcore", "run", "app:Echo", f"tls+fd://{listener.fileno()}", *BOTH]
+        with (
+            client_context(pki.ca).wrap_socket(
+                socket.create_connection(listener.getsockname(), timeout=30),
+                server_hostname="server.example",
+                do_handshake_on_connect=False,
+            ) as early,
+            subprocess.Popen(
+                command, cwd=files, stderr=subprocess.PIPE, text=True, pass_fds=[listener.fileno()]
+            ) as process,
+        ):
+            early.do_handshake()
+            assert echo(early) == b"hello"
+            process.send_signal(signal.SIGTERM)
+            assert process.stderr is not None
+            log = process.stderr.read()
+            assert process.wait(30) == 0
+    assert f"listening on tls://127.0.0.1:{port}" in log
 
 
 # SIGHUP.

@@ -58,6 +58,8 @@ def test_by_name_and_by_number_is_twice(passed):
     (web,) = passed("web")
     with pytest.raises(InvalidAddressError, match="given twice"):
         Engine(EventHandler(), "fd://web", f"fd://{web.fileno()}")
+    with pytest.raises(InvalidAddressError, match="given twice"):
+        Engine(EventHandler(), "fd://web", f"tls+fd://{web.fileno()}")
 
 
 @pytest.mark.parametrize(
