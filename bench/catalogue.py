@@ -17,8 +17,11 @@ from bench.workloads import (
     Program,
     RedisCommand,
     Timing,
+    TlsIdleMemory,
+    TlsLoad,
     Workload,
 )
+from bench.workloads.tls import shakes_hands
 
 SIZES = (64, 512, 4096, 65536)
 CONNECTIONS = (1, 50, 500, 5000)
@@ -54,7 +57,7 @@ PROFILES = {
         timing=Timing(warmup=0.3, seconds=0.8),
         cells=_GOAL_CELLS,
         workloads=(
-            *("echo", "connect", "frames", "datagram", "loops", "open", "mixed", "idle", "memory"),
+            *("echo", "connect", "frames", "datagram", "loops", "open", "mixed", "idle", "memory", "tls"),
             *("redis-get-1", "redis-get-16", "http", "gil-50"),
         ),
         peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-io_uring", "uvloop"),
@@ -75,6 +78,7 @@ def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int =
         *_open_loops(registry),
         _mostly_idle(registry),
         IdleMemory("memory", "memory per idle connection, Pss", registry.stream_echo(), 10_000),
+        *_tls(registry),
         *_redis(registry),
         *_http(registry),
         _timers(registry),
@@ -157,6 +161,30 @@ def _mostly_idle(registry: Registry) -> Workload:
         connections=connections,
         active=connections // 100,
     )
+
+
+def _tls(registry: Registry) -> Iterable[Workload]:
+    peers = registry.tls_echo()
+    for size in (64, 16384):
+        yield TlsLoad(
+            name=f"tls-{size}-50",
+            title=f"TLS 1.3 echo, {size} B, 50 connections",
+            peers=peers,
+            generator="load_stream_tls",
+            shape={"connections": 50, "size": size, "depth": 1},
+            serves=shakes_hands,
+        )
+    for name, how, options in (("handshake", "full", ()), ("resumed", "resumed", ("--resumed",))):
+        yield TlsLoad(
+            name=f"tls-{name}",
+            title=f"connect, TLS 1.3 handshake ({how}), echo 64 B, close; 50 under way",
+            peers=peers,
+            generator="load_connect_tls",
+            options=options,
+            shape={"connections": 50, "size": 64},
+            serves=shakes_hands,
+        )
+    yield TlsIdleMemory("tls-memory", "memory per idle TLS 1.3 connection, Pss", peers, 2000)
 
 
 def _redis(registry: Registry) -> Iterable[Workload]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bench.figures import CPU, FIGURES, GIL, MEMORY, P50, P99, RATE
+from bench.figures import CPU, FIGURES, GIL, MEMORY, MEMORY_USED, P50, P99, RATE
 from bench.results import Outcome, Run
 from bench.summary import Spread, absolute, ratio
 
@@ -126,6 +126,24 @@ GOALS = (
         _rate("HTTP pipelined 16 deep, 256 connections, requests", "http-16", against, limit)
         for against, limit in (("uvicorn", 5.0), ("granian", 1.0), ("node", 1.5))
     ),
+    *(
+        _cpu(f"TLS 1.3 echo {size}, 50 connections", workload, against, limit)
+        for size, workload, limits in (
+            ("64 B", "tls-64-50", (0.7, 0.45)),
+            ("16 KiB", "tls-16384-50", (0.85, 0.55)),
+        )
+        for against, limit in zip(("asyncio", "uvloop"), limits, strict=True)
+    ),
+    *(
+        _cpu(f"TLS 1.3 {how} handshake, echo, close", workload, against, limit)
+        for how, workload in (("full", "tls-handshake"), ("resumed", "tls-resumed"))
+        for against, limit in (("uvloop", 0.95), ("asyncio", 0.75))
+    ),
+    *(
+        Goal("memory per idle TLS connection", against, Ratio("tls-memory", MEMORY_USED, against), "<=", 0.6)
+        for against in ("uvloop", "asyncio")
+    ),
+    _cpu("echo 64 B, 50 connections", "echo-64-50", _OTHER, 1.01),
     _cpu("two loops, same load", "loops", "gnet-2", 1.0, subject="netcore-2"),
 )
 """All but those of io_uring, which are about every workload that a run holds."""

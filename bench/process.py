@@ -19,7 +19,7 @@ from bench.launchers import environment
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 30.0
 _PROBE_INTERVAL = 0.01
-_PROBE_TIMEOUT = 1.0
+PROBE_TIMEOUT = 1.0  # seconds
 _SPARE_DESCRIPTORS = 100  # what a process has besides its connections
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -83,7 +83,7 @@ def too_few_descriptors(connections: int) -> str | None:
 def accepts_stream(port: int) -> bool:
     """Connects to 127.0.0.1:`port` and closes again; says whether it could."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=_PROBE_TIMEOUT) as probe:
+        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_TIMEOUT) as probe:
             # With nobody listening, a connect within the ephemeral range may meet itself
             # (simultaneous open, RFC 9293 section 3.5).
             return bool(probe.getsockname() != probe.getpeername())
@@ -94,7 +94,7 @@ def accepts_stream(port: int) -> bool:
 def answers_datagram(port: int) -> bool:
     """Sends a datagram to 127.0.0.1:`port` and says whether it came back."""
     with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        probe.settimeout(_PROBE_TIMEOUT / 10)
+        probe.settimeout(PROBE_TIMEOUT / 10)
         try:
             probe.connect(("127.0.0.1", port))
             probe.send(b"probe")

@@ -38,6 +38,7 @@ if importlib.util.find_spec("netcore.codec") is None:
     sys.exit("netcore has no codecs yet: there is no netcore.codec")
 from netcore.codec import FrameHandler, LengthFieldCodec
 """
+_NETCORE_TLS = "import netcore.tls"
 _NETCORE_REDIS = "import netcore, hiredis"
 _NETCORE_NATIVE = """
 import sys
@@ -93,6 +94,18 @@ class Registry:
                 Peer("node", NodeScript("stream_node.js"), settle=_V8_SETTLES),
                 _gnet("gnet", "tcp", 1),
                 _netty("netty", "tcp", 1),
+            )
+        )
+
+    def tls_echo(self) -> tuple[Peer, ...]:
+        """The stream echo by TLS, of those that have it."""
+        files = ("{port}", "{certificate}", "{key}")
+        return self._with_variants(
+            (
+                Peer("netcore", self._script("tls_netcore.py", _NETCORE_TLS), files),
+                Peer("uvloop", self._script("stream_protocol.py", "import uvloop, ssl"), ("uvloop", *files)),
+                Peer("asyncio", self._script("stream_protocol.py", "import ssl"), ("asyncio", *files)),
+                Peer("node", NodeScript("tls_node.js"), files, settle=_V8_SETTLES),
             )
         )
 
@@ -192,6 +205,7 @@ class Registry:
         """The names of all peers, each once."""
         jobs: Iterable[tuple[Peer, ...]] = (
             self.stream_echo(),
+            self.tls_echo(),
             self.several_loops(),
             self.datagram_echo(),
             self.frames(),

@@ -1,5 +1,6 @@
 """Compiles the C programs of the suite on first use."""
 
+import functools
 import hashlib
 import os
 import shutil
@@ -12,12 +13,15 @@ BUILD = HERE / ".build"
 
 # Sources by program; the first one holds main.
 _LOAD = ("load.c", "histogram.c")
+_PLAIN, _TLS = ("wire_plain.c", *_LOAD), ("wire_tls.c", *_LOAD)
 _PROGRAMS = {
-    "load_stream": ("load_stream.c", "stream.c", *_LOAD),
-    "load_open": ("load_open.c", "schedule.c", "stream.c", *_LOAD),
-    "load_mixed": ("load_mixed.c", "stream.c", *_LOAD),
-    "load_idle": ("load_idle.c", "stream.c", *_LOAD),
-    "load_connect": ("load_connect.c", *_LOAD),
+    "load_stream": ("load_stream.c", "stream.c", *_PLAIN),
+    "load_stream_tls": ("load_stream.c", "stream.c", *_TLS),
+    "load_open": ("load_open.c", "schedule.c", "stream.c", *_PLAIN),
+    "load_mixed": ("load_mixed.c", "stream.c", *_PLAIN),
+    "load_idle": ("load_idle.c", "stream.c", *_PLAIN),
+    "load_connect": ("load_connect.c", *_PLAIN),
+    "load_connect_tls": ("load_connect.c", *_TLS),
     "load_datagram": ("load_datagram.c", *_LOAD),
     "echo_epoll": ("echo_epoll.c", "tcp_server.c"),
     "echo_datagram": ("echo_datagram.c",),
@@ -25,6 +29,7 @@ _PROGRAMS = {
 }
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
 _LIBRARIES = ("-lm", "-ldl")
+_OPENSSL = ("-lssl", "-lcrypto")
 
 
 class CompileError(Exception):
@@ -40,6 +45,17 @@ def missing_compiler() -> str | None:
     """Says why nothing can be compiled here, or None."""
     compiler = compiler_command()
     return None if shutil.which(compiler) else f"no C compiler: {compiler} is not on PATH"
+
+
+@functools.cache
+def missing_openssl() -> str | None:
+    """Says why nothing can be compiled here that is a client of TLS, or None."""
+    command = [compiler_command(), "-E", "-include", "openssl/ssl.h", "-x", "c", os.devnull]
+    try:
+        found = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return missing_compiler()
+    return None if found else "no openssl/ssl.h: Debian has it in libssl-dev"
 
 
 def binary(program: str) -> Path:
@@ -71,7 +87,8 @@ def _built(name: str, files: tuple[str, ...], extra: tuple[str, ...]) -> Path:
     sources = [SOURCES / file for file in files]
     target = BUILD / f"{name}-{fingerprint([*sources, *SOURCES.glob('*.h')], compiler, *flags)}"
     if not target.exists():
-        _compile([compiler, *flags], sources, target)
+        libraries = (*_OPENSSL, *_LIBRARIES) if "wire_tls.c" in files else _LIBRARIES
+        _compile([compiler, *flags], sources, libraries, target)
     return target
 
 
@@ -83,11 +100,11 @@ def fingerprint(files: list[Path], *recipe: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def _compile(compiler: list[str], sources: list[Path], target: Path) -> None:
+def _compile(compiler: list[str], sources: list[Path], libraries: tuple[str, ...], target: Path) -> None:
     BUILD.mkdir(exist_ok=True)
     # Built aside and renamed: another suite running at the same time sees all of it or nothing.
     partial = target.with_name(f"{target.name}.{os.getpid()}")
-    command = [*compiler, "-o", str(partial), *map(str, sources), *_LIBRARIES]
+    command = [*compiler, "-o", str(partial), *map(str, sources), *libraries]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CompileError(f"{' '.join(command)}\n{done.stderr.strip()}")

@@ -8,15 +8,19 @@
  * addresses in turn, enough for 480 000 connections a second. IP_BIND_ADDRESS_NO_PORT leaves the choice
  * of the port to connect, which knows the whole 4-tuple: ip(7).
  *
+ * With TLS each connection makes a handshake first; with --resumed that begins with an earlier one's session.
+ *
  * A message's latency goes from before connect to the last byte of the reply.
  * Prints one line of JSON. The first failure of each connection goes to stderr and is counted.
  */
 #define _GNU_SOURCE
 #include "load.h"
+#include "wire.h"
 
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +29,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define USAGE "load_connect HOST PORT CONNECTIONS SIZE WARMUP_SECONDS SECONDS [SERVER_PID]"
+#define USAGE "load_connect [--resumed] HOST PORT CONNECTIONS SIZE WARMUP_SECONDS SECONDS [SERVER_PID]"
 
 enum { BATCH = 256, CONNECT_TIMEOUT = 5 /* seconds */, SOURCES = 1024, FIRST_SOURCE = 0x7f010001 /* 127.1.0.1 */ };
 
 struct slot {
-    int fd; /* -1 once it has failed */
+    struct wire wire; /* closed once it has failed */
     uint64_t index, place;
+    bool sent;
     uint64_t received;
     uint64_t started_at;
     uint64_t completed;
@@ -44,8 +49,7 @@ static unsigned char inbound[LOAD_CHUNK];
 static void fail(struct slot *slot, const char *reason)
 {
     load_failed(slot->index, slot->completed, reason);
-    close(slot->fd);
-    slot->fd = -1;
+    wire_close(&slot->wire);
 }
 
 static void bind_to_next_source(int fd)
@@ -59,6 +63,17 @@ static void bind_to_next_source(int fd)
         err(1, "bind");
 }
 
+/* In a handshake it goes on when the server has answered. */
+static void send_message(struct slot *slot)
+{
+    ssize_t sent = wire_send(&slot->wire, load_pattern_at(slot->place), size);
+    if (sent < 0 && errno == EAGAIN)
+        return;
+    if (sent != (ssize_t)size)
+        fail(slot, sent < 0 ? strerror(errno) : "sent only in part");
+    slot->sent = true;
+}
+
 /* connect blocks, but on the loopback device the handshake is over before it would sleep. */
 static void begin(struct slot *slot)
 {
@@ -66,30 +81,34 @@ static void begin(struct slot *slot)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = slot};
     struct timeval timeout = {.tv_sec = CONNECT_TIMEOUT}; /* SO_SNDTIMEO bounds connect too: socket(7) */
     slot->received = 0;
+    slot->sent = false;
     slot->started_at = load_now();
-    slot->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (slot->fd < 0)
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
         err(1, "socket");
     if (ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
-        bind_to_next_source(slot->fd);
-    if (setsockopt(slot->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0)
+        bind_to_next_source(fd);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0)
         err(1, "SO_SNDTIMEO");
-    if (connect(slot->fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    wire_open(&slot->wire, fd);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         fail(slot, strerror(errno));
         return;
     }
-    ssize_t sent = send(slot->fd, load_pattern_at(slot->place), size, MSG_NOSIGNAL);
-    if (sent != (ssize_t)size) {
-        fail(slot, sent < 0 ? strerror(errno) : "sent only in part");
-        return;
-    }
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, slot->fd, &event) < 0)
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        err(1, "O_NONBLOCK");
+    send_message(slot);
+    if (slot->wire.fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         err(1, "epoll_ctl");
 }
 
 static void receive(struct slot *slot)
 {
-    ssize_t count = recv(slot->fd, inbound, sizeof inbound, MSG_DONTWAIT);
+    if (!slot->sent) {
+        send_message(slot);
+        return;
+    }
+    ssize_t count = wire_receive(&slot->wire, inbound, sizeof inbound);
     if (count < 0 && errno == EAGAIN)
         return;
     if (count <= 0) {
@@ -107,9 +126,14 @@ static void receive(struct slot *slot)
     slot->received += (uint64_t)count;
     if (slot->received < size)
         return;
+    const char *fault = wire_fault(&slot->wire);
+    if (fault) {
+        fail(slot, fault);
+        return;
+    }
     slot->completed++;
     load_complete(load_now() - slot->started_at);
-    close(slot->fd);
+    wire_close(&slot->wire);
     begin(slot);
 }
 
@@ -126,8 +150,10 @@ static void serve_events(uint64_t now, uint64_t until)
 
 int main(int argc, char **argv)
 {
+    bool resumed = argc > 1 && strcmp(argv[1], "--resumed") == 0;
     const struct load_argument arguments[] = {{"CONNECTIONS", 100000, &connections}, {"SIZE", LOAD_CHUNK, &size}};
-    load_parse(argc, argv, USAGE, arguments, 2);
+    load_parse(argc - resumed, argv + resumed, USAGE, arguments, 2);
+    wire_setup(resumed);
     load_fill_pattern(0);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)

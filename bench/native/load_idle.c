@@ -45,7 +45,7 @@ static void start_another(uint64_t now)
 {
     for (uint64_t tried = 0; tried < connections; tried++) {
         struct connection *connection = &all[order[turn++ % connections]];
-        if (connection->active || connection->stream.fd < 0)
+        if (connection->active || connection->stream.wire.fd < 0)
             continue;
         connection->active = true;
         connection->started_at = now;

@@ -66,7 +66,7 @@ static uint64_t count_unanswered(uint64_t now)
     uint64_t due = schedule_due(&schedule, now), unanswered = 0;
     for (uint64_t i = 0; i < schedule.connections; i++) {
         const struct stream *stream = &streams[i];
-        if (stream->fd < 0)
+        if (stream->wire.fd < 0)
             continue; /* its failure is reported already */
         for (uint64_t message = stream->completed; message < schedule_share(&schedule, due, i); message++) {
             load_waited(now - time_of(stream, message));

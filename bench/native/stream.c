@@ -5,6 +5,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,14 +22,13 @@ static unsigned char inbound[LOAD_CHUNK];
 static void fail(struct stream *stream, const char *reason)
 {
     load_failed(stream->index, stream->completed, reason);
-    close(stream->fd);
-    stream->fd = -1;
+    wire_close(&stream->wire);
 }
 
 static void watch(struct stream *stream, int operation, bool wants_write)
 {
     struct epoll_event event = {.events = EPOLLIN | (wants_write ? EPOLLOUT : 0), .data.ptr = stream};
-    if (epoll_ctl(epoll_fd, operation, stream->fd, &event) < 0)
+    if (epoll_ctl(epoll_fd, operation, stream->wire.fd, &event) < 0)
         err(1, "epoll_ctl");
     stream->wants_write = wants_write;
 }
@@ -37,8 +37,8 @@ static void flush(struct stream *stream)
 {
     while (stream->sent < stream->queued) {
         uint64_t rest = stream->queued - stream->sent;
-        ssize_t sent = send(stream->fd, load_pattern_at(stream->place + stream->sent),
-                            rest < LOAD_CHUNK ? rest : LOAD_CHUNK, MSG_NOSIGNAL);
+        ssize_t sent = wire_send(&stream->wire, load_pattern_at(stream->place + stream->sent),
+                                 rest < LOAD_CHUNK ? rest : LOAD_CHUNK);
         if (sent < 0 && errno == EAGAIN) {
             if (!stream->wants_write)
                 watch(stream, EPOLL_CTL_MOD, true);
@@ -56,7 +56,7 @@ static void flush(struct stream *stream)
 
 static void receive(struct stream *stream)
 {
-    ssize_t count = recv(stream->fd, inbound, sizeof inbound, 0);
+    ssize_t count = wire_receive(&stream->wire, inbound, sizeof inbound);
     if (count < 0 && errno == EAGAIN)
         return;
     if (count <= 0) {
@@ -80,6 +80,7 @@ static void receive(struct stream *stream)
 
 void stream_setup(void (*on_replies)(struct stream *stream, uint64_t count, uint64_t now))
 {
+    wire_setup(false);
     replied = on_replies;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
@@ -89,26 +90,31 @@ void stream_setup(void (*on_replies)(struct stream *stream, uint64_t count, uint
 void stream_open(struct stream *stream, uint64_t index, uint64_t message)
 {
     struct sockaddr_in address = load_server();
-    struct timeval timeout = {.tv_sec = CONNECT_TIMEOUT}; /* SO_SNDTIMEO bounds connect too: socket(7) */
+    struct timeval timeout = {.tv_sec = CONNECT_TIMEOUT}; /* SO_SNDTIMEO bounds connect, too: socket(7) */
     int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         err(1, "socket");
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0)
-        err(1, "SO_SNDTIMEO");
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) < 0)
+        err(1, "SO_SNDTIMEO, SO_RCVTIMEO");
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
         err(1, "TCP_NODELAY");
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         err(1, "connect");
+    struct wire wire;
+    wire_open(&wire, fd);
+    if (!wire_greet(&wire))
+        errx(1, "connection %" PRIu64 ": no handshake", index);
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         err(1, "O_NONBLOCK");
-    *stream = (struct stream){.fd = fd, .index = index, .place = load_place(index), .message = message};
+    *stream = (struct stream){.wire = wire, .index = index, .place = load_place(index), .message = message};
     watch(stream, EPOLL_CTL_ADD, false);
 }
 
 void stream_send(struct stream *stream, uint64_t count)
 {
-    if (stream->fd < 0)
+    if (stream->wire.fd < 0)
         return;
     stream->queued += count * stream->message;
     flush(stream);
@@ -124,7 +130,7 @@ void stream_wait(int milliseconds)
         struct stream *stream = events[i].data.ptr;
         if (events[i].events & EPOLLOUT)
             flush(stream);
-        if (stream->fd >= 0 && events[i].events & ~(uint32_t)EPOLLOUT)
+        if (stream->wire.fd >= 0 && events[i].events & ~(uint32_t)EPOLLOUT)
             receive(stream);
     }
 }

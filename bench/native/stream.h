@@ -6,11 +6,13 @@
 #ifndef BENCH_STREAM_H
 #define BENCH_STREAM_H
 
+#include "wire.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 struct stream {
-    int fd; /* -1 once it has failed */
+    struct wire wire; /* closed once it has failed */
     bool wants_write;
     uint64_t index;
     uint64_t place;                  /* where in the pattern it begins */
@@ -19,10 +21,10 @@ struct stream {
     uint64_t completed;              /* messages since the beginning */
 };
 
-/* Comes first; `on_replies` is told how many messages of a stream have just become complete. */
+/* Comes first, wire_setup included; `on_replies` is told how many messages of a stream have just become complete. */
 void stream_setup(void (*on_replies)(struct stream *stream, uint64_t count, uint64_t now));
 
-/* Connects, or ends the program. Does not count it among the living: load_begin. */
+/* Connects and, with TLS, greets, or ends the program. Does not count it among the living: load_begin. */
 void stream_open(struct stream *stream, uint64_t index, uint64_t message);
 
 /* Sends as many messages more, at once as far as the socket takes them. The stream may have failed afterwards;

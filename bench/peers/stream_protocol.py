@@ -1,6 +1,7 @@
-"""Stream echo as a Protocol on asyncio or uvloop. Usage: stream_protocol.py LOOP PORT."""
+"""Stream echo as a Protocol on asyncio or uvloop. Usage: stream_protocol.py LOOP PORT [CERTIFICATE KEY]."""
 
 import asyncio
+import ssl
 import sys
 from typing import cast
 
@@ -13,8 +14,16 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
-async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", port, backlog=4096)
+def context_of(certificate: str, key: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def serve(port: int, files: list[str]) -> None:
+    loop = asyncio.get_running_loop()
+    context = context_of(*files) if files else None
+    server = await loop.create_server(Echo, "127.0.0.1", port, backlog=4096, ssl=context)
     await server.serve_forever()
 
 
@@ -22,6 +31,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "uvloop":
         import uvloop
 
-        uvloop.run(serve(int(sys.argv[2])))
+        uvloop.run(serve(int(sys.argv[2]), sys.argv[3:]))
     else:
-        asyncio.run(serve(int(sys.argv[2])))
+        asyncio.run(serve(int(sys.argv[2]), sys.argv[3:]))

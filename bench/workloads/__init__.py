@@ -8,6 +8,7 @@ from bench.workloads.memory import IdleMemory
 from bench.workloads.open_loop import Capacity, OpenLoop
 from bench.workloads.program import Program
 from bench.workloads.redis import RedisCommand
+from bench.workloads.tls import TlsIdleMemory, TlsLoad
 
 __all__ = [
     "Capacity",
@@ -19,6 +20,8 @@ __all__ = [
     "Program",
     "RedisCommand",
     "Timing",
+    "TlsIdleMemory",
+    "TlsLoad",
     "Window",
     "Workload",
 ]

@@ -34,6 +34,10 @@ class Load:
     def settings(self) -> Mapping[str, float]:
         return self.shape
 
+    def values(self) -> Mapping[str, object]:
+        """What a peer is told beside its port."""
+        return {}
+
     def missing(self) -> str | None:
         connections = max(self.shape.get("connections", 0), self.shape.get("sockets", 0))
         return toolchain.missing_compiler() or process.too_few_descriptors(connections)
@@ -41,7 +45,10 @@ class Load:
     def measure(self, peer: Peer, window: Window) -> Sample:
         timing = window.timing.after(peer.settle)
         cpus = window.cpus.shared() if self.several_cpus else window.cpus
-        with process.serving(lambda port: peer.command(port=port), cpus.server, self.serves) as server:
+        values = self.values()
+        with process.serving(
+            lambda port: peer.command(port=port, **values), cpus.server, self.serves
+        ) as server:
             answer = generate(self.generator, server, self.shape.values(), cpus, timing, self.options)
         return sample_of(answer)
 

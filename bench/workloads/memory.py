@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,9 @@ from bench.figures import MEMORY, MEMORY_USED, Sample
 from bench.process import RunError, Server
 from bench.registry import Peer
 from bench.workloads.base import Window
+
+Connect = Callable[[int], socket.socket]
+"""Makes a connection to a port of 127.0.0.1."""
 
 _MESSAGE = b"m" * 64
 _FIRST_CLIENTS = 10
@@ -41,10 +44,19 @@ class IdleMemory:
     def missing(self) -> str | None:
         return process.too_few_descriptors(self.connections)
 
+    def values(self) -> Mapping[str, object]:
+        """What a peer is told beside its port."""
+        return {}
+
+    def connect(self, port: int) -> socket.socket:
+        """Makes one connection."""
+        return connect_plainly(port)
+
     def measure(self, peer: Peer, window: Window) -> Sample:
-        with process.serving(lambda port: peer.command(port=port), window.cpus.server) as server:
-            before = memory_at_rest(server)
-            with _connected(server, self.connections) as clients:
+        values = self.values()
+        with process.serving(lambda port: peer.command(port=port, **values), window.cpus.server) as server:
+            before = memory_at_rest(server, self.connect)
+            with _connected(server, self.connections, self.connect) as clients:
                 idle = _pss(server)
                 _echo(clients)
                 used = _pss(server)
@@ -54,24 +66,29 @@ class IdleMemory:
         }
 
 
-def memory_at_rest(server: Server) -> int:
+def connect_plainly(port: int) -> socket.socket:
+    """Makes a connection without TLS."""
+    return socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT)
+
+
+def memory_at_rest(server: Server, connect: Connect = connect_plainly) -> int:
     """Returns the Pss, in bytes, of a stream echo server that has had its first clients, and lost them.
 
     What a server loads or sets up on first use belongs to no connection.
     """
-    with _connected(server, _FIRST_CLIENTS) as clients:
+    with _connected(server, _FIRST_CLIENTS, connect) as clients:
         _echo(clients)
     _descriptors_at_rest(server)
     return _pss(server)
 
 
 @contextmanager
-def _connected(server: Server, count: int) -> Iterator[list[socket.socket]]:
+def _connected(server: Server, count: int, connect: Connect) -> Iterator[list[socket.socket]]:
     expected = _descriptors_at_rest(server) + count
     clients: list[socket.socket] = []
     try:
         while len(clients) < count:
-            clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=_TIMEOUT))
+            clients.append(connect(server.port))
         _await_descriptors(server, at_least=expected)
         yield clients
     except OSError as error:
@@ -84,8 +101,15 @@ def _connected(server: Server, count: int) -> Iterator[list[socket.socket]]:
 def _echo(clients: list[socket.socket]) -> None:
     for client in clients:
         client.sendall(_MESSAGE)
-        if client.recv(len(_MESSAGE), socket.MSG_WAITALL) != _MESSAGE:
+        if _receive(client) != _MESSAGE:
             raise RunError("other bytes came back than were sent")
+
+
+def _receive(client: socket.socket) -> bytes:
+    received = b""
+    while len(received) < len(_MESSAGE) and (data := client.recv(len(_MESSAGE))):
+        received += data
+    return received
 
 
 def _await_descriptors(server: Server, at_least: int) -> None:

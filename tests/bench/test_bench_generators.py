@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -32,19 +33,21 @@ DATAGRAM = {
 
 
 @contextmanager
-def serving_stream(reply: Reply) -> Iterator[int]:
+def serving_stream(reply: Reply, context: ssl.SSLContext | None = None) -> Iterator[int]:
     """Answers connections with what `reply` makes of each piece; b"" ends a connection, None is no answer."""
 
-    def answer(connection: socket.socket) -> None:
-        with connection:
-            try:
+    def answer(accepted: socket.socket) -> None:
+        try:
+            with (
+                accepted if context is None else context.wrap_socket(accepted, server_side=True) as connection
+            ):
                 while data := connection.recv(65536):
                     said = reply(data)
                     if said == b"":
                         break
                     connection.sendall(said or b"")
-            except ConnectionError:
-                pass  # the load generator has had enough
+        except (ConnectionError, ssl.SSLError):
+            pass  # the load generator has had enough
 
     def serve() -> None:
         while True:
@@ -117,6 +120,71 @@ def test_connect(generator: Callable[[str], str], reply: Reply, errors: int, com
     # A connection is over with its reply: what follows a first copy is seen only if it came with it.
     if complaint != "more bytes" or answer["errors"]:
         check(answer, complaints, errors, complaint)
+
+
+@pytest.fixture
+def context(importable: None) -> ssl.SSLContext:
+    """A server's; its test is skipped where no client of TLS can be made, or no certificate."""
+    from bench import certificate, toolchain
+
+    if reason := toolchain.missing_openssl() or certificate.missing():
+        pytest.skip(reason)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate.files())
+    return context
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), STREAM.values(), ids=STREAM)
+@pytest.mark.parametrize("size", [64, 50_000])
+def test_tls_stream(
+    generator: Callable[[str], str],
+    context: ssl.SSLContext,
+    reply: Reply,
+    errors: int,
+    complaint: str,
+    size: int,
+) -> None:
+    with serving_stream(reply, context) as port:
+        answer, complaints = run(generator("load_stream_tls"), port, 1, size, 1, 0, 0.1)
+    if size == 64 or complaint not in ("more bytes", "closed by the server"):  # seen before all is sent
+        check(answer, complaints, errors, complaint)
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), BROKEN.values(), ids=BROKEN)
+def test_tls_handshakes(
+    generator: Callable[[str], str], context: ssl.SSLContext, reply: Reply, errors: int, complaint: str
+) -> None:
+    with serving_stream(reply, context) as port:
+        check(*run(generator("load_connect_tls"), port, 2, 64, 0, 0.1), 2 * errors, complaint)
+    assert context.session_stats()["hits"] == 0
+
+
+def test_tls_sessions_are_resumed(generator: Callable[[str], str], context: ssl.SSLContext) -> None:
+    with serving_stream(lambda data: data, context) as port:
+        answer, complaints = run(generator("load_connect_tls"), port, 2, 64, 0, 0.2, options=("--resumed",))
+    check(answer, complaints, 0, "")
+    stats = context.session_stats()
+    assert stats["hits"] >= answer["messages"] - 2
+    assert stats["accept_good"] - stats["hits"] <= 2  # the first of each
+
+
+def test_a_session_that_is_not_resumed_is_a_failure(
+    generator: Callable[[str], str], context: ssl.SSLContext
+) -> None:
+    other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    from bench import certificate
+
+    other.load_cert_chain(*certificate.files())
+    contexts = iter([context])
+
+    class Forgetful(ssl.SSLContext):
+        def wrap_socket(self, sock: socket.socket, *args: Any, **named: Any) -> ssl.SSLSocket:
+            return next(contexts, other).wrap_socket(sock, server_side=True)  # of other keys for tickets
+
+    with serving_stream(lambda data: data, Forgetful(ssl.PROTOCOL_TLS_SERVER)) as port:
+        answer, complaints = run(generator("load_connect_tls"), port, 1, 64, 0, 0.2, options=("--resumed",))
+    assert (answer["messages"], answer["errors"]) == (1, 1)
+    assert "the session was not resumed" in complaints
 
 
 @pytest.mark.parametrize(("reply", "errors", "complaint"), STREAM.values(), ids=STREAM)

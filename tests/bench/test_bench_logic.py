@@ -97,6 +97,12 @@ memory netcore <= 400
 open-80 uvloop <= 0.8
 http-1 uvloop <= 0.92
 http-16 uvicorn >= 5, http-16 granian >= 1, http-16 node >= 1.5
+tls-64-50 asyncio <= 0.7, tls-64-50 uvloop <= 0.45
+tls-16384-50 asyncio <= 0.85, tls-16384-50 uvloop <= 0.55
+tls-handshake uvloop <= 0.95, tls-handshake asyncio <= 0.75
+tls-resumed uvloop <= 0.95, tls-resumed asyncio <= 0.75
+tls-memory uvloop <= 0.6, tls-memory asyncio <= 0.6
+echo-64-50 netcore-other <= 1.01
 loops gnet-2 <= 1
 """
 

@@ -25,7 +25,7 @@ def test_netcore_has_the_same_variants_in_every_job() -> None:
         without_kernel = workload.name.startswith(("gil", "timers"))
         expected = ["netcore", "netcore-io_uring", "netcore-cold", "netcore-other"]
         assert own == [name for name in expected if name != "netcore-io_uring" or not without_kernel]
-        values = dict.fromkeys(("port", "connections", "warmup", "seconds", "count"), 1)
+        values = dict.fromkeys(("port", "connections", "warmup", "seconds", "count", "certificate", "key"), 1)
         plain = peers["netcore"].command(**values)
         assert peers["netcore-cold"].command(**values) == ["env", "NETCORE_HOT=0", *plain]
         assert peers["netcore-other"].command(**values) == ["env", "PYTHONPATH=/a tree", *plain]

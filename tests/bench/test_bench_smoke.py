@@ -93,6 +93,31 @@ def test_every_other_workload_of_ours(run_bench: Callable[..., Any], compiler: s
     assert asked[1] / asked[0] == pytest.approx(1.6, rel=0.01)
 
 
+def test_tls(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    peers = ("netcore", "netcore-cold", "uvloop", "asyncio", "node")
+    done = run_bench(
+        "--workloads", "tls", "--peers", ",".join(peers), *SHORT, "--rounds", "1", "--json", str(output)
+    )
+    result = json.loads(output.read_text())
+    figures = {
+        "tls-64-50": "cpu_us_per_message",
+        "tls-16384-50": "cpu_us_per_message",
+        "tls-handshake": "cpu_us_per_message",
+        "tls-resumed": "cpu_us_per_message",
+        "tls-memory": "bytes_per_used_connection",
+    }
+    assert list(result["workloads"]) == list(figures)
+    samples = [
+        sample[figure]
+        for name, figure in figures.items()
+        for peer in peers
+        for sample in measured(result, name, peer)
+    ]
+    assert done.returncode == (0 if samples else 1), done.stdout + done.stderr
+    assert all(sample > 0 for sample in samples)
+
+
 def test_mostly_idle_connections(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     # Without its native part netcore is on select, which has no room for so many.
@@ -193,6 +218,8 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
         "open-80",
         "idle",
         "memory",
+        "tls-64-50",
+        "tls-resumed",
         "http-1",
         "http-16",
         "redis-set-16",
@@ -212,7 +239,7 @@ def test_the_quick_profile_names_what_its_goals_need(run_bench: Callable[..., An
     assert done.returncode == 0
     for name in ("echo-16384-50", "open-80", "http-16", "netcore-other", "netcore-2", "granian"):
         assert name in done.stdout
-    assert "asyncio" not in done.stdout
+    assert "twisted" not in done.stdout
     assert "timers" not in done.stdout
 
 
