@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netcore.eventloop import Phase
+
 KEY = 0x5A
 CLOSING, ASK, ANSWER, HELLO = 0, 0xFFFF, 0xFFFE, 0xFFFD
 """Lengths of records that carry nothing: this side's end, a question, its answer, a greeting."""
@@ -121,7 +123,7 @@ class ToyFilter:
         return None if self._finishes else ToyError("cut off")
 
 
-class ToyHeader:
+class ToyHeader(Phase):
     """A line before everything else, ``HELLO name\\n``, which is answered by ``WELCOME\\n``.
 
     Args:
@@ -159,7 +161,7 @@ class ToyHeader:
         conn.context = self.name
 
 
-class ToyHandshake:
+class ToyHandshake(Phase):
     """Puts a greeting filter on, and passes when both sides have greeted."""
 
     timeout = 3.0

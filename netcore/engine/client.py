@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from netcore.address import Address
 from netcore.engine.choices import chosen
@@ -12,6 +13,9 @@ from netcore.errors import WrongThreadError
 from netcore.handler import Conn, EventHandler
 from netcore.options import Options
 from netcore.proxy import ProxyHeader
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Client"]
 
@@ -59,6 +63,8 @@ class Client:
         context: object = None,
         timeout: float | None = None,
         *,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Conn:
         """Connects to an address, and returns when ``on_open`` has run.
@@ -67,17 +73,20 @@ class Client:
             address: Where to.
             context: What ``conn.context`` is from the start.
             timeout: Seconds until it fails with ``TimeoutError``; None for the system's patience.
-            proxy: A PROXY header to be sent ahead of all else; None for nothing.
+            tls: See ``EventLoop.dial``, as for the rest.
+            server_hostname: See there.
+            proxy: See there.
 
         Raises:
             OSError: What went wrong, such as ``ConnectionRefusedError``.
-            ProxyError: The header cannot be said; see ``netcore.proxy.encode``.
-            UnsupportedOperationError: There is a header, and the address is for datagrams.
+            Exception: What ``EventLoop.dial`` raises, or its future gets.
             EngineNotRunningError: The client is not running.
             WrongThreadError: Called on a loop of this client, which would wait for itself.
         """
         self._check_thread("dial")
-        return self.engine.dial(address, context, timeout, proxy=proxy).result()
+        return self.engine.dial(
+            address, context, timeout, tls=tls, server_hostname=server_hostname, proxy=proxy
+        ).result()
 
     def enroll(self, sock: socket.socket, context: object = None) -> Conn:
         """Takes a connected stream socket over, and returns when ``on_open`` has run.

@@ -371,19 +371,21 @@ class Engine(EngineView):
         context: object = None,
         timeout: float | None = None,
         *,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address, on the loop that the balancer picks; see ``EventLoop.dial``.
 
         Raises:
             EngineNotRunningError: The engine is not running.
-            InvalidAddressError: The text is no address.
-            ProxyError: The header cannot be said.
-            UnsupportedOperationError: There is a header, and the address is for datagrams.
+            Exception: See there.
         """
         self._life.check_running("dial")
         target = Address.parse(address)
-        return self._assembly.picker.pick(target).dial(target, context, timeout, proxy=proxy)
+        return self._assembly.picker.pick(target).dial(
+            target, context, timeout, tls=tls, server_hostname=server_hostname, proxy=proxy
+        )
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """Takes a connected socket over, on the loop that the balancer picks; see ``EventLoop.enroll``.

@@ -68,14 +68,12 @@ class Secured:
         Args:
             before: What comes before the handshake; None for nothing.
         """
-        from netcore.eventloop.handshaking import (
-            ServerHandshake,
-        )  # and with it ssl, for those who use it only
+        from netcore.eventloop.handshaking import handshake_with_client  # and ssl, for those who use it only
 
         def phases(name: bytes) -> Sequence[Phase]:
             context = self._context
             assert context is not None  # see check_secured
-            handshake = ServerHandshake(context, self._timeout)
+            handshake = handshake_with_client(context, self._timeout)
             return [*(before(name) if before is not None else ()), handshake]
 
         return phases

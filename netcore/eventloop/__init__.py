@@ -1,11 +1,11 @@
 """The event loop: one thread, its turn, timers and tasks."""
 
 from netcore.eventloop.acceptor import Acceptor, Destination, Listener
-from netcore.eventloop.arrivals import Phase
 from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.gate import Gate
 from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.loop import Loop
+from netcore.eventloop.phases import Phase
 from netcore.eventloop.proxying import TakeHeader
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.tasks import TaskQueue

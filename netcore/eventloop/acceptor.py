@@ -11,8 +11,8 @@ from netcore._complaints import Complaints
 from netcore._native import error as system_error
 from netcore._native import error_text
 from netcore.address import Address
-from netcore.eventloop.arrivals import Phase
 from netcore.eventloop.connections import Doorkeeper
+from netcore.eventloop.phases import Phase
 from netcore.eventloop.reserve import EXHAUSTED, Reserve
 from netcore.eventloop.site import Site
 from netcore.handler import Timer

@@ -11,7 +11,6 @@ import errno
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from netcore._complaints import Complaints, plain
 from netcore._native import error as system_error
@@ -19,12 +18,13 @@ from netcore.address import Address
 from netcore.connection import STALL, UNWATCHED, BaseStream
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.faults import as_exception
+from netcore.eventloop.phases import Phase
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.poll import Interest, Readiness
 from netcore.sockets import take_errors, unpack_name
 
-__all__ = ["Arrivals", "Newcomer", "Phase"]
+__all__ = ["Arrivals", "Newcomer"]
 
 _READ, _WRITE = int(Interest.READ), int(Interest.WRITE)
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
@@ -43,40 +43,6 @@ def _nothing(*args: object) -> None:
     """Stands in for who does not want to know."""
 
 
-class Phase(Protocol):
-    """One thing that has to pass before a connection opens, such as a header or a handshake; sans-I/O.
-
-    It bounds for itself how much it takes. It belongs to one connection, and is called on its loop's thread
-    only. If it has a method ``failed``, that is given the loop's ``BaseCounters`` when it has not passed, by
-    the peer's fault or for want of time: there may be a count of its own. The same goes for ``passed``; and
-    for ``overdue``, which says with what error the connection ends if the time is over.
-
-    Attributes:
-        timeout: Seconds that it may take.
-        done: Whether it has passed. One that has from the start only says something, by its ``output``.
-    """
-
-    timeout: float
-    done: bool
-
-    def feed(self, data: bytes) -> bytes:
-        """Takes what has come, split as the network has split it.
-
-        Returns:
-            Once it is done, the bytes behind what it has taken, which are the next one's; else ``b""``.
-
-        Raises:
-            Exception: It cannot pass. What output there is by then is offered to the kernel once, and the
-                socket closed.
-        """
-
-    def output(self) -> bytes:
-        """Takes out the bytes that are to be sent by now; ``b""`` for none. Asked at the start, too."""
-
-    def prepare(self, conn: BaseStream) -> None:
-        """Does to the connection, before its ``on_open``, what follows from this: puts a filter on, say."""
-
-
 @dataclass(slots=True)
 class Newcomer:
     """A connected socket that is to become a connection.
@@ -90,7 +56,7 @@ class Newcomer:
         received: What has been received from it already.
         opening: Called before its ``on_open``.
         opened: Called with the connection after its ``on_open``.
-        failed: Called with the error if there will be none.
+        failed: Called with the error if there will be none; None to have it logged.
     """
 
     fd: int
@@ -101,7 +67,7 @@ class Newcomer:
     received: bytes = b""
     opening: Callable[[], object] = _nothing
     opened: Callable[[BaseStream], object] = _nothing
-    failed: Callable[[Exception], object] = _nothing
+    failed: Callable[[Exception], object] | None = None
 
 
 class Arrivals:
@@ -175,8 +141,7 @@ class Arrivals:
         except BaseException as error:
             self._site.counters.unopened += 1
             self._under_way.pop(newcomer.fd, None)
-            self._report(newcomer, error)
-            newcomer.failed(as_exception(error))
+            self._tell(newcomer, error)
             if not isinstance(error, Exception):
                 raise
         else:
@@ -189,12 +154,14 @@ class Arrivals:
         site.counters.unopened += 1
         self._under_way.pop(newcomer.fd, None)
         site.descriptors.close([newcomer.fd])
-        self._report(newcomer, error)
-        newcomer.failed(error)
+        if not arrival.unheard or newcomer.failed is not None:
+            self._tell(newcomer, error)
 
-    def _report(self, newcomer: Newcomer, error: BaseException) -> None:
+    def _tell(self, newcomer: Newcomer, error: BaseException) -> None:
         site = self._site
-        if not site.stopping and (times := self._complaints.due()):
+        if newcomer.failed is not None:
+            newcomer.failed(as_exception(error))
+        elif not site.stopping and (times := self._complaints.due()):
             what = "a connection could not be opened: %s (%d times, the last of them with %s)"
             site.logger.warning(what, plain(error), times, plain(_name_of(newcomer.remote)))
 
@@ -220,6 +187,7 @@ class _Arrival:
     Attributes:
         newcomer: What it is.
         interest: What the poller watches it for, or ``UNWATCHED``.
+        unheard: Whether its peer has left without a word, as a health check does.
     """
 
     def __init__(
@@ -233,6 +201,7 @@ class _Arrival:
     ) -> None:
         self.newcomer = newcomer
         self.interest = UNWATCHED
+        self.unheard = False
         self._site = site
         self._phases = phases
         self._ahead: deque[Phase] = deque()
@@ -290,7 +259,8 @@ class _Arrival:
             self._site.counters.bytes_received += n
             self._go_on()
         elif n == 0:
-            raise ConnectionResetError(errno.ECONNRESET, "the peer left before the connection was open")
+            self.unheard = not self._received
+            raise self._ahead[0].left()
         elif n not in _WOULD_BLOCK:
             raise system_error(n)
 
@@ -315,8 +285,7 @@ class _Arrival:
                 self._timer.cancel()
                 self._timer = None
             self._behind.append(self._ahead.popleft())
-            if (tell := getattr(phase, "passed", None)) is not None:
-                tell(self._site.counters)
+            phase.passed(self._site.counters)
         if not self._over:
             self._over = True
             self._site.watchers.release(self.newcomer.fd)
@@ -372,9 +341,7 @@ class _Arrival:
         if self._came_at > self._due and late > STALL:
             self._give_time(late)
         else:
-            text = "what has to pass before the connection opens took too long"
-            overdue: Callable[[], Exception] | None = getattr(phase, "overdue", None)
-            self._give_up_phase(overdue() if overdue else TimeoutError(errno.ETIMEDOUT, text))
+            self._give_up_phase(phase.overdue())
 
     def _take_what_is_here(self) -> None:
         """Receives what the kernel holds, up to a bound."""
@@ -396,9 +363,8 @@ class _Arrival:
 
     def _give_up_phase(self, error: Exception) -> None:
         """Ends it since the phase that it is in does not pass."""
-        tell = getattr(self._ahead[0], "failed", None) if self._ahead else None  # not every phase has it
-        if tell is not None and not self._over:
-            tell(self._site.counters)
+        if self._ahead and not self._over:
+            self._ahead[0].failed(self._site.counters)
         self.fail(error)
 
     def fail(self, error: Exception) -> None:

@@ -8,19 +8,18 @@ from concurrent.futures import Future
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
 from netcore.address import Address
-from netcore.errors import UnsupportedOperationError, UnsupportedProtocolError
-from netcore.eventloop.arrivals import Arrivals, Newcomer, Phase
+from netcore.errors import UnsupportedProtocolError
+from netcore.eventloop.arrivals import Arrivals, Newcomer
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.dialing import Dial
 from netcore.eventloop.fates import forked, stopping
 from netcore.eventloop.faults import as_exception
-from netcore.eventloop.proxying import TellHeader
+from netcore.eventloop.phases import Phase
 from netcore.eventloop.race import Dialled
 from netcore.eventloop.site import Site
 from netcore.handler import Conn
-from netcore.proxy import ProxyHeader
 
-__all__ = ["Dialer", "check_dialable", "phases_before"]
+__all__ = ["Dialer", "check_dialable"]
 
 
 def check_dialable(address: Address) -> Address:
@@ -35,26 +34,6 @@ def check_dialable(address: Address) -> Address:
             f"{str(address)!r} cannot be dialled: this platform has no Unix sockets"
         )
     return address
-
-
-def phases_before(address: Address, proxy: ProxyHeader | None) -> Sequence[Phase]:
-    """Returns what has to pass before a dialled connection opens.
-
-    Args:
-        address: Where to.
-        proxy: What is said ahead of all else; None for nothing.
-
-    Raises:
-        ProxyError: It cannot be said.
-        UnsupportedOperationError: It is a datagram that it would be said in.
-    """
-    if proxy is None:
-        return ()
-    if address.is_datagram:
-        raise UnsupportedOperationError(
-            f"a PROXY header goes ahead of a stream, and {str(address)!r} has none: it takes datagrams"
-        )
-    return (TellHeader(proxy),)
 
 
 class Dialer:
@@ -74,7 +53,11 @@ class Dialer:
         self._under_way: dict[Dial, bool] = {}  # and whether it can still be given up
 
     def dial(
-        self, address: Address, context: object, timeout: float | None, phases: Sequence[Phase] = ()
+        self,
+        address: Address,
+        context: object,
+        timeout: float | None,
+        make_phases: Callable[[], Sequence[Phase]] | None = None,
     ) -> Future[Conn]:
         """See ``EventLoop.dial``. Any thread.
 
@@ -82,11 +65,8 @@ class Dialer:
             address: See there, as for the rest.
             context: See there.
             timeout: See there; the phases are within it.
-            phases: What has to pass before the connection opens.
+            make_phases: Makes what has to pass before the connection opens; None for nothing.
         """
-        make_phases: Callable[[], Sequence[Phase]] | None = (lambda: phases) if phases else None
-        if address.is_tls:
-            make_phases = self._with_tls(address, phases)
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
 
@@ -137,15 +117,6 @@ class Dialer:
 
     def _ended(self, dial: Dial) -> None:
         self._under_way.pop(dial, None)
-
-    def _with_tls(self, address: Address, before: Sequence[Phase]) -> Callable[[], Sequence[Phase]]:
-        """Returns what makes the phases of a dial with TLS, on the loop's thread."""
-        from netcore.eventloop.handshaking import ClientHandshake, client_context  # and ssl: not for all
-
-        shared = self._site.shared
-        context = client_context(shared.tls)
-        name = address.host or "localhost"  # which is what an empty one connects to
-        return lambda: (*before, ClientHandshake(context, name, shared.tls_timeout))
 
     def _connected(
         self,

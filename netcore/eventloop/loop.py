@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from netcore._arguments import check_function
 from netcore._complaints import complain, place_of
@@ -34,7 +35,8 @@ from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.debug import TimedHandler
 from netcore.eventloop.departures import Departures
 from netcore.eventloop.descriptors import Descriptors
-from netcore.eventloop.dialer import Dialer, check_dialable, phases_before
+from netcore.eventloop.dial_phases import phases_of_dial
+from netcore.eventloop.dialer import Dialer, check_dialable
 from netcore.eventloop.enroller import Enroller
 from netcore.eventloop.faults import Faults
 from netcore.eventloop.guarded_log import GuardedLogger
@@ -50,6 +52,9 @@ from netcore.handler import Conn, EventHandler, Metrics, Timer
 from netcore.poll import Poller, Readiness
 from netcore.proxy import ProxyHeader
 from netcore.sockets import Sockets
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Loop"]
 
@@ -175,13 +180,16 @@ class Loop(Site):
         context: object = None,
         timeout: float | None = None,
         *,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """See ``EventLoop.dial``; connect(2)."""
         if timeout is not None:
             timeout = seconds(timeout, "a timeout")
         target = check_dialable(Address.parse(address))
-        return self._dialer.dial(target, context, timeout, phases_before(target, proxy))
+        make_phases = phases_of_dial(target, self.shared, tls, server_hostname, proxy)
+        return self._dialer.dial(target, context, timeout, make_phases)
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:
         """See ``EventLoop.enroll``."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from netcore.connection import BaseCounters, BaseStream
+from netcore.eventloop.phases import Phase
 from netcore.proxy import ProxyDecoder, ProxyHeader, encode
 
 __all__ = ["TakeHeader", "TellHeader"]
 
 
-class TakeHeader:
+class TakeHeader(Phase):
     """A ``Phase`` in which the peer, a proxy, says for whom it has connected.
 
     Args:
@@ -30,20 +31,16 @@ class TakeHeader:
         del self._taken[len(self._taken) - len(behind) :]
         return behind
 
-    def output(self) -> bytes:
-        """See ``Phase.output``: there is no answer to a header."""
-        return b""
-
     def prepare(self, conn: BaseStream) -> None:
         """See ``Phase.prepare``."""
         conn.relay(bytes(self._taken))
 
     def failed(self, counters: BaseCounters) -> None:
-        """See ``Phase``."""
+        """See ``Phase.failed``."""
         counters.proxy_failures += 1
 
 
-class TellHeader:
+class TellHeader(Phase):
     """A ``Phase`` of a dialled connection: this side is the proxy.
 
     Args:
@@ -67,6 +64,3 @@ class TellHeader:
         """See ``Phase.output``."""
         unsaid, self._unsaid = self._unsaid, b""
         return unsaid
-
-    def prepare(self, conn: BaseStream) -> None:
-        """See ``Phase.prepare``: nothing comes of it for the connection."""

@@ -44,8 +44,7 @@ class Shared:
         exiting: Told what a callback has raised that is no ``Exception``, before ``shutdown``. Any thread.
         odd_results: What was said of the handler's results already.
         resolver: Looks names up.
-        tls: The context of addresses with TLS; see ``Options.tls``.
-        tls_timeout: Seconds for a handshake.
+        tls: See ``Options.tls``.
     """
 
     handler: EventHandler
@@ -60,7 +59,6 @@ class Shared:
     resolver: Resolver = field(default_factory=Resolver)
     exiting: Callable[[BaseException], object] = _nothing
     tls: ssl.SSLContext | None = None
-    tls_timeout: float = 10
 
     @classmethod
     def from_options(
@@ -84,6 +82,7 @@ class Shared:
             linger=min(_LINGER, options.close_timeout),
             idle_timeout=options.idle_timeout,
             edge_chunk=options.edge_triggered_chunk,
+            tls_handshake_timeout=seconds(options.tls_handshake_timeout, "a timeout"),
         )
         gate = None
         if options.max_connections:
@@ -99,5 +98,4 @@ class Shared:
             loop_ended,
             exiting=exiting,
             tls=options.tls,
-            tls_timeout=seconds(options.tls_handshake_timeout, "a timeout"),
         )

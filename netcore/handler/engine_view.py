@@ -85,6 +85,8 @@ class EngineView(Protocol):
         context: object = None,
         timeout: float | None = None,
         *,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address. See ``Engine.dial``."""

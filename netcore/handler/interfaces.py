@@ -19,6 +19,8 @@ from netcore.handler.vocabulary import CloseReason
 from netcore.proxy import ProxyHeader
 
 if TYPE_CHECKING:
+    import ssl
+
     from typing_extensions import Buffer
 
     from netcore.tls import TlsInfo
@@ -104,6 +106,8 @@ class EventLoop(Protocol):
         context: object = None,
         timeout: float | None = None,
         *,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address without blocking. Any thread.
@@ -112,19 +116,28 @@ class EventLoop(Protocol):
             address: Where to. A name is looked up on another thread, and its addresses are tried as in RFC
                 8305 ("Happy Eyeballs").
             context: What ``conn.context`` is from the start.
-            timeout: Seconds until it fails; None, or infinity, for the system's patience.
+            timeout: Seconds until it fails, handshake included; None, or infinity, for the system's patience.
+            tls: For a ``tls://`` address: a client's context. None for ``Options.tls`` if that is one, else
+                for what ``ssl.create_default_context`` makes.
+            server_hostname: For a ``tls://`` address: the name to ask for (SNI) and, as the context wants
+                it, to check; None for the host of the address.
             proxy: A PROXY header to be sent ahead of all else, for a peer that wants one; None for nothing.
 
         Returns:
             A future that cannot be cancelled. It gets the connection, whose ``on_open`` has run, or the
             ``OSError`` that it is (``ConnectionRefusedError``, ``TimeoutError``, ``socket.gaierror``, ...).
+            With TLS that may be a ``netcore.tls.TlsHandshakeError``, also for
+            ``Options.tls_handshake_timeout``; for a certificate that is refused it is an
+            ``ssl.SSLCertVerificationError``, too. A host name that is none is a ``ValueError``.
 
         Raises:
-            TypeError: The timeout is no int or float.
-            ValueError: It is negative or not a number.
+            TypeError: The timeout is no int or float, the context none, or the name no text.
+            ValueError: The timeout is negative or not a number.
             InvalidAddressError: The text is no address.
+            OptionsError: The context is a server's.
             ProxyError: The header cannot be said; see ``netcore.proxy.encode``.
-            UnsupportedOperationError: There is a header, and the address is for datagrams.
+            UnsupportedOperationError: There is a header and the address is for datagrams, or there is
+                something for TLS and the address is without.
             EngineNotRunningError: The loop has ended.
         """
 

@@ -3,7 +3,7 @@
 It stands on the standard library's ``ssl``; ``docs/design/tls.md`` says what that allows and costs.
 """
 
-from netcore.tls.bios import Bios
+from netcore.tls.bios import Bios, bios_of_this_thread
 from netcore.tls.certificates import load_certificate
 from netcore.tls.contexts import client_context, server_context
 from netcore.tls.errors import (
@@ -15,7 +15,6 @@ from netcore.tls.errors import (
 )
 from netcore.tls.filter import TlsFilter
 from netcore.tls.info import TlsInfo
-from netcore.tls.phase import TlsPhase
 
 __all__ = [
     "Bios",
@@ -25,8 +24,8 @@ __all__ = [
     "TlsFilter",
     "TlsHandshakeError",
     "TlsInfo",
-    "TlsPhase",
     "TlsTruncatedError",
+    "bios_of_this_thread",
     "client_context",
     "load_certificate",
     "server_context",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from ssl import MemoryBIO
 from typing import ParamSpec, TypeVar
 
-__all__ = ["Bios"]
+__all__ = ["Bios", "bios_of_this_thread"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -42,3 +43,18 @@ class Bios:
             self.incoming.write(incoming)
             self.outgoing.write(outgoing)
             self.busy = True
+
+
+class _Thread(threading.local):
+    """What belongs to one thread."""
+
+    def __init__(self) -> None:
+        self.bios = Bios()
+
+
+_THIS = _Thread()
+
+
+def bios_of_this_thread() -> Bios:
+    """Returns the pair that the filters of the calling thread share."""
+    return _THIS.bios

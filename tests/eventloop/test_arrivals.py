@@ -10,7 +10,7 @@ import pytest
 
 from netcore import Action, Address, CloseReason
 from netcore.connection import Limits
-from netcore.eventloop import Gate, Listener
+from netcore.eventloop import Gate, Listener, Phase
 from netcore.poll import Interest
 from netcore.sockets import pack_name, unpack_name
 from netcore.testing import RecordingHandler
@@ -316,7 +316,7 @@ def dialled(world, toys):
     def make(*makers, timeout=None, **options):
         w = world(**options)
         phases = [maker() for maker in makers or (toys.ToyHandshake,)]
-        future = w.loop._dialer.dial(TARGET, "mine", timeout, phases)
+        future = w.loop._dialer.dial(TARGET, "mine", timeout, lambda: phases)
         w.turns()
         fd = w.sockets.dials[0].fd
         w.sockets.finish_connect(fd)
@@ -361,7 +361,7 @@ def test_a_dials_phase_that_fails_fails_the_dial(dialled, toys):
 
 
 def test_a_phase_that_only_speaks(dialled, toys):
-    class Sender:
+    class Sender(Phase):
         timeout = 1.0
         done = True
 

@@ -8,6 +8,7 @@ import pytest
 
 from netcore import Action, CloseReason, EngineNotRunningError
 from netcore.connection import Limits
+from netcore.eventloop import Phase
 from netcore.poll import Readiness
 from netcore.sockets import pack_name
 
@@ -308,7 +309,7 @@ def test_a_hand_over_fails(site):
 # Phases.
 
 
-class Phase:
+class Touchy(Phase):
     """Passes after one byte, or raises in one of its methods."""
 
     timeout = 5
@@ -343,8 +344,8 @@ def test_a_phase_fails(site, error, where):
             first.append(name)
             if where == "make":
                 raise error
-            return [Phase(where, error)]
-        return [Phase(None, None)]
+            return [Touchy(where, error)]
+        return [Touchy(None, None)]
 
     s = site(places=3, phases=phases)
     one, other = s.arrive(2)
@@ -365,7 +366,7 @@ def test_a_phase_fails(site, error, where):
 @EACH_ERROR
 @pytest.mark.parametrize("method", ["register", "modify", "receive", "send"])
 def test_a_phase_is_served_in_vain(site, error, method):
-    s = site(places=3, phases=lambda name: [Phase(None, None)])
+    s = site(places=3, phases=lambda name: [Touchy(None, None)])
     one, other = s.arrive(2)
     broken = s.poller if method in ("register", "modify") else s.sockets
     broken.sabotage.plan(method, error, of(one))

@@ -17,6 +17,8 @@ from netcore import (
     OptionsError,
     UnsupportedOperationError,
 )
+from netcore.eventloop import Shared
+from netcore.eventloop.dial_phases import phases_of_dial
 from netcore.proxy import ProxyHeader
 from netcore.testing import RecordingHandler
 from netcore.tls import TlsCertificateError, TlsHandshakeError, TlsTruncatedError
@@ -240,6 +242,61 @@ def test_a_dial_that_the_server_keeps_waiting(tls):
         pytest.raises(TlsHandshakeError, match=r"took longer than 0\.1 s"),
     ):
         client.dial(f"tls://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_a_dial_whose_server_leaves(tls):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as leaving,
+        Client(RecordingHandler(), tls=tls.client_context()) as client,
+    ):
+        future = client.engine.dial(f"tls://127.0.0.1:{leaving.getsockname()[1]}")
+        sock = leaving.accept()[0]
+        sock.recv(65536)  # or the close would be a reset
+        sock.close()
+        with pytest.raises(TlsHandshakeError, match="the server has left during the handshake"):
+            future.result(PATIENCE)
+
+
+def test_a_dial_with_a_context_and_a_name_of_its_own(tls, engine):
+    server = engine(context=tls.server_context(alpn=["h2", "toy"]))
+    with Client(RecordingHandler(), tls=tls.client_context(alpn=["h2"])) as client:
+        conn = client.dial(
+            server.addresses[0], tls=tls.client_context(alpn=["toy"]), server_hostname="server.example"
+        )
+        assert (conn.tls.alpn, conn.tls.server_name) == ("toy", "server.example")
+        with pytest.raises(TlsCertificateError, match="elsewhere"):
+            client.dial(server.addresses[0], server_hostname="elsewhere.example")
+        unchecked = tls.client_context(verify=False)
+        conn = client.dial(server.addresses[0], tls=unchecked, server_hostname="elsewhere.example")
+        assert (conn.tls.alpn, conn.tls.server_name) == (None, "elsewhere.example")
+        with pytest.raises(ValueError, match="there is none to check"):
+            client.dial(server.addresses[0], server_hostname="")
+
+
+@pytest.mark.parametrize("loop", [False, True], ids=["engine", "loop"])
+def test_what_a_dial_cannot_be_given(tls, engine, client, loop):
+    address = engine().addresses[0]
+    dial = client.engine.loops[0].dial if loop else client.engine.dial
+    with pytest.raises(OptionsError, match="a server's context"):
+        dial(address, tls=tls.server_context())
+    with pytest.raises(TypeError, match=r"an ssl\.SSLContext, and not 'yes'"):
+        dial(address, tls="yes")
+    with pytest.raises(TypeError, match="server_hostname is a str"):
+        dial(address, server_hostname=b"server.example")
+    for options in ({"tls": tls.client_context()}, {"server_hostname": "server.example"}):
+        for text in ("tcp://127.0.0.1:1", "udp://127.0.0.1:1"):
+            with pytest.raises(UnsupportedOperationError, match="is dialled without TLS"):
+                dial(text, **options)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("fe80::1%lo", "fe80::1"), ("Server.Example.", "Server.Example"), ("", "localhost"), ("::1", "::1")],
+)
+def test_the_name_that_is_asked_for(tls, host, name):
+    shared = Shared(RecordingHandler(), tls=tls.client_context())
+    (handshake,) = phases_of_dial(Address("tls", host, 443), shared, None, None, None)()
+    assert handshake.filter._server_name == name
 
 
 def test_the_systems_authorities_are_the_default(tls, engine):

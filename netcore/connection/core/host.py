@@ -36,6 +36,7 @@ class Limits:
         linger: How long a peer that is silent at the close may still begin to send; 0 for not at all.
         idle_timeout: See ``Options.idle_timeout``.
         edge_chunk: How much is received in one turn, edge-triggered; 0 for level-triggered.
+        tls_handshake_timeout: See ``Options.tls_handshake_timeout``.
     """
 
     high_water: int = 1 << 20
@@ -47,6 +48,7 @@ class Limits:
     linger: float = 0
     idle_timeout: float = 0
     edge_chunk: int = 0
+    tls_handshake_timeout: float = 10
 
 
 class Payer(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from netcore import CloseReason
-from netcore.tls import Bios, TlsError, TlsFilter, TlsHandshakeError, TlsPhase, TlsTruncatedError
+from netcore.eventloop.handshaking import Handshake
+from netcore.tls import Bios, TlsError, TlsFilter, TlsHandshakeError, TlsTruncatedError
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def serving(world, tls):
         phases = []
 
         def phases_for(name):
-            phases.append(TlsPhase(TlsFilter(context, server_side=True, bios=bios), timeout))
+            phases.append(Handshake(TlsFilter(context, server_side=True, bios=bios), timeout))
             return phases[-1:]
 
         w = world(phases=phases_for, **options)
@@ -150,20 +151,20 @@ class Stream:
 
 
 def test_begun_is_whether_a_byte_has_come(tls):
-    phase = TlsPhase(TlsFilter(tls.server_context(), server_side=True), 1.0)
+    phase = Handshake(TlsFilter(tls.server_context(), server_side=True), 1.0)
     assert phase.output() == b"" and not phase.begun and not phase.done
     assert phase.feed(b"\x16") == b""
     assert phase.begun and not phase.done
 
 
 def test_a_client_speaks_first(tls):
-    phase = TlsPhase(tls.wire(pump=False).client, 1.0)
+    phase = Handshake(tls.wire(pump=False).client, 1.0)
     assert phase.output()[:1] == b"\x16"
 
 
 def test_a_failure_behind_the_handshake_is_the_connections(tls):
     wire = tls.wire(pump=False)
-    phase = TlsPhase(wire.server, 1.0)
+    phase = Handshake(wire.server, 1.0)
     while not wire.client.done or not phase.done:
         out = wire.client.output()
         if wire.client.done:
@@ -183,7 +184,7 @@ def test_a_failure_behind_the_handshake_is_the_connections(tls):
 
 
 def test_what_is_wrong_is_raised_again(tls):
-    phase = TlsPhase(TlsFilter(tls.server_context(), server_side=True), 1.0)
+    phase = Handshake(TlsFilter(tls.server_context(), server_side=True), 1.0)
     for _ in range(2):
         with pytest.raises(TlsHandshakeError, match="plain HTTP"):
             phase.feed(b"GET / HTTP/1.1\r\n\r\n")

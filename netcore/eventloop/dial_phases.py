@@ -1,0 +1,78 @@
+"""What has to pass before a dialled connection opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from netcore.address import Address
+from netcore.errors import UnsupportedOperationError
+from netcore.eventloop.phases import Phase
+from netcore.eventloop.proxying import TellHeader
+from netcore.eventloop.shared import Shared
+from netcore.proxy import ProxyHeader
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["phases_of_dial"]
+
+
+def phases_of_dial(
+    address: Address,
+    shared: Shared,
+    tls: ssl.SSLContext | None,
+    server_hostname: str | None,
+    proxy: ProxyHeader | None,
+) -> Callable[[], Sequence[Phase]] | None:
+    """Returns what makes them, on the loop's thread; None if there are none. Any thread.
+
+    Args:
+        address: Where to.
+        shared: Has the engine's context, and how long a handshake may take.
+        tls: See ``EventLoop.dial``, as for the rest.
+        server_hostname: See there.
+        proxy: See there.
+
+    Raises:
+        ProxyError: The header cannot be said.
+        OptionsError: The context is a server's.
+        TypeError: It is no context, or the name no text.
+        UnsupportedOperationError: It is a datagram that a header would be said in, or there is something for
+            TLS and the address is without.
+    """
+    if proxy is not None and address.is_datagram:
+        raise UnsupportedOperationError(
+            f"a PROXY header goes ahead of a stream, and {str(address)!r} has none: it takes datagrams"
+        )
+    before = () if proxy is None else (TellHeader(proxy),)
+    if address.is_tls:
+        return _with_handshake(address, shared, tls, server_hostname, before)
+    if tls is not None or server_hostname is not None:
+        raise UnsupportedOperationError(
+            f"tls and server_hostname are for tls:// addresses, and {str(address)!r} is dialled without TLS"
+        )
+    return (lambda: before) if before else None
+
+
+def _with_handshake(
+    address: Address,
+    shared: Shared,
+    tls: ssl.SSLContext | None,
+    server_hostname: str | None,
+    before: Sequence[Phase],
+) -> Callable[[], Sequence[Phase]]:
+    from netcore.eventloop.handshaking import client_context, handshake_with_server  # and ssl: not for all
+
+    if server_hostname is not None and not isinstance(server_hostname, str):
+        raise TypeError(f"server_hostname is a str, and not {server_hostname!r}")
+    context = client_context(tls, shared.tls)
+    name = _name_of(address) if server_hostname is None else server_hostname
+    timeout = shared.limits.tls_handshake_timeout
+    return lambda: (*before, handshake_with_server(context, name, timeout))
+
+
+def _name_of(address: Address) -> str:
+    """Returns the name that the certificate of who is there should have."""
+    host = address.host.partition("%")[0]  # without the zone of a link-local address (RFC 4007)
+    return host.removesuffix(".") or "localhost"  # which is what an empty one connects to
