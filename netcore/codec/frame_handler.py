@@ -64,6 +64,17 @@ class Session:
             self.since += len(data)
         self.owed += owed
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the decoder has anything beyond the frames that were handed out."""
+        pending: int | None = getattr(self.decoder, "pending", None)
+        if pending is not None:
+            return pending > 0
+        try:
+            return next(self.next_frames(), None) is not None
+        except FrameError:
+            return True
+
     def settle(self, conn: Conn) -> None:
         """Marks as read what the decoder has; no frames are left."""
         conn.discard(self.owed)
@@ -164,6 +175,9 @@ class FrameHandler(EventHandler):
             session.over = True
         elif _is_paused(conn):
             session.keep_frames(conn)
+            return action
+        elif _is_upgrading(conn) and session.has_more:
+            session.keep_frames(conn)  # unread: what came before TLS is not to be taken for what comes by it
             return action
         elif session.at_eof:
             action = Action.CLOSE
@@ -280,7 +294,12 @@ def _is_paused(conn: Conn) -> bool:
 
 def _is_unwilling(conn: Conn) -> bool:
     """Whether a stream takes no more frames, at least for now."""
-    return conn.closed or _is_paused(conn)
+    return conn.closed or _is_paused(conn) or _is_upgrading(conn)
+
+
+def _is_upgrading(conn: Conn) -> bool:
+    """Whether ``start_tls`` was called in this callback."""
+    return getattr(conn, "upgrading", False)  # a stream of netcore's own has it
 
 
 def _is_closed(conn: Conn) -> bool:

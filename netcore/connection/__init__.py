@@ -1,6 +1,8 @@
 """Connections: bytes in and out over the buffers, and an orderly life."""
 
 from netcore.connection.core import (
+    DIALLED,
+    ENROLLED,
     OVER_BY_EOF,
     STALL,
     TRANSITIONS,
@@ -50,6 +52,8 @@ from netcore.connection.stream import (
 )
 
 __all__ = [
+    "DIALLED",
+    "ENROLLED",
     "OVER_BY_EOF",
     "STALL",
     "TRANSITIONS",

@@ -54,6 +54,7 @@ class Newcomer:
         local: This side's address; None to ask the system when it is wanted.
         context: What ``conn.context`` will be.
         received: What has been received from it already.
+        prepare: Called with the connection before the phases prepare it.
         opening: Called before its ``on_open``.
         opened: Called with the connection after its ``on_open``.
         failed: Called with the error if there will be none; None to have it logged.
@@ -65,6 +66,7 @@ class Newcomer:
     local: Address | None
     context: object = None
     received: bytes = b""
+    prepare: Callable[[BaseStream], object] = _nothing
     opening: Callable[[], object] = _nothing
     opened: Callable[[BaseStream], object] = _nothing
     failed: Callable[[Exception], object] | None = None
@@ -126,6 +128,7 @@ class Arrivals:
 
         def prepare(conn: BaseStream) -> None:
             self._under_way.pop(newcomer.fd, None)  # it counts among the connections from here on
+            newcomer.prepare(conn)
             arrival.prepare(conn)
 
         try:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
 from netcore.address import Address
+from netcore.connection import DIALLED, BaseStream
 from netcore.errors import UnsupportedProtocolError
 from netcore.eventloop.arrivals import Arrivals, Newcomer
 from netcore.eventloop.connections import Connections
@@ -146,6 +147,7 @@ class Dialer:
                 dialled.remote,
                 dialled.local,
                 context,
+                prepare=_note_origin,
                 opening=opening,
                 opened=dial.succeed,
                 failed=failed,
@@ -166,4 +168,8 @@ class Dialer:
         fd, network, remote, local = dialled.fd, dialled.network, dialled.remote, dialled.local
         if network == "udp":
             return self._connections.establish_datagrams(fd, dialled.family, remote, local, context)
-        return self._connections.establish(fd, network, remote, local, context)
+        return self._connections.establish(fd, network, remote, local, context, prepare=_note_origin)
+
+
+def _note_origin(conn: BaseStream) -> None:
+    conn.note_origin(DIALLED)

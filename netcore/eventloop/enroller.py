@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
 from netcore.address import Address
-from netcore.connection import BaseStream
+from netcore.connection import ENROLLED, BaseStream
 from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.fates import forked, stopping
@@ -130,7 +130,7 @@ class Enroller:
             site.descriptors.admit(fd)
             if datagrams:
                 return connections.establish_datagrams(fd, family, remote, local, context)
-            network, prepare = ("unix", self._take_passed) if family == AF_UNIX else ("tcp", None)
+            network, prepare = ("unix", self._take_passed) if family == AF_UNIX else ("tcp", _note_origin)
             return connections.establish(
                 fd, network, remote, local, context, prepare=prepare, turn_down=site.descriptors.release
             )
@@ -139,12 +139,17 @@ class Enroller:
             raise
 
     def _take_passed(self, conn: BaseStream) -> None:
+        _note_origin(conn)
         with self._site.sockets.borrow(conn.fd) as sock:
             waiting = take_passed(sock)
         if waiting:
             self._site.counters.bytes_received += len(waiting)
             with memoryview(waiting) as received:
                 conn.take_in(received)
+
+
+def _note_origin(conn: BaseStream) -> None:
+    conn.note_origin(ENROLLED)
 
 
 def _check_enrollable(sock: object) -> None:

@@ -432,6 +432,42 @@ class Conn(Protocol):
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """Like ``async_write`` for several pieces in order. Any thread."""
 
+    @abc.abstractmethod
+    def start_tls(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool | None = None,
+        server_hostname: str | None = None,
+        callback: Callback | None = None,
+    ) -> None:
+        """Goes on with TLS, as STARTTLS does in SMTP (RFC 3207), when what was written before has left.
+
+        What is written after the call waits for the handshake, which has ``Options.tls_handshake_timeout``.
+        Until it is done bytes are received even in a pause. ``conn.tls`` then says what was agreed on, and
+        ``network`` stays what it was.
+
+        What the peer has sent before is not to be taken for what it says by TLS: if any of it is left unread
+        when the callback returns in which this is called, frames of a ``FrameHandler`` included, the
+        connection ends with a ``TlsError``. So does one whose handshake fails, with a ``TlsHandshakeError``.
+
+        Args:
+            context: A server's, or a client's.
+            server_side: Which side this is; None for the server's where the connection was accepted, the
+                client's where it was dialled. One that was enrolled must say.
+            server_hostname: For a client: the name to ask for and, as the context wants it, to check.
+            callback: ``callback(conn, error)``: with None when the handshake is done, before ``on_traffic``
+                has anything of it. With an error if it will not be, before ``on_close``: what that gets, or
+                a ``ConnectionClosedError`` if this side closes.
+
+        Raises:
+            ConnectionClosedError: The connection has closed, or ``shutdown_write`` was called.
+            UnsupportedOperationError: It has TLS already, or it is for datagrams.
+            TypeError: The context is none.
+            ValueError: It is for the other side; or the side or the host name is missing, or is none.
+            WrongThreadError: Not the loop's thread, without ``Options.debug``, too.
+        """
+
     # Life.
 
     @abc.abstractmethod

@@ -299,6 +299,12 @@ class TlsFilter:
         self.failure.__cause__ = error
         self._let_go()
 
+    def give_up(self, error: Exception) -> None:
+        """Makes something that OpenSSL does not see the failure, such as the time being over."""
+        if self.failure is None:
+            self.failure = error
+            self._let_go()
+
     def _let_go(self) -> None:
         self._part = None
         self._early.clear()

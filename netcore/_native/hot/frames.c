@@ -8,7 +8,7 @@
 
 PyTypeObject *hot_frames_type;
 
-enum { FRAMES_PAUSED = 1 }; /* PAUSED of connection/core/life.py */
+enum { FRAMES_PAUSED = 1, FRAMES_UPGRADING = 8 }; /* PAUSED and UPGRADING of connection/core/life.py */
 
 /* Through the bytes of a window. Callbacks may take them out of the window, or call on_traffic themselves. */
 typedef struct frames__walk {
@@ -66,7 +66,7 @@ static PyObject *frames__lay_out(PyObject *object, PyObject *args)
 
 static int frames__wants_more(const hot_stream *stream)
 {
-    return stream->state == hot_open && !(stream->flags & FRAMES_PAUSED);
+    return stream->state == hot_open && !(stream->flags & (FRAMES_PAUSED | FRAMES_UPGRADING));
 }
 
 enum { FRAMES_ERROR = -2, FRAMES_UNUSUAL = -1 };

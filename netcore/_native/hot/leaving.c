@@ -6,11 +6,13 @@
 
 #include "passage.h"
 
+enum { LEAVING_ORIGIN = 16 | 32 }; /* DIALLED and ENROLLED of connection/core/life.py */
+
 /* Whether nothing has been asked of a stream, or has happened to it, that its end would have to heed. */
 static int leaving__is_plain(const hot_passage *self, const hot_stream *stream)
 {
     return stream->id != NULL && hot_is_none(stream->ending) && hot_is_none(stream->filtering) && hot_is_none(stream->backlog) &&
-           hot_is_none(stream->kept) && hot_is_none(stream->pledges) && stream->posted == 0 && stream->flags == 0 &&
+           hot_is_none(stream->kept) && hot_is_none(stream->pledges) && stream->posted == 0 && (stream->flags & ~LEAVING_ORIGIN) == 0 &&
            (stream->noted != self->outbox->number || self->outbox->filling.count == 0);
 }
 

@@ -9,7 +9,15 @@ from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired, Settling
 from netcore.connection.core.identity import IDS, next_id
 from netcore.connection.core.inbox import BaseInbox, Inbox
-from netcore.connection.core.life import CONGESTED, OWES_TRAFFIC, PAUSED, Connection
+from netcore.connection.core.life import (
+    CONGESTED,
+    DIALLED,
+    ENROLLED,
+    OWES_TRAFFIC,
+    PAUSED,
+    UPGRADING,
+    Connection,
+)
 from netcore.connection.core.pledges import OVERHEAD, Pledges
 from netcore.connection.core.settings import SocketSettings
 from netcore.connection.core.state import TRANSITIONS, Event, State
@@ -17,6 +25,8 @@ from netcore.connection.core.state import TRANSITIONS, Event, State
 __all__ = [
     "CONGESTED",
     "COUNTS",
+    "DIALLED",
+    "ENROLLED",
     "IDS",
     "NO_FIELDS",
     "OVERHEAD",
@@ -26,6 +36,7 @@ __all__ = [
     "STALL",
     "TRANSITIONS",
     "UNWATCHED",
+    "UPGRADING",
     "BaseCounters",
     "BaseDeadlines",
     "BaseInbox",

@@ -26,6 +26,7 @@ LOOP_ONLY: Final = (
     "send_to",
     "flush",
     "shutdown_write",
+    "start_tls",
     "set_deadline",
     "set_read_deadline",
     "set_write_deadline",

@@ -26,10 +26,10 @@ from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CONGESTED", "OWES_TRAFFIC", "PAUSED", "Connection"]
+__all__ = ["CONGESTED", "DIALLED", "ENROLLED", "OWES_TRAFFIC", "PAUSED", "UPGRADING", "Connection"]
 
-PAUSED, OWES_TRAFFIC, CONGESTED = 1, 2, 4
-"""What ``_flags`` is made of: facts that are seldom asked for share one place in each connection."""
+PAUSED, OWES_TRAFFIC, CONGESTED, UPGRADING, DIALLED, ENROLLED = 1, 2, 4, 8, 16, 32
+"""What ``_flags`` is made of, in C too: facts seldom asked for, which share one place in each connection."""
 
 
 class Connection(Identity):
@@ -162,6 +162,10 @@ class Connection(Identity):
 
     def _mark(self, flag: int, on: bool) -> None:
         self._flags = self._flags | flag if on else self._flags & ~flag
+
+    def note_origin(self, origin: int) -> None:
+        """Notes, before ``on_open``, that it was ``DIALLED`` or ``ENROLLED``; otherwise it was accepted."""
+        self._mark(origin, True)
 
     @property
     def pledged(self) -> int:

@@ -10,8 +10,11 @@ from netcore._arguments import ALL, check_method, taken_of
 from netcore.buffer import writable_view
 from netcore.connection.core import Host, SocketSettings
 from netcore.errors import ShortBufferError, UnsupportedOperationError
+from netcore.handler import Callback
 
 if TYPE_CHECKING:
+    import ssl
+
     from typing_extensions import Buffer
 
 __all__ = ["DatagramReading"]
@@ -101,6 +104,17 @@ class DatagramReading(SocketSettings):
     def shutdown_write(self) -> None:
         """See ``Conn.shutdown_write``; UnsupportedOperationError, since datagrams know no FIN."""
         raise UnsupportedOperationError("shutdown_write needs a stream connection, and this one is udp")
+
+    def start_tls(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool | None = None,
+        server_hostname: str | None = None,
+        callback: Callback | None = None,
+    ) -> None:
+        """See ``Conn.start_tls``; UnsupportedOperationError, since TLS needs a stream."""
+        raise UnsupportedOperationError("start_tls needs a stream connection, and this one is udp")
 
     def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
         """See ``Conn.sendfile``; UnsupportedOperationError, since a file is longer than a datagram."""

@@ -21,8 +21,8 @@ from netcore.connection.core import (
     checking,
     run,
 )
-from netcore.connection.stream.filtering import FilteredHalves
 from netcore.connection.stream.outbox import Outbox, StreamHost
+from netcore.connection.stream.upgrading import UpgradableHalves
 from netcore.connection.stream.writing import LARGE
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
@@ -43,7 +43,7 @@ _NOTHING_FOLLOWS = (CloseReason.EOF, CloseReason.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
-class BaseStream(FilteredHalves):
+class BaseStream(UpgradableHalves):
     """Joins the two halves: what events do to the connection, and how it ends."""
 
     __slots__ = NO_FIELDS

@@ -7,6 +7,7 @@ has one in receiving and writing.
 
 from __future__ import annotations
 
+import abc
 import errno
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from netcore.buffer import ElasticRingBuffer
 from netcore.connection.core import NO_FIELDS, Event, State
 from netcore.connection.stream.backlog import Backlog, FilePart
 from netcore.connection.stream.filters import Filter
+from netcore.connection.stream.upgrade import Upgrade
 from netcore.connection.stream.writing import WritingHalf
 from netcore.errors import UnsupportedOperationError
 from netcore.handler import CloseReason
@@ -61,9 +63,10 @@ class Filtering:
         fresh: Bytes of both that were written in this turn, and count in the outbox.
         finished: Whether nothing more may be wrapped: the filter was told so, or it has failed.
         told: Whether the end, or the failure, that the filter has found was passed on.
+        upgrade: The handshake that ``start_tls`` has begun, until it is over.
     """
 
-    __slots__ = ("filter", "finished", "fresh", "told", "turn", "waiting")
+    __slots__ = ("filter", "finished", "fresh", "told", "turn", "upgrade", "waiting")
 
     def __init__(self, filter_: Filter) -> None:
         self.filter = filter_
@@ -72,6 +75,7 @@ class Filtering:
         self.fresh = 0
         self.finished = False
         self.told = False
+        self.upgrade: Upgrade | None = None
 
     @property
     def buffered(self) -> int:
@@ -89,6 +93,11 @@ class Filtering:
         """See ``Filter.held``; what one has that has failed leaves no more."""
         its = self.filter
         return 0 if its.failure is not None else its.held
+
+    @property
+    def waits(self) -> bool:
+        """Whether only the peer's bytes can bring it on: a handshake, or plain bytes that it holds."""
+        return (self.upgrade is not None and self.filter.failure is None) or self.held > 0
 
     def write(self, chunk: Chunk) -> None:
         """Takes what the application has written."""
@@ -172,13 +181,17 @@ class FilteredHalves(WritingHalf):
         """
         if self._filtering is not None:
             raise UnsupportedOperationError(f"connection {self.id} has a filter already")
+        self._begin_filtering(filter_)
+
+    def _begin_filtering(self, filter_: Filter) -> Filtering:
         self.keep()
         if self._kept is None:
             self._kept = ElasticRingBuffer(self._host.pool)
             self._plain = False
-        self._filtering = Filtering(filter_)
+        self._filtering = filtering = Filtering(filter_)
         self._straight = None
         self._produce_soon()
+        return filtering
 
     def _produce_soon(self) -> None:
         self._host.outbox.producers[self] = None
@@ -199,14 +212,16 @@ class FilteredHalves(WritingHalf):
 
     # What comes in.
 
-    def _listen_for(self, filtering: Filtering) -> None:
-        """Receives for a filter's sake as long as it holds bytes that only the peer can set free."""
+    def listen_for(self, filtering: Filtering) -> None:
+        """Receives for a filter's sake as long as only the peer can bring it on."""
         before = self.receiving
         self.entered(self.state)
-        if filtering.held and self.state not in _DEAF:
+        if filtering.waits and self.state not in _DEAF:
             self.receiving = True
         if self.receiving != before:
             self._host.settle_later(self)
+            if self.receiving and self._host.limits.edge_chunk:
+                self._host.receive_again(self)  # the edge may have gone by
 
     def take_in(self, received: memoryview) -> bool:
         """See ``ReadingHalf.take_in``."""
@@ -225,13 +240,19 @@ class FilteredHalves(WritingHalf):
             self.reset(CloseReason.ERROR, error)
             return False
         self._host.outbox.producers[self] = None  # an answer, or what it has held
+        if filtering.upgrade is not None:
+            self.was_fed(filtering, filtering.upgrade)
         if held or _is_over(its):
-            self._listen_for(filtering)
+            self.listen_for(filtering)
             self._host.settle_later(self)
         if not plain or not self.state.receives:
             return False
         self.store(plain)
         return not self.paused
+
+    @abc.abstractmethod
+    def was_fed(self, filtering: Filtering, upgrade: Upgrade) -> None:
+        """The peer has said something in a handshake; what is plain of it is not here yet."""
 
     def _drop_if_empty(self) -> None:
         if self._filtering is None:
@@ -293,8 +314,8 @@ class FilteredHalves(WritingHalf):
                 self._host.outbox.count(self, fresh - len(raw))
             if filtering.buffered:
                 self._check_water()
-            if filtering.held:
-                self._listen_for(filtering)  # be it in a pause, or closing
+            if filtering.waits:
+                self.listen_for(filtering)  # be it in a pause, or closing
 
     def refill(self) -> None:
         """See ``WritingHalf.refill``."""
@@ -312,8 +333,10 @@ class FilteredHalves(WritingHalf):
         if filtering.buffered:
             if self._is_stuck(filtering):
                 return self._give_up_held(filtering)
-            self._listen_for(filtering)
+            self.listen_for(filtering)
             return False
+        if filtering.upgrade is not None and self.state is State.CLOSING:
+            return True  # there is nobody yet to say the end to
         if not filtering.finished and self.state in (State.CLOSING, State.SHUTTING):
             try:
                 filtering.finish()

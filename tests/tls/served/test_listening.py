@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 
@@ -27,54 +26,10 @@ PATIENCE = 30
 MEGABYTE = bytes(range(256)) * 4096
 
 
-def eventually(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it has not come to that"
-        time.sleep(0.001)
-
-
-def echo(conn):
-    conn.write(conn.read())
-
-
-@pytest.fixture
-def engine(serve, tls):
-    """Starts an engine that echoes over TLS: ``engine(**options)``; it has ``handler``."""
-
-    def start(*addresses, context=None, **options):
-        handler = RecordingHandler(on_traffic=echo)
-        made = serve(
-            handler,
-            *(addresses or ("tls://127.0.0.1:0",)),
-            tls=context or tls.server_context(),
-            **options,
-        )
-        made.recorded = handler
-        return made
-
-    return start
-
-
-def connect(tls, engine, context=None, name="server.example"):
-    """Python's client of an engine."""
-    sock = socket.create_connection(("127.0.0.1", engine.addresses[0].port), timeout=PATIENCE)
-    return (context or tls.client_context()).wrap_socket(
-        sock, server_hostname=name, suppress_ragged_eofs=False
-    )
-
-
-def receive(sock, size):
-    got = b""
-    while len(got) < size:
-        got += sock.recv(65536)
-    return got
-
-
-def test_a_client_of_pythons(tls, engine):
+def test_a_client_of_pythons(tls, engine, connect, receive):
     server = engine()
     assert str(server.addresses[0]).startswith("tls://127.0.0.1:")
-    with connect(tls, server) as sock:
+    with connect(server) as sock:
         sock.sendall(b"hello")
         assert receive(sock, 5) == b"hello"
         conn = server.recorded.wait_for("on_open").conn
@@ -90,9 +45,9 @@ def test_a_client_of_pythons(tls, engine):
     assert (metrics.tls_handshakes, metrics.tls_handshake_failures, metrics.unopened) == (1, 0, 0)
 
 
-def test_a_megabyte(tls, engine):
+def test_a_megabyte(tls, engine, connect, receive):
     server = engine()
-    with connect(tls, server) as sock:
+    with connect(server) as sock:
         for at in range(0, len(MEGABYTE), 1 << 17):
             sock.sendall(MEGABYTE[at : at + (1 << 17)])
             assert receive(sock, 1 << 17) == MEGABYTE[at : at + (1 << 17)]
@@ -101,10 +56,10 @@ def test_a_megabyte(tls, engine):
 
 
 @pytest.mark.parametrize("options", [{"num_event_loops": 3}, {"edge_triggered": True}, {"debug": True}])
-def test_many_clients(tls, engine, options):
+def test_many_clients(tls, engine, options, connect, receive):
     server = engine(**options)
     context = tls.client_context()
-    socks = [connect(tls, server, context) for _ in range(20)]
+    socks = [connect(server, context) for _ in range(20)]
     for number, sock in enumerate(socks):
         sock.sendall(b"%d" % number * 1000)
     for number, sock in enumerate(socks):
@@ -130,7 +85,7 @@ def test_the_program_openssl(tls, engine, pki):
     server.recorded.wait_for("on_close")
 
 
-def test_close_says_so(tls, serve):
+def test_close_says_so(tls, serve, connect, receive):
     def on_open(conn):
         conn.write(b"bye")
         conn.close()
@@ -140,14 +95,14 @@ def test_close_says_so(tls, serve):
         "tls://127.0.0.1:0",
         tls=tls.server_context(),
     )
-    with connect(tls, server) as sock:
+    with connect(server) as sock:
         assert receive(sock, 3) == b"bye"
         assert sock.recv(10) == b""  # an error without close_notify
 
 
-def test_truncation(tls, engine):
+def test_truncation(tls, engine, connect, receive):
     server = engine()
-    with connect(tls, server) as sock:
+    with connect(server) as sock:
         sock.sendall(b"hello")
         assert receive(sock, 5) == b"hello"
     event = server.recorded.wait_for("on_close")
@@ -156,13 +111,13 @@ def test_truncation(tls, engine):
     assert "on_eof" not in server.recorded.names()
 
 
-def test_what_fails_is_counted_and_nobody_hears_of_it(tls, engine, strange_pki):
+def test_what_fails_is_counted_and_nobody_hears_of_it(tls, engine, strange_pki, eventually, connect):
     server = engine(tls_handshake_timeout=0.2)
     with socket.create_connection(("127.0.0.1", server.addresses[0].port), timeout=PATIENCE) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert not sock.recv(100)[7:]  # an alert, or nothing
     with pytest.raises(ssl.SSLCertVerificationError):
-        connect(tls, server, tls.client_context(ca=strange_pki.ca))
+        connect(server, tls.client_context(ca=strange_pki.ca))
     eventually(lambda: server.metrics().tls_handshake_failures == 2)
     with socket.create_connection(("127.0.0.1", server.addresses[0].port), timeout=PATIENCE) as sock:
         sock.sendall(b"\x16")
@@ -192,7 +147,7 @@ def client(tls):
         yield made
 
 
-def test_dial(tls, engine, client):
+def test_dial(tls, engine, client, eventually):
     server = engine("tls://127.0.0.1:0")
     conn = client.dial(server.addresses[0])  # the certificate names 127.0.0.1, too
     assert conn.network == "tls" and conn.tls.server_name == "127.0.0.1"
@@ -221,7 +176,7 @@ def test_dials_that_fail(tls, engine, client):
     assert not server.recorded.details("on_open")
 
 
-def test_a_dial_to_this_machine_and_one_whose_handshake_cannot_begin(tls, engine, client):
+def test_a_dial_to_this_machine_and_one_whose_handshake_cannot_begin(tls, engine, client, eventually):
     server = engine()
     with pytest.raises(ssl.SSLCertVerificationError, match="'localhost'"):
         client.dial(f"tls4://:{server.addresses[0].port}")
@@ -311,7 +266,7 @@ def test_the_systems_authorities_are_the_default(tls, engine):
 # Behind a PROXY header.
 
 
-def test_a_header_comes_before_the_handshake(tls, engine):
+def test_a_header_comes_before_the_handshake(tls, engine, receive):
     server = engine(proxy_protocol=True)
     sock = socket.create_connection(("127.0.0.1", server.addresses[0].port), timeout=PATIENCE)
     sock.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 443\r\n")
@@ -331,10 +286,10 @@ def test_a_header_is_said_before_the_handshake(tls, engine, client):
     assert server.recorded.wait_for("on_open").conn.remote_address == header.source
 
 
-def test_one_without_a_header_has_begun_no_handshake(tls, engine):
+def test_one_without_a_header_has_begun_no_handshake(tls, engine, eventually, connect):
     server = engine(proxy_protocol=True)
     with pytest.raises(OSError):
-        connect(tls, server)
+        connect(server)
     eventually(lambda: server.metrics().proxy_failures == 1)
     assert server.metrics().tls_handshake_failures == 0
 

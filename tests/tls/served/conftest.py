@@ -1,0 +1,77 @@
+"""Engines that speak TLS, and clients of theirs."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from netcore.testing import RecordingHandler
+
+PATIENCE = 30
+
+
+@pytest.fixture
+def eventually():
+    """Waits for a condition."""
+
+    def wait(condition):
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "it has not come to that"
+            time.sleep(0.001)
+
+    return wait
+
+
+@pytest.fixture
+def engine(serve, tls):
+    """Starts an engine that echoes over TLS: ``engine(**options)``; it has ``recorded``, its handler."""
+
+    def start(*addresses, context=None, handler=None, **options):
+        handler = handler or RecordingHandler(on_traffic=lambda conn: conn.write(conn.read()) and None)
+        made = serve(
+            handler,
+            *(addresses or ("tls://127.0.0.1:0",)),
+            tls=context or tls.server_context(),
+            **options,
+        )
+        made.recorded = handler
+        return made
+
+    return start
+
+
+@pytest.fixture
+def connect(tls):
+    """Connects Python's client to an engine."""
+    made = []
+
+    def start(engine, context=None, name="server.example"):
+        sock = socket.create_connection(("127.0.0.1", engine.addresses[0].port), timeout=PATIENCE)
+        made.append(sock)
+        secured = (context or tls.client_context()).wrap_socket(
+            sock, server_hostname=name, suppress_ragged_eofs=False
+        )
+        made.append(secured)
+        return secured
+
+    yield start
+    for sock in made:
+        sock.close()
+
+
+@pytest.fixture
+def receive():
+    """Receives so many bytes from a socket."""
+
+    def take(sock, size):
+        got = bytearray()
+        while len(got) < size:
+            data = sock.recv(65536)
+            assert data, f"it has ended after {len(got)} bytes of {size}"
+            got += data
+        return bytes(got)
+
+    return take
