@@ -60,18 +60,3 @@ def connect(tls):
     yield start
     for sock in made:
         sock.close()
-
-
-@pytest.fixture
-def receive():
-    """Receives so many bytes from a socket."""
-
-    def take(sock, size):
-        got = bytearray()
-        while len(got) < size:
-            data = sock.recv(65536)
-            assert data, f"it has ended after {len(got)} bytes of {size}"
-            got += data
-        return bytes(got)
-
-    return take

@@ -12,7 +12,6 @@ from netcore import (
     Address,
     Client,
     CloseReason,
-    EngineNotRunningError,
     OptionsError,
     UnsupportedOperationError,
 )
@@ -292,45 +291,3 @@ def test_one_without_a_header_has_begun_no_handshake(tls, engine, eventually, co
         connect(server)
     eventually(lambda: server.metrics().proxy_failures == 1)
     assert server.metrics().tls_handshake_failures == 0
-
-
-# Another context while the engine runs.
-
-
-def shown(tls, engine, pki):
-    """The names in the certificate that a new connection is shown."""
-    context = tls.client_context()
-    context.check_hostname = False
-    with connect(tls, engine, context) as sock:
-        names = {name for _, name in sock.getpeercert()["subjectAltName"]}
-        sock.unwrap()
-    return names
-
-
-@pytest.mark.parametrize("loops", [1, 2])
-def test_another_context_is_for_the_next_connections(tls, engine, pki, loops):
-    server = engine("tls://127.0.0.1:0", "tcp://127.0.0.1:0", num_event_loops=loops)
-    assert "server.example" in shown(tls, server, pki)
-    with connect(tls, server) as early:
-        server.replace_tls(tls.server_context("other"))
-        for _ in range(3):
-            assert shown(tls, server, pki) == {"other.example"}
-        early.sendall(b"hello")
-        assert receive(early, 5) == b"hello"
-        early.unwrap()
-
-
-def test_what_cannot_take_its_place(tls, engine, serve):
-    server = engine()
-    with pytest.raises(TypeError, match=r"needs an ssl\.SSLContext, not 'cert\.pem'"):
-        server.replace_tls("cert.pem")
-    with pytest.raises(ValueError, match="this is a client's"):
-        server.replace_tls(tls.client_context())
-    with connect(tls, server) as sock:
-        sock.unwrap()
-    server.stop()
-    with pytest.raises(EngineNotRunningError):
-        server.replace_tls(tls.server_context())
-    plain = serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.server_context())
-    with pytest.raises(UnsupportedOperationError, match="no listener with TLS"):
-        plain.replace_tls(tls.server_context())
