@@ -4,17 +4,23 @@ python examples/http_server.py tcp://127.0.0.1:8080 --root public --loops 2
 netcore run examples.http_server:HttpServer tcp://127.0.0.1:8080
 curl http://127.0.0.1:8080/hello
 
+python examples/http_server.py tls://127.0.0.1:8443 --tls-certificate cert.pem --tls-key key.pem
+netcore run examples.http_server:HttpServer tls://:8443 --tls-certificate cert.pem --tls-alpn http/1.1
+curl --cacert cert.pem https://127.0.0.1:8443/hello
+
 It needs the package httptools. The protocol itself is `examples.http_service`, which does no I/O; here it
 is wired to connections.
 """
 
 import argparse
+import ssl
 import sys
 from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
 import netcore
+from netcore.tls import server_context
 
 if not __package__:
     # Run as a script: Python has put this directory on the path, where the one above has to be.
@@ -134,6 +140,11 @@ class HttpServer(netcore.EventHandler):
         conn.loop.schedule(LINGER, conn.close)
 
 
+def certified(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
+    """Makes a context for HTTP/1.1, which clients ask for by ALPN; None without a certificate."""
+    return server_context(certificate, key, alpn=("http/1.1",)) if certificate else None
+
+
 def main() -> None:
     """Serves until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description="Serves HTTP/1.1.")
@@ -142,8 +153,10 @@ def main() -> None:
         metavar="ADDRESS",
         nargs="*",
         default=["tcp://127.0.0.1:8080"],
-        help="tcp://HOST:PORT or unix://PATH (default: tcp://127.0.0.1:8080)",
+        help="tcp://HOST:PORT, tls://HOST:PORT or unix://PATH (default: tcp://127.0.0.1:8080)",
     )
+    parser.add_argument("--tls-certificate", metavar="FILE", help="of tls:// addresses, PEM")
+    parser.add_argument("--tls-key", metavar="FILE", help="PEM (default: it is in the same file)")
     parser.add_argument("--root", type=Path, metavar="DIR", help="serve the files below it (default: none)")
     parser.add_argument("--loops", type=int, default=1, metavar="N", help="event loops (default: 1)")
     parser.add_argument("--idle-timeout", type=float, default=60, metavar="S", help="seconds (default: 60)")
@@ -152,7 +165,11 @@ def main() -> None:
     try:
         server = HttpServer(arguments.root, Limits(body=arguments.max_body))
         netcore.run(
-            server, *arguments.addresses, num_event_loops=arguments.loops, idle_timeout=arguments.idle_timeout
+            server,
+            *arguments.addresses,
+            num_event_loops=arguments.loops,
+            idle_timeout=arguments.idle_timeout,
+            tls=certified(arguments.tls_certificate, arguments.tls_key),
         )
     except (netcore.NetcoreError, OSError) as error:
         sys.exit(f"http: {error}")

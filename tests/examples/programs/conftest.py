@@ -50,7 +50,8 @@ class Program:
     @property
     def url(self) -> str:
         """The first address for a browser."""
-        return "http://{}:{}".format(*self.host_and_port)
+        scheme = "https" if self.addresses[0].is_tls else "http"
+        return "{}://{}:{}".format(scheme, *self.host_and_port)
 
     def stop(self) -> None:
         """Stops the program as its user would, and looks at how that went."""
