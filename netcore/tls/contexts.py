@@ -9,6 +9,9 @@ from netcore.tls.certificates import File, Password, load_authorities, load_cert
 
 __all__ = ["client_context", "server_context"]
 
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2: those with forward secrecy whose encryption authenticates (RFC 9325, 4.2)."""
+
 _LONGEST_ALPN = 65535
 """Bytes of all names together, each with its length (RFC 7301, 3.1)."""
 
@@ -24,6 +27,8 @@ def server_context(
     minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
 ) -> ssl.SSLContext:
     """Makes a server's context: TLS 1.2 and 1.3, no renegotiation, no compression, session tickets.
+
+    In TLS 1.2 there are the cipher suites with ECDHE and AES-GCM or ChaCha20-Poly1305, as in TLS 1.3.
 
     It is an ``ssl.SSLContext`` like another, so that more can be set (``sni_callback``, ``set_ciphers``), and
     ``load_certificate`` brings a new certificate to it while it is in use.
@@ -49,6 +54,7 @@ def server_context(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.minimum_version = minimum_version
+    context.set_ciphers(_CIPHERS)
     load_certificate(context, certificate, key, password=password)
     if client_ca is not None:
         load_authorities(context, client_ca)

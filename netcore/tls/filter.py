@@ -189,8 +189,12 @@ class TlsFilter:
         if not self.done:
             self._taken += len(records)
             if self._hello is not None and self._hello.feed(records):
-                self._server_name = self._hello.server_name
-                self._hello = None
+                hello, self._hello = self._hello, None
+                self._server_name = hello.server_name
+                if hello.costly:
+                    text = "the client wants a key exchange that costs too much, over a finite field"
+                    self.give_up(TlsHandshakeError(text))
+                    return b""
         self._bios.busy = True
         try:
             self._bios.incoming.write(records)

@@ -1,11 +1,14 @@
-"""The name in a ClientHello, read beside OpenSSL.
+"""What a ClientHello asks for, read beside OpenSSL.
 
-A server learns it from OpenSSL only by the context's ``sni_callback``, and that belongs to the user, who may
-set it at any time. Whether the message is well formed is OpenSSL's business: what cannot be read here has no
-name, and ends the handshake there.
+A server learns the name from OpenSSL only by the context's ``sni_callback``, which belongs to the user, who
+may set it at any time; and before Python 3.15 it cannot tell OpenSSL over which groups keys are agreed on.
+Whether the message is well formed is OpenSSL's business: what cannot be read here asks for nothing, and ends
+the handshake there.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from netcore.tls.records import HANDSHAKE, HEADER
 
@@ -14,26 +17,38 @@ __all__ = ["HelloReader"]
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0
 _HOST_NAME = 0
+_SUPPORTED_GROUPS = 10
+_KEY_SHARE = 51
+
+_CHEAP = frozenset((0x17, 0x18, 0x19, 0x1D, 0x1E, 0x100, 0x101))
+"""Three curves of NIST, X25519, X448, ffdhe2048 and ffdhe3072 (RFC 8446, 4.2.7): what OpenSSL 3.5 has by
+default, but for what earlier ones do not know."""
+
+_COSTLY = frozenset((0x102, 0x103, 0x104))
+"""ffdhe4096, ffdhe6144 and ffdhe8192, which those earlier ones have by default, too."""
 
 
 class HelloReader:
-    """Finds the server's name in the first records of a client.
+    """Finds the server's name and the kind of key exchange in the first records of a client.
 
     Attributes:
         server_name: What the client asks for, in ASCII; None if it names nobody.
+        costly: Whether OpenSSL would agree on a key in TLS 1.3 at ten to eighty times the cost of all else,
+            while a hostile client has none (CVE-2002-20001).
     """
 
-    __slots__ = ("_message", "server_name")
+    __slots__ = ("_message", "costly", "server_name")
 
     def __init__(self) -> None:
         self.server_name: str | None = None
+        self.costly = False
         self._message = bytearray()
 
     def feed(self, records: bytes | bytearray | memoryview) -> bool:
         """Takes whole records; a message may be spread over several.
 
         Returns:
-            Whether nothing more is to be fed: the name is known, or there will be none.
+            Whether nothing more is to be fed: what it says is known.
         """
         at = 0
         while len(records) - at >= HEADER:
@@ -55,27 +70,64 @@ class HelloReader:
         end = 4 + int.from_bytes(message[1:4], "big")
         if len(message) < end:
             return False
-        self.server_name = _server_name(bytes(message[4:end]))
+        said = _extensions(bytes(message[4:end]))
+        self.server_name = _server_name(said.get(_SERVER_NAME, b""))
+        if _KEY_SHARE in said:
+            self.costly = _is_costly(said[_KEY_SHARE], said.get(_SUPPORTED_GROUPS, b""))
         return True
 
 
-def _server_name(hello: bytes) -> str | None:
-    """Takes a ClientHello apart (RFC 8446, 4.1.2) as far as its server_name extension (RFC 6066, 3)."""
+def _extensions(hello: bytes) -> dict[int, bytes]:
+    """Takes a ClientHello apart (RFC 8446, 4.1.2), as far as it goes; of two of a type the first counts."""
+    said: dict[int, bytes] = {}
     try:
         at = 2 + 32  # behind legacy_version, random
         at += 1 + hello[at]  # legacy_session_id
         at += 2 + _number(hello, at)  # cipher_suites
         at += 1 + hello[at]  # legacy_compression_methods
         at += 2  # the length of all extensions
-        while _number(hello, at) != _SERVER_NAME:
-            at += 4 + _number(hello, at + 2)
-        # Behind type and length: the length of the list, the type of the first name, its length, the name.
-        end = at + 9 + _number(hello, at + 7)
-        if hello[at + 6] != _HOST_NAME or end > len(hello):
+        while at < len(hello):
+            end = at + 4 + _number(hello, at + 2)
+            said.setdefault(_number(hello, at), hello[at + 4 : end])
+            at = end
+    except IndexError:
+        pass
+    return said
+
+
+def _server_name(extension: bytes) -> str | None:
+    """Reads the extension server_name (RFC 6066, 3)."""
+    try:
+        # The length of the list, the type of the first name, its length, the name.
+        end = 5 + _number(extension, 3)
+        if extension[2] != _HOST_NAME or end > len(extension):
             return None
-        return hello[at + 9 : end].decode("ascii")
+        return extension[5:end].decode("ascii")
     except (IndexError, UnicodeDecodeError):
         return None
+
+
+def _is_costly(key_share: bytes, supported_groups: bytes) -> bool:
+    """Looks at what OpenSSL would take: the first share of a group it knows, else a group it asks for."""
+    for group in _shares(key_share):
+        if group in _CHEAP or group in _COSTLY:
+            return group in _COSTLY
+    groups = set(_groups(supported_groups))
+    return not groups.isdisjoint(_COSTLY) and groups.isdisjoint(_CHEAP)
+
+
+def _shares(extension: bytes) -> Iterator[int]:
+    """Yields the groups of a ClientHello's key_share (RFC 8446, 4.2.8)."""
+    at = 2
+    while at + 4 <= len(extension):
+        yield _number(extension, at)
+        at += 4 + _number(extension, at + 2)
+
+
+def _groups(extension: bytes) -> Iterator[int]:
+    """Yields the groups of supported_groups (RFC 8446, 4.2.7)."""
+    for at in range(2, len(extension) - 1, 2):
+        yield _number(extension, at)
 
 
 def _number(data: bytes, at: int) -> int:
