@@ -8,6 +8,7 @@ as went in. RFC 8446 is TLS 1.3, RFC 5246 is TLS 1.2.
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Sequence
 
 from netcore.sockets import Chunk
@@ -48,6 +49,7 @@ class TlsFilter:
         done: Whether the handshake is done.
         ended: See ``Filter``: whether the peer's close_notify has come.
         failure: See ``Filter``: a ``TlsError``.
+        info: What was agreed on; None before the handshake is done. Any thread.
     """
 
     __slots__ = (
@@ -56,7 +58,6 @@ class TlsFilter:
         "_early",
         "_finished",
         "_hello",
-        "_info",
         "_out",
         "_part",
         "_peer",
@@ -68,6 +69,7 @@ class TlsFilter:
         "done",
         "ended",
         "failure",
+        "info",
     )
 
     def __init__(
@@ -82,6 +84,7 @@ class TlsFilter:
         self.done = False
         self.ended = False
         self.failure: Exception | None = None
+        self.info: TlsInfo | None = None
         self._bios = Bios() if bios is None else bios
         if context.check_hostname and not server_hostname and not server_side:
             raise ValueError(
@@ -101,7 +104,6 @@ class TlsFilter:
         self._early: list[bytes] = []
         self._finished = False
         self._said_end = False
-        self._info: TlsInfo | None = None
         self._out = b""
         self._part: bytearray | None = None  # an incomplete record
         self._wanted = 0  # bytes that it is incomplete by
@@ -113,22 +115,6 @@ class TlsFilter:
     def held(self) -> int:
         """See ``Filter.held``: what was written before the handshake is done."""
         return 0 if self.done else sum(map(len, self._early)) + self._finished
-
-    @property
-    def info(self) -> TlsInfo | None:
-        """What was agreed on; None before the handshake is done."""
-        if self._info is None and self.done:
-            its = self._ssl
-            cipher = its.cipher()
-            self._info = TlsInfo(
-                version=its.version() or "",
-                cipher="" if cipher is None else cipher[0],
-                alpn=its.selected_alpn_protocol(),
-                server_name=self._server_name,
-                peer_certificate=its.getpeercert(binary_form=True),
-                session_reused=bool(its.session_reused),
-            )
-        return self._info
 
     @property
     def session(self) -> ssl.SSLSession | None:
@@ -292,11 +278,25 @@ class TlsFilter:
             self._fail(error)
             return False
         self.done = True
-        self._checks_types = self._ssl.version() == "TLSv1.2"
+        self.info = info = self._agreement()
+        self._checks_types = info.version == "TLSv1.2"
         early, self._early = self._early, []
         if early:
             self._write(b"".join(early))
         return self._bios.incoming.pending > 0
+
+    def _agreement(self) -> TlsInfo:
+        """Asks OpenSSL what was agreed on: now, since an ``SSLObject`` is for one thread at a time."""
+        its = self._ssl
+        cipher = its.cipher()
+        return TlsInfo(
+            version=sys.intern(its.version() or ""),
+            cipher=sys.intern("" if cipher is None else cipher[0]),
+            alpn=its.selected_alpn_protocol(),
+            server_name=self._server_name,
+            peer_certificate=its.getpeercert(binary_form=True),
+            session_reused=bool(its.session_reused),
+        )
 
     def _fail(self, error: ssl.SSLError) -> None:
         self.failure = verdict(error, self._peer, self.done)

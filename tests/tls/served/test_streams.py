@@ -255,3 +255,14 @@ def test_a_cut_off_peer_is_never_logged(secured, caplog):
     event = handler.wait_for("on_close")
     assert type(event.detail) is TlsTruncatedError and event.conn.close_reason is CloseReason.ERROR
     assert "on_eof" not in handler.names() and not caplog.records
+
+
+def test_what_was_agreed_on_can_be_asked_for_on_any_thread(tls, serve):
+    """An object of OpenSSL's is for one thread at a time, and in TLS 1.3 tickets come after the handshake."""
+    server = RecordingHandler(on_open=lambda conn: conn.write(MEGABYTE) and None)
+    engine = serve(server, "tls://127.0.0.1:0", tls=tls.server_context())
+    with Client(RecordingHandler(), tls=tls.client_context()) as dialler:
+        for _ in range(30):
+            conn = dialler.dial(engine.addresses[0])
+            assert conn.tls.peer_certificate and conn.tls.version
+            conn.abort()
