@@ -10,37 +10,32 @@ Without a certificate it makes one for this run, by the program openssl, and say
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 import netcore
-from netcore.tls import server_context
 
 if not __package__:
     # Run as a script: Python has put this directory on the path, where the one above has to be.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from examples.certificates import self_signed
+from examples.certificates import Certified, add_arguments, certified
 
 
 class TlsEcho(netcore.EventHandler):
     """Knows nothing of TLS but what `conn.tls` says; all else is as without.
 
     Args:
-        made: The certificate that was made for this run, for which clients have to be told; None if it is one
-            that they know.
+        secrets: What is said of the certificate in the beginning; None for nothing.
     """
 
-    def __init__(self, made: Path | None = None) -> None:
-        self._made = made
+    def __init__(self, secrets: Certified | None = None) -> None:
+        self._secrets = secrets
 
     def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
         print("tls echo on", *engine.addresses, flush=True)
-        if self._made is not None:
-            host, port = engine.addresses[0].host or "localhost", engine.addresses[0].port
-            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            print(f"talk to it: openssl s_client -quiet -connect {where} -CAfile {self._made}", flush=True)
+        if self._secrets is not None and (hint := self._secrets.hint(engine.addresses[0])):
+            print(hint, flush=True)
 
     def on_open(self, conn: netcore.Conn) -> None:
         """Comes after the handshake."""
@@ -50,12 +45,6 @@ class TlsEcho(netcore.EventHandler):
     def on_traffic(self, conn: netcore.Conn) -> None:
         """Writes leave at the end of the turn, in as few records as they fit."""
         conn.write(conn.read())
-
-
-def serve(arguments: argparse.Namespace, made: Path | None) -> None:
-    """Serves with a certificate that is named, or one that was made."""
-    context = server_context(made or arguments.tls_certificate, arguments.tls_key)
-    netcore.run(TlsEcho(made), *arguments.addresses, num_event_loops=arguments.loops, tls=context)
 
 
 def main() -> None:
@@ -68,18 +57,13 @@ def main() -> None:
         default=["tls://127.0.0.1:8443"],
         help="tls://HOST:PORT (default: tls://127.0.0.1:8443)",
     )
-    parser.add_argument("--tls-certificate", metavar="FILE", help="PEM (default: one is made for this run)")
-    parser.add_argument("--tls-key", metavar="FILE", help="PEM (default: it is in the same file)")
+    add_arguments(parser)
     parser.add_argument("--loops", type=int, default=1, metavar="N", help="event loops (default: 1)")
     arguments = parser.parse_args()
-    if arguments.tls_key and not arguments.tls_certificate:
-        parser.error("--tls-key needs --tls-certificate")
     try:
-        if arguments.tls_certificate:
-            serve(arguments, None)
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                serve(arguments, self_signed(Path(folder)))
+        with certified(arguments) as secrets:
+            handler = TlsEcho(secrets)
+            netcore.run(handler, *arguments.addresses, num_event_loops=arguments.loops, tls=secrets.context)
     except (netcore.NetcoreError, OSError) as error:
         sys.exit(f"tls echo: {error}")
 
