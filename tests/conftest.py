@@ -160,6 +160,7 @@ pki_module = _load(Path(__file__).with_name("pki.py"))
 
 
 fakes_in_c = _load(Path(__file__).with_name("fakes_in_c.py"))
+_TOYS = _load(Path(__file__).with_name("toys.py"))
 _load(Path(__file__).with_name("one_history.py"))
 
 HALVES = ("python",) if COLD else ("python", "hot")
@@ -176,7 +177,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def toys() -> ModuleType:
     """The module ``toys.py``: a filter and headers to play with."""
-    return _load(Path(__file__).with_name("toys.py"))
+    return _TOYS
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ import re
 
 import fakes_in_c
 from hypothesis import strategies as st
+from toys import ToyFilter, encode
 
 from netcore import Action, Address, EventHandler
 from netcore.connection import Limits
@@ -218,6 +219,7 @@ class World:
         counts_output: Whether ``outbound_buffered`` is asked for, which in a crowd has everything sent.
         idle_timeout: Seconds; 0 for none.
         ends: What the handler does at the end of a stream, and at a deadline, if nothing is planned.
+        filtered: Whether each connection has a filter from its ``on_open``, and peers speak as it wants it.
 
     Attributes:
         log: What could be noticed, in order: of each entry the first is the number of a connection, or None.
@@ -234,6 +236,7 @@ class World:
         counts_output=True,
         idle_timeout=0,
         ends="echo",
+        filtered=False,
     ):
         self.clock = ManualClock()
         make_poller, make_sockets = fakes_in_c.of(half, poller, FakeSockets)
@@ -262,6 +265,7 @@ class World:
         self.future, self.over = [], False
         self.counts_output = counts_output
         self.ends = ends
+        self.filtered = filtered
 
     # What is written down.
 
@@ -311,6 +315,8 @@ class World:
     # What the handler does.
 
     def told(self, name, conn, detail=None):
+        if self.filtered and name == "on_open":
+            conn.put_on(ToyFilter())
         self.note(conn, name, detail, *self.look(conn))
         usual = self.ends if name in ("on_eof", "on_timeout") else "echo"
         return self.act(conn, self.plans.pop() if self.plans else [(usual, 0, None)])
@@ -507,15 +513,19 @@ class World:
         for _ in range(count):
             self.sockets.connect(LISTENER)
 
+    def said(self, data):
+        """What a peer sends for the handler to read this."""
+        return encode(data) if self.filtered else data
+
     def step_feed(self, index, size):
         conn = self.pick(index)
         if conn is not None and size:
-            self.sockets.feed(conn.fd, PATTERN[:size])
+            self.sockets.feed(conn.fd, self.said(PATTERN[:size]))
 
     def step_feed_all(self, size):
         for conn in self.conns:
             if conn is not None and size and conn.fd in self.poller.interests:
-                self.sockets.feed(conn.fd, PATTERN[:size])
+                self.sockets.feed(conn.fd, self.said(PATTERN[:size]))
 
     def step_end(self, index, code):
         conn = self.pick(index)

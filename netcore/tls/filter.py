@@ -49,6 +49,7 @@ class TlsFilter:
         done: Whether the handshake is done.
         ended: See ``Filter``: whether the peer's close_notify has come.
         failure: See ``Filter``: a ``TlsError``.
+        held: See ``Filter``: what was written before the handshake is done.
         info: What was agreed on; None before the handshake is done. Any thread.
     """
 
@@ -69,6 +70,7 @@ class TlsFilter:
         "done",
         "ended",
         "failure",
+        "held",
         "info",
     )
 
@@ -85,6 +87,7 @@ class TlsFilter:
         self.ended = False
         self.failure: Exception | None = None
         self.info: TlsInfo | None = None
+        self.held = 0
         self._bios = Bios() if bios is None else bios
         if context.check_hostname and not server_hostname and not server_side:
             raise ValueError(
@@ -110,11 +113,6 @@ class TlsFilter:
         self._taken = 0  # bytes before the handshake was done
         if not server_side:
             self._begin()
-
-    @property
-    def held(self) -> int:
-        """See ``Filter.held``: what was written before the handshake is done."""
-        return 0 if self.done else sum(map(len, self._early)) + self._finished
 
     @property
     def session(self) -> ssl.SSLSession | None:
@@ -278,6 +276,7 @@ class TlsFilter:
             self._fail(error)
             return False
         self.done = True
+        self.held = 0
         self.info = info = self._agreement()
         self._checks_types = info.version == "TLSv1.2"
         early, self._early = self._early, []
@@ -312,6 +311,7 @@ class TlsFilter:
     def _let_go(self) -> None:
         self._part = None
         self._early.clear()
+        self.held = 0
 
     # What goes out.
 
@@ -321,6 +321,7 @@ class TlsFilter:
             return
         if not self.done:
             self._early.extend(map(bytes, chunks))
+            self.held += sum(map(len, chunks))
             return
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         bios = self._bios
@@ -350,6 +351,8 @@ class TlsFilter:
     def finish(self) -> None:
         """See ``Filter.finish``: close_notify, once the handshake is done."""
         self._finished = True
+        if not self.done and self.failure is None:
+            self.held += 1
         bios = self._bios
         if bios.busy:
             return bios.aside(self.finish)

@@ -43,6 +43,36 @@ def test_every_byte_is_changed_both_ways(filtered, toys):
     assert sent(w, conn, toys) == (b"hello, world", [])
 
 
+class Four:
+    """A number that is no int."""
+
+    def __index__(self):
+        return 4
+
+
+def test_reads_of_every_kind(filtered, toys):
+    def on_traffic(conn):
+        got.append((conn.inbound_buffered, bytes(conn.peek(Four())), conn.read(2), conn.read(Four())))
+        got.append((bytes(conn.next(Four())), conn.discard(1), bytes(conn.peek()), conn.inbound_buffered))
+
+    got = []
+    w, conn = filtered(on_traffic=on_traffic)
+    w.feed(conn, toys.encode(b"abcdefghijklmno"))
+    assert got == [(15, b"abcd", b"ab", b"cdef"), (b"ghij", 1, b"lmno", 4)]
+    got.clear()
+    w.feed(conn, toys.encode(b"pqrstuvwxyz"))
+    assert got == [(15, b"lmno", b"lm", b"nopq"), (b"rstu", 1, b"wxyz", 4)]
+
+
+def test_what_is_read_to_its_end_in_pieces(filtered, toys):
+    w, conn = filtered(on_traffic=lambda conn: got.extend(iter(lambda: conn.read(4), b"")))
+    got = []
+    w.feed(conn, toys.encode(b"0123456789"))
+    w.feed(conn, toys.encode(b"again"))
+    assert got == [b"0123", b"4567", b"89", b"agai", b"n"]
+    assert conn.inbound_buffered == 0
+
+
 def test_byte_by_byte(filtered, toys):
     w, conn = filtered()
     for byte in toys.encode(b"slow"):

@@ -57,14 +57,19 @@ def file(tmp_path_factory):
 
 
 @pytest.mark.parametrize("edge_chunk", [0, 3000], ids=["level", "edge"])
-@pytest.mark.parametrize("kind", ["neighbours", "strangers", "single", "crowd", "on its own thread"])
+@pytest.mark.parametrize(
+    "kind", ["neighbours", "strangers", "single", "crowd", "on its own thread", "filtered"]
+)
 def test_nothing_tells_the_halves_apart(kind, edge_chunk, file):
     acting, peers = kind in ("neighbours", "on its own thread"), {"single": 1, "crowd": 70}.get(kind, 3)
     # Of large receives each has its own turn within the turn: neighbours would see another order.
     sizes, cap, arena = (SMALL, 1024, 16384) if acting else (SIZES, 65536, 262144)
     if kind == "crowd":
         sizes = [1, 60, 16384]
+    elif kind == "filtered":
+        sizes = [1, 60, 1022, 5000]
     world = {"cap": cap, "arena": arena, "edge_chunk": edge_chunk, "counts_output": kind != "crowd"}
+    world["filtered"] = kind == "filtered"
     poller = world["poller"] = {"neighbours": Apart, "on its own thread": Driven}.get(kind, FakePoller)
 
     # Without shrinking, which takes minutes: what is told begins a few entries before the difference.

@@ -42,12 +42,26 @@ class Echo(EventHandler):
         self.answer(conn)
 
 
+class Number:
+    """A number of bytes that is no int, as numpy's are."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+
 ANSWERS: dict[str, Callable[[Conn], object]] = {
     "read": lambda conn: conn.write(conn.read()),
     "next": lambda conn: conn.write(conn.next()),
     "halves": lambda conn: (conn.write(conn.read(conn.inbound_buffered // 2)), conn.write(conn.read())),
     "views of halves": lambda conn: (
         [conn.write(conn.next(conn.inbound_buffered // 2)) for _ in "12"] + [conn.write(conn.next())]
+    ),
+    "numbers that are no int": lambda conn: (
+        conn.write(conn.read(Number(conn.inbound_buffered // 2))),
+        conn.write(conn.next(Number(conn.inbound_buffered))),
     ),
     "bytearray": lambda conn: conn.write(bytearray(conn.read())),
     "pieces": lambda conn: (

@@ -85,6 +85,12 @@ static void intake__deliver(hot_intake *self, PyObject *on_traffic, hot_stream *
     if (stream->plain) {
         stream->lo = lo;
         stream->hi = lo + n;
+    } else if (filtering_is_usual(stream)) {
+        int shown = filtering_show(stream, self->outbox, lo, n);
+        if (shown < 0)
+            intake__charge(self, stream);
+        if (shown <= 0)
+            return;
     } else {
         PyObject *begin = PyLong_FromSsize_t(lo);
         PyObject *end = begin ? PyLong_FromSsize_t(lo + n) : NULL;

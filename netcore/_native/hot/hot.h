@@ -18,7 +18,10 @@
 
 #include "netcore.h"
 
-enum { HOT_BATCH = 256 }; /* events of a wait, at most */
+enum {
+    HOT_BATCH = 256, /* events of a wait, at most */
+    HOT_PAUSED = 1   /* of the flags of a stream; see connection/core/life.py */
+};
 
 /* Turns of a loop, and what they have moved; the rest of what is counted is Python's. */
 typedef struct {
@@ -81,6 +84,7 @@ typedef struct {
     PyObject *backlog;
     PyObject *straight;
     PyObject *filtering;
+    PyObject *front; /* where a write may go in front of a filter */
     Py_ssize_t taken; /* bytes that left, or were promised to, in the outbox's turn of that number */
     nc_socket fd;
     nc_socket wire;
@@ -185,7 +189,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(_ends)                                                                                            \
     NAME(_flush_early)                                                                                     \
     NAME(_go_on)                                                                                           \
-    NAME(_produce)                                                                                         \
+    NAME(_python_add)                                                                                      \
     NAME(_python_discard)                                                                                  \
     NAME(_python_next)                                                                                     \
     NAME(_python_on_traffic)                                                                               \
@@ -204,11 +208,17 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(descriptor_lock)                                                                                  \
     NAME(callers)                                                                                          \
     NAME(end_deadlines)                                                                                    \
+    NAME(ended)                                                                                            \
+    NAME(failure)                                                                                          \
+    NAME(feed)                                                                                             \
+    NAME(filter)                                                                                           \
+    NAME(filter_failed)                                                                                    \
     NAME(flush_early)                                                                                      \
     NAME(had_share)                                                                                        \
     NAME(discard)                                                                                          \
     NAME(going_on)                                                                                         \
     NAME(handler)                                                                                          \
+    NAME(held)                                                                                             \
     NAME(inbox)                                                                                            \
     NAME(keep)                                                                                             \
     NAME(last_in)                                                                                          \
@@ -221,7 +231,9 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(on_open)                                                                                          \
     NAME(on_traffic)                                                                                       \
     NAME(outbox)                                                                                           \
+    NAME(output)                                                                                           \
     NAME(placing)                                                                                          \
+    NAME(produce)                                                                                          \
     NAME(received_nothing)                                                                                 \
     NAME(receive_again)                                                                                    \
     NAME(release)                                                                                          \
@@ -233,9 +245,12 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(settle_later)                                                                                     \
     NAME(show)                                                                                             \
     NAME(sleep)                                                                                            \
+    NAME(store)                                                                                            \
     NAME(time)                                                                                             \
     NAME(unsettled)                                                                                        \
-    NAME(watchers)
+    NAME(unwrapped)                                                                                        \
+    NAME(watchers)                                                                                         \
+    NAME(wrap)
 
 extern PyObject *hot_ids; /* see connection/core/identity.py */
 extern PyObject *hot_open;    /* State.OPEN */

@@ -6,6 +6,7 @@
 #include "outbox.c"
 #include "deadlines.c"
 #include "stream.c"
+#include "filtering.c"
 #include "table.c"
 #include "passage.c"
 #include "dispatch.c"

@@ -125,6 +125,36 @@ static int outbox__offer(const hot_calls *calls, hot_batch *batch)
     return calls->send.plain(count, batch->sockets, batch->lengths, batch->joined, batch->pointers, batch->unsent);
 }
 
+static int filtering_produce(hot_outbox *outbox, hot_stream *stream);
+
+/* Has a producer add its entries; see Producer.produce. */
+static int outbox__ask(hot_outbox *self, PyObject *producer)
+{
+    hot_stream *stream = (hot_stream *)producer;
+    PyObject *done;
+
+    if (PyObject_TypeCheck(producer, hot_stream_type) && !hot_is_none(stream->front))
+        return filtering_produce(self, stream);
+    done = PyObject_CallMethodObjArgs(producer, hot_name_produce, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Has all producers add their entries; see BaseOutbox._produce. */
+static int outbox__produce(hot_outbox *self)
+{
+    PyObject *producers = PyDict_Keys(self->producers);
+
+    if (producers == NULL)
+        return -1;
+    PyDict_Clear(self->producers);
+    for (Py_ssize_t i = 0; i < PyList_Size(producers); i++)
+        if (outbox__ask(self, PyList_GetItem(producers, i)) < 0)
+            outbox__charge(self, (hot_stream *)PyList_GetItem(producers, i));
+    Py_DECREF(producers);
+    return 0;
+}
+
 static int outbox__has_producers(const hot_outbox *self)
 {
     return self->producers != NULL && PyDict_Check(self->producers) && PyDict_Size(self->producers) > 0;
@@ -138,12 +168,8 @@ static int outbox_flush(hot_outbox *self)
 
     if (self->counts == NULL)
         return hot_unready(self);
-    if (outbox__has_producers(self)) {
-        PyObject *made = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__produce, NULL);
-        if (made == NULL)
-            return -1;
-        Py_DECREF(made);
-    }
+    if (outbox__has_producers(self) && outbox__produce(self) < 0)
+        return -1;
     if (self->filling.count == 0)
         return 0;
     batch = self->filling;
@@ -245,18 +271,14 @@ static PyObject *outbox__begin_turn(PyObject *object, PyObject *ignored)
  * they leave; runs of one writer, as entries mostly are, are told at once. */
 static int outbox_flush_early(hot_outbox *self)
 {
-    Py_ssize_t count = self->filling.count;
+    Py_ssize_t count;
     hot_stream **writers;
     size_t *lengths;
     int status = 0;
 
-    if (outbox__has_producers(self)) {
-        PyObject *made = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__produce, NULL);
-        if (made == NULL)
-            return -1;
-        Py_DECREF(made);
-        count = self->filling.count;
-    }
+    if (outbox__has_producers(self) && outbox__produce(self) < 0)
+        return -1;
+    count = self->filling.count;
     if (count == 0)
         return 0;
     writers = PyMem_Malloc((size_t)count * (sizeof *writers + sizeof *lengths));
@@ -324,26 +346,33 @@ static int outbox_send_now(hot_outbox *self, hot_stream *writer, PyObject *chunk
     return outbox_count(self, writer, n);
 }
 
-/* note(writer, chunk) of a bytes object, note(writer, owner, address, size) of anything else. */
+/* note(writer, owner, address, size): of what is not bytes. */
 static PyObject *outbox__note(PyObject *object, PyObject *args)
 {
-    PyObject *writer, *owner, *address = NULL;
-    Py_ssize_t size = 0;
+    PyObject *writer, *owner, *address;
+    Py_ssize_t size;
     const char *data;
 
-    if (!PyArg_ParseTuple(args, "OO|On", &writer, &owner, &address, &size) || !outbox__is_stream(writer))
+    if (!PyArg_ParseTuple(args, "OOOn", &writer, &owner, &address, &size) || !outbox__is_stream(writer))
         return NULL;
-    if (address != NULL) {
-        data = PyLong_AsVoidPtr(address);
-        if (data == NULL && PyErr_Occurred())
-            return NULL;
-    } else {
-        data = PyBytes_AsString(owner);
-        size = PyBytes_Size(owner);
-        if (data == NULL || size < 0)
-            return NULL;
-    }
+    data = PyLong_AsVoidPtr(address);
+    if (data == NULL && PyErr_Occurred())
+        return NULL;
     if (outbox_add((hot_outbox *)object, (hot_stream *)writer, owner, data, size) < 0)
+        return NULL;
+    return hot_none();
+}
+
+/* add(writer, chunk): see Outbox.add. */
+static PyObject *outbox__add(PyObject *object, PyObject *args)
+{
+    PyObject *writer, *chunk;
+
+    if (!PyArg_ParseTuple(args, "OO", &writer, &chunk) || !outbox__is_stream(writer))
+        return NULL;
+    if (!PyBytes_CheckExact(chunk))
+        return PyObject_CallMethodObjArgs(object, hot_name__python_add, writer, chunk, NULL);
+    if (outbox_add((hot_outbox *)object, (hot_stream *)writer, chunk, PyBytes_AsString(chunk), PyBytes_Size(chunk)) < 0)
         return NULL;
     return hot_none();
 }
@@ -441,7 +470,8 @@ static void outbox__dealloc(PyObject *object)
 }
 
 static PyMethodDef outbox__methods[] = {
-    {"note", outbox__note, METH_VARARGS, "Notes a chunk down."},
+    {"add", outbox__add, METH_VARARGS, "Notes a chunk down."},
+    {"note", outbox__note, METH_VARARGS, "Notes down what lies at an address, and is not bytes."},
     {"begin_turn", outbox__begin_turn, METH_NOARGS, "Begins the accounts anew."},
     {"belong_to", outbox__belong_to, METH_O, "Says which thread is the loop's, by its identifier."},
     {"bytes_of", outbox__bytes_of, METH_O, "Counts the bytes noted down for one connection."},

@@ -59,6 +59,19 @@ done:
     return result;
 }
 
+/* Calls the method of the twin, which knows no window but that of the arena: another one's bytes are kept before. */
+static PyObject *reading__ask_twin(PyObject *object, PyObject *name, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
+{
+    if (((hot_stream *)object)->source != NULL) {
+        PyObject *kept = PyObject_CallMethodObjArgs(object, hot_name_keep, NULL);
+        if (kept == NULL)
+            return NULL;
+        Py_DECREF(kept);
+    }
+    return reading__ask(object, name, args, nargs, kwnames);
+}
+
 static PyObject *reading__read(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     hot_stream *self = (hot_stream *)object;
@@ -67,7 +80,7 @@ static PyObject *reading__read(PyObject *object, PyObject *const *args, Py_ssize
     PyObject *data;
 
     if (!hot_is_none(self->kept) || reading__size(args, nargs, kwnames, here, &n) < 0)
-        return reading__ask(object, hot_name__python_read, args, nargs, kwnames);
+        return reading__ask_twin(object, hot_name__python_read, args, nargs, kwnames);
     if (self->source != NULL && n == PyBytes_Size(self->source)) {
         data = self->source;
         self->source = NULL;
@@ -151,7 +164,7 @@ static PyObject *reading__peek(PyObject *self, PyObject *const *args, Py_ssize_t
     PyObject *view = reading__look(self, args, nargs, kwnames, &n);
 
     if (view == NULL && !PyErr_Occurred())
-        return reading__ask(self, hot_name__python_peek, args, nargs, kwnames);
+        return reading__ask_twin(self, hot_name__python_peek, args, nargs, kwnames);
     return view;
 }
 
@@ -161,7 +174,7 @@ static PyObject *reading__next(PyObject *self, PyObject *const *args, Py_ssize_t
     PyObject *view = reading__look(self, args, nargs, kwnames, &n);
 
     if (view == NULL && !PyErr_Occurred())
-        return reading__ask(self, hot_name__python_next, args, nargs, kwnames);
+        return reading__ask_twin(self, hot_name__python_next, args, nargs, kwnames);
     if (view != NULL)
         ((hot_stream *)self)->lo += n;
     return view;

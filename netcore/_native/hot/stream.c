@@ -9,7 +9,6 @@ PyTypeObject *hot_stream_type;
 
 static PyMemberDef stream__members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(hot_stream, weakrefs), READONLY, NULL},
-    {"_source", T_OBJECT, offsetof(hot_stream, source), READONLY, NULL},
     {"_lo", T_PYSSIZET, offsetof(hot_stream, lo), 0, NULL},
     {"_hi", T_PYSSIZET, offsetof(hot_stream, hi), 0, NULL},
     {"id", T_OBJECT_EX, offsetof(hot_stream, id), 0, NULL},
@@ -25,6 +24,7 @@ static PyMemberDef stream__members[] = {
     {"_kept", T_OBJECT, offsetof(hot_stream, kept), 0, NULL},
     {"_backlog", T_OBJECT, offsetof(hot_stream, backlog), 0, NULL},
     {"_filtering", T_OBJECT, offsetof(hot_stream, filtering), 0, NULL},
+    {"_front", T_OBJECT, offsetof(hot_stream, front), 0, NULL},
     {"fd", T_PYSSIZET, offsetof(hot_stream, fd), 0, NULL},
     {"wire", T_PYSSIZET, offsetof(hot_stream, wire), 0, NULL},
     {"interest", T_INT, offsetof(hot_stream, interest), 0, NULL},
@@ -110,6 +110,27 @@ static int stream__set_straight(PyObject *object, PyObject *value, void *ignored
     return 0;
 }
 
+static PyObject *stream__source(PyObject *object, void *ignored)
+{
+    PyObject *value = ((hot_stream *)object)->source;
+
+    (void)ignored;
+    value = value ? value : Py_None;
+    Py_INCREF(value);
+    return value;
+}
+
+static int stream__set_source(PyObject *object, PyObject *value, void *ignored)
+{
+    (void)ignored;
+    if (value == NULL || !PyBytes_CheckExact(value)) {
+        PyErr_SetString(PyExc_TypeError, "a window is of bytes, or of the arena");
+        return -1;
+    }
+    hot_keep(&((hot_stream *)object)->source, value);
+    return 0;
+}
+
 static int stream__traverse(PyObject *object, visitproc visit, void *arg)
 {
     hot_stream *self = (hot_stream *)object;
@@ -128,6 +149,7 @@ static int stream__traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->backlog);
     Py_VISIT(self->straight);
     Py_VISIT(self->filtering);
+    Py_VISIT(self->front);
     return 0;
 }
 
@@ -144,6 +166,7 @@ static int stream__clear(PyObject *object)
     Py_CLEAR(self->backlog);
     Py_CLEAR(self->straight);
     Py_CLEAR(self->filtering);
+    Py_CLEAR(self->front);
     return 0;
 }
 
@@ -182,6 +205,7 @@ static PyMethodDef stream__methods[] = {
 };
 
 static PyGetSetDef stream__properties[] = {
+    {"_source", stream__source, stream__set_source, NULL, NULL},
     {"_straight", stream__straight, stream__set_straight, NULL, NULL},
     {"inbound_buffered", reading__buffered, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -21,11 +21,9 @@ static int writing__progress(const hot_stream *self, Py_ssize_t n)
     return hot_is_none(self->deadlines) ? 0 : deadlines_wrote((hot_deadlines *)self->deadlines, self->host, n);
 }
 
-/* What follows when bytes were put into the outbox; returns what write does. */
-static PyObject *writing_done(hot_stream *self, hot_outbox *outbox, Py_ssize_t n)
+/* Has an outbox sent that is full; returns what write does. */
+static PyObject *writing__flushed(hot_stream *self, const hot_outbox *outbox, Py_ssize_t n)
 {
-    if (writing__progress(self, n) < 0)
-        return NULL;
     if (outbox->size >= outbox->limit) {
         PyObject *sent = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__flush_early, NULL);
         if (sent == NULL)
@@ -33,6 +31,12 @@ static PyObject *writing_done(hot_stream *self, hot_outbox *outbox, Py_ssize_t n
         Py_DECREF(sent);
     }
     return PyLong_FromSsize_t(n);
+}
+
+/* What follows when bytes were put into the outbox; returns what write does. */
+static PyObject *writing_done(hot_stream *self, hot_outbox *outbox, Py_ssize_t n)
+{
+    return writing__progress(self, n) < 0 ? NULL : writing__flushed(self, outbox, n);
 }
 
 static PyObject *writing__bytes(hot_stream *self, hot_outbox *outbox, PyObject *bytes)
@@ -75,6 +79,35 @@ static PyObject *writing__copy(PyObject *data)
     return bytes;
 }
 
+/* Whether a write may go in front of a filter: not on another thread, whose mistake the twin tells. */
+static hot_outbox *writing__front(const hot_stream *self)
+{
+    PyObject *outbox;
+
+    if (self->front == NULL || !PyList_CheckExact(self->front))
+        return NULL;
+    outbox = PyObject_GetAttr(self->host, hot_name_outbox);
+    if (outbox == NULL || !PyObject_TypeCheck(outbox, hot_outbox_type) || !hot_is_loop_thread((hot_outbox *)outbox) ||
+        ((hot_outbox *)outbox)->producers == NULL) {
+        PyErr_Clear();
+        Py_CLEAR(outbox);
+    }
+    return (hot_outbox *)outbox;
+}
+
+/* Puts bytes in front of a filter; see FilteredHalves.accept. */
+static PyObject *writing__put_in_front(hot_stream *self, hot_outbox *outbox, PyObject *bytes)
+{
+    Py_ssize_t n = PyBytes_Size(bytes);
+
+    if (n > 0) {
+        if (PyDict_SetItem(outbox->producers, (PyObject *)self, Py_None) < 0 || PyList_Append(self->front, bytes) < 0)
+            return NULL;
+        outbox->size += n;
+    }
+    return writing__flushed(self, outbox, n);
+}
+
 static PyObject *writing__write(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     hot_stream *self = (hot_stream *)object;
@@ -83,6 +116,14 @@ static PyObject *writing__write(PyObject *object, PyObject *const *args, Py_ssiz
 
     if (outbox != NULL && PyBytes_CheckExact(args[0]))
         return writing__bytes(self, outbox, args[0]);
+    if (outbox == NULL && nargs == 1 && kwnames == NULL && PyBytes_CheckExact(args[0])) {
+        outbox = writing__front(self);
+        if (outbox != NULL) {
+            result = writing__put_in_front(self, outbox, args[0]);
+            Py_DECREF(outbox);
+            return result;
+        }
+    }
     copy = outbox != NULL && hot_is_loop_thread(outbox) ? writing__copy(args[0]) : NULL;
     if (copy == NULL)
         return reading__ask(object, hot_name__python_write, args, nargs, kwnames);

@@ -312,7 +312,7 @@ class StreamConnection(BaseStream):
         self.wire = fd
         self._backlog = None
         self._straight = cast("Outbox", host.outbox)
-        self._filtering = None
+        self._filtering = self._front = None
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``."""

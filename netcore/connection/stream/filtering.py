@@ -12,7 +12,6 @@ import errno
 from typing import TYPE_CHECKING
 
 from netcore._platform import read_at
-from netcore.buffer import ElasticRingBuffer
 from netcore.connection.core import NO_FIELDS, Event, State
 from netcore.connection.stream.backlog import Backlog, FilePart
 from netcore.connection.stream.filters import Filter
@@ -47,46 +46,51 @@ class _ShortFileError(Exception):
         self.part = part
 
 
-def _is_over(its: Filter) -> bool:
-    """Whether nothing more is to be fed."""
-    return its.ended or its.failure is not None
-
-
 class Filtering:
     """The state of a filter's connection beyond what every connection has.
 
     Attributes:
         filter: What turns bytes into bytes.
-        turn: Plain output in front of the filter: what this turn has written, if it can go at its end.
+        turn: Plain output in front of the filter: what this turn has written, if it can go at its end. It is
+            this one list for good.
         waiting: A file in front of the filter, and what is behind; None where there has been none, since an
             idle connection would pay for it.
-        fresh: Bytes of both that were written in this turn, and count in the outbox.
         finished: Whether nothing more may be wrapped: the filter was told so, or it has failed.
         told: Whether the end, or the failure, that the filter has found was passed on.
         upgrade: The handshake that ``start_tls`` has begun, until it is over.
     """
 
-    __slots__ = ("filter", "finished", "fresh", "told", "turn", "upgrade", "waiting")
+    __slots__ = ("_moved", "filter", "finished", "told", "turn", "upgrade", "waiting")
 
     def __init__(self, filter_: Filter) -> None:
         self.filter = filter_
         self.turn: list[Chunk] = []
         self.waiting: Backlog | None = None
-        self.fresh = 0
+        self._moved = 0  # bytes that this turn has written, and that are not in `turn` (any more)
         self.finished = False
         self.told = False
         self.upgrade: Upgrade | None = None
 
     @property
+    def fresh(self) -> int:
+        """Bytes that were written in this turn, and count in the outbox."""
+        return sum(map(len, self.turn)) + self._moved
+
+    @property
     def buffered(self) -> int:
         """Plain bytes that are in no output yet."""
         waiting = self.waiting
-        return (self.fresh if self.turn else 0) + (0 if waiting is None else waiting.buffered) + self.held
+        return sum(map(len, self.turn)) + (0 if waiting is None else waiting.buffered) + self.held
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is in front of the filter."""
-        return not self.turn and (self.waiting is None or self.waiting.is_empty)
+        return not self.turn and not self.is_blocked
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether what is written has to wait behind a file."""
+        return self.waiting is not None and not self.waiting.is_empty
 
     @property
     def held(self) -> int:
@@ -105,7 +109,7 @@ class Filtering:
             self.turn.append(chunk)
         else:
             self.waiting.write(chunk)
-        self.fresh += len(chunk)
+            self._moved += len(chunk)
 
     def add_file(self, part: FilePart, allowance: int) -> None:
         """Takes a part of a file, behind all that was written; so many bytes may be taken at once."""
@@ -114,7 +118,7 @@ class Filtering:
         self.waiting.allowance = allowance
         for chunk in self.turn:
             self.waiting.write(chunk)
-        self.turn.clear()
+        self._drop_turn()
         self.waiting.add_file(part)
 
     def produce(self) -> bytes:
@@ -124,9 +128,10 @@ class Filtering:
             _ShortFileError: A file has fewer bytes than are to be sent of it.
             OSError: It cannot be read.
         """
-        self.fresh = 0
+        self._moved = 0
         if self.turn:
-            turn, self.turn = self.turn, []
+            turn = self.turn.copy()
+            self.turn.clear()
             self.filter.wrap(turn)
         if self.waiting is not None:
             self._wrap_waiting(self.waiting)
@@ -157,9 +162,13 @@ class Filtering:
     def give_up(self) -> None:
         """Drops what waits: the filter has failed, or nobody takes anything any more."""
         self.finished = True
-        self.turn.clear()
+        self._drop_turn()
         if self.waiting is not None:
             self.waiting.release()
+
+    def _drop_turn(self) -> None:
+        self._moved = self.fresh
+        self.turn.clear()
 
 
 class FilteredHalves(WritingHalf):
@@ -167,9 +176,17 @@ class FilteredHalves(WritingHalf):
 
     __slots__ = NO_FIELDS
 
-    FIELDS = (*WritingHalf.FIELDS, "_filtering")
+    FIELDS = (*WritingHalf.FIELDS, "_filtering", "_front")
 
     _filtering: Filtering | None
+    _front: list[Chunk] | None
+    """``Filtering.turn``, where a write may go straight to it: nothing waits, for a file or for the peer."""
+
+    def entered(self, state: State) -> None:
+        """See ``Connection.entered``."""
+        super().entered(state)
+        if not state.writes:
+            self._front = None
 
     def put_on(self, filter_: Filter) -> None:
         """Puts a filter on, for what comes and what is written from now on. The loop's thread.
@@ -185,10 +202,8 @@ class FilteredHalves(WritingHalf):
 
     def _begin_filtering(self, filter_: Filter) -> Filtering:
         self.keep()
-        if self._kept is None:
-            self._kept = ElasticRingBuffer(self._host.pool)
-            self._plain = False
         self._filtering = filtering = Filtering(filter_)
+        self._plain = False
         self._straight = None
         self._produce_soon()
         return filtering
@@ -223,40 +238,79 @@ class FilteredHalves(WritingHalf):
             if self.receiving and self._host.limits.edge_chunk:
                 self._host.receive_again(self)  # the edge may have gone by
 
+    def may_show(self) -> bool:
+        """See ``ReadingHalf.may_show``."""
+        return self._filtering is None and super().may_show()
+
+    def show(self, lo: int, hi: int) -> bool:
+        """See ``ReadingHalf.show``; what a filter makes of the bytes is shown in their place."""
+        filtering = self._filtering
+        if filtering is None:
+            return super().show(lo, hi)
+        if not self.receiving and not self.paused:
+            return False
+        with self._host.inbox.whole[lo:hi] as received:
+            plain = self._unwrap(filtering, received)
+        if not plain:
+            return False
+        if not self.receiving or self.paused:
+            self.store(plain)
+            return False
+        self.present(plain)
+        return True
+
+    def present(self, plain: bytes) -> None:
+        """Has a callback that is about to be made read these bytes behind what it has."""
+        self.store(plain)
+
     def take_in(self, received: memoryview) -> bool:
         """See ``ReadingHalf.take_in``."""
         filtering = self._filtering
         if filtering is None:
             return super().take_in(received)
-        its = filtering.filter
-        if _is_over(its):
-            return False
-        if self.deadlines is not None:  # it is progress, whether or not it makes plain bytes
-            self.deadlines.last_in = self._host.time
-        held = its.held
-        try:
-            plain = its.feed(received)
-        except Exception as error:
-            self.reset(CloseReason.ERROR, error)
-            return False
-        self._host.outbox.producers[self] = None  # an answer, or what it has held
-        if filtering.upgrade is not None:
-            self.was_fed(filtering, filtering.upgrade)
-        if held or _is_over(its):
-            self.listen_for(filtering)
-            self._host.settle_later(self)
-        if not plain or not self.state.receives:
+        plain = self._unwrap(filtering, received)
+        if not plain:
             return False
         self.store(plain)
         return not self.paused
+
+    def _unwrap(self, filtering: Filtering, received: memoryview) -> bytes:
+        """Returns the plain bytes that the application is to get."""
+        its = filtering.filter
+        if its.ended or its.failure is not None:
+            return b""
+        if self.deadlines is not None:  # it is progress, whether or not it makes plain bytes
+            self.deadlines.last_in = self._host.time
+        held = its.held > 0
+        try:
+            plain = its.feed(received)
+        except Exception as error:
+            self.filter_failed(error)
+            return b""
+        self._host.outbox.producers[self] = None  # an answer, or what it has held
+        return self.unwrapped(filtering, held, plain)
+
+    def unwrapped(self, filtering: Filtering, held: bool, plain: bytes) -> bytes:
+        """Draws the consequences of what the filter was fed with; ``held`` says whether it held bytes before.
+
+        Returns:
+            What of the plain bytes the application is to get.
+        """
+        its = filtering.filter
+        if filtering.upgrade is not None:
+            self.was_fed(filtering, filtering.upgrade)
+        if held or its.ended or its.failure is not None:
+            self.listen_for(filtering)
+            self._host.settle_later(self)
+        return plain if self.state.receives else b""
 
     @abc.abstractmethod
     def was_fed(self, filtering: Filtering, upgrade: Upgrade) -> None:
         """The peer has said something in a handshake; what is plain of it is not here yet."""
 
-    def _drop_if_empty(self) -> None:
-        if self._filtering is None:
-            super()._drop_if_empty()
+    def filter_failed(self, error: Exception) -> None:
+        """Ends the connection for what a method of its filter has raised."""
+        self.reset(CloseReason.ERROR, error)
 
     # What goes out.
 
@@ -289,6 +343,7 @@ class FilteredHalves(WritingHalf):
         if self._filtering is None:
             super().accept_file(part)
         else:
+            self._front = None
             self._filtering.add_file(part, self._host.limits.write_cap)
             self._host.outbox.producers[self] = None
 
@@ -306,16 +361,23 @@ class FilteredHalves(WritingHalf):
         except _ShortFileError as short:
             self.file_ended(short.part)
         except Exception as error:  # the filter's, or of reading a file
-            self.reset(CloseReason.ERROR, error)
+            self.filter_failed(error)
         else:
-            if raw and not self.state.drops_output and self.state is not State.WRITE_SHUT:  # the FIN was last
-                self.send_off(raw)
-            if fresh > len(raw):  # what was written counts, also where it takes fewer bytes to say
-                self._host.outbox.count(self, fresh - len(raw))
-            if filtering.buffered:
-                self._check_water()
-            if filtering.waits:
-                self.listen_for(filtering)  # be it in a pause, or closing
+            self.produced(filtering, fresh, raw)
+
+    def produced(self, filtering: Filtering, fresh: int, raw: bytes) -> None:
+        """Sends what the filter has made of so many bytes that were written."""
+        if raw and not self.state.drops_output and self.state is not State.WRITE_SHUT:  # the FIN was last
+            self.send_off(raw)
+        if fresh > len(raw):  # what was written counts, also where it takes fewer bytes to say
+            self._host.outbox.count(self, fresh - len(raw))
+        if filtering.buffered:
+            self._check_water()
+        waits = filtering.waits
+        if waits:
+            self.listen_for(filtering)  # be it in a pause, or closing
+        usual = self.state.writes and not waits and not filtering.is_blocked
+        self._front = filtering.turn if usual else None
 
     def refill(self) -> None:
         """See ``WritingHalf.refill``."""

@@ -81,13 +81,10 @@ class HotOutbox(_hot.Outbox, BaseOutbox):
         """Has a writer pay for what is lost of its bytes."""
         self._charge(writer, error)
 
-    def add(self, writer: Writer, chunk: Chunk) -> None:
-        """See ``Outbox.add``."""
-        if type(chunk) is bytes:
-            self.note(writer, chunk)
-        else:
-            place = native()[0].from_buffer(chunk)  # which keeps it from being released
-            self.note(writer, (chunk, place), address(place), len(chunk))
+    def _python_add(self, writer: Writer, chunk: Chunk) -> None:
+        """Does what ``add`` does, for what is not bytes."""
+        place = native()[0].from_buffer(chunk)  # which keeps it from being released
+        self.note(writer, (chunk, place), address(place), len(chunk))
 
 
 class HotDeadlines(_hot.Deadlines, BaseDeadlines):
@@ -113,6 +110,15 @@ class HotStreamConnection(_hot.Stream, BaseStream):
         """See ``ReadingHalf.seen``; what a large receive has brought has a memory of its own."""
         source = self._source
         return super().seen(lo, hi) if source is None else memoryview(source)[lo:hi]
+
+    def present(self, plain: bytes) -> None:
+        """See ``FilteredHalves.present``; without a copy, and a buffer to keep it in."""
+        if self._kept is None:
+            self._source = plain
+            self._lo = 0
+            self._hi = len(plain)
+        else:
+            super().present(plain)
 
 
 _hot.give_methods(HotStreamConnection)

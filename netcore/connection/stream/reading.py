@@ -48,14 +48,18 @@ class ReadingHalf(Connection):
     _kept: ElasticRingBuffer | None
     """What earlier turns have left unread."""
     _plain: bool
-    """Whether what comes is wanted, and has nothing kept before it: then it is shown in place."""
+    """Whether what comes is wanted as it is, and has nothing kept before it: then it is shown in place."""
 
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
         # A dead connection is drained although it is paused: it must come to its end, and what is left
         # of it is no more than the kernel's receive buffer.
         self.receiving = state.receives and (not self._flags & PAUSED or state is State.FAILED)
-        self._plain = self.receiving and self._kept is None
+        self._plain = self.may_show()
+
+    def may_show(self) -> bool:
+        """Whether what comes from now on may be shown in place; see ``_plain``."""
+        return self.receiving and self._kept is None
 
     def set_paused(self, paused: bool) -> None:
         """Stops or resumes delivery; the poller learns of it at the end of the turn."""
@@ -212,6 +216,6 @@ class ReadingHalf(Connection):
     def _drop(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
-            self._plain = self.receiving
+            self._plain = self.may_show()
             self._host.freed(kept.buffered)
             kept.release()
