@@ -16,6 +16,7 @@ from netcore._complaints import Complaints, plain
 from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection import STALL, UNWATCHED, BaseStream
+from netcore.errors import NetcoreError
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.faults import as_exception
 from netcore.eventloop.phases import Phase
@@ -35,8 +36,16 @@ _PER_TURN = 1 << 17
 """Bytes from which on nothing more is received for phases in a turn: others are to be served, too, and what
 is made of them, a checksum or a handshake, may take much longer than to receive them."""
 
+_SECONDS_PER_TURN = 0.01
+"""The same in time: a thousand clients whose handshakes are due at once have half a second of them, in which
+nobody else would be served."""
+
 _AT_LAST = 16
 """Receives before a phase is given up."""
+
+_EXPECTED = (NetcoreError, OSError)
+"""Errors that say all there is to say. Their frames would lead back to the phase, which may have the error,
+or to a dial's future: all of it would stay until the collector comes, which counts no memory of OpenSSL's."""
 
 
 def _nothing(*args: object) -> None:
@@ -86,6 +95,7 @@ class Arrivals:
         self._complaints = Complaints(site.clock)
         self._under_way: dict[int, _Arrival] = {}
         self._turn = self._received = 0
+        self._since = 0.0
 
     @property
     def count(self) -> int:
@@ -117,10 +127,11 @@ class Arrivals:
     def _receive(self, size: int) -> bool:
         """Counts what was received; tells whether more may be in this turn."""
         turn = self._site.counters.turns
+        now = self._site.clock()
         if turn != self._turn:
-            self._turn, self._received = turn, 0
+            self._turn, self._received, self._since = turn, 0, now
         self._received += size
-        return self._received < _PER_TURN
+        return self._received < _PER_TURN and now - self._since < _SECONDS_PER_TURN
 
     def _pass(self, arrival: _Arrival) -> None:
         newcomer = arrival.newcomer
@@ -162,8 +173,11 @@ class Arrivals:
 
     def _tell(self, newcomer: Newcomer, error: BaseException) -> None:
         site = self._site
-        if newcomer.failed is not None:
-            newcomer.failed(as_exception(error))
+        if (failed := newcomer.failed) is not None:
+            newcomer.failed = (
+                _nothing  # the error's frames may lead here, and what it is told to has the error
+            )
+            failed(as_exception(error))
         elif not site.stopping and (times := self._complaints.due()):
             what = "a connection could not be opened: %s (%d times, the last of them with %s)"
             site.logger.warning(what, plain(error), times, plain(_name_of(newcomer.remote)))
@@ -243,6 +257,8 @@ class _Arrival:
         try:
             step()
         except BaseException as error:
+            if isinstance(error, _EXPECTED):
+                error.__traceback__ = None
             self._give_up_phase(as_exception(error))
             if not isinstance(error, Exception):
                 self._site.charge(None, error)

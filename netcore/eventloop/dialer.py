@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from netcore._futures import disown
 from netcore._platform import AF_UNIX
@@ -71,9 +72,7 @@ class Dialer:
         future: Future[Conn] = Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
 
-        def connected(dialled: Dialled) -> None:
-            self._connected(dialled, context, make_phases, dial)
-
+        connected = partial(self._connected, context, make_phases)
         dial = Dial(self._site, address, future, connected, self._ended)
         self._under_way[dial] = True
         try:
@@ -121,10 +120,10 @@ class Dialer:
 
     def _connected(
         self,
-        dialled: Dialled,
         context: object,
         make_phases: Callable[[], Sequence[Phase]] | None,
         dial: Dial,
+        dialled: Dialled,
     ) -> None:
         """Makes the connection of a dial, or leads it on to what has to pass before."""
         site = self._site

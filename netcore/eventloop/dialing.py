@@ -24,8 +24,8 @@ class Dial:
         site: The loop where the connection will live.
         address: Where to.
         future: What gets the connection, after its ``on_open``, or the error.
-        connected: Called with the socket once it is connected; makes a connection of it, and calls
-            ``succeed`` or ``fail``.
+        connected: Called with this dial and the socket once it is connected; makes a connection of it, and
+            calls ``succeed`` or ``fail``.
         ended: Called with this dial when either has come.
 
     Attributes:
@@ -38,7 +38,7 @@ class Dial:
         site: Site,
         address: Address,
         future: Future[Conn],
-        connected: Callable[[Dialled], object],
+        connected: Callable[[Dial, Dialled], object],
         ended: Callable[[Dial], object],
     ) -> None:
         self.future = future
@@ -87,9 +87,11 @@ class Dial:
             self._timer.cancel()
         if self._lookup is not None:
             self._lookup.cancel()
+            self._lookup = None
 
     def succeed(self, conn: Conn) -> None:
         """The connection is open."""
+        self.give_up_onward = None  # it leads to the connection, and from there back to this
         self._ended(self)
         if not self.future.done():
             self.future.set_result(conn)
@@ -130,7 +132,7 @@ class Dial:
             self._race.start(found)
 
     def _won(self, dialled: Dialled) -> None:
-        self._guarded(self._connected, dialled)
+        self._guarded(self._connected, self, dialled)
 
     def _lost(self, error: Exception) -> None:
         self.fail(naming(error, self._address) if isinstance(error, OSError) else error)

@@ -97,6 +97,7 @@ class Race:
     def stop(self) -> None:
         """Closes all sockets and tells nobody."""
         self._over = True
+        self._won = self._lost = _tell_nobody
         self._ahead.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -195,8 +196,9 @@ class Race:
             self._site.descriptors.reset(fd)  # a FIN would leave the port in TIME_WAIT
             self._note(system_error(-errno.ECONNREFUSED))
             return False
+        won = self._won
         self.stop()
-        self._won(Dialled(fd, attempt.family, network, remote, local))
+        won(Dialled(fd, attempt.family, network, remote, local))
         return True
 
     def _note(self, error: OSError) -> None:
@@ -209,8 +211,13 @@ class Race:
         return attempt.fd
 
     def _lose(self, error: Exception) -> None:
+        lost = self._lost
         self.stop()
-        self._lost(error)
+        lost(error)
+
+
+def _tell_nobody(outcome: object) -> None:
+    """Stands where who dials was told: a race that is over keeps nobody."""
 
 
 class _Attempt:

@@ -298,6 +298,7 @@ class TlsFilter:
         )
 
     def _fail(self, error: ssl.SSLError) -> None:
+        error.__traceback__ = None  # its frames lead back here, and only the collector would find that
         self.failure = verdict(error, self._peer, self.done)
         self.failure.__cause__ = error
         self._let_go()

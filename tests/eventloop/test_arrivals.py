@@ -292,6 +292,25 @@ def test_without_phases_for_this_peer_it_opens_at_once(world):
     assert w.handler.received() == b"x"
 
 
+def test_what_takes_long_is_spread_over_turns(arriving, toys):
+    fed = []
+
+    class Slow(toys.ToyHeader):
+        def feed(self, data):
+            fed.append(w.loop.metrics().turns)
+            w.clock.advance(0.004)
+            return super().feed(data)
+
+    w = arriving(Slow)
+    fds = [w.fd, *(w.sockets.connect(w.LISTENER) for _ in range(11))]
+    w.turns(2)
+    for fd in fds:
+        w.sockets.feed(fd, b"HELLO Bob\n")
+    w.turns(4)
+    assert len(w.loop.connections()) == 12
+    assert [fed.count(turn) for turn in sorted(set(fed))] == [3, 3, 3, 3], "12 ms, and not 48"
+
+
 def test_phases_that_cannot_be_made_cost_that_connection(world, caplog):
     def phases(name):
         raise LookupError("on purpose")
