@@ -123,6 +123,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"NETCORE_POLLER={forced}: {reason}"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_old_is_collected() -> None:
+    """Keeps the collector from looking, hundreds of times, at what there was before: tests, above all."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def told_nothing_yet() -> None:
     """Lets each test read complaints that an earlier one has caused as well."""
