@@ -13,7 +13,7 @@ import pytest
 
 from netcore._platform import HERE, pack_linger
 from netcore.sockets import Chunk, PureSockets, Sockets, ending, files, take_passed
-from netcore.testing.conformance import wires
+from netcore.testing.conformance import ending_rules, wires
 from netcore.testing.conformance.ending_rules import ENDING_RULES
 
 pytestmark = [pytest.mark.posix]
@@ -89,7 +89,7 @@ class InstallsDescriptors(PureSockets):
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
-        (JustCloses, r"closing a socket with SO_LINGER of 5 s waits for \d\.\d s\."),
+        (JustCloses, r"closing a socket with SO_LINGER of 2 s waits for \d\.\d s\."),
         (SwitchesLingeringOff, r"close\(\) of a socket with SO_LINGER of zero seconds shows the peer b''"),
         (ForgetsDuplicates, r"close\(\) tells the peer nothing while a duplicate is open"),
         pytest.param(
@@ -107,6 +107,7 @@ def test_check_sockets_says_what_is_wrong(
     broken: Callable[[], Sockets], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wires, "PATIENCE", 1.0)
+    monkeypatch.setattr(ending_rules, "_LINGER", 2)
     monkeypatch.setattr(checking, "_RULES", ENDING_RULES)
     monkeypatch.setattr(checking, "DATAGRAM_RULES", ())
     monkeypatch.setattr(checking, "CONNECT_RULES", ())

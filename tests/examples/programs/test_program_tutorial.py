@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import socket
+from functools import cache
 
 import pytest
 
 STEPS = ("step2_frames", "step3_back_pressure", "step4_deadlines", "step5_graceful_stop")
 MANY = 300_000
 ANSWER = b"".join(b"%d\n" % number for number in range(1, MANY + 1))
+
+
+@pytest.fixture(scope="module")
+def running(start_for_all):
+    """Starts a step at first, and returns what was started from then on: ``running(step)``."""
+    return cache(lambda step: start_for_all(f"tutorial/{step}"))
 
 
 @pytest.fixture
@@ -43,8 +50,8 @@ def test_the_echo(start, connect) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_commands(start, connect, step: str) -> None:
-    peer = connect(start(f"tutorial/{step}"))
+def test_the_commands(running, connect, step: str) -> None:
+    peer = connect(running(step))
     peer.sendall(b"upper gr\xc3\xbc\xc3\x9fe\ncount 3\nwhat\nupper half")
     expected = b"GR\xc3\xbc\xc3\x9fE\n1\n2\n3\nerror: upper TEXT, count N or quit\n"
     received = b""
@@ -57,15 +64,15 @@ def test_the_commands(start, connect, step: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("rest", [b"\nupper never\n", b""], ids=["with an end", "without an end"])
-def test_a_line_that_is_too_long(start, connect, step: str, rest: bytes) -> None:
-    peer = connect(start(f"tutorial/{step}"))
+def test_a_line_that_is_too_long(running, connect, step: str, rest: bytes) -> None:
+    peer = connect(running(step))
     peer.sendall(b"x" * 2000 + rest)
     assert b"NEVER" not in receive_all(peer)  # which returns when the server closes: at once
 
 
 @pytest.mark.parametrize("step", STEPS[1:])
-def test_a_long_answer_to_a_slow_reader(start, connect, step: str) -> None:
-    peer = connect(start(f"tutorial/{step}"))
+def test_a_long_answer_to_a_slow_reader(running, connect, step: str) -> None:
+    peer = connect(running(step))
     peer.sendall(b"count %d\nupper done\nquit\n" % MANY)
     assert receive_all(peer) == ANSWER + b"DONE\n"
 
