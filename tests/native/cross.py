@@ -29,6 +29,10 @@ GENERATED = ("-Wno-unused-parameter", "-DPy_LIMITED_API=0x030a0000")  # the firs
 SYSTEMS = {"macos": "darwin"}
 """What ``sys.platform`` says where the compiler has another name."""
 
+LINK = ("-shared", "-O2", "-rtlib=none")
+"""Without run-time libraries of the compiler's own, such as a sanitizer's: nothing calls them, and building
+them takes longer than all else."""
+
 EXTENSION = {"macos": ("-Wl,-undefined,dynamic_lookup",)}
 """What the linker must be told about the functions of Python, which the interpreter will bring."""
 
@@ -107,9 +111,9 @@ def build(directory: Path, headers: Path, target: str) -> str:
     # All functions it calls are in the system's library; only those of Python may be missing.
     for variant in ("own", "pipe"):
         linked = directory / f"{target}-{variant}.so"
-        zig(directory, target, "-shared", "-Wl,-z,defs", directory / f"{target}-{variant}.o", "-o", linked)
+        zig(directory, target, *LINK, "-Wl,-z,defs", directory / f"{target}-{variant}.o", "-o", linked)
     for made in (generated, hot):
-        zig(directory, target, "-shared", *EXTENSION.get(system, ()), made, "-o", made.with_suffix(".so"))
+        zig(directory, target, *LINK, *EXTENSION.get(system, ()), made, "-o", made.with_suffix(".so"))
     return "compiled and linked"
 
 
