@@ -16,7 +16,15 @@ from netcore.tls.bios import Bios
 from netcore.tls.errors import TlsError, TlsHandshakeError, TlsTruncatedError
 from netcore.tls.hello import HelloReader
 from netcore.tls.info import TlsInfo
-from netcore.tls.records import APPLICATION_DATA, HEADER, LARGEST_PLAIN, has_handshake, missing, whole
+from netcore.tls.records import (
+    APPLICATION_DATA,
+    HEADER,
+    LARGEST_PLAIN,
+    has_handshake,
+    missing,
+    portion,
+    whole,
+)
 from netcore.tls.verdicts import verdict
 
 __all__ = ["TlsFilter"]
@@ -24,6 +32,10 @@ __all__ = ["TlsFilter"]
 _LONGEST_HANDSHAKE = 128 << 10
 """Bytes of the peer's that may come and bring the handshake to no end. OpenSSL takes certificate chains of up
 to 100 KiB (SSL_CTX_set_max_cert_list(3)); all else takes a few."""
+
+_MOST_EMPTY = 32
+"""Records in a row that bring no byte of the application's, such as new keys and session tickets, of which a
+peer needs few. Each takes as long as ten records of data do."""
 
 _BATCH = 16 * LARGEST_PLAIN
 """Plain bytes encrypted before their records are taken out: the BIO keeps the room for them."""
@@ -57,6 +69,7 @@ class TlsFilter:
         "_bios",
         "_checks_types",
         "_early",
+        "_empty",
         "_finished",
         "_hello",
         "_out",
@@ -105,6 +118,7 @@ class TlsFilter:
         self._server_name = server_hostname  # of a server, what the client says
         self._checks_types = False
         self._early: list[bytes] = []
+        self._empty = 0  # records in a row without bytes of the application's
         self._finished = False
         self._said_end = False
         self._out = b""
@@ -136,10 +150,13 @@ class TlsFilter:
                     plain = self._ssl.read(size)
                     if plain:
                         bios.busy = False
+                        if self._empty:
+                            self._empty = 0
                         return plain
                     self.ended = True
                 except BaseException as error:
                     self._judge(error)
+                    self._count(1, 0)
                 self._leave_nothing()
                 return b""
         return self._feed_parts(data)
@@ -168,8 +185,6 @@ class TlsFilter:
                 return self._feed_records(records)
 
     def _feed_records(self, records: memoryview | bytearray) -> bytes:
-        if self._checks_types and has_handshake(records):
-            return self._refuse_renegotiation(records)
         if not self.done:
             self._taken += len(records)
             if self._hello is not None and self._hello.feed(records):
@@ -181,16 +196,31 @@ class TlsFilter:
                     return b""
         self._bios.busy = True
         try:
-            self._bios.incoming.write(records)
-            return self._read(len(records)) if self.done else self._go_on(len(records))
+            return self._decrypt(records) if self.done else self._go_on(records)
         finally:
             self._leave_nothing()
 
-    def _read(self, raw: int) -> bytes:
-        """Decrypts all that is there; ``raw`` is at least its size."""
+    def _decrypt(self, records: memoryview | bytearray | bytes) -> bytes:
+        """Decrypts whole records, so many at a time that those without data cannot take long."""
+        if self._checks_types and has_handshake(records):
+            return self._refuse_renegotiation(records)
+        parts: list[bytes] = []
+        at = 0
+        with memoryview(records) as view:
+            while at < len(records) and not self.ended and self.failure is None:
+                end, count = portion(records, at, _MOST_EMPTY + 1)
+                with view[at:end] as some:
+                    self._bios.incoming.write(some)
+                before = len(parts)
+                self._read(parts, end - at)
+                self._count(count, len(parts) - before)
+                at = end
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read(self, parts: list[bytes], raw: int) -> None:
+        """Decrypts all that is there, one part for each record with data; ``raw`` is its size."""
         size = min(raw, LARGEST_PLAIN + 1)  # which no record fills, unless OpenSSL has more than was fed now
         read, incoming = self._ssl.read, self._bios.incoming
-        parts = []
         try:
             while True:
                 plain = read(size)
@@ -202,7 +232,13 @@ class TlsFilter:
                     break
         except Exception as error:
             self._judge(error)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _count(self, records: int, with_data: int) -> None:
+        """Ends what only keeps this side busy: every new key has to be computed."""
+        self._empty = records - with_data + (0 if with_data else self._empty)
+        if self._empty > _MOST_EMPTY and not self.ended and self.failure is None:
+            self.failure = TlsError(f"the {self._peer} has sent {self._empty} records in a row without data")
+            self._let_go()
 
     def _judge(self, error: BaseException) -> None:
         """Takes what came instead of plain bytes; raises what is nobody's message."""
@@ -225,12 +261,12 @@ class TlsFilter:
             self._take_output()
         bios.busy = False
 
-    def _refuse_renegotiation(self, records: memoryview | bytearray) -> bytes:
+    def _refuse_renegotiation(self, records: memoryview | bytearray | bytes) -> bytes:
         """Ends what would begin a second handshake in TLS 1.2, which costs much and is of no use."""
         self._checks_types = False
         plain = b""
         if self._ssl.context.options & ssl.OP_NO_RENEGOTIATION:
-            plain = self._feed_records(records)  # OpenSSL says no in an alert
+            plain = self._decrypt(records)  # OpenSSL says no in an alert
         if self.failure is None:
             self.failure = TlsError(f"the {self._peer} wants to renegotiate")
         return plain
@@ -245,9 +281,11 @@ class TlsFilter:
 
     # The handshake.
 
-    def _go_on(self, raw: int) -> bytes:
+    def _go_on(self, records: memoryview | bytearray) -> bytes:
         """Goes on with it, and with what has come behind its end."""
-        plain = self._read(raw) if self._shake_hands() else b""
+        incoming = self._bios.incoming
+        incoming.write(records)
+        plain = self._decrypt(incoming.read()) if self._shake_hands() else b""
         if self._finished and self.done and self.failure is None:
             self._say_end()  # last, since SSL_shutdown(3) fails where it finds more than the peer's end
         return plain

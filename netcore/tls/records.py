@@ -9,6 +9,7 @@ __all__ = [
     "LARGEST_PLAIN",
     "has_handshake",
     "missing",
+    "portion",
     "whole",
 ]
 
@@ -45,6 +46,16 @@ def whole(data: bytes | bytearray | memoryview) -> int:
             break
         at += HEADER + length
     return at
+
+
+def portion(records: bytes | bytearray | memoryview, at: int, most: int) -> tuple[int, int]:
+    """Returns where the next records end, so many at most, and how many they are; see ``whole``."""
+    size = len(records)
+    count = 0
+    while count < most and size - at >= HEADER:
+        at += HEADER + (records[at + 3] << 8 | records[at + 4])
+        count += 1
+    return (at, count) if count == most and at < size else (size, count)
 
 
 def missing(part: bytearray) -> int:

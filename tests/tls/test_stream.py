@@ -214,6 +214,43 @@ def test_a_second_handshake_is_refused(tls12):
             assert str(wire.server.failure) == "the client wants to renegotiate"
 
 
+def test_a_second_handshake_right_behind_the_first(tls12):
+    client = tls12.client_context()
+    client.options &= ~ssl.OP_NO_RENEGOTIATION
+    wire = tls12.wire(client=client, pump=False)
+    while not wire.server.done:
+        wire.deliver(wire.client, wire.server.output())
+        wire.deliver(wire.server, wire.client.output())
+    wire.deliver(wire.client, wire.server.output() + handshake_record(wire.server))
+    assert wire.client.done and str(wire.client.failure) == "the server wants to renegotiate"
+
+
+@pytest.mark.parametrize("step", [0, 1])
+@pytest.mark.parametrize(("number", "too_many"), [(20, False), (100, True)])
+def test_records_that_only_cost(tls13, number, too_many, step):
+    server = tls13.server_context()
+    server.num_tickets = number
+    wire = tls13.wire(server=server, pump=False)
+    wire.pump(step)
+    assert wire.client.done
+    if too_many:
+        assert str(wire.client.failure) == "the server has sent 33 records in a row without data"
+    else:
+        assert wire.send(wire.server, b"data", step) == b"data"
+
+
+def test_many_records_with_data(tls):
+    wire = tls.wire()
+    for number in range(300):
+        wire.client.wrap([b"%d," % number])
+    wire.deliver(wire.server, wire.client.output())
+    assert wire.got[wire.server] == b"".join(b"%d," % number for number in range(300))
+    wire.client.wrap([b"x"])
+    wire.client.finish()
+    wire.pump()
+    assert wire.got[wire.server].endswith(b"299,x") and wire.server.ended
+
+
 # Records that are flipped, cut, and doubled.
 
 
