@@ -181,7 +181,8 @@ def test_pipelined_http(run_bench: Callable[..., Any], tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     peers = ("netcore", "uvicorn", "granian", "node")
     selection = ("--workloads", "http-16", "--peers", ",".join(peers))
-    done = run_bench(*selection, *SHORT, "--rounds", "1", "--json", str(output))
+    # In a shorter time node gives no answer at all to so many at once, on a busy machine.
+    done = run_bench(*selection, *SHORT, "--seconds", "1", "--rounds", "1", "--json", str(output))
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())
     for peer in peers:

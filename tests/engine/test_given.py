@@ -176,8 +176,7 @@ def test_several_descriptors_of_one_socket_are_several_listeners(serve, make, di
 
 
 def test_the_descriptors_are_closed_with_the_engine(serve, make, open_descriptors):
-    serve(EventHandler())  # by now everything is loaded that stays open
-    before = open_descriptors()
+    before = open_descriptors(serve(EventHandler()))  # by now everything is loaded that stays open
     engine = Engine(EventHandler(), f"fd://{make('tcp').detach()}")
     engine.start()
     engine.stop()
