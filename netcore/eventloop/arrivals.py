@@ -227,6 +227,7 @@ class _Arrival:
         self._passed = passed
         self._failed = failed
         self._unsent = b""
+        self._last = b""  # what is left to say at the end: it leaves with what the handler says first
         self._rest = newcomer.received
         self._timer: Timer | None = None
         self._due = 0.0
@@ -293,8 +294,11 @@ class _Arrival:
                 data, self._rest = self._rest, b""
                 try:
                     self._rest = phase.feed(data)
-                finally:
+                except BaseException:
                     self._send(phase.output())
+                    raise
+            if phase.done and len(self._ahead) == 1:
+                self._last = phase.output()
             else:
                 self._send(phase.output())
             if not phase.done:
@@ -316,6 +320,8 @@ class _Arrival:
             phase.prepare(conn)
         if self._unsent:
             conn.unsent(self._unsent, len(self._unsent))
+        if self._last:
+            conn.send_off(self._last)
         if self._rest:
             with memoryview(self._rest) as rest:
                 conn.take_in(rest)
