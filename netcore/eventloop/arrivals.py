@@ -20,6 +20,7 @@ from netcore.errors import NetcoreError
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.faults import as_exception
 from netcore.eventloop.phases import Phase
+from netcore.eventloop.shares import Share, Shares
 from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.poll import Interest, Readiness
@@ -31,14 +32,6 @@ _READ, _WRITE = int(Interest.READ), int(Interest.WRITE)
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _ERROR = int(Readiness.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
-
-_PER_TURN = 1 << 17
-"""Bytes from which on nothing more is received for phases in a turn: others are to be served, too, and what
-is made of them, a checksum or a handshake, may take much longer than to receive them."""
-
-_SECONDS_PER_TURN = 0.01
-"""The same in time: a thousand clients whose handshakes are due at once have half a second of them, in which
-nobody else would be served."""
 
 _AT_LAST = 16
 """Receives before a phase is given up."""
@@ -94,8 +87,7 @@ class Arrivals:
         self._connections = connections
         self._complaints = Complaints(site.clock)
         self._under_way: dict[int, _Arrival] = {}
-        self._turn = self._received = 0
-        self._since = 0.0
+        self._shares = Shares(site)
 
     @property
     def count(self) -> int:
@@ -111,7 +103,7 @@ class Arrivals:
             What fails it, with an error, unless it has come through.
         """
         try:
-            arrival = _Arrival(self._site, newcomer, phases, self._receive, self._pass, self._fail)
+            arrival = _Arrival(self._site, newcomer, phases, self._shares, self._pass, self._fail)
             self._under_way[newcomer.fd] = arrival
         except BaseException:
             self._site.descriptors.reset(newcomer.fd)
@@ -123,15 +115,6 @@ class Arrivals:
         else:
             arrival.start()
         return arrival.give_up
-
-    def _receive(self, size: int) -> bool:
-        """Counts what was received; tells whether more may be in this turn."""
-        turn = self._site.counters.turns
-        now = self._site.clock()
-        if turn != self._turn:
-            self._turn, self._received, self._since = turn, 0, now
-        self._received += size
-        return self._received < _PER_TURN and now - self._since < _SECONDS_PER_TURN
 
     def _pass(self, arrival: _Arrival) -> None:
         newcomer = arrival.newcomer
@@ -212,7 +195,7 @@ class _Arrival:
         site: Site,
         newcomer: Newcomer,
         phases: Callable[[], Sequence[Phase]],
-        receive: Callable[[int], bool],
+        shares: Shares,
         passed: Callable[[_Arrival], object],
         failed: Callable[[_Arrival, Exception], object],
     ) -> None:
@@ -223,7 +206,7 @@ class _Arrival:
         self._phases = phases
         self._ahead: deque[Phase] = deque()
         self._behind: list[Phase] = []
-        self._receive = receive
+        self._shares = shares
         self._passed = passed
         self._failed = failed
         self._unsent = b""
@@ -245,14 +228,14 @@ class _Arrival:
 
     def ready(self, readiness: int) -> None:
         """See ``Watcher.ready``; what does not fit in this turn the poller tells of again."""
-        if self._receive(0):
-            self._look(readiness)
+        if self._shares.prompt.is_left():
+            self._look(readiness, self._shares.prompt)
 
-    def _look(self, readiness: int) -> None:
+    def _look(self, readiness: int, share: Share) -> None:
         if not self._over:
             if readiness & _ERROR:
                 take_errors(self._site.sockets, self.newcomer.fd)
-            self._guarded(lambda: self._take(readiness))
+            self._guarded(lambda: self._take(readiness, share))
 
     def _guarded(self, step: Callable[[], object]) -> None:
         try:
@@ -264,7 +247,7 @@ class _Arrival:
             if not isinstance(error, Exception):
                 self._site.charge(None, error)
 
-    def _take(self, readiness: int) -> None:
+    def _take(self, readiness: int, share: Share) -> None:
         if self._unsent:
             self._send(b"")
         if not readiness & ~_WRITABLE:
@@ -274,10 +257,12 @@ class _Arrival:
         if n > 0:
             self._rest += self._site.inbox.arena[:n]
             self._received += n
-            self._receive(n)
             self._came_at = self._site.clock()
             self._site.counters.bytes_received += n
-            self._go_on()
+            try:
+                self._go_on()
+            finally:
+                share.take(n, self._site.clock() - self._came_at)
         elif n == 0:
             self.unheard = not self._received
             raise self._ahead[0].left()
@@ -357,6 +342,9 @@ class _Arrival:
 
     def _too_late(self) -> None:
         """Fails, unless what had arrived in time brings it on: a stall of the loop is not the peer's loss."""
+        if not self._shares.late.is_left():
+            self._timer = self._site.schedule(0, self._too_late)
+            return
         late = self._site.clock() - self._due
         phase = self._ahead[0]
         self._site.look_again(self._due)
@@ -372,7 +360,7 @@ class _Arrival:
         """Receives what the kernel holds, up to a bound."""
         for _ in range(_AT_LAST):
             received = self._received
-            self._look(_READABLE)
+            self._look(_READABLE, self._shares.late)
             if self._over or self._received == received:
                 break
 

@@ -228,6 +228,31 @@ def test_many_long_headers_leave_room_for_others_in_each_turn(proxied):
     assert opened[-1] == len(fds)
 
 
+def test_many_whose_time_is_over_leave_room_for_others_in_each_turn(proxied):
+    """What the kernel holds of them counts, however late; but not all of it in one turn."""
+    raw = encode(ProxyHeader(CLIENT, SERVICE, tlvs=((0xE0, bytes(60000)),)))
+    w = proxied(on_traffic=echo)
+    w.sockets.feed(w.fd, LINE)
+    w.turns()
+    neighbour = w.only()
+    fds = [w.sockets.connect(w.LISTENER) for _ in range(20)]
+    idle = [w.sockets.connect(w.LISTENER) for _ in range(20)]
+    w.turns(2)
+    for fd in fds:
+        w.sockets.feed(fd, raw)
+    w.clock.advance(6)
+    opened = []
+    for turn in range(20):
+        before = w.loop.metrics().bytes_received
+        w.feed(neighbour, b"ping")
+        assert w.sent(neighbour) == b"ping" * (turn + 1)
+        assert w.loop.metrics().bytes_received - before < 400_000
+        opened.append(len(w.loop.connections()) - 1)
+    assert 0 < opened[0] < 10
+    assert opened[-1] == len(fds)
+    assert w.loop.metrics().unopened == len(idle)
+
+
 # This side as the proxy.
 
 TARGET = Address("tcp", "192.0.2.9", 7)
