@@ -19,7 +19,7 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
 }
 
-FAMILIES = ("floods", "readers", "trickles", "fuzzers", "limits", "stalls")
+FAMILIES = ("floods", "readers", "trickles", "openings", "fuzzers", "limits", "stalls")
 """The modules that have attacks; they are shown in this order."""
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 
 from bench.attack.base import Figures
+from netcore.tls import client_context
 
 _PAUSE = 0.01
 _PATIENCE = 15.0
@@ -14,12 +15,24 @@ _PATIENCE = 15.0
 
 
 class Neighbour:
-    """Asks again and again on a thread of its own, for the length of a block."""
+    """Asks again and again on a thread of its own, for the length of a block.
 
-    def __init__(self, port: int, request: bytes, answer: bytes) -> None:
+    Args:
+        port: Of 127.0.0.1.
+        request: What is asked.
+        answer: What is in the answer.
+        ahead: What is said first, before TLS, too.
+        secured: Whether TLS is spoken.
+    """
+
+    def __init__(
+        self, port: int, request: bytes, answer: bytes, ahead: bytes = b"", secured: bool = False
+    ) -> None:
         self._port = port
         self._request = request
         self._answer = answer
+        self._ahead = ahead
+        self._secured = secured
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live)
         self.pings = 0
@@ -28,6 +41,9 @@ class Neighbour:
 
     def __enter__(self) -> Neighbour:
         self._sock = socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE)
+        self._sock.sendall(self._ahead)
+        if self._secured:
+            self._sock = client_context(verify=False).wrap_socket(self._sock)
         self._ask()
         self._thread.start()
         return self

@@ -20,6 +20,10 @@ from typing import Any
 
 from bench.attack.handlers import OPTIONS, Counting, counted
 from netcore import Engine
+from netcore.tls import server_context
+
+FAILED = ("unopened", "proxy_failures", "tls_handshake_failures")
+"""Metrics of what has ended before it was open."""
 
 
 def main() -> None:
@@ -29,14 +33,17 @@ def main() -> None:
     if wanted["plain_signals"]:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     with redirect_stdout(sys.stderr):  # what examples say of themselves
-        options = {**OPTIONS.get(wanted["server"], {}), **wanted["options"]}
+        secured = {"tls": server_context(*wanted["certificate"])} if wanted["certificate"] else {}
+        options = {**secured, **OPTIONS.get(wanted["server"], {}), **wanted["options"]}
         engine = Engine(counted(wanted["server"]), *wanted["addresses"], **options)
         engine.start()
     _await_loops(engine)
     print(json.dumps([str(address) for address in engine.addresses]), flush=True)
     _limit(wanted)
     for _ in sys.stdin:
-        print(json.dumps({"connections": engine.connection_count, **Counting.calls}), flush=True)
+        metrics = engine.metrics()
+        failed = {name: getattr(metrics, name) for name in FAILED}
+        print(json.dumps({"connections": engine.connection_count, **failed, **Counting.calls}), flush=True)
     engine.stop(10)
 
 

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from bench import certificate
 from bench.attack.base import Figures
 from bench.attack.handlers import PING, PINGS
 from bench.attack.neighbour import Neighbour
 from bench.attack.programs import program
+from bench.attack.scene import Missing
 
 _PATIENCE = 10.0
 """Seconds that the server has to be rid of those who have gone."""
@@ -29,8 +31,17 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Target:
     """A server process; see `serving`."""
 
-    def __init__(self, server: str, process: subprocess.Popen[str], log: IO[str]) -> None:
+    def __init__(
+        self,
+        server: str,
+        process: subprocess.Popen[str],
+        log: IO[str],
+        ahead: bytes = b"",
+        secured: bool = False,
+    ) -> None:
         self.server = server
+        self._ahead = ahead
+        self._secured = secured
         self.process = process
         self._log = log
         self._asking = threading.Lock()
@@ -59,7 +70,7 @@ class Target:
         return lines[-1] if lines else "it said nothing"
 
     def ask(self) -> dict[str, int]:
-        """Has the server tell its figures: connections, open, close."""
+        """Has the server tell its figures: connections, open, close, what has failed before it was open."""
         assert self.process.stdin is not None
         with self._asking:
             print(file=self.process.stdin, flush=True)
@@ -69,7 +80,7 @@ class Target:
     def neighbour(self) -> Neighbour:
         """Returns somebody with a connection of their own, who measures how they are served."""
         request, answer = PINGS.get(self.server, (PING, PING))
-        return Neighbour(self.port, request, answer)
+        return Neighbour(self.port, request, answer, self._ahead, self._secured)
 
     def serves_a_newcomer(self) -> bool:
         """Whether a new connection is served now."""
@@ -145,6 +156,8 @@ def serving(
     descriptors: int = 0,
     memory: int = 0,
     plain_signals: bool = False,
+    ahead: bytes = b"",
+    secured: bool = False,
     **options: Any,
 ) -> Iterator[Target]:
     """Runs a server for the length of the block.
@@ -155,11 +168,16 @@ def serving(
         descriptors: How many more than it has when it serves it may have; 0 for any number.
         memory: How many bytes of address space more; 0 for any.
         plain_signals: Whether SIGPIPE ends it, as it does a program that is not Python.
+        ahead: What a neighbour says first.
+        secured: Whether it speaks TLS, on its first address and with its neighbours.
         options: Of its engine.
     """
+    if secured and (why := certificate.missing()):
+        raise Missing(why)
     description = {
         "server": server,
-        "addresses": addresses or ["tcp://127.0.0.1:0"],
+        "addresses": addresses or [f"{'tls' if secured else 'tcp'}://127.0.0.1:0"],
+        "certificate": certificate.files() if secured else None,
         "descriptors": descriptors,
         "memory": memory,
         "plain_signals": plain_signals,
@@ -175,7 +193,7 @@ def serving(
             text=True,
         )
         try:
-            yield Target(server, process, log)
+            yield Target(server, process, log, ahead, secured)
         finally:
             process.kill()
             process.communicate()
