@@ -286,6 +286,16 @@ def test_a_write_that_fails_drains_what_came_before(filtered, toys):
     assert isinstance(w.handler.details("on_close")[0], BrokenPipeError)
 
 
+def test_what_came_before_it_broke_is_shown_also_in_a_pause(filtered, toys):
+    w, conn = filtered(on_open=lambda conn: conn.pause_reading())
+    w.sockets.feed(conn.fd, toys.encode(b"before"))
+    w.sockets.script_sends(conn.fd, -errno.EPIPE)
+    conn.write(b"x")
+    w.turns(3)
+    assert w.handler.names() == ["on_open", "on_traffic", "on_close"]
+    assert w.handler.received() == b"before"
+
+
 def test_water_marks_count_raw_bytes(filtered, toys):
     w, conn = filtered(SMALL)
     w.sockets.block(conn.fd)

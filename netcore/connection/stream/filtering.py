@@ -253,7 +253,7 @@ class FilteredHalves(WritingHalf):
             plain = self._unwrap(filtering, received)
         if not plain:
             return False
-        if not self.receiving or self.paused:
+        if not self.wants_input:
             self.store(plain)
             return False
         self.present(plain)
@@ -272,7 +272,7 @@ class FilteredHalves(WritingHalf):
         if not plain:
             return False
         self.store(plain)
-        return not self.paused
+        return self.wants_input
 
     def _unwrap(self, filtering: Filtering, received: memoryview) -> bytes:
         """Returns the plain bytes that the application is to get."""

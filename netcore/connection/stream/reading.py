@@ -52,14 +52,22 @@ class ReadingHalf(Connection):
 
     def entered(self, state: State) -> None:
         """See ``Connection.entered``."""
-        # A dead connection is drained although it is paused: it must come to its end, and what is left
-        # of it is no more than the kernel's receive buffer.
-        self.receiving = state.receives and (not self._flags & PAUSED or state is State.FAILED)
+        self.receiving = self.wants_input
         self._plain = self.may_show()
 
     def may_show(self) -> bool:
         """Whether what comes from now on may be shown in place; see ``_plain``."""
         return self.receiving and self._kept is None
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether the application is to be shown what comes; a filter may receive though this is False.
+
+        A dead connection is drained although it is paused: it must come to its end, and what is left
+        of it is no more than the kernel's receive buffer.
+        """
+        state = self.state
+        return state.receives and (not self._flags & PAUSED or state is State.FAILED)
 
     def set_paused(self, paused: bool) -> None:
         """Stops or resumes delivery; the poller learns of it at the end of the turn."""
