@@ -462,7 +462,9 @@ class Conn(Protocol):
 
         Raises:
             ConnectionClosedError: The connection has closed, or ``shutdown_write`` was called.
-            UnsupportedOperationError: It has TLS already, or it is for datagrams.
+            UnsupportedOperationError: It has TLS already, or it is for datagrams. Or an ``async_write`` that
+                this thread has called before is not carried out yet, and would not leave in plain: call this
+                in its callback, or ``write``.
             TypeError: The context is none.
             ValueError: It is for the other side; or the side or the host name is missing, or is none.
             WrongThreadError: Not the loop's thread, without ``Options.debug``, too.

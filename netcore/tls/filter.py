@@ -102,6 +102,8 @@ class TlsFilter:
         self.info: TlsInfo | None = None
         self.held = 0
         self._bios = Bios() if bios is None else bios
+        if isinstance(server_hostname, str):
+            server_hostname = server_hostname.removesuffix(".")  # RFC 6066, 3; no certificate has it
         if context.check_hostname and not server_hostname and not server_side:
             raise ValueError(
                 "the context checks host names, and there is none to check"

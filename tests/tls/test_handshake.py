@@ -421,3 +421,10 @@ def test_a_step_that_is_interrupted_has_its_bytes_put_aside(tls):
     wire.pump()
     assert wire.server.ended
     assert (bios.busy, bios.incoming.read(), bios.outgoing.read()) == (True, b"others'", b"not ours")
+
+
+def test_a_name_with_the_dot_of_the_root(tls):
+    wire = tls.wire(name="server.example.")
+    assert wire.client.done and wire.server.info.server_name == "server.example"
+    with pytest.raises(ValueError, match="host names"):
+        tls.wire(name=".")

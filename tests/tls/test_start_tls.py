@@ -497,3 +497,22 @@ def test_it_belongs_to_the_loops_thread(serving, tls):
     thread.start()
     thread.join()
     assert len(raised) == 1 and conn.tls is None
+
+
+def test_an_asynchronous_write_before_it_would_not_leave_in_plain(serving, tls):
+    def on_traffic(conn):
+        if conn.read() != b"STARTTLS\r\n":
+            return
+        conn.async_write(GO_AHEAD, lambda conn, error: conn.start_tls(context))
+        with pytest.raises(UnsupportedOperationError, match="async_write before it is not carried out"):
+            conn.start_tls(context)
+        refused.append(conn.tls)
+
+    context, refused = tls.server_context(), []
+    w = serving(on_traffic=on_traffic)
+    peer = Peer(w, tls)
+    peer.ask()
+    assert refused == [None]
+    assert (peer.plain + peer.news()) == GO_AHEAD
+    peer.pump()
+    assert peer.conn.tls.version == peer.filter.info.version

@@ -50,6 +50,11 @@ class UpgradableHalves(FilteredHalves):
         self._refuses_writes()  # one that has failed is about to tell by its end
         if self._filtering is not None:
             raise UnsupportedOperationError(f"connection {self.id} has begun with TLS already")
+        if self._posted:
+            text = (
+                "this thread's async_write before it is not carried out yet, and would wait for the handshake"
+            )
+            raise UnsupportedOperationError(f"start_tls of connection {self.id}: {text}")
         its = self._make_filter(context, server_side, server_hostname)
         filtering = self._begin_filtering(its)
         seconds = self._host.limits.tls_handshake_timeout
