@@ -144,8 +144,14 @@ static PyObject *filtering__take_turn(PyObject *turn, Py_ssize_t *size)
         Py_XDECREF(chunks);
         return NULL;
     }
-    for (Py_ssize_t i = 0; i < PyList_Size(chunks); i++)
-        *size += PyObject_Size(PyList_GetItem(chunks, i)); /* bytes, or views of them */
+    for (Py_ssize_t i = 0; i < PyList_Size(chunks); i++) {
+        Py_ssize_t n = PyObject_Size(PyList_GetItem(chunks, i)); /* bytes, or views of them */
+        if (n < 0) {
+            Py_DECREF(chunks);
+            return NULL;
+        }
+        *size += n;
+    }
     return chunks;
 }
 
