@@ -8,6 +8,7 @@ import random
 import weakref
 
 import pytest
+from hypothesis import settings
 
 from netcore import Action, Address, ConnectionClosedError, EventHandler, ShortBufferError
 from netcore.connection import Limits
@@ -26,6 +27,7 @@ LIMITS = (
     Limits(edge_chunk=1, high_water=4000, low_water=1000, max_outbound=20_000),
 )
 RESULTS = (None, None, None, Action.NONE, Action.CLOSE, 7)
+HISTORIES = settings().max_examples * 2 // 5
 
 
 class Walker(EventHandler):
@@ -221,7 +223,7 @@ def uncollected():
 
 
 @pytest.mark.usefixtures("uncollected")
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(HISTORIES))
 def test_both_halves_live_through_the_same_history(twins, seed):
     hot, cold = (run_history(twins, seed, hot) for hot in (True, False))
     for number, (one, other) in enumerate(zip(hot, cold, strict=True)):

@@ -101,6 +101,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ACTIONS)
 @pytest.mark.parametrize("edge_chunk", [0, 4096])
 def test_at_every_line_of_a_busy_turn(world, name, edge_chunk):
@@ -118,6 +119,7 @@ def test_at_every_line_of_a_busy_turn(world, name, edge_chunk):
     assert at_every_line(run) > 100
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_calls_at_every_line_of_a_busy_turn(world, name):
     def run(number):

@@ -8,6 +8,7 @@ NOT_SOURCE = (
     ".tox",
     ".venv*",
     ".*_cache",
+    ".hypothesis",
     "__pycache__",
     "build",
     "dist",
