@@ -12,9 +12,9 @@ from netcore.tls.verdicts import in_words
 
 __all__ = ["File", "Password", "load_authorities", "load_certificate"]
 
-File: TypeAlias = "str | os.PathLike[str]"
+File: TypeAlias = str | os.PathLike[str]
 
-Password: TypeAlias = "str | bytes | Callable[[], str | bytes]"
+Password: TypeAlias = str | bytes | Callable[[], str | bytes]
 
 _CERTIFICATE_MARK = b"-----BEGIN CERTIFICATE-----"
 _TRUSTED_MARK = b"-----BEGIN TRUSTED CERTIFICATE-----"
