@@ -54,13 +54,14 @@ class Choices:
         """Looks everything up, opening nothing.
 
         Raises:
-            OptionsError: There is no such load balancer, or the poller is neither name nor factory.
+            OptionsError: There is no such load balancer, the poller is neither name nor factory, or the
+                context for TLS and the addresses do not fit.
             PollerUnavailableError: There is no poller of that name.
             UnsupportedProtocolError: An address cannot be served.
         """
         for address in addresses:
             check_servable(address)
-            check_secured(address, options)
+        check_secured(addresses, options)
         try:
             balancer = make_balancer(options.load_balancer)
         except ValueError as error:

@@ -20,14 +20,30 @@ Phases = Callable[[bytes], Sequence[Phase]]
 """See ``Listener.phases``."""
 
 
-def check_secured(address: Address, options: Options) -> None:
-    """Raises OptionsError if an address with TLS has no context that a server can use."""
-    if not address.is_tls:
+def check_secured(addresses: Sequence[Address], options: Options) -> None:
+    """Checks that what is listened on and the context fit.
+
+    A server's context that no address is for is a mistake, too: who gives one must not find out later that he
+    has been served without TLS.
+
+    Raises:
+        OptionsError: They do not.
+    """
+    secured = [address for address in addresses if address.is_tls]
+    if not secured:
+        if addresses and options.tls is not None and _is_for_servers_only(options.tls):
+            raise OptionsError("option tls is a server's context, and no address has TLS, such as tls://:443")
         return
     if options.tls is None:
-        raise OptionsError(f"option tls is None: {str(address)!r} needs a server's context")
+        raise OptionsError(f"option tls is None: {str(secured[0])!r} needs a server's context")
     if not _is_servers(options.tls):
-        raise OptionsError(f"option tls is a client's context: {str(address)!r} needs a server's")
+        raise OptionsError(f"option tls is a client's context: {str(secured[0])!r} needs a server's")
+
+
+def _is_for_servers_only(context: ssl.SSLContext) -> bool:
+    import ssl
+
+    return context.protocol is ssl.PROTOCOL_TLS_SERVER
 
 
 def _is_servers(context: ssl.SSLContext) -> bool:

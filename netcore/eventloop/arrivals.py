@@ -8,6 +8,7 @@ phase. When the last has passed, a connection is made of it, with what has come 
 from __future__ import annotations
 
 import errno
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -161,9 +162,18 @@ class Arrivals:
                 _nothing  # the error's frames may lead here, and what it is told to has the error
             )
             failed(as_exception(error))
-        elif not site.stopping and (times := self._complaints.due()):
-            what = "a connection could not be opened: %s (%d times, the last of them with %s)"
-            site.logger.warning(what, plain(error), times, plain(_name_of(newcomer.remote)))
+        elif not site.stopping:
+            self._complain(newcomer, error)
+
+    def _complain(self, newcomer: Newcomer, error: BaseException) -> None:
+        """Warns, once per interval of each kind; who looks for a fault has a line for each (debug)."""
+        logger = self._site.logger
+        times = self._complaints.due(type(error).__name__)
+        level = logging.WARNING if times else logging.DEBUG
+        if logger.isEnabledFor(level):
+            more = f" ({times} times since the last such line)" if times > 1 else ""
+            what = "a connection with %s could not be opened: %s%s"
+            logger.log(level, what, plain(_name_of(newcomer.remote)), plain(error), more)
 
     def end_all(self, error: Exception) -> None:
         """Closes all of them, since the loop stops."""
@@ -187,7 +197,8 @@ class _Arrival:
     Attributes:
         newcomer: What it is.
         interest: What the poller watches it for, or ``UNWATCHED``.
-        unheard: Whether its peer has left without a word, as a health check does.
+        unheard: Whether its peer has left without a word, as a health check does: a word to the phase that
+            it is in, since what a proxy says ahead is not the client's.
     """
 
     def __init__(
@@ -215,6 +226,7 @@ class _Arrival:
         self._timer: Timer | None = None
         self._due = 0.0
         self._received = 0
+        self._heard = False
         self._came_at = 0.0
         self._over = False
 
@@ -263,11 +275,9 @@ class _Arrival:
                 self._go_on()
             finally:
                 share.take(n, self._site.clock() - self._came_at)
-        elif n == 0:
-            self.unheard = not self._received
-            raise self._ahead[0].left()
         elif n not in _WOULD_BLOCK:
-            raise system_error(n)
+            self.unheard = not self._heard
+            raise self._ahead[0].left() if n == 0 else system_error(n)
 
     def _go_on(self) -> None:
         """Goes as far as what has come allows."""
@@ -277,6 +287,7 @@ class _Arrival:
                 self._give_time(phase.timeout)
             if self._rest and not phase.done:
                 data, self._rest = self._rest, b""
+                self._heard = True
                 try:
                     self._rest = phase.feed(data)
                 except BaseException:
@@ -293,6 +304,7 @@ class _Arrival:
                 self._timer.cancel()
                 self._timer = None
             self._behind.append(self._ahead.popleft())
+            self._heard = False
             phase.passed(self._site.counters)
         if not self._over:
             self._over = True

@@ -106,7 +106,8 @@ def _chain_trouble(
     if asked:
         return f"{key}: the password of the private key is wrong"
     if _KEY_MARK not in contents[1]:
-        return f"{key}: there is no private key in PEM form"
+        elsewhere = ", and no other file is named for it" if key == certificate else ""
+        return f"{key}: there is no private key in PEM form{elsewhere}"
     if reason is not None and reason.endswith(("TOO_SMALL", "TOO_WEAK")):
         return f"{certificate}: too weak for this OpenSSL: {in_words(error)}"
     return f"{key}: the private key is broken: {in_words(error)}"

@@ -68,6 +68,7 @@ def client_context(
     *,
     certificate: File | None = None,
     key: File | None = None,
+    password: Password | None = None,
     alpn: Sequence[str] = (),
     verify: bool = True,
 ) -> ssl.SSLContext:
@@ -77,11 +78,12 @@ def client_context(
         ca: The authorities to trust, a PEM file or a folder; None for those of the system.
         certificate: A PEM file with a certificate to show to servers that ask for one, and its chain.
         key: The PEM file with its private key; None if it is in the same file.
+        password: Of the key, or what returns it when it is needed.
         alpn: Application protocols, the most wanted first.
         verify: False accepts any certificate and any name, so that anybody in between can read along.
 
     Raises:
-        TlsFileError: A file does not hold what it should.
+        TlsFileError: A file does not hold what it should, or the password is wrong or missing.
         OSError: A file cannot be read.
         ValueError: The other arguments are not valid, or contradict each other.
     """
@@ -98,7 +100,7 @@ def client_context(
     elif verify:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     if certificate is not None:
-        load_certificate(context, certificate, key)
+        load_certificate(context, certificate, key, password=password)
     _set_alpn(context, alpn)
     return context
 
@@ -107,9 +109,13 @@ def _set_alpn(context: ssl.SSLContext, names: Sequence[str]) -> None:
     if isinstance(names, str):
         raise ValueError(f"alpn is {names!r}: it must be a sequence of names, such as ({names!r},)")
     for name in names:
-        if not (name.isascii() and 0 < len(name) < 256):
-            raise ValueError(f"alpn has {name!r}: a protocol's name has 1 to 255 characters of ASCII")
+        if not _is_protocol(name):
+            raise ValueError(f"alpn has {name!r}: a protocol's name is text, 1 to 255 characters of ASCII")
     if sum(1 + len(name) for name in names) > _LONGEST_ALPN:
         raise ValueError(f"alpn is too long: all names together may have {_LONGEST_ALPN} bytes")
     if names:
         context.set_alpn_protocols(list(names))
+
+
+def _is_protocol(name: object) -> bool:
+    return isinstance(name, str) and name.isascii() and 0 < len(name) < 256

@@ -110,7 +110,7 @@ BOTH = ("--tls-certificate", "both.pem")
         ([TLS_PORT, "--tls-client-ca", "ca.pem"], "--tls-client-ca: it needs --tls-certificate"),
         ([TLS_PORT, *BOTH, "--tls-client-optional"], "--tls-client-optional: it needs --tls-client-ca"),
         ([TLS_PORT, *BOTH, "--tls-alpn", "h2,,http/1.1"], "'h2,,http/1.1' is no list of names"),
-        ([TLS_PORT, *BOTH, "--tls-alpn", "é"], "a protocol's name has 1 to 255 characters of ASCII"),
+        ([TLS_PORT, *BOTH, "--tls-alpn", "é"], "a protocol's name is text, 1 to 255 characters of ASCII"),
         ([TLS_PORT, "--tls-certificate", "absent.pem"], "absent.pem: No such file or directory"),
         pytest.param(
             [TLS_PORT, "--tls-certificate", "."], ".: Is a directory", marks=pytest.mark.posix

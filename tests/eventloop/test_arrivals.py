@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import threading
 
@@ -112,6 +113,47 @@ def test_one_line_of_log_per_interval(arriving, caplog):
         w.turns(2)
     assert w.loop.metrics().unopened == 50
     assert caplog.text.count("could not be opened") == 1
+
+
+def test_one_line_for_each_kind_of_trouble(arriving, caplog):
+    w = arriving()
+    for end in (lambda fd: w.sockets.feed(fd, b"?"), lambda fd: w.sockets.feed_error(fd, errno.ECONNRESET)):
+        for _ in range(3):
+            fd = w.sockets.connect(w.LISTENER)
+            w.sockets.feed(fd, b"HEL")
+            end(fd)
+            w.turns(3)
+    assert caplog.text.count("no greeting") == caplog.text.count("reset by peer") == 1
+    assert "times" not in caplog.text
+    w.clock.advance(11)
+    w.sockets.feed(w.sockets.connect(w.LISTENER), b"?")
+    w.turns(2)
+    assert "no greeting (3 times since the last such line)" in caplog.text
+
+
+def test_a_line_each_for_who_looks_for_a_fault(arriving, caplog):
+    caplog.set_level(logging.DEBUG)
+    w = arriving()
+    for _ in range(3):
+        w.sockets.feed(w.sockets.connect(w.LISTENER), b"?")
+        w.turns(2)
+    levels = [each.levelname for each in caplog.records if "could not be opened" in each.message]
+    assert levels == ["WARNING", "DEBUG", "DEBUG"]
+
+
+@pytest.mark.parametrize("end", ["eof", "reset"])
+@pytest.mark.parametrize("said", [b"", b"HELLO proxy\n", b"HELLO proxy\nH"])
+def test_who_leaves_without_a_word_is_not_worth_a_line(arriving, toys, caplog, end, said):
+    w = arriving(toys.ToyHeader, toys.ToyHeader)  # a proxy says the first one for whom it has connected
+    w.sockets.feed(w.fd, said)
+    w.turns()
+    if end == "eof":
+        w.sockets.feed_eof(w.fd)
+    else:
+        w.sockets.feed_error(w.fd, errno.ECONNRESET)
+    w.turns(3)
+    assert w.loop.metrics().unopened == 1
+    assert caplog.text.count("could not be opened") == said.endswith(b"H")
 
 
 def test_the_deadline(arriving):

@@ -77,6 +77,15 @@ def test_a_wrong_password_and_none(pki):
     refused(f"{key}: the private key is encrypted, and there is no password for it", certificate, key)
 
 
+def test_a_password_of_a_clients_key(pki):
+    certificate, key = pki.path("client.pem"), pki.encrypt("client")
+    client_context(pki.ca, certificate=certificate, key=key, password=pki.PASSWORD)
+    with pytest.raises(TlsFileError, match="the password of the private key is wrong"):
+        client_context(pki.ca, certificate=certificate, key=key, password="wrong")
+    with pytest.raises(TlsFileError, match="there is no password for it"):
+        client_context(pki.ca, certificate=certificate, key=key)
+
+
 def test_a_password_that_cannot_be_had(pki):
     def fail() -> str:
         raise LookupError("no vault")
@@ -142,7 +151,8 @@ def test_a_key_that_is_none(pki, file):
     for content in (b"", "hello\n", certificate.read_bytes()):
         path = file("some.key", content)
         refused(f"{path}: there is no private key in PEM form", certificate, path)
-    refused(f"{certificate}: there is no private key in PEM form", certificate)
+    elsewhere = "and no other file is named for it"
+    refused(f"{certificate}: there is no private key in PEM form, {elsewhere}", certificate)
     good = pki.path("server.key").read_text()
     path = file("some.key", good[:60] + good[68:])
     refused(f"{path}: the private key is broken: ", certificate, path)
@@ -173,7 +183,7 @@ def test_contradictions(pki):
 
 
 @pytest.mark.parametrize(
-    "alpn", ["h2", ["h2", ""], ["x" * 256], ["höchst"], [f"{i:0250}" for i in range(300)]]
+    "alpn", ["h2", [b"h2"], ["h2", ""], ["x" * 256], ["höchst"], [f"{i:0250}" for i in range(300)]]
 )
 def test_protocols_that_cannot_be(alpn):
     with pytest.raises(ValueError, match=r"^alpn "):

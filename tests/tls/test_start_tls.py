@@ -196,7 +196,7 @@ def test_bytes_left_unread_are_an_injection(serving, tls):
     assert peer.plain == GO_AHEAD
     ((_, error, before),) = w.told
     assert type(error) is TlsError
-    assert str(error) == "18 bytes came in plain before TLS, and were not read: they may be anybody's"
+    assert str(error) == "what came in plain before TLS was not all read: it may be anybody's"
     assert before == ["on_open", "on_traffic"], "nobody was shown them"
     assert w.handler.names()[-1] == "on_close" and w.handler.details("on_close") == [error]
     assert peer.conn.close_reason is CloseReason.ERROR

@@ -109,8 +109,8 @@ class UpgradableHalves(FilteredHalves):
             return
         from netcore.tls import TlsError, TlsHandshakeError
 
-        if unread := self.inbound_buffered:
-            text = f"{unread} bytes came in plain before TLS, and were not read: they may be anybody's"
+        if self.inbound_buffered:  # how much it is only whoever keeps it knows: a FrameHandler, say
+            text = "what came in plain before TLS was not all read: it may be anybody's"
             upgrade.filter.give_up(TlsError(text))
         elif self.state is State.PEER_CLOSED:
             upgrade.filter.give_up(TlsHandshakeError("the peer has ended its direction before TLS"))

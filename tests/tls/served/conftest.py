@@ -31,11 +31,12 @@ def engine(serve, tls):
 
     def start(*addresses, context=None, handler=None, **options):
         handler = handler or RecordingHandler(on_traffic=lambda conn: conn.write(conn.read()) and None)
+        begins = not addresses or any("tls" in address for address in addresses)
+        secured = {"tls": context or tls.server_context()} if begins else {}
         made = serve(
             handler,
             *(addresses or ("tls://127.0.0.1:0",)),
-            tls=context or tls.server_context(),
-            **options,
+            **(secured | options),
         )
         made.recorded = handler
         return made

@@ -135,6 +135,13 @@ def test_a_listener_needs_a_servers_context(tls, serve):
             serve(RecordingHandler(), "tls://127.0.0.1:0", tls=context)
 
 
+def test_a_servers_context_needs_an_address_with_tls(tls, serve):
+    with pytest.raises(OptionsError, match="option tls is a server's context, and no address has TLS"):
+        serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.server_context())
+    serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.client_context())  # for dials
+    serve(RecordingHandler(), "tcp://127.0.0.1:0", "tls://127.0.0.1:0", tls=tls.server_context())
+
+
 # Dialling.
 
 

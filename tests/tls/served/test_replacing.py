@@ -47,6 +47,6 @@ def test_what_cannot_take_its_place(tls, engine, serve, connect):
     server.stop()
     with pytest.raises(EngineNotRunningError):
         server.replace_tls(tls.server_context())
-    plain = serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.server_context())
+    plain = serve(RecordingHandler(), "tcp://127.0.0.1:0")
     with pytest.raises(UnsupportedOperationError, match="no listener with TLS"):
         plain.replace_tls(tls.server_context())

@@ -34,7 +34,9 @@ def secured(request, tls, serve, receive):
 
             handler.on_open = begin
         address = "tls://127.0.0.1:0" if request.param == "tls" else "tcp://127.0.0.1:0"
-        engine = serve(handler, address, tls=tls.server_context(), **options)
+        if request.param == "tls":
+            options["tls"] = tls.server_context()
+        engine = serve(handler, address, **options)
         sock = socket.socket()
         sockets.append(sock)
         if receive_buffer:
