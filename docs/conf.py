@@ -27,7 +27,7 @@ _foreign = "|".join(re.escape(name) for name in sorted(sys.stdlib_module_names))
 nitpick_ignore_regex = [
     # The standard library's names have their entries elsewhere; those of netcore must have them here.
     (r"py:.*", rf"({_foreign}|typing_extensions)\..*"),
-    (r"py:.*", r"[A-Za-z]+Error|[a-z]+|Buffer|optional|TracebackType|BinaryIO|Future"),
+    (r"py:.*", r"[A-Za-z]+Error|[a-z]+|Buffer|optional|TracebackType|BinaryIO|Future|File|Password"),
 ]
 
 autodoc_member_order = "bysource"
