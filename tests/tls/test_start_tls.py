@@ -516,3 +516,31 @@ def test_an_asynchronous_write_before_it_would_not_leave_in_plain(serving, tls):
     assert (peer.plain + peer.news()) == GO_AHEAD
     peer.pump()
     assert peer.conn.tls.version == peer.filter.info.version
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_its_time_begins_when_the_peer_has_what_came_before(serving, tls, slow):
+    answer = b"x" * 300_000
+    w = serving(answer=answer)
+    peer = Peer(w, tls)
+    w.sockets.block(peer.conn.fd, 1000)
+    peer.ask()
+    for _ in range(3):
+        w.clock.advance(3.1)
+        if slow:
+            w.sockets.unblock(peer.conn.fd)
+        w.turns(1)
+        w.sockets.block(peer.conn.fd)
+    if slow:
+        assert not w.told and not peer.conn.closed
+        w.sockets.unblock(peer.conn.fd)
+        while w.told == [] and len(peer.plain) < len(answer):
+            w.turns(2)
+            peer.plain += peer.news()
+        peer.pump()
+    else:
+        for _ in range(3):  # until close_timeout is over as well
+            w.clock.advance(3.1)
+            w.turns(2)
+    ((_, error, _),) = w.told
+    assert (error is None) == slow

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from netcore.connection.core import Host
 from netcore.handler import Callback, Timer
 
 if TYPE_CHECKING:
@@ -22,9 +25,10 @@ class Upgrade:
         due: When that is, in seconds of the loop's clock.
         begun: Whether the peer has said anything since.
         came_at: When it last did.
+        ahead: Bytes in front of it, plain ones, when its time was last over.
     """
 
-    __slots__ = ("begun", "callback", "came_at", "due", "filter", "timer")
+    __slots__ = ("ahead", "begun", "callback", "came_at", "due", "filter", "timer")
 
     def __init__(self, filter_: TlsFilter, callback: Callback | None, timer: Timer, due: float) -> None:
         self.filter = filter_
@@ -33,3 +37,9 @@ class Upgrade:
         self.due = due
         self.begun = False
         self.came_at = 0.0
+        self.ahead: float = math.inf
+
+    def give(self, seconds: float, host: Host, function: Callable[[], object]) -> None:
+        """Gives it more time, with what is called at the end of that."""
+        self.due = host.now() + seconds
+        self.timer = host.schedule(seconds, function)

@@ -127,14 +127,22 @@ class UpgradableHalves(FilteredHalves):
         if filtering.upgrade is None or upgrade.filter.failure is not None:
             return
         if upgrade.came_at > upgrade.due and late > STALL:
-            upgrade.due = host.now() + late
-            upgrade.timer = host.schedule(late, self._handshake_due)
+            upgrade.give(late, host, self._handshake_due)
+            return
+        if not upgrade.begun and self._has_taken_more(upgrade):
+            upgrade.give(host.limits.tls_handshake_timeout, host, self._handshake_due)
             return
         from netcore.tls import TlsHandshakeError
 
         text = f"the TLS handshake took longer than {host.limits.tls_handshake_timeout:g} s"
         upgrade.filter.give_up(TlsHandshakeError(text))
         host.settle_later(self)
+
+    def _has_taken_more(self, upgrade: Upgrade) -> bool:
+        """Whether the peer is still busy with what was written before, and has taken some of it since."""
+        before = upgrade.ahead
+        upgrade.ahead = self._host.outbox.bytes_of(self) + (self._backlog.buffered if self._backlog else 0)
+        return 0 < upgrade.ahead < before
 
     def find_end(self, filtering: Filtering) -> bool:
         """See ``FilteredHalves.find_end``."""
