@@ -65,6 +65,7 @@ class Client:
         *,
         tls: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        tls_session: ssl.SSLSession | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Conn:
         """Connects to an address, and returns when ``on_open`` has run.
@@ -75,6 +76,7 @@ class Client:
             timeout: Seconds until it fails with ``TimeoutError``; None for the system's patience.
             tls: See ``EventLoop.dial``, as for the rest.
             server_hostname: See there.
+            tls_session: See there.
             proxy: See there.
 
         Raises:
@@ -85,7 +87,13 @@ class Client:
         """
         self._check_thread("dial")
         return self.engine.dial(
-            address, context, timeout, tls=tls, server_hostname=server_hostname, proxy=proxy
+            address,
+            context,
+            timeout,
+            tls=tls,
+            server_hostname=server_hostname,
+            tls_session=tls_session,
+            proxy=proxy,
         ).result()
 
     def enroll(self, sock: socket.socket, context: object = None) -> Conn:

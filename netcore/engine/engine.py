@@ -373,6 +373,7 @@ class Engine(EngineView):
         *,
         tls: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        tls_session: ssl.SSLSession | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address, on the loop that the balancer picks; see ``EventLoop.dial``.
@@ -384,7 +385,13 @@ class Engine(EngineView):
         self._life.check_running("dial")
         target = Address.parse(address)
         return self._assembly.picker.pick(target).dial(
-            target, context, timeout, tls=tls, server_hostname=server_hostname, proxy=proxy
+            target,
+            context,
+            timeout,
+            tls=tls,
+            server_hostname=server_hostname,
+            tls_session=tls_session,
+            proxy=proxy,
         )
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:

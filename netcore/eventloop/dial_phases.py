@@ -23,6 +23,7 @@ def phases_of_dial(
     shared: Shared,
     tls: ssl.SSLContext | None,
     server_hostname: str | None,
+    session: ssl.SSLSession | None,
     proxy: ProxyHeader | None,
 ) -> Callable[[], Sequence[Phase]] | None:
     """Returns what makes them, on the loop's thread; None if there are none. Any thread.
@@ -32,12 +33,13 @@ def phases_of_dial(
         shared: Has the engine's context, and how long a handshake may take.
         tls: See ``EventLoop.dial``, as for the rest.
         server_hostname: See there.
+        session: See there: ``tls_session``.
         proxy: See there.
 
     Raises:
         ProxyError: The header cannot be said.
         OptionsError: The context is a server's.
-        TypeError: It is no context, or the name no text.
+        TypeError: It is no context, the name no text, or the session none.
         UnsupportedOperationError: It is a datagram that a header would be said in, or there is something for
             TLS and the address is without.
     """
@@ -47,11 +49,12 @@ def phases_of_dial(
         )
     before = () if proxy is None else (TellHeader(proxy),)
     if address.is_tls:
-        return _with_handshake(address, shared, tls, server_hostname, before)
-    if tls is not None or server_hostname is not None:
-        raise UnsupportedOperationError(
-            f"tls and server_hostname are for tls:// addresses, and {str(address)!r} is dialled without TLS"
-        )
+        return _with_handshake(address, shared, tls, server_hostname, session, before)
+    for name, value in (("tls", tls), ("server_hostname", server_hostname), ("tls_session", session)):
+        if value is not None:
+            raise UnsupportedOperationError(
+                f"{name} is for tls:// addresses, and {str(address)!r} is dialled without TLS"
+            )
     return (lambda: before) if before else None
 
 
@@ -60,16 +63,23 @@ def _with_handshake(
     shared: Shared,
     tls: ssl.SSLContext | None,
     server_hostname: str | None,
+    session: ssl.SSLSession | None,
     before: Sequence[Phase],
 ) -> Callable[[], Sequence[Phase]]:
-    from netcore.eventloop.handshaking import client_context, handshake_with_server  # and ssl: not for all
+    from netcore.eventloop.handshaking import (  # and ssl: not for all
+        client_context,
+        handshake_with_server,
+        is_session,
+    )
 
     if server_hostname is not None and not isinstance(server_hostname, str):
         raise TypeError(f"server_hostname is a str, and not {server_hostname!r}")
+    if session is not None and not is_session(session):
+        raise TypeError(f"tls_session is an ssl.SSLSession, and not {session!r}")
     context = client_context(tls, shared.tls)
     name = _name_of(address) if server_hostname is None else server_hostname
     timeout = shared.limits.tls_handshake_timeout
-    return lambda: (*before, handshake_with_server(context, name, timeout))
+    return lambda: (*before, handshake_with_server(context, name, timeout, session))
 
 
 def _name_of(address: Address) -> str:

@@ -10,7 +10,7 @@ from netcore.errors import OptionsError
 from netcore.eventloop.phases import Phase
 from netcore.tls import TlsFilter, TlsHandshakeError, bios_of_this_thread
 
-__all__ = ["Handshake", "client_context", "handshake_with_client", "handshake_with_server"]
+__all__ = ["Handshake", "client_context", "handshake_with_client", "handshake_with_server", "is_session"]
 
 
 class Handshake(Phase):
@@ -94,20 +94,30 @@ def handshake_with_client(context: ssl.SSLContext, timeout: float) -> Handshake:
     return Handshake(TlsFilter(context, server_side=True, bios=bios_of_this_thread()), timeout)
 
 
-def handshake_with_server(context: ssl.SSLContext, name: str | None, timeout: float) -> Handshake:
+def handshake_with_server(
+    context: ssl.SSLContext, name: str | None, timeout: float, session: ssl.SSLSession | None = None
+) -> Handshake:
     """Makes a client's handshake, on the thread of its loop.
 
     Args:
         context: A client's.
         name: The server's, to ask for and to check; None for none.
         timeout: Seconds for it.
+        session: To be resumed; None for none.
 
     Raises:
-        ValueError: It is no name, or the context wants one.
+        ValueError: It is no name, or the context wants one, or the session is of another one.
         TlsHandshakeError: See ``Handshake``.
     """
-    filter_ = TlsFilter(context, server_side=False, server_hostname=name, bios=bios_of_this_thread())
+    filter_ = TlsFilter(
+        context, server_side=False, server_hostname=name, session=session, bios=bios_of_this_thread()
+    )
     return Handshake(filter_, timeout)
+
+
+def is_session(thing: object) -> bool:
+    """Whether it is what ``tls_session`` of a connection has been."""
+    return isinstance(thing, ssl.SSLSession)
 
 
 def client_context(given: ssl.SSLContext | None, own: ssl.SSLContext | None) -> ssl.SSLContext:

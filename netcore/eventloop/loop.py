@@ -182,13 +182,14 @@ class Loop(Site):
         *,
         tls: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        tls_session: ssl.SSLSession | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """See ``EventLoop.dial``; connect(2)."""
         if timeout is not None:
             timeout = seconds(timeout, "a timeout")
         target = check_dialable(Address.parse(address))
-        make_phases = phases_of_dial(target, self.shared, tls, server_hostname, proxy)
+        make_phases = phases_of_dial(target, self.shared, tls, server_hostname, tls_session, proxy)
         return self._dialer.dial(target, context, timeout, make_phases)
 
     def enroll(self, sock: socket.socket, context: object = None) -> Future[Conn]:

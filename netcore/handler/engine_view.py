@@ -87,6 +87,7 @@ class EngineView(Protocol):
         *,
         tls: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        tls_session: ssl.SSLSession | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address. See ``Engine.dial``."""

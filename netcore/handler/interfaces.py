@@ -108,6 +108,7 @@ class EventLoop(Protocol):
         *,
         tls: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        tls_session: ssl.SSLSession | None = None,
         proxy: ProxyHeader | None = None,
     ) -> Future[Conn]:
         """Connects to an address without blocking. Any thread.
@@ -121,6 +122,9 @@ class EventLoop(Protocol):
                 for what ``ssl.create_default_context`` makes.
             server_hostname: For a ``tls://`` address: the name to ask for (SNI) and, as the context wants
                 it, to check; None for the host of the address.
+            tls_session: For a ``tls://`` address: ``Conn.tls_session`` of an earlier connection to the same
+                server with the same context, to be resumed. The server decides whether it is
+                (``TlsInfo.session_reused``); if so, no certificate is looked at again.
             proxy: A PROXY header to be sent ahead of all else, for a peer that wants one; None for nothing.
 
         Returns:
@@ -128,10 +132,12 @@ class EventLoop(Protocol):
             ``OSError`` that it is (``ConnectionRefusedError``, ``TimeoutError``, ``socket.gaierror``, ...).
             With TLS that may be a ``netcore.tls.TlsHandshakeError``, also for
             ``Options.tls_handshake_timeout``; for a certificate that is refused it is an
-            ``ssl.SSLCertVerificationError``, too. A host name that is none is a ``ValueError``.
+            ``ssl.SSLCertVerificationError``, too. A host name that is none, or a session of another context,
+            is a ``ValueError``.
 
         Raises:
-            TypeError: The timeout is no int or float, the context none, or the name no text.
+            TypeError: The timeout is no int or float, the context none, the name no text, or the session
+                none.
             ValueError: The timeout is negative or not a number.
             InvalidAddressError: The text is no address.
             OptionsError: The context is a server's.
@@ -265,6 +271,15 @@ class Conn(Protocol):
     @abc.abstractmethod
     def tls(self) -> TlsInfo | None:
         """What its TLS handshake has brought; None without TLS. Any thread."""
+
+    @property
+    @abc.abstractmethod
+    def tls_session(self) -> ssl.SSLSession | None:
+        """What a later ``dial`` to the same server can resume; None without TLS, and on a server's side.
+
+        In TLS 1.3 the server sends it behind the handshake (RFC 8446, 4.6.1): ask when something of its has
+        come, in ``on_traffic`` or ``on_close``.
+        """
 
     @property
     @abc.abstractmethod

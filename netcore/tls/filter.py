@@ -132,8 +132,11 @@ class TlsFilter:
 
     @property
     def session(self) -> ssl.SSLSession | None:
-        """What a later connection to the same server can resume; in TLS 1.3 it comes after the handshake."""
-        return self._ssl.session
+        """What a later connection to the same server can resume; in TLS 1.3 it comes after the handshake.
+
+        None on a server's side.
+        """
+        return None if self._ssl.server_side else self._ssl.session
 
     # What comes in.
 

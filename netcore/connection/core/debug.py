@@ -31,7 +31,7 @@ LOOP_ONLY: Final = (
     "set_read_deadline",
     "set_write_deadline",
 )
-LOOP_ONLY_PROPERTIES: Final = ("inbound_buffered", "outbound_buffered", "writable")
+LOOP_ONLY_PROPERTIES: Final = ("inbound_buffered", "outbound_buffered", "tls_session", "writable")
 
 
 _ClassT = TypeVar("_ClassT", bound=type)

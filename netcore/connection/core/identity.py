@@ -15,6 +15,8 @@ from netcore.proxy import ProxyHeader
 from netcore.sockets import unpack_name
 
 if TYPE_CHECKING:
+    import ssl
+
     from netcore.tls import TlsInfo
 
 __all__ = ["IDS", "Identity", "next_id"]
@@ -93,6 +95,11 @@ class Identity(SocketSettings):
     @property
     def tls(self) -> TlsInfo | None:
         """See ``Conn.tls``."""
+        return None
+
+    @property
+    def tls_session(self) -> ssl.SSLSession | None:
+        """See ``Conn.tls_session``."""
         return None
 
     @property

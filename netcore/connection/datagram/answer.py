@@ -206,6 +206,11 @@ class BaseDatagramConn(DatagramReading):
         return None
 
     @property
+    def tls_session(self) -> None:
+        """See ``Conn.tls_session``."""
+        return None
+
+    @property
     def closed(self) -> bool:
         """See ``Conn.closed``; the end of the server closes them all."""
         outbox = self._outbox

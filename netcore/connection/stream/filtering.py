@@ -22,6 +22,8 @@ from netcore.handler import CloseReason
 from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
+    import ssl
+
     from netcore.tls import TlsInfo
 
 __all__ = ["FilteredHalves"]
@@ -224,6 +226,13 @@ class FilteredHalves(WritingHalf):
         filtering = self._filtering
         info: TlsInfo | None = None if filtering is None else getattr(filtering.filter, "info", None)
         return info
+
+    @property
+    def tls_session(self) -> ssl.SSLSession | None:
+        """See ``Conn.tls_session``."""
+        filtering = self._filtering
+        its: ssl.SSLSession | None = None if filtering is None else getattr(filtering.filter, "session", None)
+        return its
 
     # What comes in.
 

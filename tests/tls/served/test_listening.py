@@ -256,7 +256,7 @@ def test_what_a_dial_cannot_be_given(tls, engine, client, loop):
 )
 def test_the_name_that_is_asked_for(tls, host, name):
     shared = Shared(RecordingHandler(), tls=tls.client_context())
-    (handshake,) = phases_of_dial(Address("tls", host, 443), shared, None, None, None)()
+    (handshake,) = phases_of_dial(Address("tls", host, 443), shared, None, None, None, None)()
     assert handshake.filter._server_name == name
 
 
@@ -298,3 +298,46 @@ def test_one_without_a_header_has_begun_no_handshake(tls, engine, eventually, co
         connect(server)
     eventually(lambda: server.metrics().proxy_failures == 1)
     assert server.metrics().tls_handshake_failures == 0
+
+
+@pytest.mark.parametrize("when", ["on_traffic", "on_close"])
+def test_a_dial_that_resumes_a_session(tls, engine, eventually, when):
+    server = engine()
+    kept = []
+
+    def keep(conn, *_):
+        kept.append(conn.tls_session)
+        conn.close()
+
+    context = tls.client_context()
+    if when == "on_traffic":
+        handler = RecordingHandler(on_traffic=keep)
+    else:
+        handler = RecordingHandler(on_traffic=lambda conn: conn.close(), on_close=keep)
+    with Client(handler, tls=context, debug=True) as client:
+        for turn in range(3):
+            conn = client.dial(server.addresses[0], tls_session=kept[-1] if kept else None)
+            assert conn.tls.session_reused == (turn > 0)
+            conn.async_write(b"x")
+            handler.wait_for("on_close", turn + 1)
+    assert all(isinstance(each, ssl.SSLSession) for each in kept)
+    eventually(lambda: server.recorded.names().count("on_close") == 3)
+    opened = [event.conn for event in server.recorded.events if event.name == "on_open"]
+    assert [conn.tls.session_reused for conn in opened] == [False, True, True]
+    assert opened[0].tls_session is None, "a server's side has none"
+
+
+def test_sessions_that_cannot_be_resumed(tls, engine, client):
+    server = engine()
+    handler = RecordingHandler()
+    with Client(handler, tls=tls.client_context()) as other:
+        conn = other.dial(server.addresses[0])
+        conn.async_write(b"x")
+        handler.wait_for("on_traffic")
+        session = conn.tls_session  # its loop is idle
+    with pytest.raises(ValueError, match="different SSLContext"):
+        client.dial(server.addresses[0], tls_session=session)
+    with pytest.raises(TypeError, match=r"tls_session is an ssl\.SSLSession, and not b'x'"):
+        client.dial(server.addresses[0], tls_session=b"x")
+    with pytest.raises(UnsupportedOperationError, match="tls_session is for tls:// addresses"):
+        client.dial("tcp://127.0.0.1:1", tls_session=session)
