@@ -8,6 +8,7 @@ the handshake there.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from netcore.tls.records import HANDSHAKE, HEADER
@@ -19,6 +20,10 @@ _SERVER_NAME = 0
 _HOST_NAME = 0
 _SUPPORTED_GROUPS = 10
 _KEY_SHARE = 51
+_WANTED = frozenset((_SERVER_NAME, _SUPPORTED_GROUPS, _KEY_SHARE))
+
+_TWO_NUMBERS = struct.Struct(">HH").unpack_from
+"""An extension's type and length, or a group and the length of its share."""
 
 _CHEAP = frozenset((0x17, 0x18, 0x19, 0x1D, 0x1E, 0x100, 0x101))
 """Three curves of NIST, X25519, X448, ffdhe2048 and ffdhe3072 (RFC 8446, 4.2.7): what OpenSSL 3.5 has by
@@ -78,7 +83,10 @@ class HelloReader:
 
 
 def _extensions(hello: bytes) -> dict[int, bytes]:
-    """Takes a ClientHello apart (RFC 8446, 4.1.2), as far as it goes; of two of a type the first counts."""
+    """Takes out of a ClientHello (RFC 8446, 4.1.2) what is wanted here; of two of a type the first counts.
+
+    It is walked through in the fewest steps there are: each handshake pays for them.
+    """
     said: dict[int, bytes] = {}
     try:
         at = 2 + 32  # behind legacy_version, random
@@ -86,11 +94,13 @@ def _extensions(hello: bytes) -> dict[int, bytes]:
         at += 2 + _number(hello, at)  # cipher_suites
         at += 1 + hello[at]  # legacy_compression_methods
         at += 2  # the length of all extensions
-        while at < len(hello):
-            end = at + 4 + _number(hello, at + 2)
-            said.setdefault(_number(hello, at), hello[at + 4 : end])
-            at = end
-    except IndexError:
+        size = len(hello)
+        while at < size:
+            kind, length = _TWO_NUMBERS(hello, at)
+            if kind in _WANTED and kind not in said:
+                said[kind] = hello[at + 4 : at + 4 + length]
+            at += 4 + length
+    except (IndexError, struct.error):
         pass
     return said
 
@@ -120,8 +130,9 @@ def _shares(extension: bytes) -> Iterator[int]:
     """Yields the groups of a ClientHello's key_share (RFC 8446, 4.2.8)."""
     at = 2
     while at + 4 <= len(extension):
-        yield _number(extension, at)
-        at += 4 + _number(extension, at + 2)
+        group, length = _TWO_NUMBERS(extension, at)
+        yield group
+        at += 4 + length
 
 
 def _groups(extension: bytes) -> Iterator[int]:
