@@ -11,7 +11,8 @@ from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.connection import DIALLED, BaseStream
 from netcore.errors import UnsupportedProtocolError
-from netcore.eventloop.arrivals import Arrivals, Newcomer
+from netcore.eventloop.arrival import Newcomer
+from netcore.eventloop.arrivals import Arrivals
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.dialing import Dial
 from netcore.eventloop.fates import forked, stopping

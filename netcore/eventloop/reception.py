@@ -10,7 +10,8 @@ from netcore._complaints import Complaints, plain
 from netcore.connection import BaseStream
 from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.acceptor import Listener
-from netcore.eventloop.arrivals import Arrivals, Newcomer
+from netcore.eventloop.arrival import Newcomer
+from netcore.eventloop.arrivals import Arrivals
 from netcore.eventloop.connections import Connections, Doorkeeper
 from netcore.eventloop.site import Site
 from netcore.sockets import take_passed
