@@ -23,27 +23,18 @@ Phases = Callable[[bytes], Sequence[Phase]]
 def check_secured(addresses: Sequence[Address], options: Options) -> None:
     """Checks that what is listened on and the context fit.
 
-    A server's context that no address is for is a mistake, too: who gives one must not find out later that he
-    has been served without TLS.
+    A context that no address is for is nobody's mistake: it may be there for ``start_tls``.
 
     Raises:
         OptionsError: They do not.
     """
     secured = [address for address in addresses if address.is_tls]
     if not secured:
-        if addresses and options.tls is not None and _is_for_servers_only(options.tls):
-            raise OptionsError("option tls is a server's context, and no address has TLS, such as tls://:443")
         return
     if options.tls is None:
         raise OptionsError(f"option tls is None: {str(secured[0])!r} needs a server's context")
     if not _is_servers(options.tls):
         raise OptionsError(f"option tls is a client's context: {str(secured[0])!r} needs a server's")
-
-
-def _is_for_servers_only(context: ssl.SSLContext) -> bool:
-    import ssl
-
-    return context.protocol is ssl.PROTOCOL_TLS_SERVER
 
 
 def _is_servers(context: ssl.SSLContext) -> bool:

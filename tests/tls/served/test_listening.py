@@ -135,10 +135,9 @@ def test_a_listener_needs_a_servers_context(tls, serve):
             serve(RecordingHandler(), "tls://127.0.0.1:0", tls=context)
 
 
-def test_a_servers_context_needs_an_address_with_tls(tls, serve):
-    with pytest.raises(OptionsError, match="option tls is a server's context, and no address has TLS"):
-        serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.server_context())
-    serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.client_context())  # for dials
+def test_a_context_may_be_there_for_start_tls_and_for_dials(tls, serve):
+    serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.server_context())
+    serve(RecordingHandler(), "tcp://127.0.0.1:0", tls=tls.client_context())
     serve(RecordingHandler(), "tcp://127.0.0.1:0", "tls://127.0.0.1:0", tls=tls.server_context())
 
 
