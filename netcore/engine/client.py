@@ -33,6 +33,9 @@ class Client:
     Raises:
         TypeError: See ``Engine``.
         OptionsError: An option is unknown, has a bad value, or contradicts another one.
+
+    Attributes:
+        engine: The engine, which is without listeners; its ``dial`` and its loops' do not wait.
     """
 
     def __init__(self, handler: EventHandler, options: Options | None = None, **overrides: object) -> None:

@@ -22,6 +22,7 @@ import netcore
 from netcore import Address
 from netcore.proxy import ProxyHeader
 from netcore.testing import RecordingHandler
+from netcore.tls import server_context
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "proxies.md").read_text()
@@ -156,6 +157,33 @@ def only_one_server(text: str) -> str:
     """Leaves the first server of the recipe, without its agent."""
     text = re.sub(r"^ +server two .*\n", "", text, flags=re.MULTILINE)
     return re.sub(r" agent-check .*", "", text)
+
+
+@pytest.mark.parametrize("check", ["check", "check check-ssl verify none"])
+def test_haproxy_before_tls(serve, haproxy, pki, caplog, check):
+    handler = Knowing()
+    certificate, key = pki.path("server.pem"), pki.path("server.key")
+    engine = serve(handler, "tls://127.0.0.1:0", tls=server_context(certificate, key), proxy_protocol=True)
+    text = block("haproxy", "backend secured").replace("check", check)
+    front = haproxy(text, {9443: engine.addresses[0].port})
+    trust = ssl.create_default_context(cafile=pki.ca)
+    with socket.create_connection((front.host, front.port), timeout=30) as sock:
+        me = "tcp://{}:{}".format(*sock.getsockname())
+        with trust.wrap_socket(sock, server_hostname="server.example") as secured:
+            secured.sendall(b"hello")
+            assert secured.recv(1000) == f"{me} says: hello".encode()
+    client = handler.wait_for("on_traffic").conn
+    assert client is not None and client.tls is not None and client.proxy is not None
+    assert client.tls.server_name == "server.example"
+    assert (client.proxy.local, client.proxy.tlvs) == (False, ())
+    assert str(client.peer_address) != me
+    checks = engine.metrics().accepted + 2
+    deadline = time.monotonic() + 30
+    while engine.metrics().accepted < checks:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert "could not be opened" not in caplog.text
+    assert any(header.local for header in handler.headers()) == ("check-ssl" in check)
 
 
 @pytest.mark.parametrize(
