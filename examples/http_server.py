@@ -163,10 +163,13 @@ def main() -> None:
     parser.add_argument("--max-body", type=int, default=1 << 20, metavar="BYTES", help="(default: 1 MiB)")
     arguments = parser.parse_args()
     try:
+        addresses = [netcore.Address.parse(address) for address in arguments.addresses]
+        if any(address.is_tls for address in addresses) != bool(arguments.tls_certificate):
+            sys.exit("http: tls:// addresses and --tls-certificate need each other")
         server = HttpServer(arguments.root, Limits(body=arguments.max_body))
         netcore.run(
             server,
-            *arguments.addresses,
+            *addresses,
             num_event_loops=arguments.loops,
             idle_timeout=arguments.idle_timeout,
             tls=certified(arguments.tls_certificate, arguments.tls_key),

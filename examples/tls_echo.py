@@ -61,6 +61,9 @@ def main() -> None:
     parser.add_argument("--loops", type=int, default=1, metavar="N", help="event loops (default: 1)")
     arguments = parser.parse_args()
     try:
+        for address in map(netcore.Address.parse, arguments.addresses):
+            if not address.is_tls:
+                sys.exit(f"tls echo: {address} is without TLS: use tls://HOST:PORT")
         with certified(arguments) as secrets:
             handler = TlsEcho(secrets)
             netcore.run(handler, *arguments.addresses, num_event_loops=arguments.loops, tls=secrets.context)

@@ -94,3 +94,12 @@ def test_on_netcores_own_command_line(curl: Curl, files: list[str]) -> None:
             assert done.stdout == b"hello\n1.1"
         finally:
             process.kill()
+
+
+def test_an_address_without_a_certificate_and_the_other_way_round(files: list[str]) -> None:
+    root = Path(__file__).resolve().parents[3]
+    program = [sys.executable, str(root / "examples" / "http_server.py")]
+    for arguments in (["tls://127.0.0.1:0"], ["tcp://127.0.0.1:0", *files]):
+        done = subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        complaint = "http: tls:// addresses and --tls-certificate need each other\n"
+        assert (done.returncode, done.stderr) == (1, complaint)

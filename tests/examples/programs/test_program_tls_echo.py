@@ -65,6 +65,7 @@ def test_with_a_certificate_and_its_key(openssl: str, start, pki) -> None:
         (["--tls-key", "key.pem"], "--tls-key needs --tls-certificate"),
         (["--tls-certificate", "absent.pem"], "tls echo: [Errno 2] No such file or directory: 'absent.pem'"),
         (["--tls-certificate", __file__], "there is no certificate in PEM form"),
+        (["tcp://127.0.0.1:0"], "tls echo: tcp://127.0.0.1:0 is without TLS"),
     ],
 )
 def test_mistakes(arguments: list[str], complaint: str) -> None:
