@@ -1,4 +1,4 @@
-/* A filter at its usual work: the hot half of connection/stream/filtering.py.
+/* A filter at its usual work: the hot half of connection/stream/filtered.py.
  *
  * A stream has a `front` while nothing waits, neither for a file nor for the peer. Then what comes and what is written
  * goes through the filter here; whatever is to follow from that besides is the twin's. */

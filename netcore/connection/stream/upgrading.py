@@ -18,7 +18,8 @@ from netcore.connection.core import (
     State,
     notify,
 )
-from netcore.connection.stream.filtering import FilteredHalves, Filtering
+from netcore.connection.stream.filtered import FilteredHalves
+from netcore.connection.stream.filtering import Filtering
 from netcore.connection.stream.upgrade import Upgrade
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import Callback, CloseReason
