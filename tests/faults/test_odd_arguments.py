@@ -7,6 +7,7 @@ import fractions
 import io
 import math
 import socket
+import ssl
 import threading
 
 import pytest
@@ -79,6 +80,11 @@ ADDRESSES += [Address("", "x"), Address("udp", 3), Address(None)]
 ADDRESSES += [Address("udp", "127.0.0.1", port) for port in PORTS]
 
 
+SERVERS, CLIENTS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CONTEXTS = [None, 3, "cert.pem", ssl.SSLContext, CLIENTS, Odd()]
+SWITCHES = ["yes", b"", 1.5, [], Odd(), Raising()]
+NAMES = [None, "", ".example", 3, b"localhost", [], Odd()]
+
 SINK = io.BytesIO
 ELSEWHERE = Address("udp", "192.0.2.99", 5353)
 
@@ -104,6 +110,13 @@ CALLS = {
     "async_write callback": (FUNCTIONS, lambda conn, odd: conn.async_write(b"x", odd)),
     "async_writev": (LISTS, lambda conn, odd: conn.async_writev(odd() if odd is half_way else odd, print)),
     "async_writev callback": (FUNCTIONS, lambda conn, odd: conn.async_writev([b"x"], odd)),
+    "start_tls": (CONTEXTS, lambda conn, odd: conn.start_tls(odd)),
+    "start_tls side": (SWITCHES, lambda conn, odd: conn.start_tls(SERVERS, server_side=odd)),
+    "start_tls name": (
+        NAMES,
+        lambda conn, odd: conn.start_tls(CLIENTS, server_side=False, server_hostname=odd),
+    ),
+    "start_tls callback": (FUNCTIONS, lambda conn, odd: conn.start_tls(SERVERS, callback=odd)),
     "wake": (FUNCTIONS, lambda conn, odd: conn.wake(odd)),
     "close": (FUNCTIONS, lambda conn, odd: conn.close(odd)),
     "set_deadline": (SECONDS, lambda conn, odd: conn.set_deadline(odd)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netcore._arguments import check_callback
+from netcore._arguments import check_callback, switch_of
 from netcore.connection.core import (
     DIALLED,
     ENROLLED,
@@ -64,9 +64,7 @@ class UpgradableHalves(FilteredHalves):
         self._mark(UPGRADING, True)
         self.listen_for(filtering)
 
-    def _make_filter(
-        self, context: object, server_side: bool | None, server_hostname: str | None
-    ) -> TlsFilter:
+    def _make_filter(self, context: object, server_side: bool | None, server_hostname: object) -> TlsFilter:
         import ssl
 
         from netcore.tls import TlsFilter, bios_of_this_thread  # not for those who do without
@@ -77,10 +75,13 @@ class UpgradableHalves(FilteredHalves):
             if self._flags & ENROLLED:
                 raise ValueError("start_tls needs server_side for a connection that was enrolled")
             server_side = not self._flags & DIALLED
+        if server_hostname is not None and not isinstance(server_hostname, str):
+            raise TypeError(f"server_hostname is a str, and not {server_hostname!r}")
+        is_server = switch_of(server_side, "server_side")
         return TlsFilter(
             context,
-            server_side=bool(server_side),
-            server_hostname=None if server_side else server_hostname,
+            server_side=is_server,
+            server_hostname=None if is_server else server_hostname,
             bios=bios_of_this_thread(),
         )
 
