@@ -15,7 +15,7 @@ import pytest
 
 from netcore.tls import TlsCertificateError, TlsError, TlsFilter, TlsTruncatedError
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.posix, pytest.mark.clients]
 
 PATIENCE = 30.0
 MEGABYTE = bytes(range(256)) * 4096
