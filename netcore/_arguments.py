@@ -53,6 +53,12 @@ def switch_of(value: object, what: str) -> bool:
         raise TypeError(f"{what} is {value!r}: it must be True or False") from None
 
 
+def check_text(value: object, what: str) -> None:
+    """Raises TypeError if a text that may be left out is none; None is fine."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{what} is a str, and not {value!r}")
+
+
 def size_of(value: object, what: str, most: int | None = INT_MAX) -> int:
     """Returns a size.
 

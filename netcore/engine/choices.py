@@ -61,7 +61,7 @@ class Choices:
         """
         for address in addresses:
             check_servable(address)
-        check_secured(addresses, options)
+            check_secured(address, options)
         try:
             balancer = make_balancer(options.load_balancer)
         except ValueError as error:

@@ -20,21 +20,17 @@ Phases = Callable[[bytes], Sequence[Phase]]
 """See ``Listener.phases``."""
 
 
-def check_secured(addresses: Sequence[Address], options: Options) -> None:
-    """Checks that what is listened on and the context fit.
+def check_secured(address: Address, options: Options) -> None:
+    """Raises OptionsError if an address with TLS has no context that a server can use.
 
     A context that no address is for is nobody's mistake: it may be there for ``start_tls``.
-
-    Raises:
-        OptionsError: They do not.
     """
-    secured = [address for address in addresses if address.is_tls]
-    if not secured:
+    if not address.is_tls:
         return
     if options.tls is None:
-        raise OptionsError(f"option tls is None: {str(secured[0])!r} needs a server's context")
+        raise OptionsError(f"option tls is None: {str(address)!r} needs a server's context")
     if not _is_servers(options.tls):
-        raise OptionsError(f"option tls is a client's context: {str(secured[0])!r} needs a server's")
+        raise OptionsError(f"option tls is a client's context: {str(address)!r} needs a server's")
 
 
 def _is_servers(context: ssl.SSLContext) -> bool:

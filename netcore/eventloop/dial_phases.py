@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from netcore._arguments import check_text
 from netcore.address import Address
 from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.phases import Phase
@@ -72,8 +73,7 @@ def _with_handshake(
         is_session,
     )
 
-    if server_hostname is not None and not isinstance(server_hostname, str):
-        raise TypeError(f"server_hostname is a str, and not {server_hostname!r}")
+    check_text(server_hostname, "server_hostname")
     if session is not None and not is_session(session):
         raise TypeError(f"tls_session is an ssl.SSLSession, and not {session!r}")
     context = client_context(tls, shared.tls)
@@ -85,4 +85,4 @@ def _with_handshake(
 def _name_of(address: Address) -> str:
     """Returns the name that the certificate of who is there should have."""
     host = address.host.partition("%")[0]  # without the zone of a link-local address (RFC 4007)
-    return host.removesuffix(".") or "localhost"  # which is what an empty one connects to
+    return host or "localhost"  # which is what an empty one connects to

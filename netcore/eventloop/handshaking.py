@@ -8,7 +8,8 @@ import ssl
 from netcore.connection import BaseCounters, BaseStream
 from netcore.errors import OptionsError
 from netcore.eventloop.phases import Phase
-from netcore.tls import TlsFilter, TlsHandshakeError, bios_of_this_thread
+from netcore.tls import TlsFilter, bios_of_this_thread
+from netcore.tls.errors import overdue
 
 __all__ = ["Handshake", "client_context", "handshake_with_client", "handshake_with_server", "is_session"]
 
@@ -77,7 +78,7 @@ class Handshake(Phase):
 
     def overdue(self) -> Exception:
         """See ``Phase.overdue``."""
-        return TlsHandshakeError(f"the TLS handshake took longer than {self.timeout:g} s")
+        return overdue(self.timeout)
 
     def left(self) -> Exception:
         """See ``Phase.left``."""

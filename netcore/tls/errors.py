@@ -12,6 +12,7 @@ __all__ = [
     "TlsFileError",
     "TlsHandshakeError",
     "TlsTruncatedError",
+    "overdue",
 ]
 
 
@@ -24,6 +25,11 @@ class TlsError(NetcoreError, ConnectionError):
 
 class TlsHandshakeError(TlsError):
     """The two sides have not come to terms, or one of them left or took too long before they had."""
+
+
+def overdue(seconds: float) -> TlsHandshakeError:
+    """Makes the error of a handshake that has had so much time."""
+    return TlsHandshakeError(f"the TLS handshake took longer than {seconds:g} s")
 
 
 class TlsCertificateError(TlsHandshakeError, ssl.SSLCertVerificationError):

@@ -108,7 +108,7 @@ class Identity(SocketSettings):
         if self._local is None:
             with self._host.descriptor_lock:
                 self.remember_local_address()
-        return self._local or Address("tcp" if self.network == "tls" else self.network)
+        return self._local or self._nowhere
 
     def remember_local_address(self) -> None:
         """Asks the system for this side's address while it can still tell; needs the descriptor lock."""
@@ -116,4 +116,9 @@ class Identity(SocketSettings):
             try:
                 self._local = self._host.sockets.local_address(self.fd)
             except Exception:  # above all an OSError: reset, it has none any more
-                self._local = Address("tcp" if self.network == "tls" else self.network)
+                self._local = self._nowhere
+
+    @property
+    def _nowhere(self) -> Address:
+        """The address of a socket that has none; what TLS runs over is TCP."""
+        return Address("tcp" if self.network == "tls" else self.network)

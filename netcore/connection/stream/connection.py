@@ -119,7 +119,7 @@ class BaseStream(UpgradableHalves):
         try:
             error = filtering.filter.end_of_stream()
         except Exception as raised:
-            self.reset(CloseReason.ERROR, raised)
+            self.filter_failed(raised)
             return
         if self.state is State.CLOSING:  # received for the filter, and what it holds cannot leave now
             self.end(Event.WRITE_ERROR, CloseReason.ERROR, error or system_error(-errno.ECONNRESET))

@@ -1,7 +1,7 @@
 """A filter at work in a stream connection: between its two halves and the sockets.
 
-It comes in only where a connection leaves the short way anyway: input that is kept rather than shown in
-place, and output that cannot go straight to the outbox. So a connection without one is never asked whether it
+It comes in only where a connection leaves the short way anyway: input that cannot be shown in place as it has
+come, and output that cannot go straight to the outbox. So a connection without one is never asked whether it
 has one in receiving and writing.
 """
 
@@ -271,7 +271,7 @@ class FilteredHalves(WritingHalf):
             try:
                 filtering.finish()
             except Exception as error:
-                self.reset(CloseReason.ERROR, error)
+                self.filter_failed(error)
             else:
                 self._produce_soon()
             return False

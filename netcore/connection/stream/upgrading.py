@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netcore._arguments import check_callback, switch_of
+from netcore._arguments import check_callback, check_text, switch_of
 from netcore.connection.core import (
     DIALLED,
     ENROLLED,
@@ -64,7 +64,9 @@ class UpgradableHalves(FilteredHalves):
         self._mark(UPGRADING, True)
         self.listen_for(filtering)
 
-    def _make_filter(self, context: object, server_side: bool | None, server_hostname: object) -> TlsFilter:
+    def _make_filter(
+        self, context: object, server_side: bool | None, server_hostname: str | None
+    ) -> TlsFilter:
         import ssl
 
         from netcore.tls import TlsFilter, bios_of_this_thread  # not for those who do without
@@ -75,8 +77,7 @@ class UpgradableHalves(FilteredHalves):
             if self._flags & ENROLLED:
                 raise ValueError("start_tls needs server_side for a connection that was enrolled")
             server_side = not self._flags & DIALLED
-        if server_hostname is not None and not isinstance(server_hostname, str):
-            raise TypeError(f"server_hostname is a str, and not {server_hostname!r}")
+        check_text(server_hostname, "server_hostname")
         is_server = switch_of(server_side, "server_side")
         return TlsFilter(
             context,
@@ -134,10 +135,9 @@ class UpgradableHalves(FilteredHalves):
         if not upgrade.begun and self._has_taken_more(upgrade):
             upgrade.give(host.limits.tls_handshake_timeout, host, self._handshake_due)
             return
-        from netcore.tls import TlsHandshakeError
+        from netcore.tls.errors import overdue
 
-        text = f"the TLS handshake took longer than {host.limits.tls_handshake_timeout:g} s"
-        upgrade.filter.give_up(TlsHandshakeError(text))
+        upgrade.filter.give_up(overdue(host.limits.tls_handshake_timeout))
         host.settle_later(self)
 
     def _has_taken_more(self, upgrade: Upgrade) -> bool:
