@@ -169,6 +169,7 @@ pki_module = _load(Path(__file__).with_name("pki.py"))
 fakes_in_c = _load(Path(__file__).with_name("fakes_in_c.py"))
 _TOYS = _load(Path(__file__).with_name("toys.py"))
 _load(Path(__file__).with_name("one_history.py"))
+_load(Path(__file__).with_name("tls_peer.py"))
 
 HALVES = ("python",) if COLD else ("python", "hot")
 """What the hot path of a loop over fakes is in."""

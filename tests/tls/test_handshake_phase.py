@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tls_peer import Peer
 
 from netcore import CloseReason
 from netcore.eventloop.handshaking import Handshake
@@ -29,36 +30,12 @@ def serving(world, tls):
     return make
 
 
-class Peer:
-    """A client of a fake loop."""
+class Newcomer(Peer):
+    """One that has just connected."""
 
     def __init__(self, w, tls, **options):
-        self.w = w
-        self.filter = tls.wire(pump=False, **options).client
-        self.fd = w.sockets.connect(w.LISTENER)
-        self.seen = 0
-        self.got = b""
+        super().__init__(w, tls.wire(pump=False, **options).client, w.sockets.connect(w.LISTENER))
         w.turns(2)
-
-    def pump(self, step=0):
-        """Talks with the loop until both are silent."""
-        for _ in range(20):
-            out = self.filter.output()
-            for at in range(0, len(out), step or len(out) or 1):
-                self.w.sockets.feed(self.fd, out[at : at + step] if step else out)
-                self.w.turns(2)
-            self.w.turns(2)
-            answer = bytes(self.w.sockets.sent[self.fd])[self.seen :]
-            self.seen += len(answer)
-            if answer and not self.filter.ended and self.filter.failure is None:
-                with memoryview(answer) as view:
-                    self.got += self.filter.feed(view)
-            if not out and not answer:
-                return
-
-    def say(self, data, step=0):
-        self.filter.wrap([data])
-        self.pump(step)
 
 
 def echo(conn):
@@ -68,7 +45,7 @@ def echo(conn):
 @pytest.mark.parametrize("step", [0, 1, 50])
 def test_it_opens_after_the_handshake(serving, tls, step):
     w = serving(on_traffic=echo)
-    peer = Peer(w, tls)
+    peer = Newcomer(w, tls)
     assert not w.handler.events
     peer.pump(step)
     assert w.handler.names() == ["on_open"]
@@ -83,7 +60,7 @@ def test_it_opens_after_the_handshake(serving, tls, step):
 
 def test_bytes_behind_the_handshake_are_the_first_traffic(serving, tls):
     w = serving(on_traffic=echo)
-    peer = Peer(w, tls)
+    peer = Newcomer(w, tls)
     peer.filter.wrap([b"early"])
     peer.filter.finish()
     peer.pump()
@@ -95,7 +72,7 @@ def test_bytes_behind_the_handshake_are_the_first_traffic(serving, tls):
 @pytest.mark.parametrize("nonsense", [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 500, b"\x16\x03\x01\xff\xff"])
 def test_nonsense_ends_it_before_it_opens(serving, tls, nonsense):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Newcomer(w, tls)
     w.sockets.feed(peer.fd, nonsense)
     w.turns(2)
     assert not w.handler.events
@@ -105,7 +82,7 @@ def test_nonsense_ends_it_before_it_opens(serving, tls, nonsense):
 
 def test_the_alert_goes_out_before_the_socket_is_closed(serving, tls, strange_pki):
     w = serving(tls.server_context(client_ca=strange_pki.ca, require_client_certificate=True))
-    peer = Peer(w, tls)
+    peer = Newcomer(w, tls)
     peer.pump()
     assert not w.handler.events
     assert w.sockets.closed == [peer.fd]
@@ -115,7 +92,7 @@ def test_the_alert_goes_out_before_the_socket_is_closed(serving, tls, strange_pk
 
 def test_one_that_is_silent_runs_out_of_time(serving, tls):
     w = serving(timeout=3.0)
-    peer = Peer(w, tls)
+    peer = Newcomer(w, tls)
     w.clock.advance(2.9)
     w.turns(2)
     assert not w.sockets.closed
@@ -127,7 +104,7 @@ def test_one_that_is_silent_runs_out_of_time(serving, tls):
 
 def test_truncation(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Newcomer(w, tls)
     peer.say(b"last")
     w.sockets.feed_eof(peer.fd)
     w.turns(3)

@@ -6,6 +6,7 @@ import errno
 import threading
 
 import pytest
+from tls_peer import Peer
 
 from netcore import (
     Action,
@@ -21,45 +22,18 @@ from netcore.tls import TlsCertificateError, TlsError, TlsHandshakeError, TlsTru
 GO_AHEAD = b"220 go ahead\r\n"
 
 
-class Peer:
-    """A client of a fake loop, which says STARTTLS and then speaks TLS."""
+class Starter(Peer):
+    """One whose connection is open, which says STARTTLS and then speaks TLS."""
 
     def __init__(self, w, tls, **options):
-        self.w = w
-        self.filter = tls.wire(pump=False, **options).client
         self.conn = w.connect()
-        self.seen = 0
+        super().__init__(w, tls.wire(pump=False, **options).client, self.conn.fd)
         self.plain = b""
-        self.got = b""
 
     def ask(self, more=b""):
         """Sends the command in plain, and takes the answer."""
         self.w.feed(self.conn, b"STARTTLS\r\n" + more)
         self.plain += self.news()
-
-    def news(self):
-        sent = self.w.sent(self.conn)[self.seen :]
-        self.seen += len(sent)
-        return sent
-
-    def pump(self, step=0):
-        """Talks with the loop until both are silent."""
-        for _ in range(20):
-            out = self.filter.output()
-            for at in range(0, len(out), step or len(out) or 1):
-                self.w.sockets.feed(self.conn.fd, out[at : at + step] if step else out)
-                self.w.turns(2)
-            self.w.turns(2)
-            answer = self.news()
-            if answer and not self.filter.ended and self.filter.failure is None:
-                with memoryview(answer) as view:
-                    self.got += self.filter.feed(view)
-            if not out and not answer:
-                return
-
-    def say(self, data, step=0):
-        self.filter.wrap([data])
-        self.pump(step)
 
 
 @pytest.fixture
@@ -95,7 +69,7 @@ def serving(world, tls):
 @pytest.mark.parametrize("step", [0, 1, 50])
 def test_the_answer_leaves_in_plain_and_then_there_is_tls(serving, tls, step):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     conn = peer.conn
     peer.ask()
     assert peer.plain == GO_AHEAD and conn.tls is None and not w.told
@@ -119,7 +93,7 @@ def test_the_answer_leaves_in_plain_and_then_there_is_tls(serving, tls, step):
 
 def test_what_is_written_after_it_waits(serving, tls):
     w = serving(after=lambda conn: conn.writev([b"sec", b"ret"]))
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     assert peer.plain == GO_AHEAD
     assert peer.conn.outbound_buffered == 6
@@ -130,7 +104,7 @@ def test_what_is_written_after_it_waits(serving, tls):
 def test_an_answer_of_many_bytes_comes_first(serving, tls):
     answer = bytes(range(256)) * 1000
     w = serving(answer=answer, after=lambda conn: conn.write(b"secret"))
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     w.sockets.block(peer.conn.fd, 1000)
     peer.ask()
     assert peer.plain == answer[:1000]
@@ -151,7 +125,7 @@ def test_what_waits_is_bounded(serving, tls, bound):
         after=lambda conn: conn.write(b"x" * 100),
         limits={"max_outbound": bound, "high_water": 50, "low_water": 20},
     )
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     w.turns(2)
     if bound == 99:
@@ -166,7 +140,7 @@ def test_what_waits_is_bounded(serving, tls, bound):
 @pytest.mark.parametrize("chunk", [0, 100])
 def test_the_handshake_goes_on_in_a_pause(serving, tls, chunk):
     w = serving(after=lambda conn: conn.pause_reading(), limits={"edge_chunk": chunk})
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     peer.pump()
     assert peer.conn.tls is not None and peer.conn.paused and w.told[0][1] is None
@@ -179,7 +153,7 @@ def test_the_handshake_goes_on_in_a_pause(serving, tls, chunk):
 
 def test_a_pause_before_it(serving, tls):
     w = serving(before=lambda conn: conn.pause_reading())
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     peer.pump()
     assert peer.conn.tls is not None and peer.conn.paused
@@ -190,7 +164,7 @@ def test_a_pause_before_it(serving, tls):
 
 def test_bytes_left_unread_are_an_injection(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask(b"RCPT TO:<victim>\r\n")
     w.turns(3)
     assert peer.plain == GO_AHEAD
@@ -205,7 +179,7 @@ def test_bytes_left_unread_are_an_injection(serving, tls):
 
 def test_what_the_callback_has_read_is_its_own_business(serving, tls):
     w = serving(after=lambda conn: conn.discard())
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask(b"NOOP\r\n")
     peer.pump()
     assert peer.conn.tls is not None
@@ -230,7 +204,7 @@ class Lines(FrameHandler):
 @pytest.mark.parametrize("head", [b"", b"EHLO\r\n", b"EHLO\r\nSTART"])
 def test_lines_before_it_and_by_it(world, tls, head):
     w = world(Lines(tls.server_context()))
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     whole = head + (b"TLS\r\n" if head.endswith(b"START") else b"STARTTLS\r\n")
     if head.endswith(b"START"):
         w.feed(peer.conn, head)
@@ -248,7 +222,7 @@ def test_lines_before_it_and_by_it(world, tls, head):
 @pytest.mark.parametrize("split", [False, True])
 def test_lines_behind_it_are_an_injection(world, tls, more, split):
     w = world(Lines(tls.server_context()))
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     if split:
         w.feed(peer.conn, b"START")
         w.feed(peer.conn, b"TLS\r\n" + more)
@@ -266,7 +240,7 @@ def test_the_peers_end_before_it(serving, tls):
         return Action.NONE
 
     w = serving(on_eof=on_eof)
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     w.sockets.feed_eof(peer.conn.fd)
     w.turns(4)
     assert type(w.told[0]) is TlsHandshakeError
@@ -278,7 +252,7 @@ def test_the_peers_end_before_it(serving, tls):
 
 def test_it_takes_too_long(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     w.clock.advance(2.9)
     w.turns(2)
@@ -293,7 +267,7 @@ def test_it_takes_too_long(serving, tls):
 
 def test_a_stall_of_the_loop_is_not_the_peers_loss(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     w.sockets.feed(peer.conn.fd, peer.filter.output())
     w.clock.advance(5)
@@ -303,7 +277,7 @@ def test_a_stall_of_the_loop_is_not_the_peers_loss(serving, tls):
 
 def test_the_peer_speaks_no_tls(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     w.feed(peer.conn, b"EHLO me.example\r\n")
     w.turns(3)
@@ -316,7 +290,7 @@ def test_the_peer_speaks_no_tls(serving, tls):
 def test_the_peer_leaves_or_breaks(serving, tls):
     for how in ("end", "reset"):
         w = serving()
-        peer = Peer(w, tls)
+        peer = Starter(w, tls)
         peer.ask()
         w.sockets.feed(peer.conn.fd, peer.filter.output()[:50])
         w.turns(2)
@@ -334,7 +308,7 @@ def test_the_peer_leaves_or_breaks(serving, tls):
 
 def test_a_client_that_refuses_the_certificate(serving, tls, strange_pki):
     w = serving()
-    peer = Peer(w, tls, client=tls.client_context(ca=strange_pki.ca))
+    peer = Starter(w, tls, client=tls.client_context(ca=strange_pki.ca))
     peer.ask()
     peer.pump()
     assert isinstance(peer.filter.failure, TlsCertificateError)
@@ -346,7 +320,7 @@ def test_a_client_that_refuses_the_certificate(serving, tls, strange_pki):
 @pytest.mark.parametrize("written", [b"", b"secret"])
 def test_this_side_closes_in_the_handshake(serving, tls, how, written):
     w = serving(after=lambda conn: conn.write(written), limits={"close_timeout": 2})
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     getattr(peer.conn, how)()
     w.turns(3)
@@ -363,7 +337,7 @@ def test_this_side_closes_in_the_handshake(serving, tls, how, written):
 
 def test_a_close_with_output_waits_no_longer_than_it_may(serving, tls):
     w = serving(after=lambda conn: conn.write(b"secret"), limits={"close_timeout": 2})
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     peer.conn.close()
     w.turns(2)
@@ -384,7 +358,7 @@ def test_half_a_close_waits_for_the_handshake(serving, tls):
         conn.shutdown_write()
 
     w = serving(on_traffic=on_traffic)
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     peer.pump()
     assert peer.filter.ended and w.told[0][1] is None
@@ -410,7 +384,7 @@ def test_a_callback_that_closes_raises_or_asks_again(serving, tls):
     w = serving(
         on_traffic=lambda conn: conn.discard() and conn.start_tls(tls.server_context(), callback=callback)
     )
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     peer.pump()
     assert seen == [None]
@@ -420,7 +394,7 @@ def test_a_callback_that_closes_raises_or_asks_again(serving, tls):
 
 def test_truncation_after_it(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     peer.pump()
     w.sockets.feed_eof(peer.conn.fd)
@@ -431,7 +405,7 @@ def test_truncation_after_it(serving, tls):
 
 def test_a_stop_ends_it_at_once(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     w.loop.stop(1)
     w.turns(3)
@@ -444,7 +418,7 @@ def test_a_stop_ends_it_at_once(serving, tls):
 
 def test_what_it_cannot_be_given(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     conn = peer.conn
     with pytest.raises(TypeError, match=r"an ssl\.SSLContext, and not 'yes'"):
         conn.start_tls("yes")
@@ -467,7 +441,7 @@ def test_what_it_cannot_be_given(serving, tls):
 
 def test_one_that_is_closing_or_has_tls(serving, tls):
     w = serving()
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     with pytest.raises(UnsupportedOperationError, match="has begun with TLS already"):
         peer.conn.start_tls(tls.server_context())
@@ -510,7 +484,7 @@ def test_an_asynchronous_write_before_it_would_not_leave_in_plain(serving, tls):
 
     context, refused = tls.server_context(), []
     w = serving(on_traffic=on_traffic)
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     peer.ask()
     assert refused == [None]
     assert (peer.plain + peer.news()) == GO_AHEAD
@@ -522,7 +496,7 @@ def test_an_asynchronous_write_before_it_would_not_leave_in_plain(serving, tls):
 def test_its_time_begins_when_the_peer_has_what_came_before(serving, tls, slow):
     answer = b"x" * 300_000
     w = serving(answer=answer)
-    peer = Peer(w, tls)
+    peer = Starter(w, tls)
     w.sockets.block(peer.conn.fd, 1000)
     peer.ask()
     for _ in range(3):
