@@ -1,0 +1,172 @@
+"""An asyncio event loop that waits with a poller of netcore, and receives and sends in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from typing import Any
+
+from netcore.aio.batch import Batch, Channel
+from netcore.aio.exchange import open_exchange
+from netcore.aio.selector import PollerSelector
+from netcore.aio.standard import LoopHandle, SelectorLoop
+from netcore.aio.transport import StreamTransport
+from netcore.poll import Poller, open_poller
+
+__all__ = ["EventLoop", "OpensPoller", "new_event_loop"]
+
+OpensPoller = str | Poller | Callable[[], Poller] | None
+"""A poller, its name, or a function that opens one; None for the best that this machine has."""
+
+
+class _BatchSelector(PollerSelector):
+    """A selector that leaves channels, which it is not told of, to a batch."""
+
+    def __init__(self, poller: Poller, batch: Batch) -> None:
+        super().__init__(poller)
+        self._wait = batch.wait
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """See ``selectors.BaseSelector.select``."""
+        found = self._wait(timeout if timeout is None or timeout > 0.0 else 0.0)
+        return self.events_of(found) if found else []
+
+
+class EventLoop(SelectorLoop):
+    """An asyncio event loop on a poller of netcore; see the documentation of asyncio for what it can do.
+
+    Args:
+        poller: What waits, its name, or a function that opens it; None for the best that this machine has. It
+            belongs to the loop, which closes it.
+    """
+
+    def __init__(self, poller: OpensPoller = None) -> None:
+        waiting = _poller_of(poller)
+        self._channels: dict[int, Channel] = {}
+        self._poller = waiting
+        self._batch = Batch(waiting, open_exchange(), ())
+        super().__init__(_BatchSelector(waiting, self._batch))
+        self._deliver = LoopHandle(self._batch.deliver, (), self, Context())
+
+    @property
+    def poller(self) -> Poller:
+        """What the loop waits with."""
+        return self._poller
+
+    # Channels, as their transports see them.
+
+    def open_channel(self, owner: StreamTransport, sock: socket.socket) -> Channel:
+        """Opens the hot half of a transport."""
+        channel = self._channels[sock.fileno()] = self._batch.channel_class(self._batch, owner, sock)
+        return channel
+
+    def close_channel(self, channel: Channel) -> None:
+        """Ends what ``open_channel`` began, before the socket is closed."""
+        self._batch.neglect(channel)
+        if self._channels.get(channel.fd) is channel:
+            del self._channels[channel.fd]
+
+    def sort(self, fd: int) -> None:
+        """Sees whether what arrives at a descriptor is received with the batch.
+
+        It is while the transport does nothing but read. In debug mode each transport has a callback of its
+        own, so that a slow one is told by its name.
+        """
+        channel = self._channels.get(fd)
+        if channel is None or self._selector is None:
+            return
+        key = self._selector.get_map().get(fd)
+        if key is None:
+            channel.handle = None
+            self._batch.neglect(channel)
+            return
+        channel.handle = key.data[0]
+        if key.events == selectors.EVENT_READ and channel.receive is not None and not self._debug:
+            self._batch.watch(channel)
+        else:
+            self._batch.neglect(channel)
+
+    def set_debug(self, enabled: bool) -> None:
+        """See ``asyncio.loop.set_debug``."""
+        super().set_debug(enabled)
+        for fd in list(self._channels):
+            self.sort(fd)
+
+    # What asyncio's own loop over a selector does, and where it differs.
+
+    def run_forever(self) -> None:
+        """See ``asyncio.loop.run_forever``."""
+        if self.is_running():  # which raises
+            super().run_forever()
+        self._batch.thread = threading.get_ident()
+        try:
+            super().run_forever()
+        finally:
+            self._batch.thread = 0
+            self._batch.flush()
+
+    def _process_events(self, event_list: list[tuple[selectors.SelectorKey, int]]) -> None:
+        if event_list:
+            super()._process_events(event_list)
+        if self._batch.pending:
+            self._ready.append(self._deliver)
+
+    def _add_reader(self, fd: Any, callback: Callable[..., object], *args: object) -> LoopHandle:
+        handle = super()._add_reader(fd, callback, *args)
+        if fd in self._channels:
+            self.sort(fd)
+        return handle
+
+    def _remove_reader(self, fd: Any) -> bool:
+        removed = super()._remove_reader(fd)
+        if fd in self._channels:
+            self.sort(fd)
+        return removed
+
+    def _add_writer(self, fd: Any, callback: Callable[..., object], *args: object) -> LoopHandle:
+        handle = super()._add_writer(fd, callback, *args)
+        if fd in self._channels:
+            self.sort(fd)
+        return handle
+
+    def _remove_writer(self, fd: Any) -> bool:
+        removed = super()._remove_writer(fd)
+        if fd in self._channels:
+            self.sort(fd)
+        return removed
+
+    def _write_to_self(self) -> None:
+        with suppress(ValueError):  # closed in the meantime
+            self._poller.wake()
+
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+    ) -> StreamTransport:
+        self._ensure_fd_no_transport(sock)
+        return StreamTransport(self, sock, protocol, waiter, extra, server)
+
+
+def _poller_of(poller: OpensPoller) -> Poller:
+    if poller is None or isinstance(poller, str):
+        return open_poller(poller)
+    return poller() if callable(poller) else poller
+
+
+def new_event_loop(poller: OpensPoller = None) -> EventLoop:
+    """Makes an event loop; for ``asyncio.Runner(loop_factory=new_event_loop)``.
+
+    Args:
+        poller: See ``EventLoop``.
+    """
+    return EventLoop(poller)

@@ -1,0 +1,189 @@
+"""A stream transport: the standard library's, whose bytes go through a batch while all is as usual."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections import deque
+from typing import Any
+
+from netcore.aio.standard import SelectorTransport, feed
+
+__all__ = ["StreamTransport"]
+
+_AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
+
+
+class StreamTransport(SelectorTransport):
+    """See ``asyncio.Transport``.
+
+    What is written leaves at the end of the loop's iteration, with what all others have written, or sooner if
+    it is much. Whoever asks how much waits, or ends the stream, finds it sent, as far as the kernel takes it.
+    """
+
+    def __init__(
+        self,
+        loop: Any,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+        server: object = None,
+    ) -> None:
+        self.channel = loop.open_channel(self, sock)
+        self._held: deque[bytes | int] = deque()
+        self._received: bytes | int | None = None
+        super().__init__(loop, sock, protocol, waiter, extra, server)
+        self.write = self.channel.write  # type: ignore[method-assign]
+        self._drain = self._write_ready
+        self._write_ready = self._drain_and_look  # type: ignore[method-assign]
+
+    # What the channel leaves to its transport; see ``Owner``.
+
+    def write_slowly(self, data: Any) -> None:
+        """See ``Owner.write_slowly``."""
+        self.channel.flush()
+        super().write(data)
+        self._look()
+
+    def unsent(self, chunk: bytes, left: int) -> None:
+        """See ``Owner.unsent``."""
+        if self._conn_lost:
+            return
+        if left < 0 and -left in _AGAIN:
+            left = len(chunk)
+        if left < 0:
+            try:
+                raise OSError(-left, os.strerror(-left))
+            except OSError as error:
+                self._fatal_error(error, "Fatal write error on socket transport")
+            return
+        self.channel.usual = False
+        self._buffer.append(memoryview(chunk)[len(chunk) - left :])
+        self._loop._add_writer(self._sock_fd, self._write_ready)
+        self._maybe_pause_protocol()
+
+    def received(self, what: bytes | int) -> None:
+        """See ``Owner.received``."""
+        if self._closing:
+            return
+        handle = self.channel.handle
+        if self._paused or handle is None:
+            self._held.append(what)
+        else:
+            self._received = what
+            handle._run()  # in its context, and with its way of failing
+
+    def failed(self, error: BaseException) -> None:
+        """See ``Owner.failed``."""
+        self._fatal_error(error, "Fatal error: protocol.data_received() call failed.")
+
+    def _read_ready(self) -> None:
+        what, self._received = self._received, None
+        if what is None:
+            super()._read_ready()
+        elif not self._conn_lost:
+            self._take(what)
+
+    def _take(self, what: bytes | int) -> None:
+        """Tells the protocol of what was received already."""
+        if what == 0:
+            self._read_ready__on_eof()
+        elif isinstance(what, bytes):
+            self._take_bytes(what)
+        elif -what not in _AGAIN:
+            try:
+                raise OSError(-what, os.strerror(-what))
+            except OSError as error:
+                self._fatal_error(error, "Fatal read error on socket transport")
+
+    def _take_bytes(self, data: bytes) -> None:
+        protocol = self._protocol
+        buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        try:
+            if buffered:
+                feed(protocol, data)
+            else:
+                protocol.data_received(data)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            call = "buffer_updated" if buffered else "data_received"
+            self._fatal_error(error, f"Fatal error: protocol.{call}() call failed.")
+
+    def _drain_and_look(self) -> None:
+        self._drain()
+        self._look()
+
+    def _take_held(self) -> None:
+        """Hands over what had been received when reading was paused."""
+        while self._held and self.is_reading():
+            self._take(self._held.popleft())
+
+    def _look(self) -> None:
+        """Sees whether what is written may go through the batch."""
+        self.channel.usual = not (
+            self._buffer or self._eof or self._conn_lost or self._empty_waiter is not None
+        )
+
+    # What the standard library's does, with what was noted down sent before.
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """See ``asyncio.BaseTransport.set_protocol``."""
+        super().set_protocol(protocol)
+        buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        self.channel.receive = None if buffered else getattr(protocol, "data_received", None)
+        if self._loop is not None:
+            self._loop.sort(self._sock_fd)
+
+    def resume_reading(self) -> None:
+        """See ``asyncio.ReadTransport.resume_reading``."""
+        super().resume_reading()
+        if self._held and self.is_reading():
+            self._loop.call_soon(self._take_held)
+
+    def get_write_buffer_size(self) -> int:
+        """See ``asyncio.WriteTransport.get_write_buffer_size``; bytes that the kernel has not taken."""
+        self.channel.flush()
+        return super().get_write_buffer_size()
+
+    def writelines(self, list_of_data: Any) -> None:
+        """See ``asyncio.WriteTransport.writelines``."""
+        self.channel.flush()
+        super().writelines(list_of_data)
+        self._look()
+
+    def write_eof(self) -> None:
+        """See ``asyncio.WriteTransport.write_eof``; shutdown(2)."""
+        self.channel.flush()
+        super().write_eof()
+        self._look()
+
+    def close(self) -> None:
+        """See ``asyncio.BaseTransport.close``."""
+        self.channel.flush()
+        super().close()
+        self._look()
+
+    def _force_close(self, exc: BaseException | None) -> None:
+        self.channel.flush()
+        super()._force_close(exc)
+        self._look()
+
+    def _call_connection_lost(self, exc: BaseException | None) -> None:
+        loop = self._loop
+        if loop is not None:
+            loop.close_channel(self.channel)
+        super()._call_connection_lost(exc)
+
+    def _make_empty_waiter(self) -> asyncio.Future[None]:
+        self.channel.flush()
+        waiter = super()._make_empty_waiter()
+        self._look()
+        return waiter
+
+    def _reset_empty_waiter(self) -> None:
+        super()._reset_empty_waiter()
+        self._look()
