@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import process
-from bench.figures import BULK, CPU, GIL, P50, P99, RATE, TIMER
-from bench.goals import peers_needed
+from bench.figures import BULK, CPU, GIL, P50, P99, RATE, STEP, TIMER
+from bench.goals import TASKS, peers_needed
 from bench.registry import Peer, Registry
 from bench.workloads import (
     Capacity,
@@ -57,10 +57,22 @@ PROFILES = {
         timing=Timing(warmup=0.3, seconds=0.8),
         cells=_GOAL_CELLS,
         workloads=(
-            *("echo", "connect", "frames", "datagram", "loops", "open", "mixed", "idle", "memory", "tls"),
-            *("redis-get-1", "redis-get-16", "http", "gil-50"),
+            *(
+                "echo",
+                "connect",
+                "frames",
+                "lines",
+                "datagram",
+                "loops",
+                "open",
+                "mixed",
+                "idle",
+                "memory",
+                "tls",
+            ),
+            *("redis-get-1", "redis-get-16", "http", "asgi", "tasks", "gil-50"),
         ),
-        peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-io_uring", "uvloop"),
+        peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-io_uring", "netcore.aio", "uvloop"),
     ),
     "full": Profile(
         rounds=5,
@@ -81,6 +93,8 @@ def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int =
         *_tls(registry),
         *_redis(registry),
         *_http(registry),
+        *_asgi(registry),
+        *_tasks(registry),
         _timers(registry),
         *_gil(registry),
     ]
@@ -111,6 +125,14 @@ def _other_loads(registry: Registry) -> Iterable[Workload]:
         generator="load_stream",
         options=("--frames",),
         shape={"connections": 50, "size": 64, "depth": 16},
+    )
+    yield Load(
+        name="lines",
+        title="lines of 64 B with asyncio's streams, 50 connections",
+        peers=registry.lines(),
+        generator="load_stream",
+        options=("--lines",),
+        shape={"connections": 50, "size": 64, "depth": 1},
     )
     yield Load(
         name="datagram",
@@ -207,6 +229,31 @@ def _http(registry: Registry) -> Iterable[Workload]:
             peers=registry.http(),
             connections=connections,
             depth=depth,
+        )
+
+
+def _asgi(registry: Registry) -> Iterable[Workload]:
+    for name, title, module in (
+        ("plain", "plain ASGI", "http_application"),
+        ("starlette", "Starlette", "starlette_application"),
+    ):
+        yield Http(
+            name=f"asgi-{name}",
+            title=f"{title} application on uvicorn, 50 connections, one request at a time, wrk",
+            peers=registry.asgi(f"{module}:asgi", f"import {module}"),
+            connections=50,
+            depth=1,
+        )
+
+
+def _tasks(registry: Registry) -> Iterable[Workload]:
+    for case, title in TASKS.items():
+        yield Program(
+            name=f"tasks-{case}",
+            title=f"a loop that runs tasks: {title}",
+            peers=registry.tasks(case),
+            values={},
+            compared=(STEP,),
         )
 
 

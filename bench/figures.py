@@ -18,6 +18,7 @@ MEMORY = "bytes_per_connection"
 MEMORY_USED = "bytes_per_used_connection"
 TIMER = "cpu_us_per_timer"
 GIL = "gil_us_per_message"
+STEP = "cpu_us_per_step"
 
 
 @dataclass(frozen=True)
@@ -45,5 +46,6 @@ FIGURES = {
     MEMORY_USED: Figure("B/conn after a message", "{:,.0f}", "lower"),
     TIMER: Figure("CPU us/timer", "{:.2f}", "lower"),
     GIL: Figure("Python us/msg", "{:.2f}", "lower"),
+    STEP: Figure("CPU us/step", "{:.2f}", "lower"),
 }
 """In the order of a table's columns."""

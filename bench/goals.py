@@ -3,11 +3,24 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bench.figures import CPU, FIGURES, GIL, MEMORY, MEMORY_USED, P50, P99, RATE
+from bench.figures import CPU, FIGURES, GIL, MEMORY, MEMORY_USED, P50, P99, RATE, STEP
 from bench.results import Outcome, Run
 from bench.summary import Spread, absolute, ratio
 
 _SUBJECT, _IO_URING, _OTHER = "netcore", "netcore-io_uring", "netcore-other"
+_AIO = "netcore.aio"
+
+TASKS = {
+    "call_soon": "callbacks",
+    "switch": "tasks that give way to each other",
+    "tree-none": "a tree of tasks",
+    "tree-io": "a tree of tasks that sleep",
+    "tree-memoization": "a tree of tasks that sleep once for each of their kind",
+    "tree-mixed": "a tree of tasks that compute or sleep",
+    "coroutines": "coroutines that await each other",
+    "tcp": "MiB by streams within the loop",
+}
+"""The cases of peers/tasks.py, and what a step of each is about."""
 
 
 class Measure(Protocol):
@@ -95,8 +108,8 @@ def _latency(text: str, workload: str, figure: str, against: str, limit: float) 
     return Goal(text, against, Ratio(workload, figure, against), "<=", limit)
 
 
-def _rate(text: str, workload: str, against: str, limit: float) -> Goal:
-    return Goal(f"{text} per second", against, Ratio(workload, RATE, against), ">=", limit)
+def _rate(text: str, workload: str, against: str, limit: float, subject: str = _SUBJECT) -> Goal:
+    return Goal(f"{text} per second", against, Ratio(workload, RATE, against, subject), ">=", limit)
 
 
 GOALS = (
@@ -142,6 +155,19 @@ GOALS = (
     *(
         Goal("memory per idle TLS connection", against, Ratio("tls-memory", MEMORY_USED, against), "<=", 0.6)
         for against in ("uvloop", "asyncio")
+    ),
+    *(
+        _cpu(f"asyncio echo 64 B, {connections} connections", f"echo-64-{connections}", against, limit, _AIO)
+        for connections in (50, 500)
+        for against, limit in (("uvloop", 0.95), ("asyncio", 0.55))
+    ),
+    _rate("asyncio echo 64 KiB, 200 connections, messages", "echo-65536-200", "uvloop", 1.0, _AIO),
+    _cpu("asyncio streams, lines of 64 B", "lines", "uvloop", 1.0, _AIO),
+    _rate("uvicorn, plain ASGI, requests", "asgi-plain", "uvloop", 1.0, _AIO),
+    _rate("uvicorn, Starlette, requests", "asgi-starlette", "uvloop", 1.0, _AIO),
+    *(
+        Goal(f"asyncio {what}, CPU", "asyncio", Ratio(f"tasks-{case}", STEP, "asyncio", _AIO), "<=", 1.05)
+        for case, what in TASKS.items()
     ),
     _cpu("echo 64 B, 50 connections", "echo-64-50", _OTHER, 1.01),
     _cpu("two loops, same load", "loops", "gnet-2", 1.0, subject="netcore-2"),

@@ -43,14 +43,14 @@ class CProgram:
 
 
 @dataclass(frozen=True)
-class PythonScript:
-    """A script run by `python`, which must be able to execute `needs`. Relative paths begin at peers/.
+class PythonProgram:
+    """A program run by `python`, which must be able to execute `needs`.
 
     `variables` are those of the environment that differ from other peers', as NAME=VALUE.
     """
 
     python: str
-    script: str
+    program: str
     needs: str
     variables: tuple[str, ...] = ()
 
@@ -58,29 +58,31 @@ class PythonScript:
         return _trial((*self._interpreter(), "-c", self.needs))
 
     def command(self) -> list[str]:
-        return [*self._interpreter(), str(PEERS / self.script)]
+        return [*self._interpreter(), *self._started_by()]
 
-    def under(self, *variables: str) -> "PythonScript":
+    def under(self, *variables: str) -> "PythonProgram":
         """The same with these variables in its environment."""
         return replace(self, variables=self.variables + variables)
 
     def _interpreter(self) -> tuple[str, ...]:
         return ("env", *self.variables, self.python) if self.variables else (self.python,)
 
+    def _started_by(self) -> list[str]:
+        raise NotImplementedError
 
-@dataclass(frozen=True)
-class PythonModule:
-    """An installed module that is a program, run by `python`, which must be able to execute `needs`."""
 
-    python: str
-    module: str
-    needs: str
+class PythonScript(PythonProgram):
+    """A script. Relative paths begin at peers/."""
 
-    def missing(self) -> str | None:
-        return _trial((self.python, "-c", self.needs))
+    def _started_by(self) -> list[str]:
+        return [str(PEERS / self.program)]
 
-    def command(self) -> list[str]:
-        return [self.python, "-m", self.module]
+
+class PythonModule(PythonProgram):
+    """An installed module that is a program."""
+
+    def _started_by(self) -> list[str]:
+        return ["-m", self.program]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from bench.launchers import (
     Launcher,
     NodeScript,
     PythonModule,
+    PythonProgram,
     PythonScript,
 )
 
@@ -47,6 +48,13 @@ if _native.MISSING:
     sys.exit(_native.MISSING)
 """
 
+_AIO = "import netcore.aio"
+# Since 0.36 its --loop takes a function that makes one.
+_UVICORN = "import uvicorn, httptools; uvicorn.Config.get_loop_factory"
+
+_LOOPS = {"netcore.aio": "netcore.aio:new_event_loop", "uvloop": "uvloop", "asyncio": "asyncio"}
+"""The loops of asyncio's kind, as uvicorn is told of them."""
+
 # Seconds of load before the warm-up, for compilers that work while the program runs.
 _JVM_SETTLES, _V8_SETTLES = 3.0, 0.5
 
@@ -76,6 +84,9 @@ class Registry:
     Beside "netcore" there are the same program on io_uring, as "netcore-io_uring", and without the hot half
     of a connection in C, as "netcore-cold". With `other`, the source tree of another version with its native
     part in place, its netcore does the same jobs as "netcore-other".
+
+    "netcore.aio", "uvloop" and "asyncio" are one program on three loops, the first with the
+    variants of netcore.
     """
 
     python: str
@@ -87,8 +98,7 @@ class Registry:
             (
                 Peer("c-epoll", CProgram("echo_epoll")),
                 self._netcore_stream("netcore", 1),
-                Peer("uvloop", self._script("stream_protocol.py", "import uvloop"), ("uvloop", "{port}")),
-                Peer("asyncio", self._script("stream_protocol.py", "import asyncio"), ("asyncio", "{port}")),
+                *self._on_each_loop("stream_protocol.py"),
                 Peer("gevent", self._script("stream_gevent.py", "import gevent")),
                 Peer("twisted", self._script("stream_twisted.py", "import twisted")),
                 Peer("node", NodeScript("stream_node.js"), settle=_V8_SETTLES),
@@ -103,8 +113,7 @@ class Registry:
         return self._with_variants(
             (
                 Peer("netcore", self._script("tls_netcore.py", _NETCORE_TLS), files),
-                Peer("uvloop", self._script("stream_protocol.py", "import uvloop, ssl"), ("uvloop", *files)),
-                Peer("asyncio", self._script("stream_protocol.py", "import ssl"), ("asyncio", *files)),
+                *self._on_each_loop("stream_protocol.py", files, "import ssl"),
                 Peer("node", NodeScript("tls_node.js"), files, settle=_V8_SETTLES),
             )
         )
@@ -129,10 +138,7 @@ class Registry:
                 Peer("c-batch", CProgram("echo_datagram"), ("batch", "{port}")),
                 Peer("c-single", CProgram("echo_datagram"), ("single", "{port}")),
                 Peer("netcore", self._script("datagram_netcore.py", _NETCORE_DATAGRAMS)),
-                Peer("uvloop", self._script("datagram_protocol.py", "import uvloop"), ("uvloop", "{port}")),
-                Peer(
-                    "asyncio", self._script("datagram_protocol.py", "import asyncio"), ("asyncio", "{port}")
-                ),
+                *self._on_each_loop("datagram_protocol.py"),
                 Peer("gevent", self._script("datagram_gevent.py", "import gevent")),
                 Peer("twisted", self._script("datagram_twisted.py", "import twisted")),
                 Peer("node", NodeScript("datagram_node.js"), settle=_V8_SETTLES),
@@ -143,18 +149,16 @@ class Registry:
 
     def frames(self) -> tuple[Peer, ...]:
         """Servers that take length-field frames out of a stream and frame the payload anew."""
-        uvloop = self._script("frames_protocol.py", "import uvloop")
+        protocol = "frames_protocol.py"
+        uvloop = self._script(protocol, "import uvloop")
         return self._with_variants(
             (
                 Peer("c-epoll", CProgram("frames_epoll")),
                 Peer("netcore", self._script("frames_netcore.py", _NETCORE_FRAMES)),
                 Peer("uvloop", uvloop, ("uvloop", "each", "{port}")),
                 Peer("uvloop-joined", uvloop, ("uvloop", "joined", "{port}")),
-                Peer(
-                    "asyncio",
-                    self._script("frames_protocol.py", "import asyncio"),
-                    ("asyncio", "joined", "{port}"),
-                ),
+                Peer("netcore.aio", self._script(protocol, _AIO), ("netcore.aio", "each", "{port}")),
+                Peer("asyncio", self._script(protocol, "import asyncio"), ("asyncio", "joined", "{port}")),
             )
         )
 
@@ -170,14 +174,12 @@ class Registry:
         )
 
     def http(self) -> tuple[Peer, ...]:
-        """Web servers for one path; the first three are the same protocol."""
-        protocol = "http_protocol.py"
+        """Web servers for one path; netcore and the loops of asyncio's kind share what they say."""
         return self._with_variants(
             (
                 Peer("netcore", self._script("http_netcore.py", "import netcore, httptools")),
-                Peer("uvloop", self._script(protocol, "import uvloop, httptools"), ("uvloop", "{port}")),
-                Peer("asyncio", self._script(protocol, "import httptools"), ("asyncio", "{port}")),
-                self._uvicorn(),
+                *self._on_each_loop("http_protocol.py", needs="import httptools"),
+                self._uvicorn("uvicorn", "uvloop", "http_application:asgi"),
                 self._granian("granian", "rsgi"),
                 self._granian("granian-asgi", "asgi"),
                 Peer("node", NodeScript("http_node.js"), settle=_V8_SETTLES),
@@ -185,15 +187,23 @@ class Registry:
             )
         )
 
+    def lines(self) -> tuple[Peer, ...]:
+        """Servers that send back each line, with asyncio's streams."""
+        return self._with_variants(self._on_each_loop("lines_streams.py"))
+
+    def asgi(self, application: str, needs: str) -> tuple[Peer, ...]:
+        """uvicorn with an application, which is MODULE:NAME in peers/, on each loop of asyncio's kind."""
+        return self._with_variants(self._uvicorn(name, name, application, needs) for name in _LOOPS)
+
+    def tasks(self, case: str) -> tuple[Peer, ...]:
+        """Programs that run tasks on a loop of asyncio's kind and do nothing else."""
+        return self._with_variants(self._on_each_loop("tasks.py", (case, "{seconds}")), with_io_uring=False)
+
     def timers(self) -> tuple[Peer, ...]:
         """Programs that arm and cancel timers."""
-        return self._with_variants(
-            (
-                Peer(name, self._script("timers.py", f"import {name}"), (name, "{count}"))
-                for name in ("netcore", "uvloop", "asyncio")
-            ),
-            with_io_uring=False,
-        )
+        script, arguments = "timers.py", ("{count}",)
+        netcore = Peer("netcore", self._script(script, _NETCORE), ("netcore", *arguments))
+        return self._with_variants((netcore, *self._on_each_loop(script, arguments)), with_io_uring=False)
 
     def gil(self) -> tuple[Peer, ...]:
         """The program that runs a loop without a kernel."""
@@ -211,6 +221,8 @@ class Registry:
             self.frames(),
             self.redis(),
             self.http(),
+            self.lines(),
+            self.tasks("switch"),
             self.timers(),
             self.gil(),
         )
@@ -220,25 +232,32 @@ class Registry:
         found: list[Peer] = []
         for peer in peers:
             found.append(peer)
-            if peer.name == "netcore" and isinstance(peer.launcher, PythonScript):
+            if peer.name in ("netcore", "netcore.aio") and isinstance(peer.launcher, PythonProgram):
                 variants = self._variants(peer.launcher, with_io_uring)
-                found += (replace(peer, name=name, launcher=each) for name, each in variants)
+                found += (replace(peer, name=peer.name + how, launcher=each) for how, each in variants)
         return tuple(found)
 
-    def _variants(self, plain: PythonScript, with_io_uring: bool) -> Iterator[tuple[str, PythonScript]]:
+    def _variants(self, plain: PythonProgram, with_io_uring: bool) -> Iterator[tuple[str, PythonProgram]]:
         if with_io_uring:
             asking = replace(plain, needs=plain.needs + _IO_URING)
-            yield "netcore-io_uring", asking.under("NETCORE_POLLER=io_uring")
-        yield "netcore-cold", plain.under("NETCORE_HOT=0")
+            yield "-io_uring", asking.under("NETCORE_POLLER=io_uring")
+        yield "-cold", plain.under("NETCORE_HOT=0")
         if self.other:
             whole = replace(plain, needs=plain.needs + _NETCORE_NATIVE)
-            yield "netcore-other", whole.under(f"PYTHONPATH={self.other}")
+            yield "-other", whole.under(f"PYTHONPATH={self.other}")
 
-    def _uvicorn(self) -> Peer:
-        program = PythonModule(self.python, "uvicorn", "import uvicorn, uvloop, httptools")
-        options = "--http=httptools --loop=uvloop --lifespan=off --no-access-log --log-level=warning"
-        options += " --backlog=4096 --port={port} http_application:asgi"
-        return Peer("uvicorn", program, (f"--app-dir={PEERS}", *options.split()))
+    def _on_each_loop(
+        self, script: str, arguments: tuple[str, ...] = ("{port}",), needs: str = ""
+    ) -> Iterator[Peer]:
+        for name in _LOOPS:
+            needed = f"import {name}\n{needs}"
+            yield Peer(name, self._script(script, needed), (name, *arguments))
+
+    def _uvicorn(self, name: str, loop: str, application: str, needs: str = "") -> Peer:
+        program = PythonModule(self.python, "uvicorn", f"{_UVICORN}\nimport {loop}\n{needs}")
+        options = f"--http=httptools --loop={_LOOPS[loop]} --lifespan=off --no-access-log --log-level=warning"
+        options += f" --backlog=4096 --port={{port}} {application}"
+        return Peer(name, program, (f"--app-dir={PEERS}", *options.split()))
 
     def _granian(self, name: str, interface: str) -> Peer:
         program = PythonModule(self.python, "granian", "import granian, uvloop")

@@ -39,7 +39,8 @@ def _status(verdict: Verdict) -> str:
 
 
 def _workload(name: str, workload: WorkloadResult) -> Iterable[str]:
-    yield f"`{name}`: {_settings(workload.settings)}. Medians over the rounds:"
+    settings = f": {_settings(workload.settings)}" if workload.settings else ""
+    yield f"`{name}`{settings}. Medians over the rounds:"
     yield _figures_table(workload)
     if len(workload.outcomes) > 1:
         yield f"Ratio to {workload.baseline} in the same round, median (min to max):"

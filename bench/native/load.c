@@ -96,21 +96,39 @@ static void fill_random(uint64_t begin, uint64_t end)
     }
 }
 
-void load_fill_pattern(size_t frame)
+static void put_lengths(uint64_t whole)
 {
-    uint64_t whole = frame + LENGTH_FIELD;
-    pattern_period = frame ? (PATTERN_PERIOD / whole + 1) * whole : PATTERN_PERIOD;
-    pattern_stride = frame ? whole : CONNECTION_STRIDE;
+    uint32_t length = htonl((uint32_t)(whole - LENGTH_FIELD));
+    for (uint64_t i = 0; i < pattern_period; i += whole)
+        memcpy(pattern + i, &length, LENGTH_FIELD);
+}
+
+static void put_newlines(uint64_t whole)
+{
+    for (uint64_t i = 0; i < pattern_period; i++) {
+        if (i % whole == whole - 1)
+            pattern[i] = '\n';
+        else if (pattern[i] == '\n')
+            pattern[i] = ' ';
+    }
+}
+
+size_t load_fill_pattern(enum load_framing framing, size_t size)
+{
+    uint64_t whole = framing == LOAD_FRAMES ? size + LENGTH_FIELD : size;
+    pattern_period = framing == LOAD_BYTES ? PATTERN_PERIOD : (PATTERN_PERIOD / whole + 1) * whole;
+    pattern_stride = framing == LOAD_BYTES ? CONNECTION_STRIDE : whole;
     pattern = malloc(pattern_period + LOAD_CHUNK);
     if (!pattern)
         err(1, "malloc");
     fill_random(0, pattern_period);
-    for (uint64_t i = 0; frame && i < pattern_period; i += whole) {
-        uint32_t length = htonl((uint32_t)frame);
-        memcpy(pattern + i, &length, LENGTH_FIELD);
-    }
+    if (framing == LOAD_FRAMES)
+        put_lengths(whole);
+    if (framing == LOAD_LINES)
+        put_newlines(whole);
     for (uint64_t i = 0; i < LOAD_CHUNK; i++)
         pattern[pattern_period + i] = pattern[i % pattern_period];
+    return whole;
 }
 
 uint64_t load_place(uint64_t connection)

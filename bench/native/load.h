@@ -47,10 +47,14 @@ void load_complete(uint64_t latency);
 /* One message is unanswered after the window: it counts among the latencies with what it has waited. */
 void load_waited(uint64_t latency);
 
+/* What the pattern consists of: bytes without a structure; frames, each four bytes of big-endian length and so
+ * many of payload; or lines of so many bytes, the last of which is the only newline. */
+enum load_framing { LOAD_BYTES, LOAD_FRAMES, LOAD_LINES };
+
 /* The pattern: all that is sent is a piece of it, so the bytes due back are known without keeping them.
- * With `frame` > 0 it is a sequence of frames, each four bytes of big-endian length and so many of payload,
- * and a place is the beginning of one. Any LOAD_CHUNK bytes from any offset lie in one piece. */
-void load_fill_pattern(size_t frame);
+ * A place is the beginning of a frame or a line. Any LOAD_CHUNK bytes from any offset lie in one piece.
+ * Returns how many bytes of it a message has whose size is `size`. */
+size_t load_fill_pattern(enum load_framing framing, size_t size);
 uint64_t load_place(uint64_t connection);
 const unsigned char *load_pattern_at(uint64_t offset);
 

@@ -154,7 +154,7 @@ int main(int argc, char **argv)
     const struct load_argument arguments[] = {{"CONNECTIONS", 100000, &connections}, {"SIZE", LOAD_CHUNK, &size}};
     load_parse(argc - resumed, argv + resumed, USAGE, arguments, 2);
     wire_setup(resumed);
-    load_fill_pattern(0);
+    load_fill_pattern(LOAD_BYTES, 0);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         err(1, "epoll_create1");

@@ -192,7 +192,7 @@ int main(int argc, char **argv)
     load_parse(argc, argv, USAGE, arguments, 3);
     if (size < sizeof(struct stamp))
         errx(2, "SIZE must be at least %zu", sizeof(struct stamp));
-    load_fill_pattern(0);
+    load_fill_pattern(LOAD_BYTES, 0);
     prepare_batches();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)

@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     load_parse(argc, argv, USAGE, arguments, 3);
     if (active > connections)
         errx(2, "ACTIVE must not be more than CONNECTIONS");
-    load_fill_pattern(0);
+    load_fill_pattern(LOAD_BYTES, 0);
     stream_setup(on_replies);
     shuffle();
     all = calloc(connections, sizeof *all);

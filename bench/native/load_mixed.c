@@ -47,7 +47,7 @@ int main(int argc, char **argv)
                                               {"BULK_SIZE", 1 << 30, &bulk_size},
                                               {"BULK_DEPTH", 1 << 20, &bulk_depth}};
     load_parse(argc, argv, USAGE, arguments, 4);
-    load_fill_pattern(0);
+    load_fill_pattern(LOAD_BYTES, 0);
     stream_setup(on_replies);
     struct connection *all = calloc(connections + 1, sizeof *all);
     if (!all)

@@ -82,7 +82,7 @@ int main(int argc, char **argv)
                                               {"SIZE", 1 << 30, &size},
                                               {"RATE", 1000000000, &schedule.rate}};
     load_parse(argc, argv, USAGE, arguments, 3);
-    load_fill_pattern(0);
+    load_fill_pattern(LOAD_BYTES, 0);
     stream_setup(on_replies);
     streams = calloc(schedule.connections, sizeof *streams);
     if (!streams)

@@ -2,7 +2,8 @@
  * Closed-loop load for a stream echo server: every connection keeps DEPTH messages under way and
  * sends the next one when a reply is complete.
  *
- * With --frames each message is a frame of SIZE bytes behind four bytes of big-endian length.
+ * With --frames each message is a frame of SIZE bytes behind four bytes of big-endian length; with --lines it is a
+ * line of SIZE bytes, its newline included.
  *
  * Prints one line of JSON. The first failure of each connection goes to stderr and is counted.
  */
@@ -14,9 +15,7 @@
 #include <string.h>
 
 #define USAGE \
-    "load_stream [--frames] HOST PORT CONNECTIONS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID]"
-
-enum { LENGTH_FIELD = 4 };
+    "load_stream [--frames|--lines] HOST PORT CONNECTIONS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID]"
 
 struct connection {
     struct stream stream;
@@ -46,14 +45,22 @@ static void serve_events(uint64_t now, uint64_t until)
     stream_wait(load_milliseconds(now, until));
 }
 
+static enum load_framing framing_of(const char *option)
+{
+    if (strcmp(option, "--frames") == 0)
+        return LOAD_FRAMES;
+    return strcmp(option, "--lines") == 0 ? LOAD_LINES : LOAD_BYTES;
+}
+
 int main(int argc, char **argv)
 {
-    bool frames = argc > 1 && strcmp(argv[1], "--frames") == 0;
+    enum load_framing framing = framing_of(argc > 1 ? argv[1] : "");
+    int options = framing != LOAD_BYTES;
     const struct load_argument arguments[] = {
         {"CONNECTIONS", 1000000, &connections}, {"SIZE", 1 << 30, &size}, {"DEPTH", 1 << 20, &depth}};
-    load_parse(argc - frames, argv + frames, USAGE, arguments, 3);
+    load_parse(argc - options, argv + options, USAGE, arguments, 3);
 
-    load_fill_pattern(frames ? size : 0);
+    size_t message = load_fill_pattern(framing, size);
     stream_setup(on_replies);
     struct connection *all = calloc(connections, sizeof *all);
     if (!all)
@@ -62,7 +69,7 @@ int main(int argc, char **argv)
         all[i].started_at = calloc(depth, sizeof *all[i].started_at);
         if (!all[i].started_at)
             err(1, "calloc");
-        stream_open(&all[i].stream, i, frames ? size + LENGTH_FIELD : size);
+        stream_open(&all[i].stream, i, message);
     }
     load_begin(connections);
     uint64_t now = load_now();

@@ -1,8 +1,10 @@
-"""Datagram echo as a Protocol on asyncio or uvloop. Usage: datagram_protocol.py LOOP PORT."""
+"""Datagram echo as a Protocol, on a loop of asyncio's kind. Usage: datagram_protocol.py LOOP PORT."""
 
 import asyncio
 import sys
 from typing import Any, cast
+
+from asyncio_loop import run
 
 
 class Echo(asyncio.DatagramProtocol):
@@ -19,9 +21,4 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "uvloop":
-        import uvloop
-
-        uvloop.run(serve(int(sys.argv[2])))
-    else:
-        asyncio.run(serve(int(sys.argv[2])))
+    run(sys.argv[1], serve(int(sys.argv[2])))

@@ -1,4 +1,4 @@
-"""Echo of length-field frames as a Protocol on asyncio or uvloop.
+"""Echo of length-field frames as a Protocol, on a loop of asyncio's kind.
 
 Usage: frames_protocol.py LOOP each|joined PORT. `each` writes the reply to a frame as soon as the frame is
 there, `joined` gathers those to all frames of one data_received and writes once.
@@ -8,6 +8,8 @@ import asyncio
 import struct
 import sys
 from typing import cast
+
+from asyncio_loop import run
 
 _PREFIX = struct.Struct(">I")
 _MAX_FRAME = 1 << 20
@@ -64,9 +66,4 @@ async def serve(writing: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "uvloop":
-        import uvloop
-
-        uvloop.run(serve(sys.argv[2], int(sys.argv[3])))
-    else:
-        asyncio.run(serve(sys.argv[2], int(sys.argv[3])))
+    run(sys.argv[1], serve(sys.argv[2], int(sys.argv[3])))

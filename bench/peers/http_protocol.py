@@ -1,4 +1,4 @@
-"""HTTP/1.1 as a Protocol on asyncio or uvloop. Usage: http_protocol.py LOOP PORT.
+"""HTTP/1.1 as a Protocol, on a loop of asyncio's kind. Usage: http_protocol.py LOOP PORT.
 
 What it says is http_exchange.py.
 """
@@ -7,6 +7,7 @@ import asyncio
 import sys
 from typing import cast
 
+from asyncio_loop import run
 from http_exchange import Exchange, MalformedRequest, Site
 
 
@@ -33,9 +34,4 @@ async def serve(name: str, port: int) -> None:
 
 if __name__ == "__main__":
     name, port = sys.argv[1], int(sys.argv[2])
-    if name == "uvloop":
-        import uvloop
-
-        uvloop.run(serve(name, port))
-    else:
-        asyncio.run(serve(name, port))
+    run(name, serve(name, port))

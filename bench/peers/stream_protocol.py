@@ -1,9 +1,14 @@
-"""Stream echo as a Protocol on asyncio or uvloop. Usage: stream_protocol.py LOOP PORT [CERTIFICATE KEY]."""
+"""Stream echo as a Protocol, on a loop of asyncio's kind.
+
+Usage: stream_protocol.py LOOP PORT [CERTIFICATE KEY].
+"""
 
 import asyncio
 import ssl
 import sys
 from typing import cast
+
+from asyncio_loop import run
 
 
 class Echo(asyncio.Protocol):
@@ -28,9 +33,4 @@ async def serve(port: int, files: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "uvloop":
-        import uvloop
-
-        uvloop.run(serve(int(sys.argv[2]), sys.argv[3:]))
-    else:
-        asyncio.run(serve(int(sys.argv[2]), sys.argv[3:]))
+    run(sys.argv[1], serve(int(sys.argv[2]), sys.argv[3:]))

@@ -1,4 +1,4 @@
-"""Timers that mostly never fire, as idle timeouts do. Usage: timers.py netcore|uvloop|asyncio COUNT.
+"""Timers that mostly never fire, as idle timeouts do. Usage: timers.py netcore|LOOP COUNT.
 
 Each turn of the loop arms a batch of timers, one in a hundred of them due at once and the others in a minute,
 and from the moment COUNT are armed cancels the oldest batch as well. Prints one line of JSON: the CPU time of
@@ -14,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
+
+from asyncio_loop import run
 
 _BATCH = 1000
 _FIRING = 10
@@ -101,15 +103,7 @@ async def on_asyncio(count: int) -> dict[str, float]:
 
 def main() -> None:
     kind, count = sys.argv[1], int(sys.argv[2])
-    if kind == "netcore":
-        figures = on_netcore(count)
-    elif kind == "uvloop":
-        import uvloop
-
-        figures = uvloop.run(on_asyncio(count))
-    else:
-        figures = asyncio.run(on_asyncio(count))
-    print(json.dumps(figures))
+    print(json.dumps(on_netcore(count) if kind == "netcore" else run(kind, on_asyncio(count))))
 
 
 if __name__ == "__main__":

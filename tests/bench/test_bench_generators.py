@@ -295,6 +295,21 @@ def test_frames_are_framed(generator: Callable[[str], str]) -> None:
     assert all(struct.unpack_from(">I", seen, i * 1004) == (1000,) for i in range(frames))
 
 
+def test_lines_are_lines(generator: Callable[[str], str]) -> None:
+    seen = bytearray()
+
+    def remember(data: bytes) -> bytes:
+        seen.extend(data)
+        return data
+
+    with serving_stream(remember) as port:
+        answer, _ = run(generator("load_stream"), port, 1, 500, 16, 0, 0.05, options=("--lines",))
+    assert answer["errors"] == 0
+    lines = bytes(seen).split(b"\n")[:-1]
+    assert len(lines) > 16
+    assert {len(line) for line in lines} == {499}
+
+
 @pytest.mark.parametrize("server", ["echo_epoll", "frames_epoll"])
 def test_messages_larger_than_socket_buffers_with_several_under_way(
     generator: Callable[[str], str], importable: None, server: str

@@ -102,6 +102,15 @@ tls-16384-50 asyncio <= 0.85, tls-16384-50 uvloop <= 0.55
 tls-handshake uvloop <= 0.95, tls-handshake asyncio <= 0.75
 tls-resumed uvloop <= 0.95, tls-resumed asyncio <= 0.75
 tls-memory uvloop <= 0.6, tls-memory asyncio <= 0.6
+echo-64-50 uvloop <= 0.95, echo-64-50 asyncio <= 0.55
+echo-64-500 uvloop <= 0.95, echo-64-500 asyncio <= 0.55
+echo-65536-200 uvloop >= 1
+lines uvloop <= 1
+asgi-plain uvloop >= 1, asgi-starlette uvloop >= 1
+tasks-call_soon asyncio <= 1.05, tasks-switch asyncio <= 1.05
+tasks-tree-none asyncio <= 1.05, tasks-tree-io asyncio <= 1.05
+tasks-tree-memoization asyncio <= 1.05, tasks-tree-mixed asyncio <= 1.05
+tasks-coroutines asyncio <= 1.05, tasks-tcp asyncio <= 1.05
 echo-64-50 netcore-other <= 1.01
 loops gnet-2 <= 1
 """
@@ -168,7 +177,7 @@ def test_the_quick_profile_adds_what_a_goal_needs_where_it_needs_it() -> None:
     assert "gnet" in peers["echo-64-50"]
     assert "gnet" not in peers["echo-64-1"]
     assert {"uvicorn", "granian", "node"} <= set(peers["http-16"])
-    assert peers["mixed"] == ["c-epoll", "netcore", "netcore-io_uring", "uvloop"]
+    assert peers["mixed"] == ["c-epoll", "netcore", "netcore-io_uring", "netcore.aio", "uvloop"]
 
 
 def test_changes_beyond_the_spread() -> None:

@@ -19,18 +19,40 @@ def test_netcore_has_the_same_variants_in_every_job() -> None:
     from bench.catalogue import workloads
     from bench.registry import Registry
 
+    values = dict.fromkeys(("port", "connections", "warmup", "seconds", "count", "certificate", "key"), 1)
+    seen: dict[str, int] = {}
     for workload in workloads(Registry("python", other="/a tree"), [(64, 1)]):
         peers = {peer.name: peer for peer in workload.peers}
-        own = [name for name in peers if name.startswith("netcore") and not name.endswith("-2")]
-        without_kernel = workload.name.startswith(("gil", "timers"))
-        expected = ["netcore", "netcore-io_uring", "netcore-cold", "netcore-other"]
-        assert own == [name for name in expected if name != "netcore-io_uring" or not without_kernel]
-        values = dict.fromkeys(("port", "connections", "warmup", "seconds", "count", "certificate", "key"), 1)
-        plain = peers["netcore"].command(**values)
-        assert peers["netcore-cold"].command(**values) == ["env", "NETCORE_HOT=0", *plain]
-        assert peers["netcore-other"].command(**values) == ["env", "PYTHONPATH=/a tree", *plain]
-        if not without_kernel:
-            assert peers["netcore-io_uring"].command(**values) == ["env", "NETCORE_POLLER=io_uring", *plain]
+        without_kernel = workload.name.startswith(("gil", "timers", "tasks"))
+        for subject in {"netcore", "netcore.aio"} & peers.keys():
+            seen[subject] = seen.get(subject, 0) + 1
+            own = [name for name in peers if name.partition("-")[0] == subject and name != "netcore-2"]
+            expected = ["", "-io_uring", "-cold", "-other"]
+            assert own == [subject + each for each in expected if each != "-io_uring" or not without_kernel]
+            plain = peers[subject].command(**values)
+            assert peers[f"{subject}-cold"].command(**values) == ["env", "NETCORE_HOT=0", *plain]
+            assert peers[f"{subject}-other"].command(**values) == ["env", "PYTHONPATH=/a tree", *plain]
+            if not without_kernel:
+                asking = ["env", "NETCORE_POLLER=io_uring", *plain]
+                assert peers[f"{subject}-io_uring"].command(**values) == asking
+    assert min(seen["netcore"], seen["netcore.aio"]) > 10
+
+
+def test_the_loops_of_asyncio_run_one_program() -> None:
+    from bench.catalogue import workloads
+    from bench.registry import Registry
+
+    values = dict.fromkeys(("port", "seconds", "count", "certificate", "key"), 1)
+    programs = []
+    for workload in workloads(Registry("python"), [(64, 1)]):
+        peers = {peer.name: peer for peer in workload.peers}
+        if "netcore.aio" in peers and workload.name != "frames":  # where one of them writes otherwise
+            name, other = peers["netcore.aio"].command(**values), peers["asyncio"].command(**values)
+            (own,) = [(one, two) for one, two in zip(name, other, strict=True) if one != two]
+            assert own[0].removesuffix(":new_event_loop").removeprefix("--loop=") == "netcore.aio"
+            assert own[1].removeprefix("--loop=") == "asyncio"
+            programs.append(other[1])
+    assert len(programs) > 20
 
 
 def test_another_tree_without_its_native_part_is_missing(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def test_peers_of_other_makers(run_bench: Callable[..., Any], compiler: str, tmp
 
 def test_every_other_workload_of_ours(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
-    workloads = ("--workloads", "connect,frames,datagram,loops,mixed,open,timers,gil-50")
-    peers = ("--peers", "c-epoll,c-batch,c-single,netcore,netcore-cold,netcore-2,asyncio")
+    workloads = ("--workloads", "connect,frames,lines,datagram,tasks,loops,mixed,open,timers,gil-50")
+    peers = ("--peers", "c-epoll,c-batch,c-single,netcore,netcore-cold,netcore-2,netcore.aio,asyncio")
     done = run_bench(*workloads, *peers, *SHORT, "--rounds", "1", "--json", str(output))
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())
@@ -89,6 +89,17 @@ def test_every_other_workload_of_ours(run_bench: Callable[..., Any], compiler: s
     for name in ("connect", "frames", "datagram", "timers", "mixed", "open-50", "open-80"):
         assert measured(result, name, "asyncio")
         assert measured(result, name, "netcore")
+        assert measured(result, name, "netcore.aio")
+    for name in (
+        "lines",
+        "tasks-call_soon",
+        "tasks-switch",
+        "tasks-tree-mixed",
+        "tasks-coroutines",
+        "tasks-tcp",
+    ):
+        assert measured(result, name, "asyncio")
+        assert measured(result, name, "netcore.aio")
     asked = [measured(result, name, "netcore")[0]["asked_per_second"] for name in ("open-50", "open-80")]
     assert asked[1] / asked[0] == pytest.approx(1.6, rel=0.01)
 
@@ -175,6 +186,24 @@ def test_http(run_bench: Callable[..., Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.clients
+def test_asgi(run_bench: Callable[..., Any], tmp_path: Path) -> None:
+    if shutil.which("wrk") is None:
+        pytest.skip("wrk is not on PATH")
+    output = tmp_path / "result.json"
+    peers = ("--peers", "netcore.aio,asyncio")
+    done = run_bench("--workloads", "asgi", *peers, *SHORT, "--rounds", "1", "--json", str(output))
+    result = json.loads(output.read_text())
+    samples = [
+        measured(result, f"asgi-{name}", peer)
+        for name in ("plain", "starlette")
+        for peer in ("netcore.aio", "asyncio")
+    ]
+    assert done.returncode == (0 if any(samples) else 1), done.stdout + done.stderr
+    for (sample,) in filter(None, samples):
+        assert sample["messages"] > 0
+
+
+@pytest.mark.clients
 def test_pipelined_http(run_bench: Callable[..., Any], tmp_path: Path) -> None:
     if shutil.which("wrk") is None:
         pytest.skip("wrk is not on PATH")
@@ -212,6 +241,7 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
         "echo-65536-5000",
         "connect",
         "frames",
+        "lines",
         "datagram",
         "loops",
         "mixed",
@@ -223,13 +253,26 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
         "tls-resumed",
         "http-1",
         "http-16",
+        "asgi-plain",
+        "asgi-starlette",
+        "tasks-tcp",
         "redis-set-16",
         "timers",
         "gil-50",
     ):
         assert f"\n{name} " in done.stdout or done.stdout.startswith(name)
     for peer in (
-        *("c-epoll", "netcore", "netcore-io_uring", "netcore-cold", "uvloop", "asyncio", "gevent", "twisted"),
+        *(
+            "c-epoll",
+            "netcore",
+            "netcore-io_uring",
+            "netcore-cold",
+            "netcore.aio",
+            "uvloop",
+            "asyncio",
+            "gevent",
+            "twisted",
+        ),
         *("node", "gnet", "netty", "uvicorn", "granian"),
     ):
         assert peer in done.stdout
