@@ -7,9 +7,10 @@ does not take whole, the end of the stream.
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netcore.aio.exchange import Exchange
@@ -24,6 +25,10 @@ __all__ = ["LARGE", "Batch", "Channel", "Owner"]
 
 LARGE = 16384
 """Bytes of a write, or of what waits to leave, that are offered to the kernel at once."""
+
+
+_NOTHING = frozenset({-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR})
+"""Results of a receive that has brought nothing."""
 
 
 class Owner(Protocol):
@@ -98,7 +103,7 @@ class Channel:
     def flush(self) -> None:
         """Sends what was noted down."""
         if self._chunks:
-            self.batch.send([self])
+            self.batch.flush()
 
     def take(self) -> bytes:
         """Takes what was noted down."""
@@ -125,21 +130,23 @@ class Batch:
     Args:
         poller: What waits; also for what is no channel.
         exchange: What receives and sends.
-        busy: What the loop has to do besides; while it is empty, messages are all there is.
+        complain: Told of what a transport has raised that it should not.
 
     Attributes:
+        stopping: Whether the loop ends with this iteration.
         thread: The loop's while it runs: on another, or between two runs, what is written leaves at once.
         writers: Channels with something noted down.
     """
 
-    channel_class = Channel
-
-    def __init__(self, poller: Poller, exchange: Exchange, busy: Sized) -> None:
+    def __init__(
+        self, poller: Poller, exchange: Exchange, complain: Callable[[BaseException], object]
+    ) -> None:
         self.thread = 0
+        self.stopping = False
         self.writers: list[Channel] = []
         self._poller = poller
         self._exchange = exchange
-        self._busy = busy
+        self._complain = complain
         self._channels: dict[int, Channel] = {}
         self._ready: list[Channel] = []
         self._undelivered: deque[tuple[Channel, bytes | int]] = deque()
@@ -155,16 +162,23 @@ class Batch:
             channel.watched = False
             del self._channels[channel.fd]
 
-    def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+    def wait(self, timeout: float | None, timers: list[Any]) -> Sequence[tuple[int, int]]:
         """Sends what was written, and waits; see ``Poller.wait``.
+
+        The half in C takes whole turns here, as long as messages are all there is to do: nothing else is
+        ready to run, no timer comes or is due.
+
+        Args:
+            timeout: See ``Poller.wait``.
+            timers: What the loop has planned.
 
         Returns:
             What is ready and no channel. Those that are ready are kept for ``deliver``.
         """
         if self.writers:
             self.flush()
-        if self.pending:  # left by one that was broken off
-            timeout = 0.0
+        if self.pending:  # a delivery was broken off: what is left comes first
+            return ()
         others = []
         for event in self._poller.wait(timeout):
             channel = self._channels.get(event[0])
@@ -188,19 +202,24 @@ class Batch:
             undelivered.extend(zip(ready, self._exchange.receive(ready), strict=True))
         while undelivered:
             channel, what = undelivered.popleft()
-            channel.deliver(what)
+            try:
+                if what not in _NOTHING:
+                    channel.deliver(what)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self._complain(error)
 
     def flush(self) -> None:
         """Sends all that was noted down."""
-        while self.writers:
-            writers, self.writers = self.writers, []
-            self.send(writers)
-
-    def send(self, writers: Sequence[Channel]) -> None:
-        """Sends what some channels have noted down."""
-        writers = [writer for writer in writers if writer.waiting]
+        writers, self.writers = self.writers, []
         chunks = [writer.take() for writer in writers]
         left = self._exchange.send(writers, chunks)
         for writer, chunk, n in zip(writers, chunks, left, strict=True):
             if n:
-                writer.owner.unsent(chunk, n)
+                try:
+                    writer.owner.unsent(chunk, n)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    self._complain(error)

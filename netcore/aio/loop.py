@@ -6,13 +6,13 @@ import asyncio
 import selectors
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
-from netcore.aio.batch import Batch, Channel
-from netcore.aio.exchange import open_exchange
+from netcore.aio.batch import Channel
+from netcore.aio.halves import open_batch
 from netcore.aio.selector import PollerSelector
 from netcore.aio.standard import LoopHandle, SelectorLoop
 from netcore.aio.transport import StreamTransport
@@ -27,13 +27,13 @@ OpensPoller = str | Poller | Callable[[], Poller] | None
 class _BatchSelector(PollerSelector):
     """A selector that leaves channels, which it is not told of, to a batch."""
 
-    def __init__(self, poller: Poller, batch: Batch) -> None:
+    def __init__(self, poller: Poller) -> None:
         super().__init__(poller)
-        self._wait = batch.wait
+        self.wait: Callable[[float | None], Sequence[tuple[int, int]]] = poller.wait
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """See ``selectors.BaseSelector.select``."""
-        found = self._wait(timeout if timeout is None or timeout > 0.0 else 0.0)
+        found = self.wait(timeout if timeout is None or timeout > 0.0 else 0.0)
         return self.events_of(found) if found else []
 
 
@@ -49,8 +49,10 @@ class EventLoop(SelectorLoop):
         waiting = _poller_of(poller)
         self._channels: dict[int, Channel] = {}
         self._poller = waiting
-        self._batch = Batch(waiting, open_exchange(), ())
-        super().__init__(_BatchSelector(waiting, self._batch))
+        selector = _BatchSelector(waiting)
+        super().__init__(selector)
+        self._batch, self._channel_class = open_batch(waiting, self._ready, self._complain)
+        selector.wait = self._wait
         self._deliver = LoopHandle(self._batch.deliver, (), self, Context())
 
     @property
@@ -62,7 +64,7 @@ class EventLoop(SelectorLoop):
 
     def open_channel(self, owner: StreamTransport, sock: socket.socket) -> Channel:
         """Opens the hot half of a transport."""
-        channel = self._channels[sock.fileno()] = self._batch.channel_class(self._batch, owner, sock)
+        channel = self._channels[sock.fileno()] = self._channel_class(self._batch, owner, sock)
         return channel
 
     def close_channel(self, channel: Channel) -> None:
@@ -104,11 +106,23 @@ class EventLoop(SelectorLoop):
         if self.is_running():  # which raises
             super().run_forever()
         self._batch.thread = threading.get_ident()
+        self._batch.stopping = self._stopping
         try:
             super().run_forever()
         finally:
             self._batch.thread = 0
             self._batch.flush()
+
+    def stop(self) -> None:
+        """See ``asyncio.loop.stop``."""
+        super().stop()
+        self._batch.stopping = True
+
+    def _wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        return self._batch.wait(timeout, self._scheduled)
+
+    def _complain(self, error: BaseException) -> None:
+        self.call_exception_handler({"message": "Exception in a transport", "exception": error})
 
     def _process_events(self, event_list: list[tuple[selectors.SelectorKey, int]]) -> None:
         if event_list:

@@ -18,7 +18,7 @@ static void batch__free(hot_batch *batch)
 static int batch__grow(hot_batch *batch)
 {
     Py_ssize_t room = batch->room ? 2 * batch->room : BATCH_FIRST;
-    size_t entry = sizeof(hot_stream *) + sizeof(PyObject *) + sizeof(char *) + sizeof(size_t) +
+    size_t entry = 2 * sizeof(PyObject *) + sizeof(char *) + sizeof(size_t) +
                    sizeof(nc_socket) + sizeof(intptr_t);
     char *block = PyMem_Malloc((size_t)room * entry);
     hot_batch old = *batch;
@@ -28,8 +28,8 @@ static int batch__grow(hot_batch *batch)
         return -1;
     }
     batch->room = room;
-    batch->writers = (hot_stream **)block;
-    batch->owners = (PyObject **)(batch->writers + room);
+    batch->writers = (PyObject **)block;
+    batch->owners = batch->writers + room;
     batch->pointers = (const char **)(batch->owners + room);
     batch->lengths = (size_t *)(batch->pointers + room);
     batch->sockets = (nc_socket *)(batch->lengths + room);
@@ -73,7 +73,7 @@ static char *batch__make_room(hot_batch *batch, size_t length)
 }
 
 /* Adds an entry, which there is room for. */
-static void batch__append(hot_batch *batch, hot_stream *writer, PyObject *owner, const char *data, size_t length)
+static void batch__append(hot_batch *batch, PyObject *writer, PyObject *owner, const char *data, size_t length)
 {
     Py_INCREF(writer);
     Py_XINCREF(owner);
@@ -84,7 +84,7 @@ static void batch__append(hot_batch *batch, hot_stream *writer, PyObject *owner,
 }
 
 /* Takes bytes that were put where there was made room for them: they lengthen the last entry, or are a new one. */
-static void batch__take(hot_batch *batch, hot_stream *writer, size_t length)
+static void batch__take(hot_batch *batch, PyObject *writer, size_t length)
 {
     Py_ssize_t last = batch->count - 1;
 
@@ -97,7 +97,7 @@ static void batch__take(hot_batch *batch, hot_stream *writer, size_t length)
 
 /* Adds an entry, or lengthens the last one. `owner` keeps the bytes where they are; those of a small chunk are
  * copied. Nothing has changed if this fails. */
-static int batch__add(hot_batch *batch, hot_stream *writer, PyObject *owner, const char *data, size_t length)
+static int batch__add(hot_batch *batch, PyObject *writer, PyObject *owner, const char *data, size_t length)
 {
     if (length <= BATCH_SMALL) {
         char *room = batch__make_room(batch, length);

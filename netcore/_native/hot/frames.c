@@ -342,7 +342,7 @@ static PyObject *frames__send_frame(PyObject *object, PyObject *const *args, Py_
     n = encoding_write(encoding, room, PyBytes_AsString(args[1]), (size_t)n);
     if (n < 0)
         return reading__ask(object, hot_name__python_send_frame, args, nargs, kwnames);
-    batch__take(&outbox->filling, stream, (size_t)n);
+    batch__take(&outbox->filling, (PyObject *)stream, (size_t)n);
     stream->noted = outbox->number;
     outbox->size += n;
     return writing_done(stream, outbox, n);

@@ -136,7 +136,7 @@ typedef struct {
 typedef struct {
     Py_ssize_t count;
     Py_ssize_t room;
-    hot_stream **writers;
+    PyObject **writers; /* streams, or channels */
     PyObject **owners; /* of what `pointers` point to; NULL for bytes in `joined` */
     const char **pointers;
     size_t *lengths;
@@ -174,7 +174,7 @@ typedef struct {
 } hot_table;
 
 extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
-    *hot_intake_type, *hot_passage_type, *hot_frames_type, *hot_deadlines_type;
+    *hot_intake_type, *hot_passage_type, *hot_channel_type, *hot_exchange_type, *hot_frames_type, *hot_deadlines_type;
 
 /* Where a stream has a frame, and where it has a delimiter, by functions of src/netcore.h. */
 typedef size_t (*hot_next_frame)(const nc_framing *, const char *, size_t, size_t, size_t *, size_t *);
@@ -185,6 +185,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(__func__)                                                                                         \
     NAME(_break_off)                                                                                       \
     NAME(_complete)                                                                                        \
+    NAME(_context)                                                                                         \
     NAME(_end)                                                                                             \
     NAME(_ends)                                                                                            \
     NAME(_flush_early)                                                                                     \
@@ -209,6 +210,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(callers)                                                                                          \
     NAME(end_deadlines)                                                                                    \
     NAME(ended)                                                                                            \
+    NAME(failed)                                                                                           \
     NAME(failure)                                                                                          \
     NAME(feed)                                                                                             \
     NAME(filter)                                                                                           \
@@ -234,12 +236,15 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(output)                                                                                           \
     NAME(placing)                                                                                          \
     NAME(produce)                                                                                          \
+    NAME(receive)                                                                                          \
+    NAME(received)                                                                                         \
     NAME(received_nothing)                                                                                 \
     NAME(receive_again)                                                                                    \
     NAME(release)                                                                                          \
     NAME(release_views)                                                                                    \
     NAME(remember_local_address)                                                                           \
     NAME(renew)                                                                                            \
+    NAME(run)                                                                                              \
     NAME(serve_rest)                                                                                       \
     NAME(set_deadline)                                                                                     \
     NAME(settle_later)                                                                                     \
@@ -247,9 +252,11 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(sleep)                                                                                            \
     NAME(store)                                                                                            \
     NAME(time)                                                                                             \
+    NAME(unsent)                                                                                           \
     NAME(unsettled)                                                                                        \
     NAME(unwrapped)                                                                                        \
     NAME(watchers)                                                                                         \
+    NAME(write_slowly)                                                                                     \
     NAME(wrap)
 
 extern PyObject *hot_ids; /* see connection/core/identity.py */

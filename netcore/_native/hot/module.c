@@ -18,6 +18,7 @@
 #include "postbox.c"
 #include "datagram.c"
 #include "port.c"
+#include "exchange.c"
 
 PyObject *hot_ids, *hot_open;
 
@@ -128,7 +129,9 @@ PyMODINIT_FUNC PyInit__hot(void)
         module__add_type(module, "Deadlines", &deadlines__spec, &hot_deadlines_type) < 0 ||
         module__add_type(module, "DatagramOutbox", &postbox__spec, &hot_postbox_type) < 0 ||
         module__add_type(module, "Datagram", &datagram__spec, &hot_datagram_type) < 0 ||
-        module__add_type(module, "Port", &port__spec, &hot_port_type) < 0) {
+        module__add_type(module, "Port", &port__spec, &hot_port_type) < 0 ||
+        module__add_type(module, "Batch", &exchange__spec, &hot_exchange_type) < 0 ||
+        module__add_type(module, "Channel", &channel__spec, &hot_channel_type) < 0) {
         Py_DECREF(module);
         return NULL;
     }

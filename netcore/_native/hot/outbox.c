@@ -4,6 +4,7 @@
  * must not, or a finalizer of what the batch lets go of. */
 
 #include "batch.c"
+#include "calls.c"
 
 PyTypeObject *hot_outbox_type;
 
@@ -15,36 +16,17 @@ static PyMemberDef outbox__members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-static int outbox__address(PyObject *addresses, const char *name, void *place)
-{
-    PyObject *address = PyMapping_GetItemString(addresses, (char *)name);
-    void *pointer;
-
-    if (address == NULL)
-        return -1;
-    pointer = PyLong_AsVoidPtr(address);
-    Py_DECREF(address);
-    if (pointer == NULL && PyErr_Occurred())
-        return -1;
-    memcpy(place, &pointer, sizeof pointer); /* ISO C has no cast from there to a function */
-    return 0;
-}
-
 /* Outbox(counts, calls, limit, share): the addresses of functions by name. */
 static int outbox__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_outbox *self = (hot_outbox *)object;
     PyObject *counts, *calls;
-    hot_calls *to = &self->calls;
     Py_ssize_t limit, share;
 
     (void)kwargs;
     if (!PyArg_ParseTuple(args, "O!Onn", hot_counts_type, &counts, &calls, &limit, &share))
         return -1;
-    if (outbox__address(calls, "ring", &to->ring) < 0 || outbox__address(calls, "receive", &to->receive) < 0 ||
-        outbox__address(calls, "receive_one", &to->receive_one) < 0 ||
-        outbox__address(calls, "send", &to->send) < 0 || outbox__address(calls, "send_one", &to->send_one) < 0 ||
-        outbox__address(calls, "available", &to->available) < 0)
+    if (calls_find(&self->calls, calls) < 0)
         return -1;
     hot_keep(&self->counts, counts);
     hot_replace(&self->producers, PyDict_New());
@@ -101,7 +83,7 @@ static void outbox__take_back(hot_outbox *self, const hot_batch *batch)
             if (batch->unsent[i] != 0) {
                 if (!PyErr_Occurred())
                     PyErr_NoMemory();
-                outbox__charge(self, batch->writers[i]);
+                outbox__charge(self, (hot_stream *)batch->writers[i]);
             }
         }
         PyErr_Clear();
@@ -179,7 +161,7 @@ static int outbox_flush(hot_outbox *self)
     self->counts->bytes_sent += self->size;
     self->size = 0;
     for (Py_ssize_t i = 0; i < batch.count; i++)
-        batch.sockets[i] = batch.writers[i]->wire;
+        batch.sockets[i] = ((hot_stream *)batch.writers[i])->wire;
     Py_BEGIN_ALLOW_THREADS
     troubled = outbox__offer(&self->calls, &batch);
     Py_END_ALLOW_THREADS
@@ -272,7 +254,7 @@ static PyObject *outbox__begin_turn(PyObject *object, PyObject *ignored)
 static int outbox_flush_early(hot_outbox *self)
 {
     Py_ssize_t count;
-    hot_stream **writers;
+    PyObject **writers;
     size_t *lengths;
     int status = 0;
 
@@ -294,7 +276,7 @@ static int outbox_flush_early(hot_outbox *self)
     status = outbox_flush(self);
     for (Py_ssize_t i = 0; i < count; i++) {
         if (status == 0)
-            status = outbox_count(self, writers[i], (Py_ssize_t)lengths[i]);
+            status = outbox_count(self, (hot_stream *)writers[i], (Py_ssize_t)lengths[i]);
         Py_DECREF(writers[i]);
     }
     PyMem_Free(writers);
@@ -314,7 +296,7 @@ static int outbox_add(hot_outbox *self, hot_stream *writer, PyObject *owner, con
 {
     if (n == 0)
         return 0;
-    if (batch__add(&self->filling, writer, owner, data, (size_t)n) < 0)
+    if (batch__add(&self->filling, (PyObject *)writer, owner, data, (size_t)n) < 0)
         return -1;
     writer->noted = self->number;
     self->size += n;
@@ -383,7 +365,7 @@ static PyObject *outbox__bytes_of(PyObject *object, PyObject *writer)
     size_t total = 0;
 
     for (Py_ssize_t i = 0; i < batch->count; i++)
-        if ((PyObject *)batch->writers[i] == writer)
+        if (batch->writers[i] == writer)
             total += batch->lengths[i];
     return PyLong_FromSize_t(total);
 }
@@ -395,7 +377,7 @@ static PyObject *outbox__writers(PyObject *object, PyObject *ignored)
 
     (void)ignored;
     for (Py_ssize_t i = 0; list != NULL && i < batch->count; i++)
-        if (PyList_Append(list, (PyObject *)batch->writers[i]) < 0)
+        if (PyList_Append(list, batch->writers[i]) < 0)
             Py_CLEAR(list);
     return list;
 }
