@@ -200,6 +200,24 @@ class Batch:
     def deliver(self) -> None: ...
     def flush(self) -> None: ...
 
+class Handles:
+    call_soon: Any
+    call_at: Any
+    call_later: Any
+    def __init__(
+        self,
+        loop: object,
+        ready: object,
+        classes: tuple[type, type],
+        functions: tuple[
+            Callable[[], object], Callable[[], float], Callable[..., object], Callable[[], object]
+        ],
+        resolution: float,
+        /,
+    ) -> None: ...
+    def timeout(self) -> float | None: ...
+    def run(self) -> None: ...
+
 class Channel:
     receive: Callable[[bytes], object] | None
     handle: Any

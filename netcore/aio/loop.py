@@ -9,14 +9,18 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netcore.aio.batch import Channel
 from netcore.aio.halves import open_batch
+from netcore.aio.handles import FAST, open_handles
 from netcore.aio.selector import PollerSelector
 from netcore.aio.standard import LoopHandle, SelectorLoop
 from netcore.aio.transport import StreamTransport
 from netcore.poll import Poller, open_poller
+
+if TYPE_CHECKING:
+    from netcore._native._hot import Handles
 
 __all__ = ["EventLoop", "OpensPoller", "new_event_loop"]
 
@@ -48,12 +52,15 @@ class EventLoop(SelectorLoop):
     def __init__(self, poller: OpensPoller = None) -> None:
         waiting = _poller_of(poller)
         self._channels: dict[int, Channel] = {}
+        self._handles: Handles | None = None  # before set_debug, which asyncio calls, asks for them
         self._poller = waiting
-        selector = _BatchSelector(waiting)
+        self._selecting = selector = _BatchSelector(waiting)
         super().__init__(selector)
         self._batch, self._channel_class = open_batch(waiting, self._ready, self._complain)
         selector.wait = self._wait
         self._deliver = LoopHandle(self._batch.deliver, (), self, Context())
+        self._handles = open_handles(self)
+        self._choose()
 
     @property
     def poller(self) -> Poller:
@@ -96,6 +103,7 @@ class EventLoop(SelectorLoop):
     def set_debug(self, enabled: bool) -> None:
         """See ``asyncio.loop.set_debug``."""
         super().set_debug(enabled)
+        self._choose()
         for fd in list(self._channels):
             self.sort(fd)
 
@@ -112,6 +120,28 @@ class EventLoop(SelectorLoop):
         finally:
             self._batch.thread = 0
             self._batch.flush()
+
+    def close(self) -> None:
+        """See ``asyncio.loop.close``."""
+        super().close()
+        self._choose()
+
+    def _choose(self) -> None:
+        """Has C do what it can, unless debug mode asks for more, or the loop is closed."""
+        fast = self._handles is not None and not self._debug and not self.is_closed()
+        for name in FAST:
+            if fast:
+                self.__dict__[name] = getattr(self._handles, name)
+            else:
+                self.__dict__.pop(name, None)
+
+    def _run_once(self) -> None:
+        handles = self._handles
+        if handles is None or self._debug:
+            super()._run_once()
+            return
+        self._process_events(self._selecting.select(handles.timeout()))
+        handles.run()
 
     def stop(self) -> None:
         """See ``asyncio.loop.stop``."""

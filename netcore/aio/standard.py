@@ -25,12 +25,22 @@ if TYPE_CHECKING:
         _callback: Callable[..., object]
         _args: Sequence[object]
         _context: contextvars.Context
+        _source_traceback: Any
+
+        def _run(self) -> None: ...
+
+    class LoopTimer(asyncio.TimerHandle):
+        """A handle of a timer."""
+
+        _scheduled: bool
 
     class SelectorLoop(selector_events.BaseSelectorEventLoop):
         """The base class of loops over a selector, with what is not public of it."""
 
         _ready: deque[asyncio.Handle]
-        _scheduled: list[asyncio.TimerHandle]
+        _scheduled: list[LoopTimer]
+        _timer_cancelled_count: int
+        _clock_resolution: float
         _stopping: bool
         _debug: bool
         _thread_id: int | None
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
         def _process_events(self, event_list: list[tuple[selectors.SelectorKey, int]]) -> None: ...
         def _ensure_fd_no_transport(self, fd: Any) -> None: ...
         def _check_closed(self) -> None: ...
+        def _run_once(self) -> None: ...
 
     class _Transport(asyncio.Transport):
         """What transports of streams and of datagrams have in common."""

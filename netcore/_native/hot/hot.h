@@ -174,7 +174,8 @@ typedef struct {
 } hot_table;
 
 extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
-    *hot_intake_type, *hot_passage_type, *hot_channel_type, *hot_exchange_type, *hot_frames_type, *hot_deadlines_type;
+    *hot_intake_type, *hot_passage_type, *hot_channel_type, *hot_exchange_type,
+    *hot_handles_type, *hot_frames_type, *hot_deadlines_type;
 
 /* Where a stream has a frame, and where it has a delimiter, by functions of src/netcore.h. */
 typedef size_t (*hot_next_frame)(const nc_framing *, const char *, size_t, size_t, size_t *, size_t *);
@@ -184,6 +185,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
 #define HOT_NAMES(NAME)                                                                                    \
     NAME(__func__)                                                                                         \
     NAME(_break_off)                                                                                       \
+    NAME(_cancelled)                                                                                       \
     NAME(_complete)                                                                                        \
     NAME(_context)                                                                                         \
     NAME(_end)                                                                                             \
@@ -200,8 +202,12 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(_python_write)                                                                                    \
     NAME(_python_writev)                                                                                   \
     NAME(_queue)                                                                                           \
+    NAME(_run)                                                                                             \
+    NAME(_scheduled)                                                                                       \
     NAME(_slots)                                                                                           \
+    NAME(_stopping)                                                                                        \
     NAME(_take_back)                                                                                       \
+    NAME(_timer_cancelled_count)                                                                           \
     NAME(acquire)                                                                                          \
     NAME(buffered)                                                                                         \
     NAME(charge)                                                                                           \

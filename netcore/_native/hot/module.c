@@ -19,6 +19,7 @@
 #include "datagram.c"
 #include "port.c"
 #include "exchange.c"
+#include "handles.c"
 
 PyObject *hot_ids, *hot_open;
 
@@ -131,7 +132,8 @@ PyMODINIT_FUNC PyInit__hot(void)
         module__add_type(module, "Datagram", &datagram__spec, &hot_datagram_type) < 0 ||
         module__add_type(module, "Port", &port__spec, &hot_port_type) < 0 ||
         module__add_type(module, "Batch", &exchange__spec, &hot_exchange_type) < 0 ||
-        module__add_type(module, "Channel", &channel__spec, &hot_channel_type) < 0) {
+        module__add_type(module, "Channel", &channel__spec, &hot_channel_type) < 0 ||
+        module__add_type(module, "Handles", &handles__spec, &hot_handles_type) < 0) {
         Py_DECREF(module);
         return NULL;
     }
