@@ -61,7 +61,11 @@ class StreamTransport(SelectorTransport):
                 self._fatal_error(error, "Fatal write error on socket transport")
             return
         self.channel.usual = False
-        self._buffer.append(memoryview(chunk)[len(chunk) - left :])
+        rest = memoryview(chunk)[len(chunk) - left :]
+        if isinstance(self._buffer, bytearray):  # before Python 3.12
+            self._buffer += rest
+        else:
+            self._buffer.append(rest)
         self._loop._add_writer(self._sock_fd, self._write_ready)
         self._maybe_pause_protocol()
 

@@ -1,0 +1,349 @@
+"""The batch of the transports: what goes through it, and what it leaves to them."""
+
+import asyncio
+import contextvars
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from netcore.aio import EventLoop
+from netcore.aio.batch import LARGE
+from netcore.aio.transport import StreamTransport
+
+
+class Recorder(asyncio.Protocol):
+    """Notes down what happens to it."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.on_data: Callable[[bytes], object] = lambda data: None
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport: StreamTransport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.told.append(data)
+        self.on_data(data)
+
+    def eof_received(self) -> None:
+        self.told.append("eof")
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.told.append(error)
+
+
+class Ends:
+    """Pairs of a transport on the loop and a plain socket that is its peer."""
+
+    def __init__(self, loop: EventLoop) -> None:
+        self.loop = loop
+        self.peers: list[socket.socket] = []
+
+    def open(self, protocol: asyncio.BaseProtocol | None = None) -> tuple[Any, socket.socket]:
+        ours, peer = socket.socketpair()
+        ours.setblocking(False)
+        peer.settimeout(10)
+        self.peers.append(peer)
+        protocol = protocol or Recorder()
+        self.loop._make_socket_transport(ours, protocol)
+        self.turn(2)
+        return protocol, peer
+
+    def turn(self, times: int = 1) -> None:
+        """Takes so many iterations, each of which looks at what is ready."""
+        for _ in range(times):
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
+
+    def run(self, function: Callable[[], object]) -> None:
+        """Calls a function within an iteration."""
+        self.loop.call_soon(function)
+        self.turn()
+
+
+@pytest.fixture
+def ends(loop: EventLoop) -> Iterator[Ends]:
+    ends = Ends(loop)
+    yield ends
+    for peer in ends.peers:
+        peer.close()
+    for transport in list(loop._transports.values()):
+        transport.abort()
+    ends.turn(3)
+
+
+def test_writes_of_an_iteration_leave_together_at_its_end(ends: Ends) -> None:
+    one, peer = ends.open()
+    other, other_peer = ends.open()
+    for sock in (peer, other_peer):
+        sock.setblocking(False)
+    early: list[object] = []
+
+    def write() -> None:
+        one.transport.write(b"a")
+        other.transport.write(b"b")
+        one.transport.write(bytearray(b"c"))
+        one.transport.writelines([b"d", memoryview(b"e")])
+        try:
+            early.append(peer.recv(10, socket.MSG_PEEK))
+        except BlockingIOError:
+            early.append("nothing yet")
+
+    ends.run(write)
+    assert peer.recv(10) == b"acde"
+    assert other_peer.recv(10) == b"b"
+
+
+def test_whoever_asks_what_waits_has_it_sent(ends: Ends) -> None:
+    one, peer = ends.open()
+    sizes: list[int] = []
+
+    def write() -> None:
+        one.transport.write(b"x")
+        sizes.append(one.transport.get_write_buffer_size())
+        assert peer.recv(10) == b"x"
+
+    ends.run(write)
+    assert sizes == [0]
+
+
+def test_a_large_write_is_sent_at_once_and_in_order(ends: Ends) -> None:
+    one, peer = ends.open()
+
+    def write() -> None:
+        one.transport.write(b"small")
+        one.transport.write(b"L" * LARGE)
+        assert peer.recv(LARGE + 5, socket.MSG_WAITALL) == b"small" + b"L" * LARGE
+
+    ends.run(write)
+
+
+def test_writes_outside_of_a_run_leave_at_once(ends: Ends) -> None:
+    one, peer = ends.open()
+    one.transport.write(b"between two runs")
+    assert peer.recv(100) == b"between two runs"
+
+
+def test_what_the_kernel_does_not_take_waits_and_pauses_the_protocol(ends: Ends) -> None:
+    one, peer = ends.open()
+    total = 0
+
+    def write() -> None:
+        nonlocal total
+        while "pause" not in one.told:
+            one.transport.write(b"x" * 10000)
+            total += 10000
+        assert one.transport.get_write_buffer_size() > 0
+
+    ends.run(write)
+    received = 0
+    while received < total:
+        received += len(peer.recv(1 << 16))
+        ends.turn()
+    assert one.told == ["pause", "resume"]
+    ends.run(lambda: one.transport.write(b"usual again"))
+    assert peer.recv(100) == b"usual again"
+
+
+def test_an_end_comes_after_what_was_written(ends: Ends) -> None:
+    for end in ("write_eof", "close", "abort"):
+        one, peer = ends.open()
+
+        def write(end: str = end, one: Any = one) -> None:
+            one.transport.write(b"last")
+            getattr(one.transport, end)()
+
+        ends.run(write)
+        ends.turn(2)
+        assert peer.recv(10) == b"last"
+        assert peer.recv(10) == b""
+
+
+def test_a_failed_send_ends_its_connection_alone(ends: Ends) -> None:
+    one, peer = ends.open()
+    other, other_peer = ends.open()
+    one.transport.pause_reading()
+    peer.close()
+
+    def write() -> None:
+        one.transport.write(b"x")
+        one.transport.write(b"y")
+        other.transport.write(b"z")
+
+    ends.run(write)
+    ends.turn(2)
+    assert isinstance(one.told[-1], (BrokenPipeError, ConnectionResetError))
+    assert other_peer.recv(10) == b"z"
+    assert other.told == []
+
+
+def test_what_was_received_for_one_that_another_pauses_waits_for_it(ends: Ends) -> None:
+    pairs = [ends.open() for _ in range(2)]
+    (one, peer), (other, other_peer) = pairs
+    one.on_data = lambda _: other.transport.pause_reading()
+    other.on_data = lambda _: one.transport.pause_reading()
+    peer.send(b"1")
+    other_peer.send(b"2")
+    ends.turn()
+    assert sorted(one.told + other.told) in ([b"1"], [b"2"])
+    paused = other if one.told else one
+    paused.on_data = lambda _: None
+    ends.turn(3)
+    assert paused.told == []
+    (peer if paused is one else other_peer).send(b"more")
+    ends.run(paused.transport.resume_reading)
+    ends.turn(2)
+    assert b"".join(paused.told) in (b"1more", b"2more")
+
+
+def test_what_was_received_for_one_that_another_closes_is_dropped(ends: Ends) -> None:
+    (one, peer), (other, other_peer) = ends.open(), ends.open()
+    one.on_data = lambda _: other.transport.abort()
+    other.on_data = lambda _: one.transport.abort()
+    peer.send(b"1")
+    other_peer.send(b"2")
+    ends.turn(3)
+    assert sorted(map(repr, one.told + other.told)) in (["None", "b'1'"], ["None", "b'2'"])
+
+
+def test_what_was_received_goes_to_the_protocol_of_the_moment(ends: Ends) -> None:
+    class Buffered(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.got = b""
+            self.room = bytearray(3)
+
+        def get_buffer(self, hint: int) -> bytearray:
+            return self.room
+
+        def buffer_updated(self, n: int) -> None:
+            self.got += self.room[:n]
+
+    (one, peer), (other, other_peer) = ends.open(), ends.open()
+    new = Buffered()
+
+    def switch(transport: Any) -> None:
+        transport.set_protocol(new)
+
+    one.on_data = lambda _: switch(other.transport)
+    other.on_data = lambda _: switch(one.transport)
+    peer.send(b"from one")
+    other_peer.send(b"of other")
+    ends.turn()
+    assert new.got in (b"from one", b"of other")
+    assert len(one.told + other.told) == 1
+
+
+def test_data_received_has_the_context_in_which_the_transport_was_made(ends: Ends) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    seen: list[str] = []
+    variable.set("of the maker")
+    one, peer = ends.open()
+    variable.set("later")
+    one.on_data = lambda _: (seen.append(variable.get()), variable.set("kept"))
+    for _ in range(2):
+        peer.send(b"x")
+        ends.turn()
+    assert seen == ["of the maker", "kept"]
+
+
+def test_an_exception_ends_its_connection_alone(ends: Ends) -> None:
+    told: list[dict[str, Any]] = []
+    ends.loop.set_exception_handler(lambda _, context: told.append(context))
+    (one, peer), (other, other_peer) = ends.open(), ends.open()
+
+    def fail(_: bytes) -> None:
+        raise RuntimeError("why")
+
+    one.on_data = fail
+    peer.send(b"1")
+    other_peer.send(b"2")
+    ends.turn(3)
+    (context,) = told
+    assert context["message"] == "Fatal error: protocol.data_received() call failed."
+    assert context["protocol"] is one and str(context["exception"]) == "why"
+    assert str(one.told[-1]) == "why"
+    assert other.told == [b"2"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_exit_in_one_callback_loses_nobody_elses_bytes(ends: Ends, kind: type[BaseException]) -> None:
+    pairs = [ends.open() for _ in range(5)]
+
+    def leave(_: bytes) -> None:
+        for protocol, _peer in pairs:
+            protocol.on_data = lambda _: None
+        raise kind
+
+    for number, (protocol, peer) in enumerate(pairs):
+        protocol.on_data = leave
+        peer.send(b"%d" % number)
+    with pytest.raises(kind):
+        ends.loop.run_forever()
+    ends.turn(3)
+    assert [protocol.told for protocol, _ in pairs] == [[b"%d" % number] for number in range(5)]
+
+
+def test_many_ends_with_much_each_are_all_served(ends: Ends) -> None:
+    pairs = [ends.open() for _ in range(150)]
+    sent = {}
+    for number, (_, peer) in enumerate(pairs):
+        peer.setblocking(False)
+        sent[number] = bytes([number]) * (20000 if number % 3 else 50)
+        assert peer.send(sent[number]) == len(sent[number])
+    for (protocol, _), data in zip(pairs, sent.values(), strict=True):
+        while sum(map(len, protocol.told)) < len(data):
+            ends.turn()
+        assert b"".join(protocol.told) == data
+    for number, (_, peer) in enumerate(pairs):
+        peer.send(sent[number])
+        peer.shutdown(socket.SHUT_WR)
+    for (protocol, _), data in zip(pairs, sent.values(), strict=True):
+        while "eof" not in protocol.told:
+            ends.turn()
+        assert b"".join(protocol.told[: protocol.told.index("eof")]) == 2 * data
+
+
+def test_messages_alone_do_not_keep_the_loop_from_timers_and_stops(ends: Ends) -> None:
+    one, peer = ends.open()
+    rounds = 0
+
+    def ping(_: bytes) -> None:
+        nonlocal rounds
+        rounds += 1
+        peer.send(b"again")
+
+    one.on_data = ping
+    fired: list[int] = []
+    ends.loop.call_later(0.01, fired.append, 1)
+    ends.loop.call_later(0.02, ends.loop.stop)
+    peer.send(b"begin")
+    ends.loop.run_forever()
+    assert fired == [1] and rounds > 1
+    one.on_data = lambda _: (ping(b""), ends.loop.stop())
+    before = rounds
+    ends.loop.run_forever()
+    assert rounds == before + 1
+
+
+def test_a_transport_in_debug_mode_has_a_callback_of_its_own(
+    ends: Ends, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, peer = ends.open()
+    ends.loop.set_debug(True)
+    ends.loop.slow_callback_duration = 0.0
+    peer.send(b"slow")
+    ends.turn(2)
+    assert one.told == [b"slow"]
+    assert "_read_ready" in caplog.text
+    ends.loop.set_debug(False)
+    peer.send(b"fast")
+    ends.turn(2)
+    assert one.told == [b"slow", b"fast"]

@@ -1,0 +1,266 @@
+"""Callbacks and timers run as those of asyncio's own loop do, whichever half runs them."""
+
+import asyncio
+import contextvars
+import gc
+import random
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netcore.aio import EventLoop, handles
+from netcore.aio.standard import SelectorLoop
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
+
+
+def finish(loop: asyncio.AbstractEventLoop) -> None:
+    """Runs what is ready, and what that makes ready, a few times over."""
+    for _ in range(4):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+
+def test_handles_are_of_asyncios_own_classes(loop: EventLoop) -> None:
+    soon = loop.call_soon(print)
+    later = loop.call_later(60, print, "x")
+    at = loop.call_at(loop.time() + 60, print)
+    assert type(soon) is asyncio.Handle
+    assert type(later) is type(at) is asyncio.TimerHandle
+    assert 59 < later.when() - loop.time() <= 60
+    assert "print" in repr(soon) and "print('x')" in repr(later)
+    soon.cancel()
+    assert soon.cancelled() and "cancelled" in repr(soon)
+
+
+def test_callbacks_run_in_order_and_those_they_add_in_the_next_iteration(loop: EventLoop) -> None:
+    told: list[object] = []
+
+    def first() -> None:
+        told.append("first")
+        loop.call_soon(told.append, "added")
+
+    loop.call_soon(first)
+    cancelled = loop.call_soon(told.append, "cancelled")
+    loop.call_soon(lambda *args: told.append(args), 1, 2, 3, 4)
+    loop.call_soon(told.append, "last")
+    loop.call_soon(loop.stop)
+    cancelled.cancel()
+    loop.run_forever()
+    assert told == ["first", (1, 2, 3, 4), "last"]
+    finish(loop)
+    assert told[-1] == "added"
+
+
+def test_a_callback_has_the_context_of_its_call_or_the_one_given(loop: EventLoop) -> None:
+    seen: list[str] = []
+    VARIABLE.set("of the call")
+    other = contextvars.copy_context()
+    other.run(VARIABLE.set, "given")
+    loop.call_soon(lambda: seen.append(VARIABLE.get()))
+    loop.call_soon(lambda: seen.append(VARIABLE.get()), context=other)
+    loop.call_later(0, lambda: seen.append(VARIABLE.get()), context=None)
+    loop.call_at(0, lambda: seen.append(VARIABLE.get()), context=other)
+    VARIABLE.set("later")
+    finish(loop)
+    assert sorted(seen) == ["given", "given", "of the call", "of the call"]
+
+
+def test_an_exception_is_told_as_asyncio_tells_it(loop: EventLoop) -> None:
+    told: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+
+    def fail(what: str) -> None:
+        raise RuntimeError(what)
+
+    handle = loop.call_soon(fail, "why")
+    after: list[int] = []
+    loop.call_soon(after.append, 1)
+    finish(loop)
+    (context,) = told
+    assert context["handle"] is handle
+    assert str(context["exception"]) == "why"
+    assert context["message"].startswith("Exception in callback ") and "fail('why')" in context["message"]
+    assert after == [1]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_exit_ends_the_run_and_leaves_what_follows(loop: EventLoop, kind: type[BaseException]) -> None:
+    def leave() -> None:
+        raise kind
+
+    after: list[int] = []
+    loop.call_soon(leave)
+    loop.call_soon(after.append, 1)
+    with pytest.raises(kind):
+        loop.run_forever()
+    assert after == []
+    finish(loop)
+    assert after == [1]
+
+
+def test_a_callback_that_cancels_its_own_handle_ends_in_order(loop: EventLoop) -> None:
+    told: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    held: list[asyncio.Handle] = []
+
+    def once(fail: bool) -> None:
+        held.pop().cancel()
+        if fail:
+            raise RuntimeError("after that")
+
+    for fail in (False, True):
+        held.append(loop.call_soon(once, fail))
+        finish(loop)
+    assert [str(context["exception"]) for context in told] == ["after that"]
+
+
+@pytest.mark.parametrize(
+    ("name", "args"), [("call_soon", ()), ("call_later", (None, print)), ("call_at", (None, print))]
+)
+def test_odd_arguments_are_type_errors(loop: EventLoop, name: str, args: tuple[object, ...]) -> None:
+    with pytest.raises(TypeError):
+        getattr(loop, name)(*args)
+    with pytest.raises(TypeError):
+        getattr(loop, name)(0, print, unknown=1)
+    finish(loop)
+
+
+def test_a_time_that_is_no_number_is_refused_and_nothing_is_planned(loop: EventLoop, aio_half: str) -> None:
+    fired: list[int] = []
+    loop.call_later(0, fired.append, 1)
+    if aio_half == "hot":  # asyncio's own takes it, and cannot go on
+        with pytest.raises(TypeError):
+            loop.call_at("noon", print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        loop.call_later("soon", print)  # type: ignore[arg-type]
+    finish(loop)
+    assert fired == [1]
+
+
+def test_a_closed_loop_takes_no_calls(new_loop: Callable[[], EventLoop]) -> None:
+    loop = new_loop()
+    loop.close()
+    for call in (lambda: loop.call_soon(print), lambda: loop.call_later(1, print)):
+        with pytest.raises(RuntimeError, match="Event loop is closed"):
+            call()
+
+
+def test_debug_mode_is_asyncios_own_and_can_be_left(loop: EventLoop) -> None:
+    fired: list[int] = []
+    loop.call_later(0, fired.append, 1)
+    loop.set_debug(True)
+    loop.call_later(0, fired.append, 2)
+    with pytest.raises(TypeError, match="callable"):
+        loop.call_soon(5)  # type: ignore[arg-type]
+    handle = loop.call_soon(fired.append, 3)
+    assert "created at" in repr(handle)
+    loop.set_debug(False)
+    loop.call_later(0, fired.append, 4)
+    finish(loop)
+    assert sorted(fired) == [1, 2, 3, 4]
+
+
+def test_many_cancelled_timers_are_let_go_of(loop: EventLoop) -> None:
+    class Held:
+        pass
+
+    held = Held()
+    gone = weakref.ref(held)
+    timers = [loop.call_later(3600, lambda _: None, held) for _ in range(300)]
+    fired: list[int] = []
+    loop.call_later(0, fired.append, 1)
+    for timer in timers[:290]:
+        timer.cancel()
+    finish(loop)
+    assert fired == [1]
+    scheduled = loop._scheduled
+    assert len(scheduled) == 10 and loop._timer_cancelled_count == 0
+    for timer in timers[290:]:
+        timer.cancel()
+    finish(loop)
+    assert not loop._scheduled and loop._timer_cancelled_count == 0
+    del held, timers, timer
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_class_with_a_clock_or_calls_of_its_own_keeps_them(aio_half: str) -> None:
+    class Mine(EventLoop):
+        def time(self) -> float:
+            return 42.0
+
+    loop = Mine()
+    assert loop.call_later(1, print).when() == 43.0
+    loop.close()
+
+
+def test_handles_of_an_unknown_make_are_asyncios_own_to_run(
+    aio_half: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handles, "_KNOWN", frozenset())
+    loop = EventLoop()
+    fired: list[int] = []
+    loop.call_soon(fired.append, 1)
+    finish(loop)
+    loop.close()
+    assert fired == [1]
+
+
+class Clock:
+    """One list of what two loops do in turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.told: list[object] = []
+        self.timers: list[asyncio.Handle] = []
+
+    def play(self, script: list[tuple[int, int]], name: str) -> None:
+        self.told.append(name)
+        for step, (what, number) in enumerate(script):
+            rest = script[step + 1 :]
+            label = f"{name}.{step}"
+            if what == 0:
+                self.timers.append(self.loop.call_soon(self.play, rest[:2], label))
+            elif what == 1:
+                self.timers.append(self.loop.call_later(number * 1e-6, self.play, rest[:1], label))
+            elif what == 2 and self.timers:
+                self.timers[number % len(self.timers)].cancel()
+            elif what == 3:
+                self.timers.append(self.loop.call_at(number, self.told.append, label))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=12))
+def test_histories_are_those_of_the_stock_loop(script: list[tuple[int, int]]) -> None:
+    """Timers are all due by the time that they are looked at, so that only their order counts."""
+    told = []
+    for make in (SelectorLoop, EventLoop):
+        loop = make()
+        clock = Clock(loop)
+        loop.call_soon(clock.play, script, "root")
+        for _ in range(16):
+            deadline = time.monotonic() + 1e-5
+            while time.monotonic() < deadline:
+                pass
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        told.append(clock.told)
+        loop.close()
+    assert sorted(map(str, told[0])) == sorted(map(str, told[1]))
+
+
+def test_the_heap_gives_timers_in_the_order_of_their_times(loop: EventLoop) -> None:
+    chance = random.Random(7)
+    times = [chance.random() - 10 for _ in range(500)]
+    fired: list[float] = []
+    timers = [loop.call_at(when, fired.append, when) for when in times]
+    for timer, when in list(zip(timers, times, strict=True))[::3]:
+        timer.cancel()
+        times.remove(when)
+    finish(loop)
+    assert fired == sorted(times)
