@@ -140,7 +140,12 @@ class EventLoop(SelectorLoop):
         if handles is None or self._debug:
             super()._run_once()
             return
-        self._process_events(self._selecting.select(handles.timeout()))
+        batch = self._batch
+        found = batch.wait(handles.timeout(), self._scheduled)
+        if found:
+            super()._process_events(self._selecting.events_of(found))
+        if batch.pending:
+            self._ready.append(self._deliver)
         handles.run()
 
     def stop(self) -> None:

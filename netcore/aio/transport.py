@@ -9,6 +9,7 @@ import socket
 from collections import deque
 from typing import Any
 
+from netcore.aio.batch import LARGE
 from netcore.aio.standard import SelectorTransport, feed
 
 __all__ = ["StreamTransport"]
@@ -155,6 +156,12 @@ class StreamTransport(SelectorTransport):
 
     def writelines(self, list_of_data: Any) -> None:
         """See ``asyncio.WriteTransport.writelines``."""
+        if self.channel.usual:
+            chunks = list(list_of_data)
+            if sum(map(len, chunks)) < LARGE:
+                self.write(b"".join(chunks))
+                return
+            list_of_data = chunks
         self.channel.flush()
         super().writelines(list_of_data)
         self._look()
