@@ -61,6 +61,7 @@ _SWITCHES = (
     "ticker",
     "cpu_affinity",
     "proxy_protocol",
+    "asyncio",
     "debug",
 )
 
@@ -128,6 +129,8 @@ class Options:
         log_path: Write the log to this file as well, rotated at 10 MiB.
         log_level: The level of the logger that netcore sets up for ``log_path``.
         logger: Log here instead of the logger named ``netcore``.
+        asyncio: Each loop hosts an asyncio loop on its thread, for tasks of the handler's: see
+            ``netcore.aio.loop_of``. A handler whose attribute ``asyncio`` is True switches it on.
         debug: Check the thread rules and warn about slow callbacks.
         proxy_protocol: Every connection to a listener begins with a header of the PROXY protocol, version 1
             or 2; ``on_open`` runs after it, and the client's address is the ``remote_address``. Datagrams
@@ -173,6 +176,7 @@ class Options:
     log_path: str = ""
     log_level: int = logging.INFO
     logger: logging.Logger | None = None
+    asyncio: bool = False
     debug: bool = False
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices, chosen
 from netcore.engine.given import GivenListener, sources_of
+from netcore.engine.guests import check_asyncio, give_guests, with_asyncio
 from netcore.engine.handlers import check_handler, warn_of_handler
 from netcore.engine.hangs import Hang, hangs, report
 from netcore.engine.lifecycle import Lifecycle, Phase
@@ -24,7 +25,7 @@ from netcore.engine.process import track
 from netcore.engine.secured import Secured
 from netcore.engine.threads import LoopThreads
 from netcore.engine.ticker import Ticker
-from netcore.errors import InvalidAddressError, UnsupportedOperationError
+from netcore.errors import InvalidAddressError, OptionsError, UnsupportedOperationError
 from netcore.eventloop import GuardedLogger, Loop, Shared
 from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics
 from netcore.options import Options
@@ -91,8 +92,9 @@ class Engine(EngineView):
         self, handler: EventHandler, addresses: Sequence[str | Address | GivenListener], options: Options
     ) -> None:
         check_handler(handler)
-        self.options = options
+        self.options = options = with_asyncio(handler, options)
         self._wanted, self._sources = sources_of(addresses)
+        check_asyncio(handler, options, self._wanted)
         self._choices = Choices.from_options(self.options, self._wanted)
         self._secured = Secured(self.options)
         self._handler = handler
@@ -174,6 +176,7 @@ class Engine(EngineView):
         the caller's again. ``on_shutdown`` is called if ``on_boot`` was.
 
         Raises:
+            OptionsError: Loops of asyncio are asked for, and the loops are hosted; nothing is started.
             OSError: An address cannot be bound, or a given socket does not listen.
             PollerUnavailableError: This machine cannot run the poller.
             UnsupportedOperationError: This machine lacks something the options ask for, or cannot serve
@@ -181,6 +184,9 @@ class Engine(EngineView):
             RuntimeError: The engine has been started before, or the system has no thread left for a loop.
             BaseException: What ``on_boot`` has raised.
         """
+        if hosted and self.options.asyncio:
+            text = "hosted loops have no threads for loops of asyncio: let tasks run where the host is"
+            raise OptionsError(f"option asyncio is True: {text}")
         mark = object()
         try:
             self._life.begin(mark)
@@ -198,6 +204,7 @@ class Engine(EngineView):
             )
             self._assembly = assemble(shared, self.options, self._choices, self._sources, self._secured)
             self._life.expect(len(self.loops))
+            give_guests(self.loops, self.options)
             track(self, self._logger)
             if hosted:
                 self._hosted = list(self.loops)

@@ -4,6 +4,7 @@ from netcore.eventloop.acceptor import Acceptor, Destination, Listener
 from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.gate import Gate
 from netcore.eventloop.guarded_log import GuardedLogger
+from netcore.eventloop.guest import Guest
 from netcore.eventloop.loop import Loop
 from netcore.eventloop.phases import Phase
 from netcore.eventloop.proxying import TakeHeader
@@ -18,6 +19,7 @@ __all__ = [
     "Destination",
     "Gate",
     "GuardedLogger",
+    "Guest",
     "Listener",
     "Loop",
     "Phase",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -40,6 +41,7 @@ from netcore.eventloop.dialer import Dialer, check_dialable
 from netcore.eventloop.enroller import Enroller
 from netcore.eventloop.faults import Faults
 from netcore.eventloop.guarded_log import GuardedLogger
+from netcore.eventloop.guest import Guest
 from netcore.eventloop.halves import half_for
 from netcore.eventloop.listeners import Listeners
 from netcore.eventloop.reception import Reception
@@ -73,6 +75,10 @@ class Loop(Site):
         poller: Tells which sockets are ready.
         sockets: Does the batched I/O.
         clock: Seconds that never go back.
+
+    Attributes:
+        guest: A loop of another kind that runs on this one's thread; None for none. Set before the thread.
+        ends_at: When a loop that stops resets what is left, in seconds of the clock; infinite before that.
     """
 
     def __init__(
@@ -97,6 +103,8 @@ class Loop(Site):
         self.clock = clock
         self.time = clock()
         self.stopping = False
+        self.guest: Guest | None = None
+        self.ends_at = math.inf
         half = half_for(poller, sockets, shared.debug)
         self.counters = half.counters()
         self.pool = BufferPool(debug=shared.debug)
@@ -136,6 +144,7 @@ class Loop(Site):
         self._closed = False
         self._in_turn = False
         self._began = False
+        self._has_body = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.index}, {self.connection_count} connections>"
@@ -418,10 +427,10 @@ class Loop(Site):
         try:
             if self.outbox.size or self.outbox.producers:  # written between the turns
                 self.outbox.flush_early()
-                timeout = 0.0
             self._turn.run(timeout)
         except Exception as error:
-            self._fail(error)
+            if not self._has_body:  # else that is where it ends, behind its guest
+                self._fail(error)
             raise
         finally:
             self._in_turn = False
@@ -454,6 +463,11 @@ class Loop(Site):
         return fileno()
 
     @property
+    def ended(self) -> bool:
+        """Whether it takes no more turns: it was closed, or it belongs to a parent process. Any thread."""
+        return self._closed or self._forked
+
+    @property
     def finished(self) -> bool:
         """See ``EventLoop.finished``; only ``close`` is left then."""
         return self.stopping and not self.connection_count and not self._departures.count
@@ -465,7 +479,8 @@ class Loop(Site):
             cpu: The CPU to stay on; None for any.
         """
         self.claim()
-        self._in_turn = self._began = True  # for callbacks, which must not take a turn within this one
+        self._began = self._has_body = True
+        self._in_turn = self.guest is None  # for callbacks, which must not take a turn within this one
         if cpu is not None and not pin_thread(cpu):
             self.logger.warning("this platform cannot pin loop %d to CPU %d", self.index, cpu)
         try:
@@ -483,6 +498,9 @@ class Loop(Site):
             self.close()
 
     def _run_turns(self) -> None:
+        if self.guest is not None:
+            self.guest.run()
+            return
         while not (self.stopping and self.finished):
             self._turn.run(goes_on=True)
 
@@ -500,6 +518,7 @@ class Loop(Site):
         """
         if not self.stopping:
             self.stopping = True
+            self.ends_at = self.clock() + timeout
             self.stop_accepting()
             self._turn_away(f"loop {self.index} is stopping")
             self._hosted.turn_away()
@@ -513,6 +532,7 @@ class Loop(Site):
             error: What their ``on_close`` is told.
         """
         self.stopping = True
+        self.ends_at = min(self.ends_at, self.clock())
         self.stop_accepting()
         self._turn_away(f"loop {self.index} has stopped")
         self._hosted.reset_all(error)
@@ -542,6 +562,8 @@ class Loop(Site):
         self._aftermath.clear()
         self.watchers.clear()
         self.sockets.release(fds)
+        if self.guest is not None:
+            self.guest.abandon()
         close_copy = getattr(self.poller, "abandon", None)  # not every poller has something to close
         if close_copy is not None:
             close_copy()
@@ -553,7 +575,10 @@ class Loop(Site):
         self._closed = True
         self.claim()
         settle, end_tasks = self._aftermath.settle_all, self._agenda.end
-        for step in (self.stop_now, settle, end_tasks, settle, self._departures.end_lingering, end_tasks):
+        steps = [self.stop_now, settle, end_tasks, settle, self._departures.end_lingering, end_tasks]
+        if self.guest is not None:
+            steps.append(self.guest.end)
+        for step in steps:
             try:
                 step()
             except BaseException:

@@ -20,6 +20,9 @@ _TOOLS = tuple(str(Path(_PACKAGE, name)) for name in ("testing", "cli"))
 
 _LIBRARY = str(Path(traceback.__file__).resolve().parent)
 
+_MACHINERY = str(Path(_LIBRARY, "asyncio", ""))
+"""What calls coroutines and callbacks where a loop hosts asyncio: no application, and none of ours."""
+
 _DEEPEST = 40
 """Frames that are shown, the innermost: a stack may have a thousand."""
 
@@ -68,6 +71,8 @@ def _called_by_us(frame: FrameType) -> FrameType | None:
         if path.startswith(_PACKAGE) and not path.startswith(_TOOLS):
             found = application or library or found
             library = application = None
+        elif path.startswith(_MACHINERY):
+            pass
         elif path.startswith(_LIBRARY) and "site-packages" not in path:
             library = each
         else:

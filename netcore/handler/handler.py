@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from netcore._complaints import complain, place_of
 from netcore.handler.interfaces import Conn
@@ -22,7 +22,12 @@ class EventHandler:
     what its connections share needs the care that threads need.
 
     An ``engine`` is an ``EngineView``, and of any type here, so that an override may call it ``Engine``, too.
+
+    Attributes:
+        asyncio: Whether it needs ``Options.asyncio``, which this switches on.
     """
+
+    asyncio: ClassVar[bool] = False
 
     def on_boot(self, engine: Any) -> Action | None:
         """The engine is bound and about to accept. On the thread that starts it."""

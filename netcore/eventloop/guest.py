@@ -1,0 +1,27 @@
+"""A loop of another kind on the thread of a loop."""
+
+from __future__ import annotations
+
+import abc
+from typing import Protocol
+
+__all__ = ["Guest"]
+
+
+class Guest(Protocol):
+    """A loop that takes the turns of the one whose thread it is on, instead of waiting."""
+
+    @abc.abstractmethod
+    def run(self) -> None:
+        """Takes turns until the loop has finished, and ends in order by then. The body of the thread.
+
+        It may raise what a turn does, and an exit such as SystemExit; after the latter it is called again.
+        """
+
+    @abc.abstractmethod
+    def end(self) -> None:
+        """Ends what ``run`` has not ended, when the loop takes no more turns; it may be done."""
+
+    @abc.abstractmethod
+    def abandon(self) -> None:
+        """Makes it inert, in a forked child."""
