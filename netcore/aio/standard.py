@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["LoopHandle", "SelectorDatagramTransport", "SelectorLoop", "SelectorTransport", "feed"]
+__all__ = ["LoopHandle", "SelectorDatagramTransport", "SelectorLoop", "SelectorTransport"]
 
 if TYPE_CHECKING:
     import contextvars
@@ -117,11 +117,7 @@ if TYPE_CHECKING:
         def _read_ready(self) -> None: ...
         def _sendto_ready(self) -> None: ...
 
-    def feed(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
-        """Gives a buffered protocol bytes that were received already."""
-
 else:
-    from asyncio.protocols import _feed_data_to_buffered_proto as feed
     from asyncio.selector_events import _SelectorDatagramTransport as SelectorDatagramTransport
     from asyncio.selector_events import _SelectorSocketTransport as SelectorTransport
 

@@ -10,7 +10,8 @@ from collections import deque
 from typing import Any
 
 from netcore.aio.batch import LARGE
-from netcore.aio.standard import SelectorTransport, feed
+from netcore.aio.feeding import hand_over
+from netcore.aio.standard import SelectorTransport
 
 __all__ = ["StreamTransport"]
 
@@ -105,18 +106,9 @@ class StreamTransport(SelectorTransport):
                 self._fatal_error(error, "Fatal read error on socket transport")
 
     def _take_bytes(self, data: bytes) -> None:
-        protocol = self._protocol
-        buffered = isinstance(protocol, asyncio.BufferedProtocol)
-        try:
-            if buffered:
-                feed(protocol, data)
-            else:
-                protocol.data_received(data)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            call = "buffer_updated" if buffered else "data_received"
-            self._fatal_error(error, f"Fatal error: protocol.{call}() call failed.")
+        left = hand_over(self, data)
+        if left and not self._closing:
+            self._held.appendleft(left)
 
     def _drain_and_look(self) -> None:
         self._drain()
@@ -139,7 +131,7 @@ class StreamTransport(SelectorTransport):
         """See ``asyncio.BaseTransport.set_protocol``."""
         super().set_protocol(protocol)
         buffered = isinstance(protocol, asyncio.BufferedProtocol)
-        self.channel.receive = None if buffered else getattr(protocol, "data_received", None)
+        self.channel.receive = self._take_bytes if buffered else getattr(protocol, "data_received", None)
         if self._loop is not None:
             self._loop.sort(self._sock_fd)
 

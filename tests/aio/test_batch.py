@@ -347,3 +347,53 @@ def test_a_transport_in_debug_mode_has_a_callback_of_its_own(
     peer.send(b"fast")
     ends.turn(2)
     assert one.told == [b"slow", b"fast"]
+
+
+class Small(asyncio.BufferedProtocol):
+    """Has room for three bytes at a time, and pauses when told to."""
+
+    def __init__(self, pause_after: int = 99) -> None:
+        self.got: list[bytes] = []
+        self.room = bytearray(3)
+        self.left = pause_after
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def get_buffer(self, hint: int) -> bytearray:
+        return self.room
+
+    def buffer_updated(self, n: int) -> None:
+        self.got.append(bytes(self.room[:n]))
+        self.left -= 1
+        if not self.left:
+            self.transport.pause_reading()
+
+
+def test_a_buffered_protocol_is_filled_step_by_step_until_it_pauses(ends: Ends) -> None:
+    protocol, peer = ends.open(Small(pause_after=2))
+    peer.send(b"12345678")
+    ends.turn(3)
+    assert protocol.got == [b"123", b"456"]
+    ends.run(protocol.transport.resume_reading)
+    ends.turn(2)
+    assert protocol.got == [b"123", b"456", b"78"]
+    peer.send(b"9")
+    ends.turn(2)
+    assert protocol.got[-1] == b"9"
+
+
+@pytest.mark.parametrize("step", ["get_buffer", "buffer_updated"])
+def test_what_a_buffered_protocol_raises_ends_its_connection(ends: Ends, step: str) -> None:
+    told: list[dict[str, Any]] = []
+    ends.loop.set_exception_handler(lambda _, context: told.append(context))
+    protocol, peer = ends.open(Small())
+
+    def fail(_: int) -> bytearray:
+        raise RuntimeError("why")
+
+    setattr(protocol, step, fail)
+    peer.send(b"x")
+    ends.turn(3)
+    assert [context["message"] for context in told] == [f"Fatal error: protocol.{step}() call failed."]
+    assert protocol.transport.is_closing()
