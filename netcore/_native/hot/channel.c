@@ -62,6 +62,8 @@ static PyObject *channel__leave(hot_channel *self, PyObject *data)
     return hot_none();
 }
 
+static int exchange_send_now(hot_exchange *self, hot_channel *channel, PyObject *chunk);
+
 /* write(data): see Channel.write. */
 static PyObject *channel__write(PyObject *object, PyObject *data)
 {
@@ -72,9 +74,14 @@ static PyObject *channel__write(PyObject *object, PyObject *data)
     if (!self->usual || !PyBytes_CheckExact(data) || batch == NULL || batch->thread != PyThread_get_thread_ident())
         return channel__leave(self, data);
     n = PyBytes_Size(data);
-    if (n >= EXCHANGE_LARGE)
-        return channel__leave(self, data);
-    if (n > 0) {
+    if (n >= EXCHANGE_LARGE) {
+        if (exchange_flush(batch) < 0) /* which has others tried first, and this channel */
+            return NULL;
+        if (!self->usual)
+            return channel__leave(self, data);
+        if (exchange_send_now(batch, self, data) < 0)
+            return NULL;
+    } else if (n > 0) {
         if (batch__add(&batch->filling, object, data, PyBytes_AsString(data), (size_t)n) < 0)
             return NULL;
         self->waiting += n;

@@ -41,6 +41,33 @@ static int exchange__init(PyObject *object, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
+/* Tells a transport how much of a chunk was not sent. */
+static int exchange__tell_unsent(hot_exchange *self, const hot_channel *channel, PyObject *chunk, Py_ssize_t n)
+{
+    PyObject *left = chunk ? PyLong_FromSsize_t(n) : NULL;
+    PyObject *done = left ? PyObject_CallMethodObjArgs(channel->owner, hot_name_unsent, chunk, left, NULL) : NULL;
+
+    Py_XDECREF(left);
+    if (done == NULL)
+        return exchange__bear(self);
+    Py_DECREF(done);
+    return 0;
+}
+
+/* Sends a chunk now. */
+static int exchange_send_now(hot_exchange *self, hot_channel *channel, PyObject *chunk)
+{
+    const char *data = PyBytes_AsString(chunk);
+    Py_ssize_t n = PyBytes_Size(chunk);
+    nc_socket fd = channel->fd;
+    intptr_t unsent;
+
+    Py_BEGIN_ALLOW_THREADS
+    unsent = self->calls.send_one(fd, data, (size_t)n);
+    Py_END_ALLOW_THREADS
+    return unsent == 0 || channel->owner == NULL ? 0 : exchange__tell_unsent(self, channel, chunk, unsent);
+}
+
 /* Tells transports of what was not sent. */
 static int exchange__take_back(hot_exchange *self, const hot_batch *batch)
 {
@@ -51,13 +78,8 @@ static int exchange__take_back(hot_exchange *self, const hot_batch *batch)
         hot_channel *channel = (hot_channel *)batch->writers[i];
         if (batch->unsent[i] != 0 && channel->owner != NULL) {
             PyObject *chunk = batch__chunk(batch, i, begin);
-            PyObject *left = chunk ? PyLong_FromSsize_t(batch->unsent[i]) : NULL;
-            PyObject *done =
-                left ? PyObject_CallMethodObjArgs(channel->owner, hot_name_unsent, chunk, left, NULL) : NULL;
-            if (done == NULL && exchange__bear(self) < 0)
+            if (exchange__tell_unsent(self, channel, chunk, batch->unsent[i]) < 0)
                 status = -1;
-            Py_XDECREF(done);
-            Py_XDECREF(left);
             Py_XDECREF(chunk);
         }
         if (batch->pointers[i] == NULL)
