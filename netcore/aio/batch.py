@@ -89,16 +89,19 @@ class Channel:
     def write(self, data: Any) -> None:
         """Notes bytes down for the end of the iteration; see ``asyncio.WriteTransport.write``."""
         batch = self.batch
-        if type(data) is bytes and self.usual and len(data) < LARGE and batch.thread == threading.get_ident():
-            if data:
-                if not self._chunks:
-                    batch.writers.append(self)
-                self._chunks.append(data)
-                self.waiting += len(data)
-                if self.waiting >= LARGE:
-                    self.flush()
-        else:
+        here = type(data) is bytes and batch.thread == threading.get_ident()
+        if here and self.usual and len(data) >= LARGE:
+            batch.flush()
+        if not here or not self.usual:
             self.owner.write_slowly(data)
+            return
+        if data:
+            if not self._chunks:
+                batch.writers.append(self)
+            self._chunks.append(data)
+            self.waiting += len(data)
+            if self.waiting >= LARGE:
+                batch.flush()
 
     def flush(self) -> None:
         """Sends what was noted down."""
