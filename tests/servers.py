@@ -29,8 +29,8 @@ def _await(lines: IO[str] | None, words: str) -> None:
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[tuple[int, Path]]:
-    """Runs one without persistence; gives its port and its Unix socket."""
+def redis_server(folder: Path) -> Iterator[dict[str, str]]:
+    """Runs one without persistence; gives where it is, as variables of an environment."""
     path = folder / "s"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -40,7 +40,7 @@ def redis_server(folder: Path) -> Iterator[tuple[int, Path]]:
     ) as process:
         try:
             _await(process.stdout, f"ready to accept connections at {path}")
-            yield port, path
+            yield {"REDIS_URL": f"redis://127.0.0.1:{port}", "REDIS_SOCKET": str(path)}
         finally:
             process.terminate()
             process.communicate(timeout=TIMEOUT)
@@ -64,7 +64,7 @@ def _other_than_root(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def postgresql(folder: Path) -> Iterator[dict[str, str]]:
-    """Runs a cluster of its own on a Unix socket; gives what libpq and asyncpg take from the environment."""
+    """Runs a cluster of its own on a Unix socket; gives where it is, as its clients are told of it."""
     user = _other_than_root(folder)
     data = folder / "data"
     settings = ("--auth=trust", "--username=tester", "--no-sync", "--encoding=UTF8", "--locale=C")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import configparser
 import contextlib
 import io
@@ -13,11 +15,14 @@ import socket
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from needed import library
+from servers import postgresql, redis_server
 
 import netcore
 from netcore.cli.parser import make_parser
@@ -89,6 +94,66 @@ def serve_briefly(handler: netcore.EventHandler, *addresses: str, **options: obj
                         pass
 
 
+def serve_application_briefly(application: object, **options: object) -> None:
+    """Stands in for ``uvicorn.run``: serves on a free port until a request is answered."""
+    import uvicorn
+
+    class Server(uvicorn.Server):  # type: ignore[misc, name-defined]
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self.asking = asyncio.ensure_future(asyncio.to_thread(self.ask, f"http://127.0.0.1:{port}/"))
+
+        def ask(self, address: str) -> None:
+            with contextlib.closing(urllib.request.urlopen(address, timeout=30)) as answer:
+                assert answer.status == 200
+            self.should_exit = True
+
+    config = uvicorn.Config(application, **{**options, "port": 0, "log_level": "warning"})
+    loop = config.get_loop_factory()()
+    try:
+        server = Server(config)
+        loop.run_until_complete(server.serve())
+        loop.run_until_complete(server.asking)
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def libraries(page: Path) -> set[str]:
+    """Finds what the code of a page imports that is neither Python's nor netcore's."""
+    code = "\n".join(block.text for block in blocks(page) if block.language == "python")
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    ours = {"netcore", "examples", *sys.stdlib_module_names}
+    return {name for name in found if name.partition(".")[0] not in ours}
+
+
+@pytest.fixture
+def stand_ins(
+    page: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    """What the code of a page asks for that a machine may not have, or that would not end."""
+    monkeypatch.setattr(netcore, "run", serve_briefly)
+    needed = {name: library(name) for name in sorted(libraries(page))}
+    if "uvicorn" in needed:
+        monkeypatch.setattr(needed["uvicorn"], "run", serve_application_briefly)
+    if "anyio" in needed:
+        request.config.addinivalue_line("markers", "anyio: of its plugin, which has no part in these tests")
+    with contextlib.ExitStack() as servers:
+        for name, start in (("redis.asyncio", redis_server), ("asyncpg", postgresql)):
+            if name in needed:
+                folder = tmp_path / name
+                folder.mkdir()
+                for variable, value in servers.enter_context(start(folder)).items():
+                    monkeypatch.setenv(variable, value)
+        yield
+
+
 def is_watchable() -> bool:
     """Whether another loop can watch the poller that engines have here unless they are told otherwise."""
     with contextlib.closing(registry.open_poller()) as poller:
@@ -111,12 +176,12 @@ def logged() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
+@pytest.mark.usefixtures("stand_ins")
 def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logged: list[str]) -> None:
     if "socket.AF_UNIX" in page.read_text() and not hasattr(socket, "AF_UNIX"):
         pytest.skip("this platform has no Unix sockets")
     if "loop.fileno()" in page.read_text() and not is_watchable():
         pytest.skip("the poller has no descriptor")
-    monkeypatch.setattr(netcore, "run", serve_briefly)
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.chdir(tmp_path)
     # A page may register a poller: no other test is to know it, whichever of them comes first.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,25 +17,25 @@ OnLoop = Callable[[Awaitable[None]], None]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """The port of a server, and its Unix socket."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Where a server is."""
     with redis_server(tmp_path_factory.mktemp("redis")) as found:
         yield found
 
 
 @pytest.fixture(params=["tcp", "unix"])
-def connecting(request: pytest.FixtureRequest, server: tuple[int, Path]) -> dict[str, Any]:
-    """The arguments of a client."""
-    port, path = server
-    address = (
-        {"host": "127.0.0.1", "port": port} if request.param == "tcp" else {"unix_socket_path": str(path)}
-    )
-    return {**address, "decode_responses": True}
+def url(request: pytest.FixtureRequest, server: dict[str, str]) -> str:
+    """Where a client is to go."""
+    return server["REDIS_URL"] if request.param == "tcp" else f"unix://{server['REDIS_SOCKET']}"
 
 
-def test_commands_of_many_tasks(on_loop: OnLoop, connecting: dict[str, Any]) -> None:
+def client_of(url: str, **options: object) -> Any:
+    return redis.from_url(url, decode_responses=True, **options)
+
+
+def test_commands_of_many_tasks(on_loop: OnLoop, url: str) -> None:
     async def talk() -> None:
-        async with redis.Redis(**connecting, max_connections=50) as client:
+        async with client_of(url, max_connections=50) as client:
             await client.flushall()
 
             async def count(task: int) -> None:
@@ -52,9 +51,9 @@ def test_commands_of_many_tasks(on_loop: OnLoop, connecting: dict[str, Any]) -> 
     on_loop(talk())
 
 
-def test_values_of_several_megabytes(on_loop: OnLoop, connecting: dict[str, Any]) -> None:
+def test_values_of_several_megabytes(on_loop: OnLoop, url: str) -> None:
     async def talk() -> None:
-        async with redis.Redis(**connecting) as client:
+        async with client_of(url) as client:
             value = "0123456789" * 1_000_000
             await client.set("large", value)
             assert await client.get("large") == value
@@ -62,9 +61,9 @@ def test_values_of_several_megabytes(on_loop: OnLoop, connecting: dict[str, Any]
     on_loop(talk())
 
 
-def test_pipelines_and_transactions(on_loop: OnLoop, connecting: dict[str, Any]) -> None:
+def test_pipelines_and_transactions(on_loop: OnLoop, url: str) -> None:
     async def talk() -> None:
-        async with redis.Redis(**connecting) as client:
+        async with client_of(url) as client:
             await client.flushall()
             async with client.pipeline(transaction=False) as pipeline:
                 for number in range(5000):
@@ -83,9 +82,9 @@ def test_pipelines_and_transactions(on_loop: OnLoop, connecting: dict[str, Any])
     on_loop(talk())
 
 
-def test_publishing_and_subscribing(on_loop: OnLoop, connecting: dict[str, Any]) -> None:
+def test_publishing_and_subscribing(on_loop: OnLoop, url: str) -> None:
     async def talk() -> None:
-        async with redis.Redis(**connecting) as client:
+        async with client_of(url) as client:
 
             async def listen(ready: asyncio.Event, number: int) -> list[str]:
                 async with client.pubsub() as channel:
@@ -113,9 +112,9 @@ def test_publishing_and_subscribing(on_loop: OnLoop, connecting: dict[str, Any])
     on_loop(talk())
 
 
-def test_a_command_that_blocks_and_is_cancelled(on_loop: OnLoop, connecting: dict[str, Any]) -> None:
+def test_a_command_that_blocks_and_is_cancelled(on_loop: OnLoop, url: str) -> None:
     async def talk() -> None:
-        async with redis.Redis(**connecting) as client:
+        async with client_of(url) as client:
             await client.flushall()
             waiting = asyncio.create_task(client.blpop(["queue"], timeout=0))
             while (await client.info("clients"))["blocked_clients"] == 0:
