@@ -40,7 +40,7 @@ class _Serving:
         task.add_done_callback(self._ended)
 
     def connection_ended(self) -> None:
-        """The connection is gone: it has its time of grace."""
+        """See ``Owner.connection_ended``."""
         self._over = True
         if self._task is not None and not self._task.done():
             self._cancel_after(self._grace)
@@ -48,6 +48,7 @@ class _Serving:
     def loop_ends(self, seconds: float) -> None:
         """See ``Serving.loop_ends``; half of the time is for what comes after it is cancelled."""
         self.stream.end_of_stream()
+        self.stream.has_news()
         if self._task is not None and not self._task.done():
             self._cancel_after(min(self._grace, seconds / 2))
 
@@ -105,7 +106,6 @@ class AsyncHandler(EventHandler):
     limit: int = 65536
 
     _streams: dict[int, Stream]
-    _tasks: dict[int, _Serving]
 
     def __new__(cls, *args: Any, **named: Any) -> AsyncHandler:
         """Makes what every handler of the kind needs, whatever its own ``__init__`` does."""
@@ -113,7 +113,6 @@ class AsyncHandler(EventHandler):
         # One handler serves all loops: single operations on a dict are atomic, and each connection's key is
         # used on its own loop only.
         self._streams = {}
-        self._tasks = {}
         return self
 
     async def serve(self, stream: Stream) -> None:
@@ -135,7 +134,7 @@ class AsyncHandler(EventHandler):
             conn.context = dialled.context
             dialled.stream = stream
             return None
-        serving = self._tasks[conn.id] = _Serving(stream, loop, self.grace)
+        serving = stream.owner = _Serving(stream, loop, self.grace)
         serving.begin(self.serve(stream))
         return None
 
@@ -161,17 +160,14 @@ class AsyncHandler(EventHandler):
         """Wakes those that wait to write."""
         stream = self._streams.get(conn.id)
         if stream is not None:
-            stream.is_writable()
+            stream.has_news()
         return None
 
     def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
         """Shows the coroutine that the connection is gone."""
         stream = self._streams.pop(conn.id, None)
-        serving = self._tasks.pop(conn.id, None)
         if stream is not None:
             stream.is_over(error)
-        if serving is not None:
-            serving.connection_ended()
         return None
 
 

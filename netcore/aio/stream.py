@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
-import math
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netcore.address import Address
-from netcore.aio.arrival import Arrival
-from netcore.aio.frames import Frames
 from netcore.aio.hosted import HostedLoop
-from netcore.codec import Codec
-from netcore.connection import BaseStream
+from netcore.aio.reading import ReadingStream
 from netcore.errors import ConnectionClosedError
 from netcore.handler import Conn
 from netcore.proxy import ProxyHeader
@@ -22,9 +19,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["DialledFor", "Stream"]
+__all__ = ["DialledFor", "Owner", "Stream"]
 
-_BUSY = "a read was called while another coroutine is already waiting for incoming data"
+
+class Owner(Protocol):
+    """What serves a stream."""
+
+    @abc.abstractmethod
+    def connection_ended(self) -> None:
+        """The connection is gone."""
 
 
 class DialledFor:
@@ -42,7 +45,7 @@ class DialledFor:
         self.stream: Stream | None = None
 
 
-class Stream:
+class Stream(ReadingStream):
     """Reads from a connection and writes to it, by coroutines of its own asyncio loop alone.
 
     What has come and nobody has read stays with the connection. From ``limit`` bytes on nothing more is
@@ -52,48 +55,17 @@ class Stream:
     Also an asynchronous context manager, which closes it and waits for that.
 
     Attributes:
-        conn: The connection; all of it may be used, but for what reads.
-        limit: Bytes that ``readuntil`` looks through, and that are received ahead, about.
+        owner: Told of the end; None for a stream that was dialled.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_arrival",
-        "_at",
-        "_closers",
-        "_drainers",
-        "_ended",
-        "_error",
-        "_frames",
-        "_front",
-        "_holds",
-        "_loop",
-        "_over",
-        "_stream",
-        "conn",
-        "limit",
-    )
+    __slots__ = ("__weakref__", "_over", "_waiting", "owner")
 
     def __init__(self, conn: Conn, loop: HostedLoop, limit: int) -> None:
         """Made by an ``AsyncHandler``."""
-        self.conn = conn
-        self.limit = min(limit, loop.max_unread)
-        self._stream = cast("BaseStream", conn)
-        self._loop = loop
-        self._arrival = Arrival(loop)
-        # Of what the connection has given up: bytes that readuntil has looked through, behind those it took.
-        self._front = b""
-        self._at = 0
-        self._frames: Frames | None = None
-        self._holds = False  # reading is paused, by this
-        self._ended = False  # nothing more comes
+        super().__init__(conn, loop, limit)
+        self.owner: Owner | None = None
         self._over = False
-        self._error: Exception | None = None
-        self._drainers: list[asyncio.Future[None]] = []
-        self._closers: list[asyncio.Future[None]] = []
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.conn!r}>"
+        self._waiting: list[asyncio.Future[None]] | None = None  # for room, or for the end
 
     async def __aenter__(self) -> Stream:
         """Returns itself."""
@@ -106,172 +78,6 @@ class Stream:
         self.close()
         if error is None:
             await self.wait_closed()
-
-    # Reading.
-
-    async def read(self, n: int = -1) -> bytes:
-        """Reads what is there, n bytes at most, waiting for one at least; to the end if n is negative.
-
-        Returns:
-            The bytes; ``b""`` at the end, or if n is 0.
-
-        Raises:
-            OSError: The connection is lost, such as ``ConnectionResetError`` or, by a deadline,
-                ``TimeoutError``; what came before that is read first.
-            RuntimeError: Another coroutine reads, or what has come is a decoder's; see ``frames``.
-        """
-        if n < 0:
-            await self._until(math.inf)
-        elif n > 0 and not self._here() and not self._ended:
-            await self._wait(1)
-        return self._take(n) or self._last()
-
-    async def readexactly(self, n: int) -> bytes:
-        """Reads n bytes.
-
-        Raises:
-            asyncio.IncompleteReadError: The end came before; its ``partial`` is what there was.
-            ValueError: n is negative, or more than may be unread (``Options.max_inbound``, less one receive).
-            OSError: See ``read``.
-            RuntimeError: See ``read``.
-        """
-        if n < 0:
-            raise ValueError("readexactly size can not be less than zero")
-        if n > self._loop.max_unread:
-            raise ValueError(
-                f"{n} bytes were asked for, and max_inbound lets {self._loop.max_unread} gather at most"
-            )
-        if self._here() < n and not await self._until(n):
-            if self._error is not None:
-                raise self._error
-            raise asyncio.IncompleteReadError(self._take(-1), n)
-        return self._take(n)
-
-    async def readuntil(self, separator: bytes = b"\n") -> bytes:
-        """Reads up to a separator, which is included.
-
-        Raises:
-            asyncio.LimitOverrunError: It is not within ``limit`` bytes, which stay to be read.
-            asyncio.IncompleteReadError: The end came before; its ``partial`` is what there was.
-            ValueError: The separator is empty.
-            OSError: See ``read``.
-            RuntimeError: See ``read``.
-        """
-        if not separator:
-            raise ValueError("Separator should be at least one-byte string")
-        self._here()  # whether it may be read at all
-        start = self._at
-        while True:
-            found = self._front.find(separator, start)
-            at = self._at
-            if found >= 0:
-                if found - at > self.limit:
-                    raise asyncio.LimitOverrunError(
-                        "Separator is found, but chunk is longer than limit", found - at
-                    )
-                end = self._at = found + len(separator)
-                return self._front[at:end]
-            looked = max(len(self._front) - len(separator) + 1, at)
-            if looked - at > self.limit:
-                raise asyncio.LimitOverrunError(
-                    "Separator is not found, and chunk exceed the limit", looked - at
-                )
-            if not self.conn.inbound_buffered:
-                if self._ended:
-                    if self._error is not None:
-                        raise self._error
-                    raise asyncio.IncompleteReadError(self._take(-1), None)
-                await self._wait(1)
-            start = looked - self._at
-            self._front = self._front[self._at :] + self.conn.read()
-            self._at = 0
-
-    def frames(self, codec: Codec) -> Frames:
-        """Reads frames: ``async for frame in stream.frames(codec)``.
-
-        It ends at the end of the stream; a frame that is incomplete then is dropped. What is no frame is
-        raised and skipped: call this again to go on behind it. The iteration may be left and taken up again,
-        with the same codec. What its decoder has of later frames is the decoder's, and cannot be read
-        otherwise.
-
-        Raises:
-            FrameError: By the iteration: see ``Decoder.next_frame``.
-            OSError: By the iteration: see ``read``.
-            RuntimeError: Another coroutine reads, or another codec has the rest of the stream.
-        """
-        frames = self._frames
-        if frames is None or frames.codec is not codec:
-            self._here()
-            frames = self._frames = Frames(self, codec)
-        return frames
-
-    async def more(self, held: int) -> bytes:
-        """See ``Source.more``; what the decoder holds counts as unread, of which there is a maximum."""
-        if self._arrival.busy:
-            raise RuntimeError(_BUSY)
-        if held > self.limit:
-            self._stream.count_unread(held)
-        if self._at == len(self._front) and not self.conn.inbound_buffered and not self._ended:
-            await self._wait(1)
-        return self._take(-1) or self._last()
-
-    def _here(self) -> int:
-        """Returns how many bytes can be read without waiting.
-
-        Raises:
-            RuntimeError: It is not for this coroutine to read.
-        """
-        if self._arrival.busy:
-            raise RuntimeError(_BUSY)
-        if self._frames is not None and self._frames.pending:
-            raise RuntimeError("what has come next is in the decoder of frames(): take it from there")
-        return len(self._front) - self._at + self.conn.inbound_buffered
-
-    async def _until(self, n: float) -> bool:
-        """Waits until n bytes are there; returns whether they are, and not the end."""
-        while True:
-            missing: float = n - self._here()
-            if missing <= 0:
-                return True
-            if self._ended:
-                return False
-            await self._wait(self.conn.inbound_buffered + missing)
-
-    async def _wait(self, need: float) -> None:
-        """Waits until the connection has so many bytes, or the end."""
-        if self._holds:
-            self._holds = False
-            self.conn.resume_reading()
-        self._arrival.need = need
-        await self._arrival
-
-    def _take(self, n: int) -> bytes:
-        """Takes n bytes, or what there is."""
-        if self._at != len(self._front):
-            return self._take_front(n)
-        data = self.conn.read(n)
-        if self._holds and self.conn.inbound_buffered <= self.limit // 2:
-            self._holds = False
-            self.conn.resume_reading()
-        return data
-
-    def _take_front(self, n: int) -> bytes:
-        front, at = self._front, self._at
-        left = len(front) - at
-        if 0 <= n < left:
-            self._at = at + n
-            return front[at : self._at]
-        self._front, self._at = b"", 0
-        more = n - left if n > 0 else n
-        return front[at:] + self._take(more) if more else front[at:]
-
-    def _last(self) -> bytes:
-        """Returns what a read gets that has got nothing: the end."""
-        if self._error is not None:
-            raise self._error
-        return b""
-
-    # Writing.
 
     def write(self, data: Buffer) -> None:
         """Writes bytes, which leave with the loop's next batch; see ``Conn.write`` for what it raises."""
@@ -289,9 +95,7 @@ class Stream:
                 raise self._error or ConnectionClosedError(f"connection {self.conn.id} is {state.label}")
             if not state.writes:  # its direction is shut: nothing can be written that would have to wait
                 return
-            future = self._loop.create_future()
-            self._drainers.append(future)
-            await future
+            await self._next_news()
 
     async def start_tls(
         self,
@@ -324,8 +128,7 @@ class Stream:
                 future.set_exception(error)
 
         if self._holds:
-            self._holds = False
-            self.conn.resume_reading()
+            self._go_on()
         self.conn.start_tls(context, server_side=server_side, server_hostname=server_hostname, callback=done)
         await future
 
@@ -371,38 +174,23 @@ class Stream:
 
     async def wait_closed(self) -> None:
         """Waits until the connection is gone, for whatever reason."""
-        if not self._over:
-            future = self._loop.create_future()
-            self._closers.append(future)
-            await future
+        while not self._over:
+            await self._next_news()
+
+    async def _next_news(self) -> None:
+        """Waits until the connection is writable, or gone."""
+        future = self._loop.create_future()
+        if self._waiting is None:
+            self._waiting = []
+        self._waiting.append(future)
+        await future
 
     # What its handler tells it, in the callbacks of the connection.
 
-    def arrived(self) -> None:
-        """Bytes have come."""
-        arrival = self._arrival
-        here = self.conn.inbound_buffered
-        if arrival.need:
-            if here < arrival.need:
-                return
-            arrival.wake()
-            if arrival.need:
-                return
-            here = self.conn.inbound_buffered
-        if here > self.limit and not self._holds and not self.conn.closed:
-            self._holds = True
-            self.conn.pause_reading()
-
-    def end_of_stream(self) -> None:
-        """Nothing more comes, since the peer has sent FIN or this side ends."""
-        self._ended = True
-        if self._arrival.need:
-            self._arrival.wake()
-
-    def is_writable(self) -> None:
-        """The peer has taken enough."""
-        drainers, self._drainers = self._drainers, []
-        for future in drainers:
+    def has_news(self) -> None:
+        """The peer has taken enough, or the connection is gone or about to."""
+        waiting, self._waiting = self._waiting, None
+        for future in waiting or ():
             if not future.done():
                 future.set_result(None)
 
@@ -412,21 +200,11 @@ class Stream:
         Args:
             error: What went wrong; None for an orderly end.
         """
-        if self.conn.inbound_buffered:  # which ends with the callback
-            self._front = self._front[self._at :] + self.conn.read()
-            self._at = 0
-        self._ended = self._over = True
-        self._error = error
-        for future in (*self._drainers, *self._closers):
-            if not future.done():
-                future.set_result(None)
-        self._drainers.clear()
-        self._closers.clear()
-        if self._arrival.need:
-            if self._loop.is_running():
-                self._arrival.wake()
-            else:  # the loop has failed, and the end is to come
-                self._arrival.wake_later()
+        self._over = True
+        self.has_news()
+        self.stream_lost(error)
+        if self.owner is not None:
+            self.owner.connection_ended()
 
 
 def _close_result(future: Any) -> None:
