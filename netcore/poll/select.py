@@ -32,6 +32,9 @@ _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _HANGUP, _ERROR = int(Readiness.HANGUP), int(Readiness.ERROR)
 
 
+_WAKE = b"\0"
+"""What wakes and is no signal's number."""
+
 _LONGEST = 2e6
 """Seconds of the longest wait: poll(2) takes its milliseconds as an int, and waiting again costs nothing."""
 
@@ -134,6 +137,7 @@ class SelectPoller:
         make_poll = getattr(select, "poll", None)
         self._scan: _PollScan | _SelectScan = _PollScan(make_poll()) if make_poll else _SelectScan()
         self._closed = False
+        self._former = -1
         self._waker, self._woken = pair = socket.socketpair()
         self._users = Users(partial(_close, pair))
         self._waker.setblocking(False)
@@ -187,15 +191,16 @@ class SelectPoller:
         """Scans; on the main thread a signal counts as a wake.
 
         The standard library repeats an interrupted poll(2) by itself (PEP 475), so it must find
-        something readable then: the byte that the interpreter writes to the waker.
+        something readable then: the byte that the interpreter writes to the waker. It is the signal's number,
+        and passed on to whoever would have had it.
         """
         if timeout == 0 or threading.current_thread() is not threading.main_thread():
             return self._scan.scan(timeout)
-        former = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._former = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         try:
             return self._scan.scan(timeout)
         finally:
-            signal.set_wakeup_fd(former)
+            signal.set_wakeup_fd(self._former)
 
     def wake(self) -> None:
         """See ``Poller.wake``. Any thread."""
@@ -203,7 +208,7 @@ class SelectPoller:
             if not is_open:
                 raise ValueError(CLOSED)
             with suppress(BlockingIOError):  # so many are pending that the buffer is full; one is enough
-                self._waker.send(b"\0", NO_SIGNAL)
+                self._waker.send(_WAKE, NO_SIGNAL)
 
     def close(self) -> None:
         """See ``Poller.close``."""
@@ -224,11 +229,30 @@ class SelectPoller:
             raise ValueError("the select poller is level-triggered only: it cannot watch with EDGE")
 
     def _drain(self) -> None:
-        try:
-            while self._woken.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
+        with suppress(BlockingIOError):
+            while woken := self._woken.recv(4096):
+                signals = woken.replace(_WAKE, b"")
+                if signals and self._former >= 0:
+                    _pass_on(self._former, signals)
+
+
+def _pass_on(fd: int, signals: bytes) -> None:
+    """Writes signals' numbers to a descriptor that somebody has given to ``signal.set_wakeup_fd``.
+
+    It does not block, or was refused there; and it is full, or closed by now, at its owner's peril.
+    """
+    with suppress(OSError):
+        if SOCKETS_ARE_HANDLES:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
+            try:
+                sock.send(signals)
+                return
+            except OSError as error:
+                if error.errno != errno.ENOTSOCK:
+                    return
+            finally:
+                sock.detach()
+        os.write(fd, signals)
 
 
 def _close(socks: Iterable[socket.socket]) -> None:
