@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,12 +16,18 @@ from netcore.aio.batch import Channel
 from netcore.aio.halves import open_batch
 from netcore.aio.handles import FAST, open_handles
 from netcore.aio.selector import PollerSelector
-from netcore.aio.standard import LoopHandle, SelectorLoop
+from netcore.aio.standard import LoopHandle
 from netcore.aio.transport import StreamTransport
+from netcore.aio.wakeup import woken_by_signals
 from netcore.poll import Poller, open_poller
 
 if TYPE_CHECKING:
     from netcore._native._hot import Handles
+
+if sys.platform == "win32":
+    from netcore.aio.windows import WindowsLoop as SystemLoop
+else:
+    from netcore.aio.standard import SelectorLoop as SystemLoop
 
 __all__ = ["EventLoop", "OpensPoller", "new_event_loop"]
 
@@ -41,13 +48,16 @@ class _BatchSelector(PollerSelector):
         return self.events_of(found) if found else []
 
 
-class EventLoop(SelectorLoop):
+class EventLoop(SystemLoop):
     """An asyncio event loop on a poller of netcore; see the documentation of asyncio for what it can do.
 
     Args:
         poller: What waits, its name, or a function that opens it; None for the best that this machine has. It
             belongs to the loop, which closes it.
     """
+
+    _csock: socket.socket | None = None
+    """What wakes the loop when a signal comes; None if none can, or it is closed."""
 
     def __init__(self, poller: OpensPoller = None) -> None:
         waiting = _poller_of(poller)
@@ -116,7 +126,8 @@ class EventLoop(SelectorLoop):
         self._batch.thread = threading.get_ident()
         self._batch.stopping = self._stopping
         try:
-            super().run_forever()
+            with woken_by_signals(self._csock, lambda: self._signal_handlers):
+                super().run_forever()
         finally:
             self._batch.thread = 0
             self._batch.flush()

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         _thread_id: int | None
         _selector: selectors.BaseSelector | None
         _csock: socket.socket | None
+        _signal_handlers: dict[int, asyncio.Handle]
         _transports: Any
 
         def _add_reader(self, fd: Any, callback: Callable[..., object], *args: object) -> LoopHandle: ...
