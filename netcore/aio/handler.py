@@ -23,21 +23,40 @@ class _Serving:
         grace: See ``AsyncHandler.grace``.
     """
 
-    __slots__ = ("_due", "_grace", "_loop", "_over", "_task", "stream")
+    __slots__ = ("_due", "_grace", "_loop", "_over", "_seen", "_task", "stream")
 
     def __init__(self, stream: Stream, loop: HostedLoop, grace: float) -> None:
         self.stream = stream
         self._loop = loop
         self._grace = grace
         self._over = False
+        self._seen = False
         self._task: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
 
     def begin(self, coroutine: Any) -> None:
         """Begins, when the callback that calls this is over."""
-        task = self._task = self._loop.create_task(coroutine)
-        self._loop.serving[task] = self
-        task.add_done_callback(self._ended)
+        loop = self._loop
+        if loop.get_task_factory() is None:
+            task = asyncio.Task(coroutine, loop=loop)
+        else:
+            task = loop.create_task(coroutine)
+        self._task = task
+        loop.serving[task] = self
+        task.add_done_callback(self._has_ended)
+
+    def react(self) -> Action | None:
+        """Draws the consequences if it has ended within this callback of its connection, which acts on them.
+
+        Raises:
+            Exception: What it has raised, for ``on_error``.
+        """
+        if self._task is None or not self._task.done() or self._seen:
+            return None
+        error = self._ended(self._task)
+        if error is not None:
+            raise error
+        return Action.CLOSE
 
     def connection_ended(self) -> None:
         """See ``Owner.connection_ended``."""
@@ -66,20 +85,28 @@ class _Serving:
             return True
         return self._over and isinstance(error, (OSError, EOFError))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _has_ended(self, task: asyncio.Task[None]) -> None:
+        """Draws the consequences if it has ended on its own."""
+        if self._seen:
+            return
+        error = self._ended(task)
+        if error is None:
+            self.stream.conn.close()
+            return
+
+        def fail(conn: Conn, closed: Exception | None) -> None:
+            raise error
+
+        self.stream.conn.wake(fail)  # on_error is told of what a callback raises
+
+    def _ended(self, task: asyncio.Task[None]) -> Exception | None:
+        """Lets go of it; returns what ``on_error`` is to be told."""
+        self._seen = True
         self._loop.serving.pop(task, None)
         if self._due is not None:
             self._due.cancel()
         error = None if task.cancelled() else task.exception()
-        conn = self.stream.conn
-        if isinstance(error, Exception) and not self._is_usual(error):
-
-            def fail(_: Conn, closed: Exception | None) -> None:
-                raise error
-
-            conn.wake(fail)  # on_error is told of what a callback raises
-        else:
-            conn.close()
+        return error if isinstance(error, Exception) and not self._is_usual(error) else None
 
 
 class AsyncHandler(EventHandler):
@@ -146,7 +173,7 @@ class AsyncHandler(EventHandler):
                 raise UnsupportedOperationError(_STREAMS_ONLY)
             return None
         stream.arrived()
-        return None
+        return None if stream.owner is None else stream.owner.react()
 
     def on_eof(self, conn: Conn) -> Action | None:
         """Shows the coroutine the end; it may still write."""
@@ -154,7 +181,7 @@ class AsyncHandler(EventHandler):
         if stream is None:
             return Action.CLOSE
         stream.end_of_stream()
-        return None
+        return None if stream.owner is None else stream.owner.react()
 
     def on_writable(self, conn: Conn) -> Action | None:
         """Wakes those that wait to write."""

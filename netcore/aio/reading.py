@@ -71,7 +71,7 @@ class ReadingStream:
         """
         if n > 0:
             if not self._here() and not self._ended:
-                await self._wait(1)
+                await self._need(1)
         elif n < 0:
             await self._until(math.inf)
             if self._error is not None:  # it is not whole
@@ -133,7 +133,7 @@ class ReadingStream:
                     if self._error is not None:
                         raise self._error
                     raise asyncio.IncompleteReadError(self._take(-1), None)
-                await self._wait(1)
+                await self._need(1)
             start = looked - at
             self._pull()
 
@@ -163,7 +163,7 @@ class ReadingStream:
         if held > self.limit:
             self._stream.count_unread(held)
         if self._at == len(self._front) and not self.conn.inbound_buffered and not self._ended:
-            await self._wait(1)
+            await self._need(1)
         return self._take(-1) or self._last()
 
     def _here(self) -> int:
@@ -186,14 +186,14 @@ class ReadingStream:
                 return True
             if self._ended:
                 return False
-            await self._wait(self.conn.inbound_buffered + missing)
+            await self._need(self.conn.inbound_buffered + missing)
 
-    async def _wait(self, need: float) -> None:
-        """Waits until the connection has so many bytes, or the end."""
+    def _need(self, n: float) -> Arrival:
+        """Returns what to wait for: that the connection has so many bytes, or the end."""
         if self._holds:
             self._go_on()
-        self._arrival.need = need
-        await self._arrival
+        self._arrival.need = n
+        return self._arrival
 
     def _take(self, n: int) -> bytes:
         """Takes n bytes, or what there is."""

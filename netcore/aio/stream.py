@@ -11,7 +11,7 @@ from netcore.address import Address
 from netcore.aio.hosted import HostedLoop
 from netcore.aio.reading import ReadingStream
 from netcore.errors import ConnectionClosedError
-from netcore.handler import Conn
+from netcore.handler import Action, Conn
 from netcore.proxy import ProxyHeader
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ class Owner(Protocol):
     @abc.abstractmethod
     def connection_ended(self) -> None:
         """The connection is gone."""
+
+    @abc.abstractmethod
+    def react(self) -> Action | None:
+        """Says what becomes of the connection after a callback that has told the stream something."""
 
 
 class DialledFor:
