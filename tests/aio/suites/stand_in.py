@@ -1,0 +1,35 @@
+"""Puts netcore's event loop in the place of asyncio's own, for suites that know no other."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from typing import Any
+
+from netcore.aio import EventLoop
+
+_POLLERS = {"EpollSelector": "epoll", "KqueueSelector": "kqueue", "SelectSelector": "select"}
+"""The poller that is nearest to each selector; for poll(2) there is none."""
+
+
+class SelectorEventLoop(EventLoop):
+    """``asyncio.SelectorEventLoop`` as to its argument, a selector, which is closed: the loop has a poller."""
+
+    def __init__(self, selector: Any = None) -> None:
+        if selector is not None:
+            selector.close()
+        super().__init__(_POLLERS.get(type(selector).__name__))
+
+
+def stand_in() -> None:
+    """From now on in this process loops are netcore's, by whatever name asyncio or its suite makes them."""
+    from asyncio import unix_events
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        policy: Any = asyncio.DefaultEventLoopPolicy
+    policy._loop_factory = SelectorEventLoop
+    for module in (asyncio, unix_events):
+        for name in ("SelectorEventLoop", "_UnixSelectorEventLoop", "EventLoop"):
+            if hasattr(module, name):
+                setattr(module, name, SelectorEventLoop)
