@@ -1,5 +1,7 @@
 """An asyncio event loop on netcore's pollers and batches."""
 
+from typing import TYPE_CHECKING, Any
+
 from netcore.aio.guest import LoopPoller
 from netcore.aio.handler import AsyncHandler
 from netcore.aio.hosted import loop_of
@@ -7,4 +9,24 @@ from netcore.aio.loop import EventLoop, new_event_loop
 from netcore.aio.running import run
 from netcore.aio.stream import Stream
 
-__all__ = ["AsyncHandler", "EventLoop", "LoopPoller", "Stream", "loop_of", "new_event_loop", "run"]
+if TYPE_CHECKING:
+    from netcore.aio.policy import EventLoopPolicy
+
+__all__ = [
+    "AsyncHandler",
+    "EventLoop",
+    "EventLoopPolicy",
+    "LoopPoller",
+    "Stream",
+    "loop_of",
+    "new_event_loop",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "EventLoopPolicy":  # where asyncio has policies no more it is missing, and nothing else is
+        from netcore.aio import policy
+
+        return policy.EventLoopPolicy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,16 +6,29 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-from netcore.aio.batch import LARGE
+from netcore.aio.batch import LARGE, Channel
 from netcore.aio.feeding import hand_over
 from netcore.aio.standard import SelectorTransport
 
 __all__ = ["StreamTransport"]
 
 _AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
+
+
+class _Ended:
+    """What a transport has for a channel at the end."""
+
+    usual = False
+    handle = None
+    receive: Callable[[bytes], object] | None = None
+
+    def flush(self) -> None:
+        """Does nothing: nothing is noted down."""
 
 
 class StreamTransport(SelectorTransport):
@@ -34,13 +47,11 @@ class StreamTransport(SelectorTransport):
         extra: dict[str, Any] | None = None,
         server: object = None,
     ) -> None:
-        self.channel = loop.open_channel(self, sock)
+        self.channel: Channel | _Ended = loop.open_channel(self, sock)
         self._held: deque[bytes | int] = deque()
         self._received: bytes | int | None = None
         super().__init__(loop, sock, protocol, waiter, extra, server)
         self.write = self.channel.write  # type: ignore[method-assign]
-        self._drain = self._write_ready
-        self._write_ready = self._drain_and_look  # type: ignore[method-assign]
 
     # What the channel leaves to its transport; see ``Owner``.
 
@@ -110,9 +121,21 @@ class StreamTransport(SelectorTransport):
         if left and not self._closing:
             self._held.appendleft(left)
 
-    def _drain_and_look(self) -> None:
-        self._drain()
-        self._look()
+    if sys.version_info >= (3, 12):
+
+        def _write_sendmsg(self) -> None:
+            super()._write_sendmsg()
+            self._look()
+
+        def _write_send(self) -> None:
+            super()._write_send()
+            self._look()
+
+    else:
+
+        def _write_ready(self) -> None:
+            super()._write_ready()
+            self._look()
 
     def _take_held(self) -> None:
         """Hands over what had been received when reading was paused."""
@@ -176,9 +199,10 @@ class StreamTransport(SelectorTransport):
         self._look()
 
     def _call_connection_lost(self, exc: BaseException | None) -> None:
-        loop = self._loop
-        if loop is not None:
-            loop.close_channel(self.channel)
+        if self._loop is not None:
+            self._loop.close_channel(self.channel)
+            self.channel = _Ended()  # with its method, which would keep both alive until the next collection
+            del self.write
         super()._call_connection_lost(exc)
 
     def _make_empty_waiter(self) -> asyncio.Future[None]:

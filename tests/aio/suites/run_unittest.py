@@ -1,22 +1,23 @@
-"""Runs tests of a unittest suite on one loop, and notes how each has ended: a program for a process of its own.
+"""Runs tests of a unittest suite on one loop, and notes how each has ended, in a process of its own.
 
     python run_unittest.py LOOP RESULTS TEST...
 
-LOOP is ``stock`` or ``netcore``; a TEST is what unittest takes: a module, a class, a method. RESULTS gets a line
-of JSON as each test begins (``[id]``) and as it ends (``[id, outcome, details]``), so that one that ends the
-process, or hangs until it is ended, is known by name.
+LOOP is ``stock`` or ``netcore``; a TEST is what unittest takes: a module, a class, a method. RESULTS gets a
+line of JSON as each test begins (``[id]``) and as it ends (``[id, outcome, details]``), so that one that ends
+the process, or hangs until it is ended, is known by name.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import json
+import signal
 import sys
 import unittest
 from pathlib import Path
 from typing import TextIO
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds for a test; then all threads tell where they are, and the process ends."""
 
 
@@ -74,6 +75,7 @@ class Notes(unittest.TestResult):
 
 
 def main(loop: str, results: str, *names: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
     if loop == "netcore":
         from stand_in import stand_in
 

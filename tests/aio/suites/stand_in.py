@@ -13,7 +13,7 @@ _POLLERS = {"EpollSelector": "epoll", "KqueueSelector": "kqueue", "SelectSelecto
 
 
 class SelectorEventLoop(EventLoop):
-    """``asyncio.SelectorEventLoop`` as to its argument, a selector, which is closed: the loop has a poller."""
+    """Takes a selector, as asyncio's loop of that name, and closes it: this one has a poller."""
 
     def __init__(self, selector: Any = None) -> None:
         if selector is not None:
@@ -33,3 +33,9 @@ def stand_in() -> None:
         for name in ("SelectorEventLoop", "_UnixSelectorEventLoop", "EventLoop"):
             if hasattr(module, name):
                 setattr(module, name, SelectorEventLoop)
+    try:
+        import uvloop
+    except ImportError:
+        pass
+    else:
+        uvloop.Loop = SelectorEventLoop  # what all of uvloop's functions make
