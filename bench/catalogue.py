@@ -128,7 +128,7 @@ def _other_loads(registry: Registry) -> Iterable[Workload]:
     )
     yield Load(
         name="lines",
-        title="lines of 64 B with asyncio's streams, 50 connections",
+        title="lines of 64 B by a coroutine each, 50 connections",
         peers=registry.lines(),
         generator="load_stream",
         options=("--lines",),

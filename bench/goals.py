@@ -163,6 +163,7 @@ GOALS = (
     ),
     _rate("asyncio echo 64 KiB, 200 connections, messages", "echo-65536-200", "uvloop", 1.0, _AIO),
     _cpu("asyncio streams, lines of 64 B", "lines", "uvloop", 1.0, _AIO),
+    _cpu("a coroutine per connection, lines of 64 B", "lines", "asyncio", 1.0),
     _rate("uvicorn, plain ASGI, requests", "asgi-plain", "uvloop", 1.0, _AIO),
     _rate("uvicorn, Starlette, requests", "asgi-starlette", "uvloop", 1.0, _AIO),
     *(

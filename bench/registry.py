@@ -188,8 +188,9 @@ class Registry:
         )
 
     def lines(self) -> tuple[Peer, ...]:
-        """Servers that send back each line, with asyncio's streams."""
-        return self._with_variants(self._on_each_loop("lines_streams.py"))
+        """Servers that send back each line, by a coroutine: netcore's own streams, and those of asyncio."""
+        netcore = Peer("netcore", self._script("lines_netcore.py", _AIO))
+        return self._with_variants((netcore, *self._on_each_loop("lines_streams.py")))
 
     def asgi(self, application: str, needs: str) -> tuple[Peer, ...]:
         """uvicorn with an application, which is MODULE:NAME in peers/, on each loop of asyncio's kind."""

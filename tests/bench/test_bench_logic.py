@@ -105,7 +105,7 @@ tls-memory uvloop <= 0.6, tls-memory asyncio <= 0.6
 echo-64-50 uvloop <= 0.95, echo-64-50 asyncio <= 0.55
 echo-64-500 uvloop <= 0.95, echo-64-500 asyncio <= 0.55
 echo-65536-200 uvloop >= 1
-lines uvloop <= 1
+lines uvloop <= 1, lines asyncio <= 1
 asgi-plain uvloop >= 1, asgi-starlette uvloop >= 1
 tasks-call_soon asyncio <= 1.05, tasks-switch asyncio <= 1.05
 tasks-tree-none asyncio <= 1.05, tasks-tree-io asyncio <= 1.05

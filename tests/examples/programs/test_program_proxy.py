@@ -1,8 +1,10 @@
-"""The proxy example between real clients and servers."""
+"""The proxies among the examples, by callbacks and by coroutines, between real clients and servers."""
 
 from __future__ import annotations
 
 import errno
+import functools
+import importlib
 import os
 import socket
 import subprocess
@@ -24,23 +26,29 @@ def target():
         yield listener
 
 
+@pytest.fixture(params=["proxy", "async_proxy"])
+def start_proxy(request, start):
+    """Starts either of them."""
+    return functools.partial(start, request.param)
+
+
 def address_of(listener: socket.socket) -> str:
     return f"tcp://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("loops", ["1", "2"])
-def test_much_goes_there_and_back(start, client, loops: str) -> None:
+def test_much_goes_there_and_back(start, start_proxy, client, loops: str) -> None:
     socat = client("socat")
     echo = start("echo")
-    proxy = start("proxy", "--to", str(echo.addresses[0]), "--loops", loops)
+    proxy = start_proxy("--to", str(echo.addresses[0]), "--loops", loops)
     data = os.urandom(8 << 20)
     command = [socat, "-t30", "-", "TCP:{}:{}".format(*proxy.host_and_port)]
     done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=True)
     assert done.stdout == data
 
 
-def test_each_direction_ends_by_itself(talk, start, target) -> None:
-    proxy = start("proxy", "--to", address_of(target))
+def test_each_direction_ends_by_itself(talk, start_proxy, target) -> None:
+    proxy = start_proxy("--to", address_of(target))
     near = talk(proxy, "-N")
     far, _ = target.accept()
     with far, far.makefile("rb") as received:
@@ -53,9 +61,9 @@ def test_each_direction_ends_by_itself(talk, start, target) -> None:
         assert near.hear_all() == ""
 
 
-def test_a_name_is_looked_up_and_an_answer_is_not_needed_first(talk, start, target) -> None:
+def test_a_name_is_looked_up_and_an_answer_is_not_needed_first(talk, start_proxy, target) -> None:
     port = target.getsockname()[1]
-    proxy = start("proxy", "--to", f"tcp4://localhost:{port}")
+    proxy = start_proxy("--to", f"tcp4://localhost:{port}")
     near = talk(proxy)
     far, _ = target.accept()
     with far:
@@ -63,16 +71,16 @@ def test_a_name_is_looked_up_and_an_answer_is_not_needed_first(talk, start, targ
         assert near.hear() == "welcome"
 
 
-def test_without_a_target_the_client_is_let_go(talk, start) -> None:
-    proxy = start("proxy", "--to", "tcp://{}:{}".format(*wires.refusing_name()))
+def test_without_a_target_the_client_is_let_go(talk, start_proxy) -> None:
+    proxy = start_proxy("--to", "tcp://{}:{}".format(*wires.refusing_name()))
     near = talk(proxy)
     assert near.hear_all() == ""
     assert "refused" in proxy.log.read_text()
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_the_slow_side_slows_the_fast_one_down(start, target, up: bool) -> None:
-    proxy = start("proxy", "--to", address_of(target))
+def test_the_slow_side_slows_the_fast_one_down(start_proxy, target, up: bool) -> None:
+    proxy = start_proxy("--to", address_of(target))
     target.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     with socket.socket() as near:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -99,8 +107,8 @@ def test_the_slow_side_slows_the_fast_one_down(start, target, up: bool) -> None:
 
 
 @pytest.mark.wine("no error of a receive after a reset")
-def test_a_reset_is_passed_on(start, target) -> None:
-    proxy = start("proxy", "--to", address_of(target))
+def test_a_reset_is_passed_on(start_proxy, target) -> None:
+    proxy = start_proxy("--to", address_of(target))
     with socket.create_connection(("127.0.0.1", proxy.addresses[0].port), timeout=30) as near:
         far, _ = target.accept()
         near.sendall(b"x")
@@ -111,8 +119,9 @@ def test_a_reset_is_passed_on(start, target) -> None:
 
 
 @pytest.mark.unix_sockets
-def test_a_proxy_does_not_dial_itself(tmp_path) -> None:
-    from examples.proxy import Proxy
+@pytest.mark.parametrize("name", ["proxy", "async_proxy"])
+def test_a_proxy_does_not_dial_itself(tmp_path, name) -> None:
+    Proxy = importlib.import_module(f"examples.{name}").Proxy
 
     address = f"unix://{tmp_path}/proxy.sock"
     with pytest.raises(OSError, match="is the proxy itself") as refused:
