@@ -38,6 +38,11 @@ class StreamTransport(SelectorTransport):
     it is much. Whoever asks how much waits, or ends the stream, finds it sent, as far as the kernel takes it.
     """
 
+    _held: deque[bytes | int] | None = None
+    """What was received when the protocol had paused. Most never need one, and it is as large as the rest."""
+    _received: bytes | int | None = None
+    """What was received and is just being handed over."""
+
     def __init__(
         self,
         loop: Any,
@@ -48,8 +53,6 @@ class StreamTransport(SelectorTransport):
         server: object = None,
     ) -> None:
         self.channel: Channel | _Ended = loop.open_channel(self, sock)
-        self._held: deque[bytes | int] = deque()
-        self._received: bytes | int | None = None
         super().__init__(loop, sock, protocol, waiter, extra, server)
         self.write = self.channel.write  # type: ignore[method-assign]
 
@@ -88,6 +91,7 @@ class StreamTransport(SelectorTransport):
             return
         handle = self.channel.handle
         if self._paused or handle is None:
+            self._held = self._held or deque()
             self._held.append(what)
         else:
             self._received = what
@@ -119,6 +123,7 @@ class StreamTransport(SelectorTransport):
     def _take_bytes(self, data: bytes) -> None:
         left = hand_over(self, data)
         if left and not self._closing:
+            self._held = self._held or deque()
             self._held.appendleft(left)
 
     if sys.version_info >= (3, 12):
