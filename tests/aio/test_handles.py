@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -198,6 +199,31 @@ def test_a_class_with_a_clock_or_calls_of_its_own_keeps_them(aio_half: str) -> N
     loop = Mine()
     assert loop.call_later(1, print).when() == 43.0
     loop.close()
+
+
+def test_a_clock_that_is_put_into_a_loop_is_the_one_it_goes_by(loop: EventLoop) -> None:
+    fired: list[int] = []
+    real = loop.time()
+    later = loop.call_later(1000, fired.append, 2)
+    with mock.patch.object(loop, "time", return_value=real + 500) as clock:
+        planned = loop.call_later(100, fired.append, 1)
+        assert planned.when() == real + 600
+        finish(loop)
+        assert fired == []
+        clock.return_value = real + 600
+        finish(loop)
+        assert fired == [1]
+        clock.return_value = later.when()
+        finish(loop)
+        assert fired == [1, 2]
+    loop.call_later(1000, fired.append, 3)
+    finish(loop)
+    assert fired == [1, 2] and loop.time() < real + 500
+
+
+def test_a_clock_that_fails_is_heard_of(loop: EventLoop) -> None:
+    with mock.patch.object(loop, "time", side_effect=ZeroDivisionError), pytest.raises(ZeroDivisionError):
+        loop.call_later(1, print)
 
 
 def test_handles_of_an_unknown_make_are_asyncios_own_to_run(

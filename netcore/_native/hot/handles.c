@@ -57,7 +57,7 @@ static int handles__survey(PyTypeObject *type, Py_ssize_t *at, int count)
 static int handles__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     hot_handles *self = (hot_handles *)object;
-    PyObject *loop, *ready, *plain, *timer, *copy_context, *time, *failed, *compact;
+    PyObject *loop, *ready, *plain, *timer, *copy_context, *time, *failed, *compact, *attributes;
 
     (void)kwargs;
     if (!PyArg_ParseTuple(args, "OO(O!O!)(OOOO)d", &loop, &ready, &PyType_Type, &plain, &PyType_Type, &timer,
@@ -66,7 +66,11 @@ static int handles__init(PyObject *object, PyObject *args, PyObject *kwargs)
     if (handles__survey((PyTypeObject *)plain, self->at, HANDLES_FIELDS) < 0 ||
         handles__survey((PyTypeObject *)timer, self->timer_at, HANDLES_TIMER_FIELDS) < 0)
         return -1;
+    attributes = PyObject_GenericGetDict(loop, NULL);
+    if (attributes == NULL)
+        return -1;
     hot_keep(&self->loop, loop);
+    hot_replace(&self->attributes, attributes);
     hot_keep(&self->ready, ready);
     hot_replace(&self->append, PyObject_GetAttrString(ready, "append"));
     hot_replace(&self->popleft, PyObject_GetAttrString(ready, "popleft"));
@@ -213,7 +217,7 @@ static PyObject *handles__call_later(PyObject *object, PyObject *const *args, Py
     if (!handles__is_planned(self, args, nargs, "delay") ||
         handles__context(args + nargs, names, "call_later", &context) < 0)
         return NULL;
-    now = PyObject_CallFunctionObjArgs(self->time, NULL);
+    now = timers_clock(self);
     when = now ? PyNumber_Add(now, args[0]) : NULL;
     Py_XDECREF(now);
     return when ? handles__plan(self, when, args, nargs, context) : NULL;
@@ -304,6 +308,7 @@ static int handles__traverse(PyObject *object, visitproc visit, void *arg)
 
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->loop);
+    Py_VISIT(self->attributes);
     Py_VISIT(self->ready);
     Py_VISIT(self->append);
     Py_VISIT(self->popleft);
@@ -321,6 +326,7 @@ static int handles__clear(PyObject *object)
     hot_handles *self = (hot_handles *)object;
 
     Py_CLEAR(self->loop);
+    Py_CLEAR(self->attributes);
     Py_CLEAR(self->ready);
     Py_CLEAR(self->append);
     Py_CLEAR(self->popleft);

@@ -23,6 +23,7 @@ enum {
 typedef struct {
     PyObject_HEAD
     PyObject *loop;
+    PyObject *attributes; /* those of the loop itself, beside its class's: a dict */
     PyObject *ready; /* a deque */
     PyObject *append;
     PyObject *popleft;
