@@ -174,6 +174,17 @@ def pytest_asyncio_loop_factories(config, item):
     return {"netcore": new_event_loop}
 """
 
+POLICY = """
+import pytest
+
+from netcore.aio import EventLoopPolicy
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy():
+    return EventLoopPolicy()
+"""
+
 TWO = """
 import asyncio
 
@@ -249,6 +260,13 @@ SCOPES = ("-p", "no:anyio", "-o", "asyncio_default_fixture_loop_scope=function")
 def test_pytest_asyncio(run_pytest: PytestRun) -> None:
     library("pytest_asyncio")
     assert "3 passed" in run_pytest(*SCOPES, conftest=HOOK, test_it=ASYNCIO)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="asyncio's policies are deprecated, and end")
+def test_pytest_asyncio_with_a_policy(run_pytest: PytestRun) -> None:
+    library("pytest_asyncio")
+    heeded = ("-W", "ignore::pytest.PytestDeprecationWarning", "-W", "ignore::DeprecationWarning")
+    assert "3 passed" in run_pytest(*SCOPES, *heeded, conftest=POLICY, test_it=ASYNCIO)
 
 
 def test_pytest_asyncio_with_two_loops(run_pytest: PytestRun) -> None:
