@@ -13,10 +13,11 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from netcore.aio.batch import Channel
+from netcore.aio.datagrams import PACKERS, DatagramBatch, DatagramTransport, open_datagrams
 from netcore.aio.halves import open_batch
 from netcore.aio.handles import FAST, open_handles
 from netcore.aio.selector import PollerSelector
-from netcore.aio.standard import LoopHandle
+from netcore.aio.standard import LoopHandle, SelectorDatagramTransport
 from netcore.aio.transport import StreamTransport
 from netcore.aio.wakeup import woken_by_signals
 from netcore.poll import Poller, open_poller
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 if sys.platform == "win32":
     from netcore.aio.windows import WindowsLoop as SystemLoop
+elif sys.version_info < (3, 14):
+    from netcore.aio.children import ChildrenLoop as SystemLoop
 else:
     from netcore.aio.standard import SelectorLoop as SystemLoop
 
@@ -62,6 +65,7 @@ class EventLoop(SystemLoop):
     def __init__(self, poller: OpensPoller = None) -> None:
         waiting = _poller_of(poller)
         self._channels: dict[int, Channel] = {}
+        self._datagrams: DatagramBatch | None = None
         self._handles: Handles | None = None  # before set_debug, which asyncio calls, asks for them
         self._poller = waiting
         self._selecting = selector = _BatchSelector(waiting)
@@ -130,7 +134,7 @@ class EventLoop(SystemLoop):
                 super().run_forever()
         finally:
             self._batch.thread = 0
-            self._batch.flush()
+            self._flush()
 
     def close(self) -> None:
         """See ``asyncio.loop.close``."""
@@ -152,7 +156,11 @@ class EventLoop(SystemLoop):
             super()._run_once()
             return
         batch = self._batch
-        found = batch.wait(handles.timeout(), self._scheduled)
+        batch.flush()  # before the timeout is known: what could not be sent may be something to do
+        if self._datagrams is None:
+            found = batch.wait(handles.timeout(), self._scheduled)
+        else:
+            found = self._wait_with_datagrams(self._datagrams, handles)
         if found:
             super()._process_events(self._selecting.events_of(found))
         if batch.pending:
@@ -165,7 +173,29 @@ class EventLoop(SystemLoop):
         self._batch.stopping = True
 
     def _wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        planned = len(self._scheduled)
+        self._flush()
+        if self._ready or len(self._scheduled) != planned:  # the timeout is none that counts this
+            timeout = 0.0
         return self._batch.wait(timeout, self._scheduled)
+
+    def _wait_with_datagrams(self, datagrams: DatagramBatch, handles: Handles) -> Sequence[tuple[int, int]]:
+        datagrams.flush()
+        # C takes whole iterations by itself as long as nothing else is to be done.
+        datagrams.interrupting(self._come_by)
+        try:
+            return self._batch.wait(handles.timeout(), self._scheduled)
+        finally:
+            datagrams.interrupting(None)
+
+    def _come_by(self) -> None:
+        self._ready.append(LoopHandle(_do_nothing, (), self, Context()))
+
+    def _flush(self) -> None:
+        """Sends all that was noted down."""
+        self._batch.flush()
+        if self._datagrams is not None:
+            self._datagrams.flush()
 
     def _complain(self, error: BaseException) -> None:
         self.call_exception_handler({"message": "Exception in a transport", "exception": error})
@@ -215,6 +245,25 @@ class EventLoop(SystemLoop):
     ) -> StreamTransport:
         self._ensure_fd_no_transport(sock)
         return StreamTransport(self, sock, protocol, waiter, extra, server)
+
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        address: Any = None,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> SelectorDatagramTransport:
+        self._ensure_fd_no_transport(sock)
+        if sock.family in PACKERS and self._datagrams is None:
+            self._datagrams = open_datagrams()
+        if sock.family not in PACKERS or self._datagrams is None:
+            return SelectorDatagramTransport(self, sock, protocol, address, waiter, extra)
+        return DatagramTransport(self._datagrams, self, sock, protocol, address, waiter, extra)
+
+
+def _do_nothing() -> None:
+    """Is run where the loop is to come by."""
 
 
 def _poller_of(poller: OpensPoller) -> Poller:

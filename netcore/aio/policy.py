@@ -15,7 +15,12 @@ from netcore.aio.loop import EventLoop
 __all__ = ["EventLoopPolicy"]
 
 if TYPE_CHECKING:
-    DefaultPolicy = asyncio.DefaultEventLoopPolicy
+
+    class DefaultPolicy(asyncio.AbstractEventLoopPolicy):
+        """That of asyncio on this platform."""
+
+        _loop_factory: type[asyncio.AbstractEventLoop]
+
 else:
     with warnings.catch_warnings():  # told by asyncio when the policy is set
         warnings.simplefilter("ignore", DeprecationWarning)
