@@ -7,11 +7,14 @@ import selectors
 import socket
 import sys
 import threading
+from asyncio import constants
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from netcore.aio.accepting import accept
 from netcore.aio.batch import Channel
 from netcore.aio.datagrams import PACKERS, DatagramBatch, DatagramTransport, open_datagrams
 from netcore.aio.halves import open_batch
@@ -103,7 +106,7 @@ class EventLoop(SystemLoop):
         channel = self._channels.get(fd)
         if channel is None or self._selector is None:
             return
-        key = self._selector.get_map().get(fd)
+        key = self._selecting.key_of(fd)
         if key is None:
             channel.handle = None
             self._batch.neglect(channel)
@@ -214,7 +217,7 @@ class EventLoop(SystemLoop):
 
     def _remove_reader(self, fd: Any) -> bool:
         removed = super()._remove_reader(fd)
-        if fd in self._channels:
+        if removed and fd in self._channels:
             self.sort(fd)
         return removed
 
@@ -226,13 +229,43 @@ class EventLoop(SystemLoop):
 
     def _remove_writer(self, fd: Any) -> bool:
         removed = super()._remove_writer(fd)
-        if fd in self._channels:
+        if removed and fd in self._channels:
             self.sort(fd)
         return removed
 
     def _write_to_self(self) -> None:
         with suppress(ValueError):  # closed in the meantime
             self._poller.wake()
+
+    def _accept_connection(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        sslcontext: Any = None,
+        server: Any = None,
+        backlog: int = 100,
+        *rest: Any,
+    ) -> None:
+        if sslcontext is not None:
+            super()._accept_connection(protocol_factory, sock, sslcontext, server, backlog, *rest)
+            return
+        error = accept(self, protocol_factory, sock, server, backlog)
+        if error is not None:
+            message = "socket.accept() out of system resource"
+            self.call_exception_handler(
+                {"message": message, "exception": error, "socket": TransportSocket(sock)}
+            )
+            self._remove_reader(sock.fileno())
+            self.call_later(
+                constants.ACCEPT_RETRY_DELAY,
+                self._start_serving,
+                protocol_factory,
+                sock,
+                sslcontext,
+                server,
+                backlog,
+                *rest,
+            )
 
     def _make_socket_transport(
         self,

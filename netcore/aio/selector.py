@@ -158,6 +158,10 @@ class PollerSelector(selectors.BaseSelector):
             raise RuntimeError("Selector is closed")
         return self._registered
 
+    def key_of(self, fd: int) -> selectors.SelectorKey | None:
+        """Returns what a descriptor is registered for, or None."""
+        return self._keys.get(fd)
+
     def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         """See ``selectors.BaseSelector.get_key``."""
         return self.get_map()[fileobj]

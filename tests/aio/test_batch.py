@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -397,3 +398,103 @@ def test_what_a_buffered_protocol_raises_ends_its_connection(ends: Ends, step: s
     ends.turn(3)
     assert [context["message"] for context in told] == [f"Fatal error: protocol.{step}() call failed."]
     assert protocol.transport.is_closing()
+
+
+def connect(address: tuple[str, int]) -> socket.socket:
+    sock = socket.create_connection(address)
+    sock.settimeout(10)
+    return sock
+
+
+def serve(loop: EventLoop, factory: Callable[[], asyncio.BaseProtocol]) -> tuple[asyncio.Server, Any]:
+    server = loop.run_until_complete(loop.create_server(factory, "127.0.0.1", 0, backlog=50))
+    return server, server.sockets[0].getsockname()
+
+
+def test_connections_are_accepted_many_at_a_time(ends: Ends) -> None:
+    made: list[Recorder] = []
+
+    def factory() -> Recorder:
+        made.append(Recorder())
+        return made[-1]
+
+    server, address = serve(ends.loop, factory)
+    peers = [connect(address) for _ in range(20)]
+    while len(made) < len(peers):
+        ends.turn()
+    ends.turn(2)
+    names = {protocol.transport.get_extra_info("peername") for protocol in made}
+    assert names == {peer.getsockname() for peer in peers}
+    for protocol in made:
+        protocol.transport.abort()
+    ends.turn(2)
+    server.close()
+    for peer in peers:
+        assert peer.recv(1) == b""
+        peer.close()
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_factory_that_fails_costs_its_connection_alone(ends: Ends, debug: bool) -> None:
+    told: list[dict[str, Any]] = []
+    ends.loop.set_exception_handler(lambda _, context: told.append(context))
+    made: list[Recorder] = []
+    ends.loop.set_debug(debug)
+
+    def factory() -> Recorder:
+        made.append(Recorder())
+        if len(made) == 1:
+            raise RuntimeError("why")
+        return made[-1]
+
+    server, address = serve(ends.loop, factory)
+    peers = [connect(address) for _ in range(2)]
+    while len(made) < 2:
+        ends.turn()
+    ends.turn(2)
+    assert peers[0].recv(1) == b""
+    peers[1].send(b"x")
+    while not made[1].told:
+        ends.turn()
+    assert made[1].told == [b"x"]
+    assert [str(context["exception"]) for context in told] == (["why"] if debug else [])
+    made[1].transport.abort()
+    server.close()
+    ends.turn(2)
+    for peer in peers:
+        peer.close()
+
+
+def test_a_system_out_of_descriptors_is_told_and_asked_again_later(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    ends.loop.set_exception_handler(lambda _, context: told.append(context))
+    monkeypatch.setattr("asyncio.constants.ACCEPT_RETRY_DELAY", 0.001)
+    made: list[Recorder] = []
+
+    def factory() -> Recorder:
+        made.append(Recorder())
+        return made[-1]
+
+    server, address = serve(ends.loop, factory)
+    real = socket.socket.accept
+    failures = [OSError(errno.EMFILE, "Too many open files")]
+
+    def accept(self: socket.socket) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(self)
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    peer = connect(address)
+    while not made:
+        ends.turn()
+    (context,) = told
+    assert context["message"] == "socket.accept() out of system resource"
+    assert context["exception"].errno == errno.EMFILE
+    ends.turn(2)
+    made[0].transport.abort()
+    server.close()
+    ends.turn(2)
+    peer.close()
