@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from netcore.aio.hosted import HostedLoop, loop_of
 from netcore.aio.stream import DialledFor, Stream
-from netcore.errors import UnsupportedOperationError
+from netcore.errors import EngineNotRunningError, UnsupportedOperationError
 from netcore.handler import Action, Conn, EventHandler
 
 __all__ = ["AsyncHandler"]
@@ -83,7 +83,7 @@ class _Serving:
         """Whether it tells no more than that the peer is gone, or has ended between two messages."""
         if isinstance(error, asyncio.IncompleteReadError) and not error.partial:
             return True
-        return self._over and isinstance(error, (OSError, EOFError))
+        return self._over and isinstance(error, (OSError, EOFError, EngineNotRunningError))
 
     def _has_ended(self, task: asyncio.Task[None]) -> None:
         """Draws the consequences if it has ended on its own."""
@@ -145,9 +145,9 @@ class AsyncHandler(EventHandler):
     async def serve(self, stream: Stream) -> None:
         """Serves a connection, which is closed when this returns: what it has written is sent.
 
-        An exception goes to ``on_error``. Those of the system or of the peer (``OSError``, ``EOFError``) do
-        not when the connection is gone already: ``on_close`` has told. Neither does an
-        ``asyncio.IncompleteReadError`` without a byte, since the peer may end between two messages.
+        An exception goes to ``on_error``. Those of the system or of the peer (``OSError``, ``EOFError``,
+        ``EngineNotRunningError``) do not when the connection is gone already: ``on_close`` has told. Neither
+        does an ``asyncio.IncompleteReadError`` without a byte, since the peer may end between two messages.
         """
 
     def on_open(self, conn: Conn) -> Action | None:

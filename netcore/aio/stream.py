@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netcore.address import Address
 from netcore.aio.hosted import HostedLoop
@@ -154,7 +155,19 @@ class Stream(ReadingStream):
             by ``async with``.
         """
         dialled = DialledFor(context)
-        future = self.conn.loop.dial(
+        opened: asyncio.Future[Conn] = self._loop.create_future()
+
+        def settle(future: Future[Conn]) -> None:
+            error = future.exception()
+            if opened.cancelled():  # nobody waits for it any more
+                if error is None:
+                    future.result().close()
+            elif error is None:
+                opened.set_result(future.result())
+            else:
+                opened.set_exception(error)
+
+        self.conn.loop.dial(
             address,
             dialled,
             timeout,
@@ -162,12 +175,8 @@ class Stream(ReadingStream):
             server_hostname=server_hostname,
             tls_session=tls_session,
             proxy=proxy,
-        )
-        try:
-            conn = await asyncio.shield(asyncio.wrap_future(future))
-        except asyncio.CancelledError:
-            future.add_done_callback(_close_result)
-            raise
+        ).add_done_callback(settle)  # which is on the loop's thread
+        conn = await opened
         if dialled.stream is None:
             raise ConnectionClosedError(f"connection {conn.id} was closed at once")
         return dialled.stream
@@ -209,9 +218,3 @@ class Stream(ReadingStream):
         self.stream_lost(error)
         if self.owner is not None:
             self.owner.connection_ended()
-
-
-def _close_result(future: Any) -> None:
-    """Closes a connection that nobody waits for any more."""
-    if future.exception() is None:
-        future.result().close()
