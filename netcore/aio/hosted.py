@@ -69,6 +69,7 @@ class HostedLoop(EventLoop):
         self._host = host
         self.max_unread = max_unread
         self.serving: dict[asyncio.Task[Any], Serving] = {}
+        self._kept: set[asyncio.Task[Any]] = set()
         self._ending: asyncio.Task[None] | None = None
         self._gives_up_at = math.inf
         self._given_up = False
@@ -94,6 +95,18 @@ class HostedLoop(EventLoop):
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: object) -> None:
         """Raises RuntimeError: signals are the main thread's, and its loop's."""
         raise RuntimeError("signals are handled by the main thread, and this loop runs on one of an engine")
+
+    def create_task(self, coro: Any, **named: Any) -> asyncio.Task[Any]:
+        """See ``asyncio.loop.create_task``; unlike other loops this one keeps a task until it is done.
+
+        A callback that begins one has no place to keep it, and one that nobody keeps may be collected while
+        it waits.
+        """
+        task = super().create_task(coro, **named)
+        if not task.done():  # by an eager factory
+            self._kept.add(task)
+            task.add_done_callback(self._kept.discard)
+        return task
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Logs to the engine's logger; see ``asyncio.loop.default_exception_handler``."""
@@ -135,8 +148,7 @@ class HostedLoop(EventLoop):
         for handle in (*self._ready, *self._scheduled):
             handle.cancel()
         for task in asyncio.all_tasks(self):
-            _forget(task)
-        self.serving.clear()
+            _forget(task)  # and keep it: its finally clauses are not for here
         self.stop()  # should the fork have been made on this very thread
 
     def _look(self) -> None:
@@ -203,6 +215,7 @@ class HostedLoop(EventLoop):
             self.run_forever()
             asyncio.set_event_loop(None)
         self.serving.clear()
+        self._kept.clear()
         self.close()
 
 

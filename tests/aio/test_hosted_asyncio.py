@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 
 import pytest
@@ -78,6 +79,22 @@ def test_a_task_speaks_to_another_server_by_asyncio(serve, dial, receive, poller
         peer.sendall(b"x" * 5000)
     for peer in peers:
         assert receive(peer, 5000) == b"x" * 5000
+
+
+def test_a_task_that_nobody_keeps_is_not_collected(serve, dial, receive):
+    """Though what it waits for has nobody but the task: a callback has no place to keep one."""
+
+    async def answer(conn, data):
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        conn.context = weakref.ref(waiter)
+        loop.call_soon(gc.collect)
+        loop.call_later(0.02, lambda: conn.context().set_result(data))
+        conn.write(await waiter)
+
+    peer = dial(serve(Answering(answer), asyncio=True))
+    peer.sendall(b"kept")
+    assert receive(peer, 4) == b"kept"
 
 
 def test_without_the_option_there_is_none(serve, dial):
