@@ -38,7 +38,13 @@ class Owner(Protocol):
         """Writes what the channel must not, or cannot: see ``Channel.write``."""
 
     def unsent(self, chunk: bytes, left: int) -> None:
-        """The kernel did not take the last ``left`` bytes of a chunk, or has failed with a negative errno."""
+        """The kernel did not take the last ``left`` bytes of a chunk, which are to be kept.
+
+        Or it has failed, with a negative errno. Nobody else is called within this: that is for ``hampered``.
+        """
+
+    def hampered(self, left: int) -> None:
+        """What ``unsent`` was called with may be told; -ENOMEM also if that could not keep it."""
 
     def received(self, what: bytes | int) -> None:
         """What was received is not to be delivered at once: it is paused, or closed; or it was no bytes."""
@@ -218,11 +224,40 @@ class Batch:
         writers, self.writers = self.writers, []
         chunks = [writer.take() for writer in writers]
         left = self._exchange.send(writers, chunks)
-        for writer, chunk, n in zip(writers, chunks, left, strict=True):
-            if n:
+        unsent = [(writer, chunk, n) for writer, chunk, n in zip(writers, chunks, left, strict=True) if n]
+        if unsent:
+            self._take_back(unsent)
+
+    def _take_back(self, unsent: list[tuple[Channel, bytes, int]]) -> None:
+        """Tells transports of what was not sent.
+
+        All have kept theirs before a protocol is called, which may write to any of them, and all are told,
+        whatever one of them raises.
+        """
+        leaving: BaseException | None = None
+        kept = []
+        for writer, chunk, n in unsent:
+            writer.usual = False
+            try:
+                writer.owner.unsent(chunk, n)
+                kept.append((writer, n))
+            except BaseException as error:
+                leaving = leaving or _exit_of(error)
+                kept.append((writer, -errno.ENOMEM))
+        for writer, n in kept:
+            try:
                 try:
-                    writer.owner.unsent(chunk, n)
+                    writer.owner.hampered(n)
                 except (SystemExit, KeyboardInterrupt):
                     raise
                 except BaseException as error:
                     self._complain(error)
+            except BaseException as error:
+                leaving = leaving or error
+        if leaving is not None:
+            raise leaving
+
+
+def _exit_of(error: BaseException) -> BaseException | None:
+    """Returns what ends the loop; None for anything else."""
+    return error if isinstance(error, (SystemExit, KeyboardInterrupt)) else None

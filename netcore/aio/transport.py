@@ -66,24 +66,31 @@ class StreamTransport(SelectorTransport):
 
     def unsent(self, chunk: bytes, left: int) -> None:
         """See ``Owner.unsent``."""
+        self.channel.usual = False
         if self._conn_lost:
             return
         if left < 0 and -left in _AGAIN:
             left = len(chunk)
         if left < 0:
-            try:
-                raise OSError(-left, os.strerror(-left))
-            except OSError as error:
-                self._fatal_error(error, "Fatal write error on socket transport")
             return
-        self.channel.usual = False
         rest = memoryview(chunk)[len(chunk) - left :]
         if isinstance(self._buffer, bytearray):  # before Python 3.12
             self._buffer += rest
         else:
             self._buffer.append(rest)
         self._loop._add_writer(self._sock_fd, self._write_ready)
-        self._maybe_pause_protocol()
+
+    def hampered(self, left: int) -> None:
+        """See ``Owner.hampered``."""
+        if self._conn_lost:
+            return
+        if left < 0 and -left not in _AGAIN:
+            try:
+                raise OSError(-left, os.strerror(-left))
+            except OSError as error:
+                self._fatal_error(error, "Fatal write error on socket transport")
+        else:
+            self._maybe_pause_protocol()
 
     def received(self, what: bytes | int) -> None:
         """See ``Owner.received``."""

@@ -5,6 +5,7 @@ import contextvars
 import errno
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -152,6 +153,94 @@ def test_what_the_kernel_does_not_take_waits_and_pauses_the_protocol(ends: Ends)
     assert one.told == ["pause", "resume"]
     ends.run(lambda: one.transport.write(b"usual again"))
     assert peer.recv(100) == b"usual again"
+
+
+def fill(sock: socket.socket) -> None:
+    """Writes to a socket whatever its kernel takes."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with suppress(BlockingIOError):
+        while True:
+            sock.send(b"." * 1000)
+
+
+def empty(peer: socket.socket) -> bytes:
+    """Reads what the peer of such a socket can get."""
+    peer.setblocking(False)
+    data = b""
+    with suppress(BlockingIOError):
+        while True:
+            data += peer.recv(1 << 16)
+    return data.replace(b".", b"")
+
+
+def open_full(ends: Ends) -> tuple[Any, socket.socket]:
+    """Opens a transport whose kernel takes nothing, and that pauses its protocol at the first byte."""
+    one, peer = ends.open()
+    one.transport.set_write_buffer_limits(0)
+    fill(one.transport._sock)
+    return one, peer
+
+
+def test_what_a_protocol_writes_when_it_is_paused_comes_after_what_was_written(ends: Ends) -> None:
+    (one, _peer), (other, other_peer) = open_full(ends), open_full(ends)
+    got = []
+
+    def write_to_the_other() -> None:
+        got.append(empty(other_peer))
+        other.transport.write(b"2" * 1500)
+        other.transport.get_write_buffer_size()
+
+    def write() -> None:
+        one.transport.write(b"x" * 1500)
+        other.transport.write(b"1" * 1500)
+
+    one.pause_writing = write_to_the_other
+    ends.run(write)
+    while len(b"".join(got)) < 3000:
+        ends.turn()
+        got.append(empty(other_peer))
+    assert b"".join(got) == b"1" * 1500 + b"2" * 1500
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_exit_of_one_that_is_paused_loses_nobodys_bytes(ends: Ends, kind: type[BaseException]) -> None:
+    pairs = [open_full(ends) for _ in range(3)]
+
+    def leave() -> None:
+        pairs[0][0].told.append("left")
+        raise kind
+
+    pairs[0][0].pause_writing = leave
+
+    def write() -> None:
+        for protocol, _ in pairs:
+            protocol.transport.write(b"x" * 1500)
+
+    with pytest.raises(kind):
+        ends.run(write)
+    assert [protocol.told for protocol, _ in pairs] == [["left"], ["pause"], ["pause"]]
+    for _, peer in pairs:
+        got = empty(peer)
+        while len(got) < 1500:
+            ends.turn()
+            got += empty(peer)
+        assert got == b"x" * 1500
+
+
+def test_one_that_cannot_keep_what_is_unsent_ends(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one, _peer), (other, other_peer) = open_full(ends), open_full(ends)
+
+    def fail(_chunk: bytes, _left: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(one.transport, "unsent", fail)
+    ends.run(lambda: (one.transport.write(b"x" * 1500), other.transport.write(b"y" * 1500)))
+    ends.turn(2)
+    (error,) = one.told
+    assert isinstance(error, OSError) and error.errno == errno.ENOMEM
+    assert empty(other_peer) == b""
+    ends.turn(2)
+    assert empty(other_peer) == b"y" * 1500
 
 
 def test_an_end_comes_after_what_was_written(ends: Ends) -> None:

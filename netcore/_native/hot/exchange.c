@@ -41,17 +41,48 @@ static int exchange__init(PyObject *object, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-/* Tells a transport how much of a chunk was not sent. */
-static int exchange__tell_unsent(hot_exchange *self, const hot_channel *channel, PyObject *chunk, Py_ssize_t n)
+/* Has a transport keep what was not sent of a chunk, a reference that this takes over; see Owner.unsent. */
+static int exchange__keep(const hot_channel *channel, PyObject *chunk, Py_ssize_t n)
 {
     PyObject *left = chunk ? PyLong_FromSsize_t(n) : NULL;
     PyObject *done = left ? PyObject_CallMethodObjArgs(channel->owner, hot_name_unsent, chunk, left, NULL) : NULL;
 
+    Py_XDECREF(chunk);
     Py_XDECREF(left);
-    if (done == NULL)
-        return exchange__bear(self);
-    Py_DECREF(done);
-    return 0;
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Tells it what has become of that; see Owner.hampered. */
+static int exchange__hamper(hot_exchange *self, const hot_channel *channel, Py_ssize_t n)
+{
+    PyObject *left = PyLong_FromSsize_t(n);
+    PyObject *done = left ? PyObject_CallMethodObjArgs(channel->owner, hot_name_hampered, left, NULL) : NULL;
+
+    Py_XDECREF(left);
+    Py_XDECREF(done);
+    return done == NULL ? exchange__bear(self) : 0;
+}
+
+/* Puts off the error that is set until others have been told: the first is raised then. */
+static void exchange__put_off(PyObject **error)
+{
+    PyObject *raised = hot_fetch();
+
+    if (*error == NULL)
+        *error = raised;
+    else
+        Py_XDECREF(raised);
+}
+
+/* What a transport is told that could not keep the rest of a chunk, for the error that is set: it cannot go on. */
+static Py_ssize_t exchange__unkept(PyObject **error)
+{
+    if (exchange__is_exit())
+        exchange__put_off(error);
+    else
+        PyErr_Clear();
+    return -ENOMEM;
 }
 
 /* Sends a chunk now. */
@@ -60,32 +91,55 @@ static int exchange_send_now(hot_exchange *self, hot_channel *channel, PyObject 
     const char *data = PyBytes_AsString(chunk);
     Py_ssize_t n = PyBytes_Size(chunk);
     nc_socket fd = channel->fd;
-    intptr_t unsent;
+    PyObject *error = NULL;
+    int status;
 
     Py_BEGIN_ALLOW_THREADS
-    unsent = self->calls.send_one(fd, data, (size_t)n);
+    n = self->calls.send_one(fd, data, (size_t)n);
     Py_END_ALLOW_THREADS
-    return unsent == 0 || channel->owner == NULL ? 0 : exchange__tell_unsent(self, channel, chunk, unsent);
+    if (n == 0 || channel->owner == NULL)
+        return 0;
+    channel->usual = 0;
+    Py_INCREF(chunk);
+    if (exchange__keep(channel, chunk, n) < 0)
+        n = exchange__unkept(&error);
+    status = exchange__hamper(self, channel, n);
+    if (status == 0 && error != NULL) {
+        hot_raise(error);
+        return -1;
+    }
+    Py_XDECREF(error);
+    return status;
 }
 
-/* Tells transports of what was not sent. */
-static int exchange__take_back(hot_exchange *self, const hot_batch *batch)
+/* Tells transports of what was not sent. All have kept theirs before a protocol is called, which may write to any of
+ * them, and all are told, whatever one of them raises. */
+static int exchange__take_back(hot_exchange *self, hot_batch *batch)
 {
+    PyObject *error = NULL;
     size_t begin = 0;
-    int status = 0;
 
     for (Py_ssize_t i = 0; i < batch->count; i++) {
         hot_channel *channel = (hot_channel *)batch->writers[i];
-        if (batch->unsent[i] != 0 && channel->owner != NULL) {
-            PyObject *chunk = batch__chunk(batch, i, begin);
-            if (exchange__tell_unsent(self, channel, chunk, batch->unsent[i]) < 0)
-                status = -1;
-            Py_XDECREF(chunk);
+        if (channel->owner == NULL)
+            batch->unsent[i] = 0;
+        if (batch->unsent[i] != 0) {
+            channel->usual = 0;
+            if (exchange__keep(channel, batch__chunk(batch, i, begin), batch->unsent[i]) < 0)
+                batch->unsent[i] = exchange__unkept(&error);
         }
         if (batch->pointers[i] == NULL)
             begin += batch->lengths[i];
     }
-    return status;
+    for (Py_ssize_t i = 0; i < batch->count; i++) {
+        hot_channel *channel = (hot_channel *)batch->writers[i];
+        if (batch->unsent[i] != 0 && channel->owner != NULL && exchange__hamper(self, channel, batch->unsent[i]) < 0)
+            exchange__put_off(&error);
+    }
+    if (error == NULL)
+        return 0;
+    hot_raise(error);
+    return -1;
 }
 
 /* Sends all that was noted down. */

@@ -225,6 +225,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(had_share)                                                                                        \
     NAME(discard)                                                                                          \
     NAME(going_on)                                                                                         \
+    NAME(hampered)                                                                                         \
     NAME(handler)                                                                                          \
     NAME(held)                                                                                             \
     NAME(inbox)                                                                                            \
