@@ -124,6 +124,10 @@ class EventLoop(SystemLoop):
         for fd in list(self._channels):
             self.sort(fd)
 
+    def call_next(self, callback: Callable[[], object]) -> None:
+        """Has something called before all that is ready, for an exit has broken it off."""
+        self._ready.appendleft(LoopHandle(callback, (), self))
+
     # What asyncio's own loop over a selector does, and where it differs.
 
     def run_forever(self) -> None:

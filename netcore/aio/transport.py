@@ -128,10 +128,15 @@ class StreamTransport(SelectorTransport):
                 self._fatal_error(error, "Fatal read error on socket transport")
 
     def _take_bytes(self, data: bytes) -> None:
-        left = hand_over(self, data)
-        if left and not self._closing:
+        hand_over(self, data)
+
+    def keep(self, rest: bytes) -> None:
+        """See ``Fed.keep``."""
+        if not self._closing:
             self._held = self._held or deque()
-            self._held.appendleft(left)
+            self._held.appendleft(rest)
+            if not self._paused:
+                self._loop.call_next(self._take_held)
 
     if sys.version_info >= (3, 12):
 
@@ -151,8 +156,12 @@ class StreamTransport(SelectorTransport):
 
     def _take_held(self) -> None:
         """Hands over what had been received when reading was paused."""
-        while self._held and self.is_reading():
-            self._take(self._held.popleft())
+        try:
+            while self._held and self.is_reading():
+                self._take(self._held.popleft())
+        finally:
+            if self._held and self.is_reading():  # left by an exit
+                self._loop.call_next(self._take_held)
 
     def _look(self) -> None:
         """Sees whether what is written may go through the batch."""

@@ -473,6 +473,52 @@ def test_a_buffered_protocol_is_filled_step_by_step_until_it_pauses(ends: Ends) 
     assert protocol.got[-1] == b"9"
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_an_exit_in_a_step_leaves_the_rest_to_later_ones(ends: Ends, paused: bool) -> None:
+    protocol, peer = ends.open(Small(pause_after=1 if paused else 99))
+    peer.send(b"12345678")
+    if paused:
+        ends.turn(2)
+        assert protocol.got == [b"123"]
+        protocol.transport.resume_reading()
+    updated = protocol.buffer_updated
+
+    def leave(n: int) -> None:
+        protocol.buffer_updated = updated
+        updated(n)
+        raise KeyboardInterrupt
+
+    protocol.buffer_updated = leave
+    with pytest.raises(KeyboardInterrupt):
+        ends.loop.run_forever()
+    peer.send(b"9")
+    ends.turn(4)
+    assert b"".join(protocol.got) == b"123456789"
+
+
+def test_what_was_held_is_not_overtaken_after_an_exit(ends: Ends) -> None:
+    protocol, peer = ends.open(Small())
+    pauser, pausers_peer = ends.open()
+    pauser.on_data = lambda _: protocol.transport.pause_reading()
+    pausers_peer.send(b"x")
+    peer.send(b"12345")
+    ends.turn(2)
+    peer.send(b"67")
+    updated = protocol.buffer_updated
+
+    def leave(n: int) -> None:
+        protocol.buffer_updated = updated
+        updated(n)
+        raise KeyboardInterrupt
+
+    protocol.buffer_updated = leave
+    with pytest.raises(KeyboardInterrupt):
+        ends.run(protocol.transport.resume_reading)
+        ends.turn(3)
+    ends.turn(4)
+    assert b"".join(protocol.got) == b"1234567"
+
+
 @pytest.mark.parametrize("step", ["get_buffer", "buffer_updated"])
 def test_what_a_buffered_protocol_raises_ends_its_connection(ends: Ends, step: str) -> None:
     told: list[dict[str, Any]] = []

@@ -7,6 +7,7 @@ import random
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from unittest import mock
 
@@ -70,6 +71,57 @@ def test_a_callback_has_the_context_of_its_call_or_the_one_given(loop: EventLoop
     VARIABLE.set("later")
     finish(loop)
     assert sorted(seen) == ["given", "given", "of the call", "of the call"]
+
+
+def test_arguments_may_be_given_by_name(loop: EventLoop) -> None:
+    told: list[str] = []
+    given = contextvars.copy_context()
+    given.run(VARIABLE.set, "given")
+    plan: Any = loop
+    plan.call_soon(callback=lambda: told.append("soon"))
+    plan.call_later(delay=0, callback=lambda: told.append("later"))
+    plan.call_later(0, callback=lambda: told.append("later still"))
+    plan.call_at(when=0, callback=lambda: told.append(VARIABLE.get()), context=given)
+    finish(loop)
+    assert sorted(told) == ["given", "later", "later still", "soon"]
+
+
+@pytest.mark.parametrize("name", ["call_soon", "call_later", "call_at"])
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        ((), {}),
+        ((0,), {"what": 1}),
+        ((0, print), {"what": 1}),
+        ((0, print), {"context": None, "callback": print}),
+    ],
+)
+def test_other_arguments_are_asyncios_errors(
+    loop: EventLoop, name: str, args: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError) as expected:
+        getattr(asyncio.BaseEventLoop, name)(loop, *args, **named)
+    with pytest.raises(TypeError) as raised:
+        getattr(loop, name)(*args, **named)
+    assert str(raised.value) == str(expected.value)
+
+
+def test_a_time_that_changes_the_timers_when_it_is_asked_harms_nobody(loop: EventLoop) -> None:
+    class Clearing:
+        def __float__(self) -> float:
+            loop._scheduled.clear()
+            return -1.0
+
+        def __lt__(self, other: object) -> bool:
+            return bool(float(self) < -2)
+
+    when: Any = Clearing()
+    for _ in range(8):
+        loop.call_later(60, print)
+        with suppress(IndexError, TypeError, RuntimeError):
+            loop.call_at(when, print)
+    loop._scheduled.clear()
+    finish(loop)
 
 
 def test_an_exception_is_told_as_asyncio_tells_it(loop: EventLoop) -> None:

@@ -83,20 +83,48 @@ static int handles__init(PyObject *object, PyObject *args, PyObject *kwargs)
     return self->append == NULL || self->popleft == NULL ? -1 : 0;
 }
 
-/* The context among the arguments by name, which is the only one there may be: 0, or -1 with an error. */
-static int handles__context(PyObject *const *named, PyObject *names, const char *function, PyObject **context)
+/* Whether a call has the arguments that most have: so many without a name at least, and by name none but a context. */
+static int handles__is_common(Py_ssize_t nargs, Py_ssize_t least, PyObject *names)
 {
     Py_ssize_t count = names ? PyTuple_Size(names) : 0;
 
-    *context = NULL;
-    if (count == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GetItem(names, 0), "context") == 0) {
-        *context = named[0] == Py_None ? NULL : named[0];
+    if (nargs < least || count > 1)
         return 0;
+    return count == 0 || PyUnicode_CompareWithASCIIString(PyTuple_GetItem(names, 0), "context") == 0;
+}
+
+/* The context of such a call; NULL for a copy of that of the moment. */
+static PyObject *handles__context(PyObject *const *named, PyObject *names)
+{
+    return names == NULL || PyTuple_Size(names) == 0 || named[0] == Py_None ? NULL : named[0];
+}
+
+/* Leaves any other call to asyncio's own method, which knows what is wrong with it, if anything is. */
+static PyObject *handles__leave(hot_handles *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
+                                PyObject *names)
+{
+    PyObject *method = PyObject_GetAttrString((PyObject *)Py_TYPE(self->loop), name);
+    PyObject *given = PyTuple_New(nargs + 1);
+    PyObject *named = PyDict_New();
+    PyObject *result = NULL;
+
+    if (method == NULL || given == NULL || named == NULL)
+        goto done;
+    Py_INCREF(self->loop);
+    PyTuple_SetItem(given, 0, self->loop);
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+        Py_INCREF(args[i]);
+        PyTuple_SetItem(given, i + 1, args[i]);
     }
-    if (count == 0)
-        return 0;
-    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument", function);
-    return -1;
+    for (Py_ssize_t i = 0; names != NULL && i < PyTuple_Size(names); i++)
+        if (PyDict_SetItem(named, PyTuple_GetItem(names, i), args[nargs + i]) < 0)
+            goto done;
+    result = PyObject_Call(method, given, named);
+done:
+    Py_XDECREF(method);
+    Py_XDECREF(given);
+    Py_XDECREF(named);
+    return result;
 }
 
 /* Makes a handle of one of the two classes, for a callback and what to call it with. */
@@ -144,15 +172,14 @@ static int handles__is_ready(const hot_handles *self)
 static PyObject *handles__call_soon(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     hot_handles *self = (hot_handles *)object;
-    PyObject *context, *handle, *done;
+    PyObject *handle, *done;
 
-    if (nargs < 1) {
-        PyErr_SetString(PyExc_TypeError, "call_soon() missing 1 required positional argument: 'callback'");
+    if (!handles__is_ready(self))
         return NULL;
-    }
-    if (!handles__is_ready(self) || handles__context(args + nargs, names, "call_soon", &context) < 0)
-        return NULL;
-    handle = handles__make(self, self->plain, self->at, args[0], args + 1, nargs - 1, context);
+    if (!handles__is_common(nargs, 1, names))
+        return handles__leave(self, "call_soon", args, nargs, names);
+    handle = handles__make(self, self->plain, self->at, args[0], args + 1, nargs - 1,
+                           handles__context(args + nargs, names));
     if (handle == NULL)
         return NULL;
     done = PyObject_CallFunctionObjArgs(self->append, handle, NULL);
@@ -182,45 +209,33 @@ static PyObject *handles__plan(hot_handles *self, PyObject *when, PyObject *cons
     return handle;
 }
 
-static int handles__is_planned(const hot_handles *self, PyObject *const *args, Py_ssize_t nargs, const char *what)
-{
-    if (nargs < 2) {
-        PyErr_SetString(PyExc_TypeError, "a time and a callback are required");
-        return 0;
-    }
-    if (args[0] == Py_None) {
-        PyErr_Format(PyExc_TypeError, "%s must not be None", what); /* see base_events.py */
-        return 0;
-    }
-    return handles__is_ready(self);
-}
-
 /* call_at(when, callback, *args, context=None): see asyncio's. */
 static PyObject *handles__call_at(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     hot_handles *self = (hot_handles *)object;
-    PyObject *context;
 
-    if (!handles__is_planned(self, args, nargs, "when") ||
-        handles__context(args + nargs, names, "call_at", &context) < 0)
+    if (!handles__is_ready(self))
         return NULL;
+    if (!handles__is_common(nargs, 2, names) || args[0] == Py_None)
+        return handles__leave(self, "call_at", args, nargs, names);
     Py_INCREF(args[0]);
-    return handles__plan(self, args[0], args, nargs, context);
+    return handles__plan(self, args[0], args, nargs, handles__context(args + nargs, names));
 }
 
 /* call_later(delay, callback, *args, context=None): see asyncio's. */
 static PyObject *handles__call_later(PyObject *object, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     hot_handles *self = (hot_handles *)object;
-    PyObject *context, *now, *when;
+    PyObject *now, *when;
 
-    if (!handles__is_planned(self, args, nargs, "delay") ||
-        handles__context(args + nargs, names, "call_later", &context) < 0)
+    if (!handles__is_ready(self))
         return NULL;
+    if (!handles__is_common(nargs, 2, names) || args[0] == Py_None)
+        return handles__leave(self, "call_later", args, nargs, names);
     now = timers_clock(self);
     when = now ? PyNumber_Add(now, args[0]) : NULL;
     Py_XDECREF(now);
-    return when ? handles__plan(self, when, args, nargs, context) : NULL;
+    return when ? handles__plan(self, when, args, nargs, handles__context(args + nargs, names)) : NULL;
 }
 
 /* Calls what a handle stands for, in its context; NULL with an error if it has raised. */

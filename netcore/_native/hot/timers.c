@@ -32,6 +32,8 @@ static int timers__when(const hot_handles *self, PyObject *handle, double *when)
 {
     PyObject *value = NULL;
 
+    if (handle == NULL) /* a time that is no float has changed the list when it was asked for its number */
+        return -1;
     if (PyObject_TypeCheck(handle, self->timer))
         value = handles_get(handle, self->timer_at[HANDLES_WHEN]);
     if (value == NULL) {
