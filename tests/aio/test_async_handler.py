@@ -222,6 +222,7 @@ def test_a_peer_that_leaves_between_two_messages_is_no_error(serve, dial, caplog
     assert error.partial == b"tw"
 
 
+@pytest.mark.wine("a reset is read as the end of the stream")
 @pytest.mark.parametrize("poller", POLLERS)
 def test_a_reset_is_told_by_what_waits(serve, dial, poller, caplog):
     """And by on_close: so it is no error that serve ends by it."""
