@@ -7,6 +7,7 @@ import errno
 import socket
 from asyncio.log import logger
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Protocol
 
 __all__ = ["Accepting", "accept"]
@@ -36,7 +37,7 @@ def accept(
     server: Any,
     most: int,
 ) -> OSError | None:
-    """Takes what waits at a listener, and makes a transport of each.
+    """Takes what waits at a listener, and makes a transport of each, in a context of its own.
 
     See accept(2).
 
@@ -53,7 +54,7 @@ def accept(
     Raises:
         OSError: Another error.
     """
-    for _ in range(most):
+    for _ in range(max(most, 1)):  # a backlog of 0 lets one wait all the same: listen(2)
         try:
             sock, address = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -62,7 +63,7 @@ def accept(
             if error.errno in _OUT_OF:
                 return error
             raise
-        _open(loop, protocol_factory, sock, address, server)
+        copy_context().run(_open, loop, protocol_factory, sock, address, server)
     return None
 
 
