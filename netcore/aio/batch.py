@@ -31,6 +31,10 @@ _NOTHING = frozenset({-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR})
 """Results of a receive that has brought nothing."""
 
 
+def _ignore(error: BaseException) -> None:
+    """Is told in the place of a loop that is closed."""
+
+
 class Owner(Protocol):
     """The transport that a channel belongs to."""
 
@@ -218,6 +222,10 @@ class Batch:
                 raise
             except BaseException as error:
                 self._complain(error)
+
+    def let_go(self) -> None:
+        """Forgets whom to complain to: the loop is closed."""
+        self._complain = _ignore
 
     def flush(self) -> None:
         """Sends all that was noted down."""

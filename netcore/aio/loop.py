@@ -75,7 +75,7 @@ class EventLoop(SystemLoop):
         super().__init__(selector)
         self._batch, self._channel_class = open_batch(waiting, self._ready, self._complain)
         selector.wait = self._wait
-        self._deliver = LoopHandle(self._batch.deliver, (), self, Context())
+        self._deliver: LoopHandle | None = LoopHandle(self._batch.deliver, (), self, Context())
         self._handles = open_handles(self)
         self._choose()
 
@@ -144,9 +144,12 @@ class EventLoop(SystemLoop):
             self._flush()
 
     def close(self) -> None:
-        """See ``asyncio.loop.close``."""
+        """See ``asyncio.loop.close``; what knows the loop lets go of it, so that no circle keeps it alive."""
         super().close()
         self._choose()
+        self._handles = self._deliver = None
+        self._selecting.wait = self._poller.wait
+        self._batch.let_go()
 
     def _choose(self) -> None:
         """Has C do what it can, unless debug mode asks for more, or the loop is closed."""
@@ -170,7 +173,7 @@ class EventLoop(SystemLoop):
             found = self._wait_with_datagrams(self._datagrams, handles)
         if found:
             super()._process_events(self._selecting.events_of(found))
-        if batch.pending:
+        if self._deliver is not None and batch.pending:
             self._ready.append(self._deliver)
         handles.run()
 
@@ -210,7 +213,7 @@ class EventLoop(SystemLoop):
     def _process_events(self, event_list: list[tuple[selectors.SelectorKey, int]]) -> None:
         if event_list:
             super()._process_events(event_list)
-        if self._batch.pending:
+        if self._deliver is not None and self._batch.pending:
             self._ready.append(self._deliver)
 
     def _add_reader(self, fd: Any, callback: Callable[..., object], *args: object) -> LoopHandle:

@@ -342,3 +342,34 @@ def test_the_heap_gives_timers_in_the_order_of_their_times(loop: EventLoop) -> N
         times.remove(when)
     finish(loop)
     assert fired == sorted(times)
+
+
+def test_a_closed_loop_is_gone_with_its_last_reference(new_loop: Callable[[], EventLoop]) -> None:
+    async def talk() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readline())
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"x\n")
+        assert await reader.read() == b"x\n"
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(0.001)
+
+    gc.collect()
+    gc.disable()
+    try:
+        for make in (SelectorLoop, EventLoop):
+            loop = make()
+            loop.run_until_complete(talk())
+            loop.close()
+            gone = weakref.ref(loop)
+            del loop
+            assert gone() is None, make
+    finally:
+        gc.enable()

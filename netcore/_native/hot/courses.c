@@ -14,8 +14,12 @@ static int exchange__bear(hot_exchange *self)
 {
     PyObject *error, *done;
 
-    if (exchange__is_exit() || self->complain == NULL)
+    if (exchange__is_exit())
         return -1;
+    if (self->complain == NULL) { /* the loop is closed */
+        PyErr_Clear();
+        return 0;
+    }
     error = hot_fetch();
     done = PyObject_CallFunctionObjArgs(self->complain, error, NULL);
     Py_XDECREF(error);

@@ -334,6 +334,17 @@ static PyObject *exchange__deliver(PyObject *object, PyObject *ignored)
     return exchange__serve((hot_exchange *)object) < 0 ? NULL : hot_none();
 }
 
+/* let_go(): see Batch.let_go. */
+static PyObject *exchange__let_go(PyObject *object, PyObject *ignored)
+{
+    hot_exchange *self = (hot_exchange *)object;
+
+    (void)ignored;
+    Py_CLEAR(self->busy);
+    Py_CLEAR(self->complain);
+    return hot_none();
+}
+
 static PyObject *exchange__pending(PyObject *object, void *ignored)
 {
     const hot_exchange *self = (hot_exchange *)object;
@@ -397,6 +408,7 @@ static PyMethodDef exchange__methods[] = {
     {"wait", exchange__wait, METH_VARARGS, "Sends what was written, and waits."},
     {"deliver", exchange__deliver, METH_NOARGS, "Receives from the channels that are ready, and hands it over."},
     {"flush", exchange__flush, METH_NOARGS, "Sends all that was noted down."},
+    {"let_go", exchange__let_go, METH_NOARGS, "Forgets whom to complain to."},
     {NULL, NULL, 0, NULL},
 };
 
