@@ -89,6 +89,8 @@ class PlainExchange:
                 received.append(end.sock.recv(_CAP, NO_WAIT) or 0)
             except OSError as error:
                 received.append(_code(error))
+            except MemoryError:
+                received.append(-errno.ENOMEM)
         return received
 
     def send(self, ends: Sequence[Ended], chunks: Sequence[bytes]) -> list[int]:

@@ -146,6 +146,8 @@ class EventLoop(SystemLoop):
     def close(self) -> None:
         """See ``asyncio.loop.close``; what knows the loop lets go of it, so that no circle keeps it alive."""
         super().close()
+        for channel in list(self._channels.values()):  # of transports that nobody has closed
+            self.close_channel(channel)
         self._choose()
         self._handles = self._deliver = None
         self._selecting.wait = self._poller.wait

@@ -7,12 +7,15 @@ import errno
 import os
 import socket
 import sys
+import threading
+import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from netcore.aio.batch import LARGE, Channel
 from netcore.aio.feeding import hand_over
+from netcore.aio.holding import hold, let_go
 from netcore.aio.standard import SelectorTransport
 
 __all__ = ["StreamTransport"]
@@ -36,6 +39,7 @@ class StreamTransport(SelectorTransport):
 
     What is written leaves at the end of the loop's iteration, with what all others have written, or sooner if
     it is much. Whoever asks how much waits, or ends the stream, finds it sent, as far as the kernel takes it.
+    What another thread writes or ends, which it must not, is left to the loop's.
     """
 
     _held: deque[bytes | int] | None = None
@@ -54,12 +58,18 @@ class StreamTransport(SelectorTransport):
     ) -> None:
         self.channel: Channel | _Ended = loop.open_channel(self, sock)
         super().__init__(loop, sock, protocol, waiter, extra, server)
+        hold(sock)
         self.write = self.channel.write  # type: ignore[method-assign]
 
     # What the channel leaves to its transport; see ``Owner``.
 
     def write_slowly(self, data: Any) -> None:
         """See ``Owner.write_slowly``."""
+        if self._is_elsewhere():
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                super().write(data)  # which raises
+            self._loop.call_soon_threadsafe(self.write, bytes(data))
+            return
         self.channel.flush()
         super().write(data)
         self._look()
@@ -187,11 +197,15 @@ class StreamTransport(SelectorTransport):
 
     def get_write_buffer_size(self) -> int:
         """See ``asyncio.WriteTransport.get_write_buffer_size``; bytes that the kernel has not taken."""
-        self.channel.flush()
+        if not self._is_elsewhere():
+            self.channel.flush()
         return super().get_write_buffer_size()
 
     def writelines(self, list_of_data: Any) -> None:
         """See ``asyncio.WriteTransport.writelines``."""
+        if self._is_elsewhere():
+            self.write(b"".join(list_of_data))
+            return
         if self.channel.usual:
             chunks = list(list_of_data)
             if sum(map(len, chunks)) < LARGE:
@@ -204,17 +218,28 @@ class StreamTransport(SelectorTransport):
 
     def write_eof(self) -> None:
         """See ``asyncio.WriteTransport.write_eof``; shutdown(2)."""
+        if self._is_elsewhere():
+            self._loop.call_soon_threadsafe(self.write_eof)
+            return
         self.channel.flush()
         super().write_eof()
         self._look()
 
     def close(self) -> None:
         """See ``asyncio.BaseTransport.close``."""
+        if self._is_elsewhere():
+            self._refuse_in_debug_mode()
+            self._loop.call_soon_threadsafe(self.close)
+            return
         self.channel.flush()
         super().close()
         self._look()
 
     def _force_close(self, exc: BaseException | None) -> None:
+        if self._is_elsewhere():
+            self._refuse_in_debug_mode()
+            self._loop.call_soon_threadsafe(self._force_close, exc)
+            return
         self.channel.flush()
         super()._force_close(exc)
         self._look()
@@ -224,7 +249,24 @@ class StreamTransport(SelectorTransport):
             self._loop.close_channel(self.channel)
             self.channel = _Ended()  # with its method, which would keep both alive until the next collection
             del self.write
+            let_go(self._sock)
         super()._call_connection_lost(exc)
+
+    def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
+        """Closes what was never closed; see ``asyncio.BaseTransport``."""
+        if self._sock is not None:
+            let_go(self._sock)
+        super().__del__(_warn)
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the loop runs, and on another thread than this is called on."""
+        running = None if self._loop is None else self._loop._thread_id
+        return running is not None and running != threading.get_ident()
+
+    def _refuse_in_debug_mode(self) -> None:
+        """Raises what asyncio raises when a transport is ended on another thread."""
+        if self._loop.get_debug():
+            self._loop._check_thread()
 
     def _make_empty_waiter(self) -> asyncio.Future[None]:
         self.channel.flush()

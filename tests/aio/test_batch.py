@@ -3,15 +3,19 @@
 import asyncio
 import contextvars
 import errno
+import gc
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from netcore._platform import pack_linger
 from netcore.aio import EventLoop
 from netcore.aio.batch import LARGE
+from netcore.aio.exchange import PlainExchange
 from netcore.aio.transport import StreamTransport
 
 
@@ -400,6 +404,147 @@ def test_many_ends_with_much_each_are_all_served(ends: Ends) -> None:
         while "eof" not in protocol.told:
             ends.turn()
         assert b"".join(protocol.told[: protocol.told.index("eof")]) == 2 * data
+
+
+def test_a_wait_within_the_last_delivery_of_many_is_one_like_any_other(ends: Ends) -> None:
+    pairs = [ends.open() for _ in range(150)]
+    told: list[bytes] = []
+
+    def wait_again(data: bytes) -> None:
+        told.append(data)
+        if len(told) == len(pairs):
+            for _, peer in pairs:
+                peer.send(b"2")
+            assert not ends.loop._batch.wait(0.0, [])
+
+    for protocol, peer in pairs:
+        protocol.on_data = wait_again
+        peer.send(b"1")
+    ends.turn(4)
+    assert [protocol.told for protocol, _ in pairs] == [[b"1", b"2"]] * len(pairs)
+
+
+def test_the_number_of_a_socket_that_somebody_closes_is_nobody_elses_yet(ends: Ends) -> None:
+    one, peer = ends.open()
+    sock = one.transport._sock
+    number = sock.fileno()
+    sock.close()
+    other, other_peer = socket.socketpair()
+    with other, other_peer:
+        assert number not in (other.fileno(), other_peer.fileno())
+        ends.run(lambda: one.transport.write(b"secret"))
+        assert peer.recv(10) == b"secret"
+        ends.run(one.transport.close)
+        ends.turn(2)
+        assert one.told == [None] and peer.recv(10) == b""
+    assert sock.fileno() == -1
+
+
+def test_a_transport_that_is_dropped_closes_its_socket(new_loop: Callable[[], EventLoop]) -> None:
+    loop = new_loop()
+    ours, peer = socket.socketpair()
+    ours.setblocking(False)
+    with peer:
+        transport = loop._make_socket_transport(ours, Recorder())
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.close()
+        with pytest.warns(ResourceWarning, match="unclosed transport"):
+            del transport
+            gc.collect()
+        assert ours.fileno() == -1
+
+
+def test_a_socket_that_lingers_is_closed_without_waiting(ends: Ends) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+    with peer:
+        ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(600))
+        protocol = Recorder()
+        transport = ends.loop._make_socket_transport(ours, protocol)
+        ends.turn(2)
+
+        def write() -> None:
+            while not transport.get_write_buffer_size():
+                transport.write(b"x" * LARGE)
+            transport.abort()
+
+        ends.run(write)
+        ends.turn(2)
+        assert protocol.told[-1] is None and ours.fileno() == -1
+
+
+def on_another_thread(function: Callable[[], object]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+def test_what_another_thread_writes_is_left_to_the_loops(ends: Ends) -> None:
+    one, peer = ends.open()
+    data = bytearray(b"2")
+
+    def elsewhere() -> None:
+        one.transport.write(data)
+        one.transport.writelines([b"3", bytearray(b"4")])
+        assert one.transport.get_write_buffer_size() == 0
+        with pytest.raises(TypeError):
+            one.transport.write("no bytes")
+        one.transport.write_eof()
+
+    def write() -> None:
+        one.transport.write(b"1")
+        on_another_thread(elsewhere)
+        data[:] = b"x"
+
+    ends.run(write)
+    ends.turn(3)
+    assert peer.recv(10) == b"1234"
+    assert peer.recv(10) == b""
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_what_another_thread_ends_is_left_to_the_loops_or_refused(ends: Ends, end: str) -> None:
+    one, peer = ends.open()
+
+    def write() -> None:
+        one.transport.write(b"1")
+        on_another_thread(getattr(one.transport, end))
+        one.transport.write(b"2")
+
+    ends.run(write)
+    ends.turn(3)
+    assert one.told == [None] and peer.recv(10) == b"12"
+    other, _ = ends.open()
+    refused: list[str] = []
+
+    def try_to() -> None:
+        try:
+            getattr(other.transport, end)()
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    ends.loop.set_debug(True)
+    ends.run(lambda: on_another_thread(try_to))
+    ends.loop.set_debug(False)
+    assert len(refused) == 1 and "Non-thread-safe operation" in refused[0]
+
+
+def test_a_receive_that_has_no_memory_is_an_error_of_its_connection() -> None:
+    class Poor(socket.socket):
+        def recv(self, *_: Any) -> bytes:
+            raise MemoryError
+
+    class End:
+        def __init__(self, sock: socket.socket) -> None:
+            self.sock = sock
+            self.fd = sock.fileno()
+
+    one, two = socket.socketpair()
+    with one, two, Poor(fileno=one.detach()) as poor:
+        assert PlainExchange().receive([End(poor), End(poor)]) == [-errno.ENOMEM, -errno.ENOMEM]
 
 
 def test_messages_alone_do_not_keep_the_loop_from_timers_and_stops(ends: Ends) -> None:

@@ -97,7 +97,7 @@ static PyObject *channel__flush(PyObject *object, PyObject *ignored)
     hot_channel *self = (hot_channel *)object;
 
     (void)ignored;
-    if (self->waiting > 0 && exchange_flush(self->batch) < 0)
+    if (self->waiting > 0 && self->batch != NULL && exchange_flush(self->batch) < 0)
         return NULL;
     return hot_none();
 }

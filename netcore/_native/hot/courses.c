@@ -57,6 +57,15 @@ static int exchange__leave_number(hot_exchange *self, const hot_channel *channel
     return status;
 }
 
+/* There is no memory for what was received, or is to be: its transport cannot go on without it. */
+static int exchange__lose(hot_exchange *self, const hot_channel *channel)
+{
+    if (exchange__is_exit())
+        return -1;
+    PyErr_Clear();
+    return exchange__leave_number(self, channel, -ENOMEM);
+}
+
 /* Hands over bytes, a reference that it takes over. */
 static int exchange__hand_over(hot_exchange *self, const hot_channel *channel, PyObject *bytes)
 {
@@ -66,7 +75,7 @@ static int exchange__hand_over(hot_exchange *self, const hot_channel *channel, P
     int status = 0;
 
     if (bytes == NULL)
-        return exchange__bear(self);
+        return exchange__lose(self, channel);
     if (!channel->watched || run == NULL || hot_is_none(receive)) {
         status = exchange__leave(self, channel, hot_name_received, bytes);
         Py_DECREF(bytes);
@@ -103,7 +112,7 @@ static int exchange__serve_bulky(hot_exchange *self, hot_channel *channel)
     size = size < 1 ? 1 : size < EXCHANGE_MOST ? size : EXCHANGE_MOST; /* none: the end, or an error */
     bytes = PyBytes_FromStringAndSize(NULL, size);
     if (bytes == NULL)
-        return exchange__bear(self);
+        return exchange__lose(self, channel);
     data = PyBytes_AsString(bytes);
     Py_BEGIN_ALLOW_THREADS
     n = self->calls.receive_one.plain(fd, data, (size_t)size);

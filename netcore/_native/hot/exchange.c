@@ -250,6 +250,8 @@ static int exchange__look(hot_exchange *self, double limit)
         return -1;
     }
     self->left = 0;
+    if (self->at >= self->count) /* also where the last one's callback waits, within the delivery */
+        self->at = self->count = self->received = 0;
     Py_BEGIN_ALLOW_THREADS
     found = self->wait(self->poller, limit, HOT_BATCH, self->fds, self->readiness);
     Py_END_ALLOW_THREADS
