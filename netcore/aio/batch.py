@@ -188,8 +188,8 @@ class Batch:
         Returns:
             What is ready and no channel. Those that are ready are kept for ``deliver``.
         """
-        if self.writers:
-            self.flush()
+        if self.writers and self._send():
+            timeout = 0.0  # those that were told may have planned what the time-out knows nothing of
         if self.pending:  # a delivery was broken off: what is left comes first
             return ()
         others = []
@@ -229,12 +229,17 @@ class Batch:
 
     def flush(self) -> None:
         """Sends all that was noted down."""
+        self._send()
+
+    def _send(self) -> bool:
+        """Sends what was noted down; returns whether some was not sent, of which its transport was told."""
         writers, self.writers = self.writers, []
         chunks = [writer.take() for writer in writers]
         left = self._exchange.send(writers, chunks)
         unsent = [(writer, chunk, n) for writer, chunk, n in zip(writers, chunks, left, strict=True) if n]
         if unsent:
             self._take_back(unsent)
+        return bool(unsent)
 
     def _take_back(self, unsent: list[tuple[Channel, bytes, int]]) -> None:
         """Tells transports of what was not sent.

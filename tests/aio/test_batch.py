@@ -280,6 +280,42 @@ def test_a_failed_send_ends_its_connection_alone(ends: Ends) -> None:
     assert other.told == []
 
 
+def test_what_a_failed_send_brings_about_does_not_wait_for_the_next_event(ends: Ends) -> None:
+    one, peer = ends.open()
+    one.connection_lost = lambda error: ends.loop.stop()
+    one.transport.pause_reading()  # so that nothing but the send tells
+    peer.close()
+    ends.loop.call_soon(one.transport.write, b"x")
+    late: list[str] = []
+    timer = ends.loop.call_later(30, late.append, "by the timer")
+    ends.loop.run_forever()
+    timer.cancel()
+    assert late == []
+
+
+def test_what_a_pause_plans_does_not_wait_for_the_next_event(ends: Ends) -> None:
+    one, _peer = ends.open()
+    plans: list[str] = []
+    late: list[str] = []
+
+    def pause_writing() -> None:
+        plans.append("paused")
+        ends.loop.call_later(0, plans.append, "later")
+        ends.loop.call_later(0, ends.loop.stop)
+
+    with suppress(BlockingIOError):
+        while True:
+            one.transport._sock.send(b"x" * LARGE)
+    one.pause_writing = pause_writing
+    one.transport.set_write_buffer_limits(0)  # so that it is told by the batch, when it sends
+    ends.loop.call_soon(one.transport.write, b"x")
+    timer = ends.loop.call_later(30, late.append, "by the timer")
+    ends.loop.run_forever()
+    timer.cancel()
+    assert plans == ["paused", "later"]
+    assert late == []
+
+
 def test_what_was_received_for_one_that_another_pauses_waits_for_it(ends: Ends) -> None:
     pairs = [ends.open() for _ in range(2)]
     (one, peer), (other, other_peer) = pairs

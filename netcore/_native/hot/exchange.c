@@ -142,11 +142,11 @@ static int exchange__take_back(hot_exchange *self, hot_batch *batch)
     return -1;
 }
 
-/* Sends all that was noted down. */
+/* Sends all that was noted down: -1 with an error, else whether some was not sent, of which its transport was told. */
 static int exchange_flush(hot_exchange *self)
 {
     hot_batch batch = self->filling;
-    int troubled, status = 0;
+    int troubled, status;
 
     if (batch.count == 0)
         return 0;
@@ -160,8 +160,9 @@ static int exchange_flush(hot_exchange *self)
     Py_BEGIN_ALLOW_THREADS
     troubled = outbox__offer(&self->calls, &batch);
     Py_END_ALLOW_THREADS
-    if (troubled)
-        status = exchange__take_back(self, &batch);
+    status = troubled ? 1 : 0;
+    if (troubled && exchange__take_back(self, &batch) < 0)
+        status = -1;
     batch__empty(&batch);
     if (self->spare.room == 0)
         self->spare = batch;
@@ -300,6 +301,7 @@ static PyObject *exchange__wait(PyObject *object, PyObject *args)
     PyObject *timeout, *timers;
     Py_ssize_t planned;
     double limit = -1.0;
+    int troubled;
 
     if (!PyArg_ParseTuple(args, "OO!", &timeout, &PyList_Type, &timers))
         return NULL;
@@ -309,8 +311,11 @@ static PyObject *exchange__wait(PyObject *object, PyObject *args)
         return NULL;
     if (limit > exchange__longest)
         limit = exchange__longest;
-    if (exchange_flush(self) < 0)
+    troubled = exchange_flush(self);
+    if (troubled < 0)
         return NULL;
+    if (troubled) /* the transports that were told may have planned what the time-out knows nothing of */
+        limit = 0.0;
     if (self->at < self->count) /* broken off: what is left comes first */
         return PyList_New(0);
     planned = PyList_Size(timers);
@@ -320,9 +325,12 @@ static PyObject *exchange__wait(PyObject *object, PyObject *args)
             return NULL;
         if (found == 0 || (planned > 0 && turns >= EXCHANGE_TURNS) || !exchange__is_quiet(self, timers, planned))
             break;
-        if (exchange__serve(self) < 0 || exchange_flush(self) < 0)
+        if (exchange__serve(self) < 0)
             return NULL;
-        if (!exchange__is_quiet(self, timers, planned))
+        troubled = exchange_flush(self);
+        if (troubled < 0)
+            return NULL;
+        if (troubled || !exchange__is_quiet(self, timers, planned))
             break;
         limit = planned > 0 ? 0.0 : limit;
     }
