@@ -25,6 +25,8 @@ def run(main: Coroutine[Any, Any, _T], *, poller: OpensPoller = None, debug: boo
     Raises:
         RuntimeError: An event loop is running in this thread.
     """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("netcore.aio.run() cannot be called from a running event loop")
     if sys.version_info >= (3, 11):
         with asyncio.Runner(debug=debug, loop_factory=lambda: EventLoop(poller)) as runner:
             return runner.run(main)
@@ -34,8 +36,6 @@ def run(main: Coroutine[Any, Any, _T], *, poller: OpensPoller = None, debug: boo
 
 def _run(main: Coroutine[Any, Any, _T], poller: OpensPoller, debug: bool | None) -> _T:
     """Does it where asyncio has no ``Runner`` yet, which is Python 3.10."""
-    if asyncio._get_running_loop() is not None:
-        raise RuntimeError("asyncio.run() cannot be called from a running event loop")
     if not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}")
     loop = EventLoop(poller)

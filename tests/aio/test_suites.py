@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,14 @@ def test_cpythons_suite_ends_as_on_the_stock_loop() -> None:
     print(comparison)
     assert not comparison.unexplained, str(comparison)
     assert comparison.counts("netcore")["passed"] > 1000
+
+
+@pytest.mark.once
+@pytest.mark.timeout(1500)
+@pytest.mark.usefixtures("suites")
+@pytest.mark.skipif(not os.environ.get("NETCORE_UVLOOP_SUITE"), reason="NETCORE_UVLOOP_SUITE is not set")
+def test_uvloops_suite_ends_as_on_uvloop() -> None:
+    comparison = importlib.import_module("uvloops").run()
+    print(comparison)
+    assert not comparison.unexplained, str(comparison)
+    assert comparison.counts("netcore")["passed"] > 400

@@ -58,6 +58,7 @@ def compare(
     python: str = sys.executable,
     path: Iterable[str] = (),
     cwd: str | None = None,
+    also: str | None = None,
 ) -> Comparison:
     """Runs a suite on both loops, each module in processes of its own, two at a time.
 
@@ -69,6 +70,7 @@ def compare(
         python: The interpreter.
         path: What is put on its path.
         cwd: Where it runs.
+        also: Another loop (see ``stand_in``): what ends on it as on netcore's is explained.
     """
 
     def run(loop: str, name: str) -> Outcomes:
@@ -90,6 +92,8 @@ def compare(
                 found[loop].update(run(loop, test))
         else:
             why = [text for pattern, text in differences.items() if fnmatchcase(test, pattern)]
+            if not why and also and _word(run(also, test), test) == _word(comparison.netcore, test):
+                why = [f"it ends the same on {also}'s loop in this place"]
             if why:
                 comparison.explained[test] = why[0]
             else:

@@ -2,7 +2,7 @@
 
     python run_unittest.py LOOP RESULTS TEST...
 
-LOOP is ``stock`` or ``netcore``; a TEST is what unittest takes: a module, a class, a method. RESULTS gets a
+LOOP is what ``stand_in`` takes; a TEST is what unittest takes: a module, a class, a method. RESULTS gets a
 line of JSON as each test begins (``[id]``) and as it ends (``[id, outcome, details]``), so that one that ends
 the process, or hangs until it is ended, is known by name.
 """
@@ -16,6 +16,8 @@ import sys
 import unittest
 from pathlib import Path
 from typing import TextIO
+
+from stand_in import stand_in
 
 PATIENCE = 60.0
 """Seconds for a test; then all threads tell where they are, and the process ends."""
@@ -76,10 +78,7 @@ class Notes(unittest.TestResult):
 
 def main(loop: str, results: str, *names: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
-    if loop == "netcore":
-        from stand_in import stand_in
-
-        stand_in()
+    stand_in(loop)
     try:
         from test import support
     except ImportError:  # not a suite of Python's own

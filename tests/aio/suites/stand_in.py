@@ -21,8 +21,21 @@ class SelectorEventLoop(EventLoop):
         super().__init__(_POLLERS.get(type(selector).__name__))
 
 
-def stand_in() -> None:
-    """From now on in this process loops are netcore's, by whatever name asyncio or its suite makes them."""
+def stand_in(loop: str) -> None:
+    """From now on in this process loops are others than the suite thinks.
+
+    Args:
+        loop: ``netcore`` for netcore's, by whatever name asyncio, uvloop or a suite makes them; ``asyncio``
+            for asyncio's in the place of uvloop's; ``stock`` for no change.
+    """
+    if loop == "netcore":
+        _replace_asyncios()
+        _replace_uvloops(SelectorEventLoop)
+    elif loop == "asyncio":
+        _replace_uvloops(asyncio.SelectorEventLoop)
+
+
+def _replace_asyncios() -> None:
     from asyncio import unix_events
 
     with warnings.catch_warnings():
@@ -33,9 +46,11 @@ def stand_in() -> None:
         for name in ("SelectorEventLoop", "_UnixSelectorEventLoop", "EventLoop"):
             if hasattr(module, name):
                 setattr(module, name, SelectorEventLoop)
+
+
+def _replace_uvloops(kind: Any) -> None:
     try:
         import uvloop
     except ImportError:
-        pass
-    else:
-        uvloop.Loop = SelectorEventLoop  # what all of uvloop's functions make
+        return
+    uvloop.Loop = kind  # what all of uvloop's functions make

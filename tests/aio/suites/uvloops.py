@@ -26,26 +26,17 @@ _OWN = ("test_cython", "test_fs_event", "test_libuv_api", "test_sourcecode", "te
 
 EVERYWHERE = Path(__file__).with_name("everywhere")
 
-_CONTEXTS = (
-    "uvloop runs a protocol's callbacks in the context of who began the connection; netcore runs each in the "
-    "context that asyncio's own transports run it in, as the same test for asyncio's loop asks"
-)
-_EARLIER = (
-    "it takes call_soon from the loop before debug mode is on, and calls it afterwards: the function that it "
-    "has notes no traceback; one that is taken from the loop anew does"
-)
-
 DIFFERENCES = {
-    "tests.test_base.*.test_calls_debug_reporting": _EARLIER,
-    "tests.test_base.TestBaseUV.test_loop_create_task_eager_start": (
-        "an argument of create_task that asyncio's loops have from Python 3.14 on"
+    "tests.test_base.*.test_calls_debug_reporting": (
+        "it takes call_soon from the loop before debug mode is on, and calls it afterwards: the function "
+        "that it has notes no traceback; one that is taken from the loop anew does"
     ),
-    "tests.test_base.TestBaseUV.test_thread_name_prefix_in_default_executor": (
-        "it wants threads to be called after uvloop; netcore's are called after asyncio, whose executor it is"
-    ),
-    "tests.test_context.Test_UV_Context.*": _CONTEXTS,
 }
-"""Tests that end otherwise than on uvloop or the stock loop, and why that is no fault."""
+"""Tests that end otherwise than on uvloop or the stock loop, and why that is no fault.
+
+Besides, what asyncio's own loop does not pass in uvloop's place either is about uvloop: contexts of
+callbacks, names of threads, what it shows of itself, and faults of asyncio's TLS that uvloop has mended.
+"""
 
 
 def run(python: str = sys.executable, modules: list[str] | None = None) -> Comparison:
@@ -72,6 +63,7 @@ def run(python: str = sys.executable, modules: list[str] | None = None) -> Compa
             python=python,
             path=[str(EVERYWHERE), str(suite.parent)],
             cwd=str(suite.parent),
+            also="asyncio",
         )
 
 
