@@ -127,7 +127,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _nothing_old_is_collected() -> None:
     """Keeps the collector from looking, hundreds of times, at what there was before: tests, above all."""
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # which PyPy has not
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -80,7 +80,9 @@ class ChildrenLoop(SelectorLoop):
 
 def _descriptor_of(pid: int) -> int:
     """Opens a descriptor that is readable once a child has ended; -1 if the system has none."""
-    if sys.platform == "linux":
+    if sys.platform == "linux" and hasattr(
+        os, "pidfd_open"
+    ):  # which PyPy has not, nor CPython for an old libc
         with suppress(OSError):
             return os.pidfd_open(pid)
     return -1

@@ -132,7 +132,11 @@ def _uncalled(cls: type, known: tuple[str, ...]) -> list[str]:
 
 def _function_of(value: object) -> FunctionType | None:
     function = getattr(value, "__func__", value)  # of a static or class method
-    return function if isinstance(function, FunctionType) else None
+    if not isinstance(function, FunctionType):
+        return None
+    return (
+        function if hasattr(function.__code__, "co_names") else None
+    )  # PyPy: object's own are functions, too
 
 
 def _mentions(code: CodeType) -> Iterator[object]:
