@@ -5,8 +5,6 @@
 
 PyTypeObject *hot_exchange_type;
 
-static const double exchange__longest = 1e6; /* seconds: waiting again costs nothing */
-
 static PyMemberDef exchange__members[] = {
     {"thread", T_ULONG, offsetof(hot_exchange, thread), 0, NULL},
     {"stopping", T_BOOL, offsetof(hot_exchange, stopping), 0, NULL},
@@ -281,18 +279,6 @@ static int exchange__is_quiet(const hot_exchange *self, PyObject *timers, Py_ssi
     return self->left == 0 && !self->stopping && PyObject_Size(self->busy) == 0 && PyList_Size(timers) == planned;
 }
 
-static PyObject *exchange__others(const hot_exchange *self)
-{
-    PyObject *list = PyList_New(self->left);
-
-    for (int i = 0; list != NULL && i < self->left; i++) {
-        PyObject *event = Py_BuildValue("(ni)", (Py_ssize_t)self->fds[i], self->readiness[i]);
-        if (event == NULL || PyList_SetItem(list, i, event) < 0)
-            Py_CLEAR(list);
-    }
-    return list;
-}
-
 /* wait(timeout, timers): sends, waits, and, as long as messages are all there is to do, takes whole turns; see
  * Batch.wait. While timers wait these turns are few, and do not wait themselves. */
 static PyObject *exchange__wait(PyObject *object, PyObject *args)
@@ -300,17 +286,13 @@ static PyObject *exchange__wait(PyObject *object, PyObject *args)
     hot_exchange *self = (hot_exchange *)object;
     PyObject *timeout, *timers;
     Py_ssize_t planned;
-    double limit = -1.0;
+    double limit;
     int troubled;
 
     if (!PyArg_ParseTuple(args, "OO!", &timeout, &PyList_Type, &timers))
         return NULL;
-    if (timeout != Py_None)
-        limit = PyFloat_AsDouble(timeout);
-    if (limit == -1.0 && PyErr_Occurred())
+    if (waits_limit(timeout, &limit) < 0)
         return NULL;
-    if (limit > exchange__longest)
-        limit = exchange__longest;
     troubled = exchange_flush(self);
     if (troubled < 0)
         return NULL;
@@ -334,7 +316,7 @@ static PyObject *exchange__wait(PyObject *object, PyObject *args)
             break;
         limit = planned > 0 ? 0.0 : limit;
     }
-    return exchange__others(self);
+    return waits_events(self->left, self->fds, self->readiness);
 }
 
 /* deliver(): see Batch.deliver. */

@@ -12,6 +12,7 @@
 #include "dispatch.c"
 #include "rounds.c"
 #include "bulk.c"
+#include "waits.c"
 #include "turns.c"
 #include "intake.c"
 #include "frames.c"

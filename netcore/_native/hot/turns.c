@@ -7,8 +7,6 @@
 
 #include "intake.h"
 
-static const double intake__longest = 1e6; /* seconds: waiting again costs nothing */
-
 /* Tells streams to receive from apart from what is for Python. Without the GIL. */
 static void intake__sort(hot_intake *self, int found)
 {
@@ -79,41 +77,16 @@ static int intake__look(hot_intake *self, double limit)
     return found;
 }
 
-static int intake__limit(PyObject *timeout, double *limit)
-{
-    *limit = -1.0;
-    if (timeout == Py_None)
-        return 0;
-    *limit = PyFloat_AsDouble(timeout);
-    if (*limit == -1.0 && PyErr_Occurred())
-        return -1;
-    if (*limit > intake__longest)
-        *limit = intake__longest;
-    return 0;
-}
-
 /* wait(timeout): see Intake.wait. */
 static PyObject *intake__wait(PyObject *object, PyObject *timeout)
 {
     double limit;
     int found;
 
-    if (intake__limit(timeout, &limit) < 0)
+    if (waits_limit(timeout, &limit) < 0)
         return NULL;
     found = intake__look((hot_intake *)object, limit);
     return found < 0 ? NULL : PyLong_FromLong(found);
-}
-
-static PyObject *intake__rest(const hot_intake *self)
-{
-    PyObject *list = PyList_New(self->left);
-
-    for (int i = 0; list != NULL && i < self->left; i++) {
-        PyObject *event = Py_BuildValue("(ni)", (Py_ssize_t)self->fds[i], self->readiness[i]);
-        if (event == NULL || PyList_SetItem(list, i, event) < 0)
-            Py_CLEAR(list);
-    }
-    return list;
 }
 
 static void intake__let_go(hot_intake *self, hot_stream **streams, int count)
@@ -153,7 +126,7 @@ static int intake__serve(hot_intake *self, PyObject **rest)
         status = intake__serve_bulky(self, on_traffic, streams[i]);
     self->serving = 0;
     if (status == 0 && rest != NULL) {
-        *rest = intake__rest(self);
+        *rest = waits_events(self->left, self->fds, self->readiness);
         status = *rest == NULL ? -1 : 0;
     }
     intake__let_go(self, streams, count);
@@ -248,7 +221,7 @@ static PyObject *intake__turns(PyObject *object, PyObject *timeout)
     double limit;
     int found;
 
-    if (intake__limit(timeout, &limit) < 0)
+    if (waits_limit(timeout, &limit) < 0)
         return NULL;
     found = intake__look(self, limit);
     while (found > 0 && PyObject_Size(self->planned) == 0 && PyObject_Size(self->again) == 0) {
