@@ -11,6 +11,15 @@ from netcore.aio.stream import Stream
 
 if TYPE_CHECKING:
     from netcore.aio.policy import EventLoopPolicy
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name == "EventLoopPolicy":  # where asyncio has policies no more it is missing, and nothing else is
+            from netcore.aio import policy
+
+            return policy.EventLoopPolicy
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "AsyncHandler",
@@ -22,11 +31,3 @@ __all__ = [
     "new_event_loop",
     "run",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "EventLoopPolicy":  # where asyncio has policies no more it is missing, and nothing else is
-        from netcore.aio import policy
-
-        return policy.EventLoopPolicy
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -243,11 +243,14 @@ def loop_of(where: Conn | NetcoreLoop) -> HostedLoop:
     ``asyncio.run_coroutine_threadsafe(coroutine, loop_of(conn))``.
 
     Raises:
+        TypeError: It is neither a connection nor a loop of an engine.
         RuntimeError: The engine has no ``Options.asyncio``, or runs in the process that started it, of which
             this one is a fork.
     """
-    loop = getattr(where, "loop", where)
-    guest = getattr(loop, "guest", None)
+    loop: object = getattr(where, "loop", where)
+    if not hasattr(loop, "guest"):
+        raise TypeError(f"{where!r} is neither a connection nor a loop, of which Engine.loops has all")
+    guest = loop.guest
     if not isinstance(guest, HostedLoop):
         raise RuntimeError(f"{loop!r} hosts no asyncio loop: its engine needs the option asyncio")
     if guest.abandoned:

@@ -17,14 +17,18 @@ def check(handler: object, addresses: Sequence[Address]) -> None:
     """Checks an ``AsyncHandler`` before anything is bound.
 
     Raises:
-        TypeError: Its ``serve`` is no coroutine function.
+        TypeError: Its ``serve`` is no coroutine function, or it has none.
         UnsupportedProtocolError: An address is for datagrams.
     """
     if not isinstance(handler, AsyncHandler):
         return
     serve = handler.serve
+    name = type(handler).__name__
+    if getattr(serve, "__func__", None) is AsyncHandler.serve:
+        raise TypeError(f"{name} has no serve of its own: write an async def serve(self, stream)")
     if not inspect.iscoroutinefunction(serve):
-        raise TypeError(f"{type(handler).__name__}.serve is {serve!r}: it must be an async def function")
+        wrong = "yields" if inspect.isasyncgenfunction(serve) else "is no coroutine function"
+        raise TypeError(f"{name}.serve {wrong}: it must be an async def function without a yield")
     for address in addresses:
         if address.network.startswith("udp"):
             raise UnsupportedProtocolError(

@@ -12,7 +12,7 @@ from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from netcore.aio.accepting import accept
 from netcore.aio.batch import Channel
@@ -64,6 +64,9 @@ class EventLoop(SystemLoop):
 
     _csock: socket.socket | None = None
     """What wakes the loop when a signal comes; None if none can, or it is closed."""
+    _ssock: socket.socket | None = None
+    _closed = True
+    """Until it is made: one that could not be has nothing that asyncio would have to complain of."""
 
     def __init__(self, poller: OpensPoller = None) -> None:
         waiting = _poller_of(poller)
@@ -72,7 +75,15 @@ class EventLoop(SystemLoop):
         self._handles: Handles | None = None  # before set_debug, which asyncio calls, asks for them
         self._poller = waiting
         self._selecting = selector = _BatchSelector(waiting)
-        super().__init__(selector)
+        try:
+            super().__init__(selector)
+        except BaseException:
+            self._closed = True
+            for sock in (self._ssock, self._csock):
+                if sock is not None:
+                    sock.close()
+            selector.close()
+            raise
         self._batch, self._channel_class = open_batch(waiting, self._ready, self._complain)
         selector.wait = self._wait
         self._deliver: LoopHandle | None = LoopHandle(self._batch.deliver, (), self, Context())
@@ -311,7 +322,10 @@ def _do_nothing() -> None:
 def _poller_of(poller: OpensPoller) -> Poller:
     if poller is None or isinstance(poller, str):
         return open_poller(poller)
-    return poller() if callable(poller) else poller
+    opened: object = poller() if callable(poller) else poller
+    if not hasattr(opened, "wait"):
+        raise TypeError(f"{opened!r} is no poller: give one, its name, or a function that opens it")
+    return cast("Poller", opened)
 
 
 def new_event_loop(poller: OpensPoller = None) -> EventLoop:

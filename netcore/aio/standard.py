@@ -43,9 +43,11 @@ if TYPE_CHECKING:
         _timer_cancelled_count: int
         _clock_resolution: float
         _stopping: bool
+        _closed: bool
         _debug: bool
         _thread_id: int | None
         _selector: selectors.BaseSelector | None
+        _ssock: socket.socket | None
         _csock: socket.socket | None
         _signal_handlers: dict[int, asyncio.Handle]
         _transports: Any
