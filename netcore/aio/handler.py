@@ -6,6 +6,7 @@ import asyncio
 import math
 from typing import Any, ClassVar
 
+from netcore._durations import seconds
 from netcore.aio.hosted import HostedLoop, loop_of
 from netcore.aio.stream import DialledFor, Stream
 from netcore.errors import EngineNotRunningError, UnsupportedOperationError
@@ -28,7 +29,7 @@ class _Serving:
     def __init__(self, stream: Stream, loop: HostedLoop, grace: float) -> None:
         self.stream = stream
         self._loop = loop
-        self._grace = grace
+        self._grace = seconds(grace, "grace")
         self._over = False
         self._seen = False
         self._task: asyncio.Task[None] | None = None

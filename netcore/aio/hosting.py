@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
+from netcore._durations import seconds
 from netcore.address import Address
 from netcore.aio.handler import AsyncHandler
 from netcore.aio.hosted import open_guest
@@ -17,7 +18,9 @@ def check(handler: object, addresses: Sequence[Address]) -> None:
     """Checks an ``AsyncHandler`` before anything is bound.
 
     Raises:
-        TypeError: Its ``serve`` is no coroutine function, or it has none.
+        TypeError: Its ``serve`` is no coroutine function, or it has none; or its ``grace`` or ``limit`` is no
+            number.
+        ValueError: Its ``grace`` is negative, or not a number (nan).
         UnsupportedProtocolError: An address is for datagrams.
     """
     if not isinstance(handler, AsyncHandler):
@@ -29,6 +32,9 @@ def check(handler: object, addresses: Sequence[Address]) -> None:
     if not inspect.iscoroutinefunction(serve):
         wrong = "yields" if inspect.isasyncgenfunction(serve) else "is no coroutine function"
         raise TypeError(f"{name}.serve {wrong}: it must be an async def function without a yield")
+    seconds(handler.grace, "grace")
+    if not isinstance(handler.limit, int):
+        raise TypeError(f"limit is {handler.limit!r}: it must be bytes, as an int")
     for address in addresses:
         if address.network.startswith("udp"):
             raise UnsupportedProtocolError(

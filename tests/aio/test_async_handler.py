@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
 import socket
 import subprocess
@@ -425,6 +426,38 @@ def test_serve_must_be_a_coroutine_function():
 
     with pytest.raises(TypeError, match="async def"):
         Engine(Plain(), LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("grace", "soon", TypeError),
+        ("grace", None, TypeError),
+        ("grace", -1, ValueError),
+        ("grace", math.nan, ValueError),
+        ("limit", "much", TypeError),
+        ("limit", 1.5, TypeError),
+    ],
+)
+def test_what_a_handler_says_is_checked_before_anything_is_bound(name, value, kind):
+    handler = Serve(echo)
+    setattr(handler, name, value)
+    with pytest.raises(kind, match=name):
+        Engine(handler, LOCAL)
+
+
+def test_a_grace_that_becomes_nonsense_ends_one_connection(serve, dial):
+    handler = Serve(echo)
+    engine = serve(handler)
+    handler.grace = "soon"
+    with dial(engine) as client:
+        assert client.recv(10) == b""
+    handler.wait_gone()
+    assert isinstance(handler.errors[0], TypeError)
+    handler.grace = 1
+    with dial(engine) as client:
+        client.sendall(b"x")
+        assert client.recv(10) == b"x"
 
 
 def test_the_option_is_on_with_options_too(serve, dial, receive):

@@ -49,6 +49,13 @@ def test_a_failing_allocation_costs_one_connection_at_most(edge_chunk, size):
     run("no_memory.py", edge_chunk, size)
 
 
+@pytest.mark.skipif(bool(why_unavailable("epoll")), reason="what waits is epoll's")
+@pytest.mark.parametrize("size", [100, 40000])
+def test_a_failing_allocation_costs_one_transport_of_an_asyncio_loop_at_most(size):
+    pytest.importorskip("_testcapi", reason="this Python can fail no allocation")
+    run("aio_no_memory.py", size)
+
+
 class Echo(EventHandler):
     def on_traffic(self, conn):
         conn.write(conn.read())
