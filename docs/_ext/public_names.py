@@ -32,6 +32,10 @@ _INSTANCES = {"conn.": "Conn", "loop.": "EventLoop", "engine.": "Engine", "": "E
 """How texts call an object of these classes, in front of a member; the callbacks stand alone."""
 
 
+_WHOLE = ("netcore.aio",)
+"""Packages whose classes have entries for what they inherit from one that has none itself."""
+
+
 @functools.cache
 def packages() -> tuple[str, ...]:
     """Returns the packages and modules of netcore that export names, those of `_FIRST` first."""
@@ -75,17 +79,40 @@ def entries() -> dict[str, str]:
             for spelling in (name, f"{package}.{name}", getattr(value, "__module__", "") + "." + name):
                 table.setdefault(spelling, full)
                 if inspect.isclass(value):
-                    for member in _members(value):
+                    for member in _members(package, value):
                         table.setdefault(f"{spelling}.{member}", f"{full}.{member}")
     for instance, cls in _INSTANCES.items():
-        for member in _members(getattr(netcore, cls)):
+        for member in _members("netcore", getattr(netcore, cls)):
             table.setdefault(f"{instance}{member}", f"netcore.{cls}.{member}")
     return table
 
 
-def _members(cls: type) -> list[str]:
-    """Returns the members that have entries: autodoc makes none for what a class inherits."""
-    public = {name: value for name, value in vars(cls).items() if not name.startswith("_")}
+def hidden_bases(package: str, cls: type) -> list[type]:
+    """Returns the bases of a class whose members have their entries with it."""
+    found = cls.__mro__[1:] if package in _WHOLE else ()
+    return [base for base in found if base.__module__.startswith("netcore") and id(base) not in _homes()]
+
+
+def private_members(classes: list[type]) -> list[str]:
+    """Returns the members that have no entry, since their docstrings say so in the way of autodoc."""
+    return [
+        name
+        for cls in classes
+        for name, value in vars(cls).items()
+        if ":meta private:" in (value.__doc__ or "")
+    ]
+
+
+def _members(package: str, cls: type) -> list[str]:
+    """Returns the members that have entries: autodoc makes none for what a class inherits otherwise."""
+    classes = [cls, *hidden_bases(package, cls)]
+    private = private_members(classes)
+    public = {
+        name: value
+        for each in reversed(classes)
+        for name, value in vars(each).items()
+        if not name.startswith("_") and name not in private
+    }
     return docstrings.attributes_of(cls) + [
         name
         for name, value in public.items()

@@ -34,8 +34,13 @@ def package_entries(package: str) -> str:
             lines.append("   :members:")
             if issubclass(value, enum.Enum):
                 lines.append("   :undoc-members:")
-            if attributes := docstrings.attributes_of(value):
-                lines.append(f"   :exclude-members: {', '.join(attributes)}")
+            hidden = public_names.hidden_bases(package, value)
+            if any(not name.startswith("_") for base in hidden for name in vars(base)):
+                others = [base.__name__ for base in value.__mro__[1:] if base not in hidden]
+                lines.append(f"   :inherited-members: {', '.join(others)}")
+            private = public_names.private_members([value, *hidden])
+            if excluded := docstrings.attributes_of(value) + private:
+                lines.append(f"   :exclude-members: {', '.join(excluded)}")
             if issubclass(value, BaseException):
                 lines.append("   :show-inheritance:")
         lines.append("")

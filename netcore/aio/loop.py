@@ -98,12 +98,18 @@ class EventLoop(SystemLoop):
     # Channels, as their transports see them.
 
     def open_channel(self, owner: StreamTransport, sock: socket.socket) -> Channel:
-        """Opens the hot half of a transport."""
+        """Opens the hot half of a transport.
+
+        :meta private:
+        """
         channel = self._channels[sock.fileno()] = self._channel_class(self._batch, owner, sock)
         return channel
 
     def close_channel(self, channel: Channel) -> None:
-        """Ends what ``open_channel`` began, before the socket is closed."""
+        """Ends what ``open_channel`` began, before the socket is closed.
+
+        :meta private:
+        """
         self._batch.neglect(channel)
         if self._channels.get(channel.fd) is channel:
             del self._channels[channel.fd]
@@ -113,6 +119,8 @@ class EventLoop(SystemLoop):
 
         It is while the transport does nothing but read. In debug mode each transport has a callback of its
         own, so that a slow one is told by its name.
+
+        :meta private:
         """
         channel = self._channels.get(fd)
         if channel is None or self._selector is None:
@@ -136,7 +144,10 @@ class EventLoop(SystemLoop):
             self.sort(fd)
 
     def call_next(self, callback: Callable[[], object]) -> None:
-        """Has something called before all that is ready, for an exit has broken it off."""
+        """Has something called before all that is ready, for an exit has broken it off.
+
+        :meta private:
+        """
         self._ready.appendleft(LoopHandle(callback, (), self))
 
     # What asyncio's own loop over a selector does, and where it differs.

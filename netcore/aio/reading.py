@@ -22,8 +22,8 @@ class ReadingStream:
     """Reads from a connection; see ``Stream``.
 
     Attributes:
-        conn: The connection; all of it may be used, but for what reads.
-        limit: Bytes that ``readuntil`` looks through, and that are received ahead, about.
+        conn: See there.
+        limit: See there.
     """
 
     __slots__ = (
@@ -157,7 +157,10 @@ class ReadingStream:
         return frames
 
     async def more(self, held: int) -> bytes:
-        """See ``Source.more``; what the decoder holds counts as unread, of which there is a maximum."""
+        """See ``Source.more``; what the decoder holds counts as unread, of which there is a maximum.
+
+        :meta private:
+        """
         if self._arrival.busy:
             raise RuntimeError(_BUSY)
         if held > self.limit:
@@ -235,7 +238,10 @@ class ReadingStream:
     # What its handler tells it, in the callbacks of the connection.
 
     def arrived(self) -> None:
-        """Bytes have come."""
+        """Bytes have come.
+
+        :meta private:
+        """
         arrival = self._arrival
         here = self.conn.inbound_buffered
         if arrival.need:
@@ -250,13 +256,19 @@ class ReadingStream:
             self.conn.pause_reading()
 
     def end_of_stream(self) -> None:
-        """Nothing more comes, since the peer has sent FIN or this side ends."""
+        """Nothing more comes, since the peer has sent FIN or this side ends.
+
+        :meta private:
+        """
         self._ended = True
         if self._arrival.need:
             self._arrival.wake()
 
     def stream_lost(self, error: Exception | None) -> None:
-        """The connection is gone, and with this callback what it has received."""
+        """The connection is gone, and with this callback what it has received.
+
+        :meta private:
+        """
         if self.conn.inbound_buffered:
             self._front = self._front[self._at :] + self.conn.read()
             self._at = 0

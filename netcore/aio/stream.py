@@ -60,15 +60,22 @@ class Stream(ReadingStream):
     Also an asynchronous context manager, which closes it and waits for that.
 
     Attributes:
-        owner: Told of the end; None for a stream that was dialled.
+        conn: The connection; all of it may be used, but for what reads.
+        limit: Bytes that ``readuntil`` looks through, and that are received ahead, about.
     """
 
     __slots__ = ("__weakref__", "_over", "_waiting", "owner")
 
+    owner: Owner | None
+    """Told of the end; None for a stream that was dialled.
+
+    :meta private:
+    """
+
     def __init__(self, conn: Conn, loop: HostedLoop, limit: int) -> None:
         """Made by an ``AsyncHandler``."""
         super().__init__(conn, loop, limit)
-        self.owner: Owner | None = None
+        self.owner = None
         self._over = False
         self._waiting: list[asyncio.Future[None]] | None = None  # for room, or for the end
 
@@ -201,7 +208,10 @@ class Stream(ReadingStream):
     # What its handler tells it, in the callbacks of the connection.
 
     def has_news(self) -> None:
-        """The peer has taken enough, or the connection is gone or about to."""
+        """The peer has taken enough, or the connection is gone or about to.
+
+        :meta private:
+        """
         waiting, self._waiting = self._waiting, None
         for future in waiting or ():
             if not future.done():
@@ -212,6 +222,8 @@ class Stream(ReadingStream):
 
         Args:
             error: What went wrong; None for an orderly end.
+
+        :meta private:
         """
         self._over = True
         self.has_news()
