@@ -25,7 +25,14 @@ from netcore.sockets.names import system_name
 if TYPE_CHECKING:
     from netcore.sockets.protocol import Chunk
 
-__all__ = ["PACKERS", "PER_TURN", "DatagramBatch", "DatagramTransport", "open_datagrams"]
+__all__ = [
+    "PACKERS",
+    "PER_TURN",
+    "DatagramBatch",
+    "DatagramTransport",
+    "SingleDatagramTransport",
+    "open_datagrams",
+]
 
 PER_TURN = 64
 """Datagrams that one socket hands over in an iteration, so that a busy one does not starve the others."""
@@ -91,7 +98,17 @@ class DatagramBatch:
             writer.flush()
 
 
-class DatagramTransport(SelectorDatagramTransport):
+class SingleDatagramTransport(SelectorDatagramTransport):
+    """See ``asyncio.DatagramTransport``; for sockets of which a system call moves one datagram at a time."""
+
+    def _sendto_ready(self) -> None:
+        super()._sendto_ready()
+        if not self._buffer and self._buffer_size:  # CPython 3.13.0 counts a header in, and none out
+            self._buffer_size = 0
+            self._maybe_resume_protocol()
+
+
+class DatagramTransport(SingleDatagramTransport):
     """See ``asyncio.DatagramTransport``.
 
     ``error_received`` tells of what could not be sent when the others have left, at the iteration's end.

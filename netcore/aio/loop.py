@@ -16,11 +16,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from netcore.aio.accepting import accept
 from netcore.aio.batch import Channel
-from netcore.aio.datagrams import PACKERS, DatagramBatch, DatagramTransport, open_datagrams
+from netcore.aio.datagrams import (
+    PACKERS,
+    DatagramBatch,
+    DatagramTransport,
+    SingleDatagramTransport,
+    open_datagrams,
+)
 from netcore.aio.halves import open_batch
 from netcore.aio.handles import FAST, open_handles
 from netcore.aio.selector import PollerSelector
-from netcore.aio.standard import LoopHandle, SelectorDatagramTransport
+from netcore.aio.standard import LoopHandle
 from netcore.aio.transport import StreamTransport
 from netcore.aio.wakeup import woken_by_signals
 from netcore.poll import Poller, open_poller
@@ -317,12 +323,12 @@ class EventLoop(SystemLoop):
         address: Any = None,
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
-    ) -> SelectorDatagramTransport:
+    ) -> SingleDatagramTransport:
         self._ensure_fd_no_transport(sock)
         if sock.family in PACKERS and self._datagrams is None:
             self._datagrams = open_datagrams()
         if sock.family not in PACKERS or self._datagrams is None:
-            return SelectorDatagramTransport(self, sock, protocol, address, waiter, extra)
+            return SingleDatagramTransport(self, sock, protocol, address, waiter, extra)
         return DatagramTransport(self._datagrams, self, sock, protocol, address, waiter, extra)
 
 

@@ -117,6 +117,7 @@ if TYPE_CHECKING:
         """A transport of a datagram socket."""
 
         _address: Any
+        _buffer_size: int
 
         def __init__(
             self,
