@@ -160,8 +160,8 @@ class EventLoop(SystemLoop):
 
     def run_forever(self) -> None:
         """See ``asyncio.loop.run_forever``."""
-        if self.is_running():  # which raises
-            super().run_forever()
+        self._check_closed()
+        self._check_running()  # CPython 3.13.0 leaves the loop that runs in pieces when it refuses
         self._batch.thread = threading.get_ident()
         self._batch.stopping = self._stopping
         try:

@@ -206,14 +206,14 @@ class StreamTransport(SelectorTransport):
         if self._is_elsewhere():
             self.write(b"".join(list_of_data))
             return
-        if self.channel.usual:
-            chunks = list(list_of_data)
-            if sum(map(len, chunks)) < LARGE:
-                self.write(b"".join(chunks))
-                return
-            list_of_data = chunks
+        chunks = [
+            chunk for chunk in list_of_data if len(chunk)
+        ]  # CPython 3.12 never gets rid of an empty one
+        if not chunks or (self.channel.usual and sum(map(len, chunks)) < LARGE):
+            self.write(b"".join(chunks))
+            return
         self.channel.flush()
-        super().writelines(list_of_data)
+        super().writelines(chunks)
         self._look()
 
     def write_eof(self) -> None:

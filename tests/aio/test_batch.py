@@ -823,3 +823,19 @@ def test_a_system_out_of_descriptors_is_told_and_asked_again_later(
     server.close()
     ends.turn(2)
     peer.close()
+
+
+def test_empty_lines_keep_nothing_from_leaving(ends: Ends) -> None:
+    one, peer = ends.open()
+
+    def write() -> None:
+        one.transport.writelines([])
+        one.transport.writelines([b""])
+        one.transport.writelines([b"", b"x" * LARGE, b""])
+        one.transport.close()
+
+    ends.run(write)
+    ends.turn(2)
+    assert peer.recv(LARGE, socket.MSG_WAITALL) == b"x" * LARGE
+    assert peer.recv(1) == b""
+    assert one.told == [None]

@@ -27,7 +27,9 @@ SIZES = st.sampled_from([0, 1, 5, 100, 16383, 16384, 70000, 400000])
 OWN = st.one_of(
     st.tuples(st.just("write"), SIZES),
     st.tuples(st.just("write_memory"), SIZES),
-    st.tuples(st.just("writelines"), st.lists(SIZES, max_size=3)),
+    st.tuples(
+        st.just("writelines"), st.lists(SIZES.filter(bool), max_size=3)
+    ),  # asyncio trips over empty ones
     st.tuples(st.just("pause_reading")),
     st.tuples(st.just("resume_reading")),
     st.tuples(st.just("write_eof")),
