@@ -206,9 +206,7 @@ class StreamTransport(SelectorTransport):
         if self._is_elsewhere():
             self.write(b"".join(list_of_data))
             return
-        chunks = [
-            chunk for chunk in list_of_data if len(chunk)
-        ]  # CPython 3.12 never gets rid of an empty one
+        chunks = [chunk for chunk in list_of_data if len(chunk)]  # CPython 3.12 keeps empty ones for ever
         if not chunks or (self.channel.usual and sum(map(len, chunks)) < LARGE):
             self.write(b"".join(chunks))
             return
