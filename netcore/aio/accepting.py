@@ -36,7 +36,7 @@ def accept(
     listener: socket.socket,
     server: Any,
     most: int,
-) -> OSError | None:
+) -> bool:
     """Takes what waits at a listener, and makes a transport of each, in a context of its own.
 
     See accept(2).
@@ -49,7 +49,7 @@ def accept(
         most: How many to accept at most.
 
     Returns:
-        None, or the error of a system that is out of something, after which it is better to wait.
+        False if the system is out of something, after which it is better to wait.
 
     Raises:
         OSError: Another error.
@@ -58,13 +58,13 @@ def accept(
         try:
             sock, address = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return None
+            break
         except OSError as error:
             if error.errno in _OUT_OF:
-                return error
+                return False
             raise
         copy_context().run(_open, loop, protocol_factory, sock, address, server)
-    return None
+    return True
 
 
 def _open(

@@ -7,8 +7,6 @@ import selectors
 import socket
 import sys
 import threading
-from asyncio import constants
-from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
@@ -283,26 +281,10 @@ class EventLoop(SystemLoop):
         backlog: int = 100,
         *rest: Any,
     ) -> None:
-        if sslcontext is not None:
+        # With a handshake there is something to wait for; and when the system is out of something, asyncio,
+        # which finds the same, has a way to complain and to wait.
+        if sslcontext is not None or not accept(self, protocol_factory, sock, server, backlog):
             super()._accept_connection(protocol_factory, sock, sslcontext, server, backlog, *rest)
-            return
-        error = accept(self, protocol_factory, sock, server, backlog)
-        if error is not None:
-            message = "socket.accept() out of system resource"
-            self.call_exception_handler(
-                {"message": message, "exception": error, "socket": TransportSocket(sock)}
-            )
-            self._remove_reader(sock.fileno())
-            self.call_later(
-                constants.ACCEPT_RETRY_DELAY,
-                self._start_serving,
-                protocol_factory,
-                sock,
-                sslcontext,
-                server,
-                backlog,
-                *rest,
-            )
 
     def _make_socket_transport(
         self,
