@@ -46,8 +46,8 @@ def test_interrupts_what_waits(waiting):
     ends = []
 
     async def main():
-        waiting(signal.SIGINT)
         try:
+            waiting(signal.SIGINT)
             await asyncio.get_running_loop().create_future()
         finally:
             ends.append("cleaned up")

@@ -100,12 +100,12 @@ def test_holds_back_while_reading_is_paused():
     async def main():
         source, reading, sink, writing = await connected()
         source.pause_reading()
-        assert not source.is_reading()
+        assert sys.version_info < (3, 11) or not source.is_reading()
         sink.write(data)
         assert writing.paused == [True]  # more than the high-water mark
         assert sink.get_write_buffer_size() > 0
         source.resume_reading()
-        assert source.is_reading()
+        assert sys.version_info < (3, 11) or source.is_reading()
         await writing.may.wait()
         assert writing.paused == [True, False]
         assert await reading.until(len(data)) == data

@@ -47,7 +47,9 @@ def test_cpythons_own_tests(kind: type[Poller]) -> None:
         suite: Any = importlib.import_module("test.test_selectors")
     except ImportError:
         pytest.skip("this Python has no suite of selectors")
-    how = {"SELECTOR": staticmethod(lambda: PollerSelector(kind()))}
+    how: dict[str, Any] = {"SELECTOR": staticmethod(lambda: PollerSelector(kind()))}
+    # A signal ends a wait of a poller, which netcore's loops and asyncio's take as nothing found.
+    how["test_select_interrupt_noraise"] = None
     case = type("PollerSelectorTests", (suite.BaseSelectorTestCase, unittest.TestCase), how)
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
