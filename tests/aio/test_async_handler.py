@@ -272,6 +272,7 @@ def test_drain_tells_of_a_reset(serve, dial):
     assert not handler.errors
 
 
+@pytest.mark.unasked
 def test_who_does_not_see_the_end_is_cancelled_after_a_grace(serve, dial):
     seen = Future()
 
@@ -307,6 +308,7 @@ def test_the_grace_is_enough_to_end_in_order(serve, dial):
     assert seen.result(30) == b"last words"
 
 
+@pytest.mark.unasked
 def test_a_grace_of_zero_and_one_without_end(serve, dial):
     ends = Future()
 
