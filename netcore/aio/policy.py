@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netcore.aio.loop import EventLoop
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
         """That of asyncio on this platform."""
 
         _loop_factory: type[asyncio.AbstractEventLoop]
+
+        def get_event_loop(self) -> asyncio.AbstractEventLoop: ...
+        def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None: ...
+        def new_event_loop(self) -> asyncio.AbstractEventLoop: ...
+        def get_child_watcher(self) -> Any: ...
+        def set_child_watcher(self, watcher: Any) -> None: ...
 
 else:
     with warnings.catch_warnings():  # told by asyncio when the policy is set
