@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import Any, Protocol, TypeVar
 
 from netcore._complaints import complain, place_of
 from netcore.aio.guest import LoopPoller
@@ -16,6 +16,8 @@ from netcore.handler import Conn
 from netcore.handler import EventLoop as NetcoreLoop
 
 __all__ = ["HostedLoop", "Serving", "loop_of", "open_guest"]
+
+_T = TypeVar("_T")
 
 _LOOK = 0.05
 """Seconds between two looks for tasks that others have made while they were cancelled."""
@@ -96,13 +98,16 @@ class HostedLoop(EventLoop):
         """Raises RuntimeError: signals are the main thread's, and its loop's."""
         raise RuntimeError("signals are handled by the main thread, and this loop runs on one of an engine")
 
-    def create_task(self, coro: Any, **named: Any) -> asyncio.Task[Any]:
+    def create_task(
+        self, coro: Coroutine[Any, Any, _T] | Generator[Any, None, _T], **named: Any
+    ) -> asyncio.Task[_T]:
         """See ``asyncio.loop.create_task``; unlike other loops this one keeps a task until it is done.
 
         A callback that begins one has no place to keep it, and one that nobody keeps may be collected while
         it waits.
         """
-        task = super().create_task(coro, **named)
+        given: Any = coro  # of which each Python's asyncio says something else
+        task: asyncio.Task[_T] = super().create_task(given, **named)
         if not task.done():  # by an eager factory
             self._kept.add(task)
             task.add_done_callback(self._kept.discard)
