@@ -32,7 +32,8 @@ DIFFERENCES = {
         "that it has notes no traceback; one that is taken from the loop anew does"
     ),
     "tests.test_tcp.*.test_shutdown_timeout_handler_not_set": (
-        "uvloop's TLS tells of the end while reading is paused; the suite skips it on asyncio, whose TLS does not"
+        "uvloop's TLS tells of the end while reading is paused, and asyncio's does not: "
+        "the suite skips it on asyncio"
     ),
 }
 """Tests that end otherwise than on uvloop or the stock loop, and why that is no fault.
