@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -135,8 +136,18 @@ class PollerSelector(selectors.BaseSelector):
         return changed
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """See ``selectors.BaseSelector.select``; in seconds, without waiting if that is not above zero."""
-        return self.events_of(self.poller.wait(None if timeout is None else max(timeout, 0.0)))
+        """See ``selectors.BaseSelector.select``; in seconds, without waiting if that is not above zero.
+
+        A wait that ends with nothing found, as by a signal (PEP 475), goes on for the rest of the time.
+        """
+        left = None if timeout is None else max(timeout, 0.0)
+        end = None if left is None else time.monotonic() + left
+        while True:
+            events = self.events_of(self.poller.wait(left))
+            if end is not None:
+                left = max(end - time.monotonic(), 0.0)
+            if events or left == 0.0:
+                return events
 
     def events_of(self, found: Any) -> list[tuple[selectors.SelectorKey, int]]:
         """Says of what a poller has found which files it is, and what they are ready for."""

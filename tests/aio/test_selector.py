@@ -48,8 +48,6 @@ def test_cpythons_own_tests(kind: type[Poller]) -> None:
     except ImportError:
         pytest.skip("this Python has no suite of selectors")
     how: dict[str, Any] = {"SELECTOR": staticmethod(lambda: PollerSelector(kind()))}
-    # A wait of a poller may end with nothing found, as by a signal, which netcore's loops and asyncio's heed.
-    how.update(dict.fromkeys(("test_select_interrupt_noraise", "test_select_interrupt_exc")))
     case = type("PollerSelectorTests", (suite.BaseSelectorTestCase, unittest.TestCase), how)
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
