@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netcore.aio.exchange import Exchange
+from netcore.aio.exchange import AGAIN, Exchange
 from netcore.poll import Poller
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ __all__ = ["LARGE", "Batch", "Channel", "Owner"]
 
 LARGE = 16384
 """Bytes of a write, or of what waits to leave, that are offered to the kernel at once."""
-
-
-_NOTHING = frozenset({-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR})
-"""Results of a receive that has brought nothing."""
 
 
 def _ignore(error: BaseException) -> None:
@@ -216,7 +212,7 @@ class Batch:
         while undelivered:
             channel, what = undelivered.popleft()
             try:
-                if what not in _NOTHING:
+                if what not in AGAIN:
                     channel.deliver(what)
             except (SystemExit, KeyboardInterrupt):
                 raise

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from netcore._native import MISSING, native
+from netcore._native import MISSING, error, native
+from netcore.aio.exchange import AGAIN
 from netcore.aio.standard import SelectorDatagramTransport
 from netcore.sockets import CONNECTED, NativeSockets, pack_name
 from netcore.sockets.names import system_name
@@ -43,8 +44,6 @@ _ENOUGH = 65536
 _CAP = 65536
 """The longest datagram that can come, in bytes, over IPv4 and IPv6."""
 
-_AGAIN = frozenset({-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR})
-
 _sender_of = lru_cache(maxsize=1024)(system_name)
 
 
@@ -62,10 +61,6 @@ def _ipv6(host: str, port: object, flow: object, scope: object) -> bytes:
 
 PACKERS: dict[int, Callable[..., bytes]] = {socket.AF_INET: _ipv4, socket.AF_INET6: _ipv6}
 """What packs an address of each family that has batches, or raises something if it must be looked up."""
-
-
-def _error(code: int) -> OSError:
-    return OSError(-code, os.strerror(-code))
 
 
 class DatagramBatch:
@@ -143,8 +138,8 @@ class DatagramTransport(SingleDatagramTransport):
         if not self._held:
             received, code = self._batch.sockets.receive_datagrams(self._sock_fd, PER_TURN)
             self._held.extend((data, _sender_of(name)) for data, name in received if data is not None)
-            if code and code not in _AGAIN:
-                self._held.append(_error(code))
+            if code and code not in AGAIN:
+                self._held.append(error(code))
         self._hand_over()
 
     def _hand_over(self) -> None:
@@ -216,11 +211,11 @@ class DatagramTransport(SingleDatagramTransport):
     def _send(self, chunks: list[Chunk], receivers: list[Any], names: list[bytes]) -> int:
         """Sends a batch; returns how many datagrams of it are dealt with."""
         for at, code in self._batch.sockets.send_datagrams(self._sock_fd, chunks, names):
-            if code in _AGAIN:
+            if code in AGAIN:
                 for data, addr in zip(chunks[at:], receivers[at:], strict=True):
                     super().sendto(data, addr)  # which keeps them until the kernel takes them
                 break
-            self._tell(_error(code))
+            self._tell(error(code))
             if code == -errno.ENOBUFS:  # which ends a batch, and here is the error of one datagram
                 return at + 1
         return len(chunks)

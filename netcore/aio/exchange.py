@@ -13,7 +13,10 @@ from netcore._platform import NO_SIGNAL, NO_WAIT
 from netcore.errors import OptionsError
 from netcore.sockets import NativeSockets
 
-__all__ = ["Exchange", "NativeExchange", "PlainExchange", "open_exchange"]
+__all__ = ["AGAIN", "Exchange", "NativeExchange", "PlainExchange", "open_exchange"]
+
+AGAIN = frozenset({-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR})
+"""Results of a system call that is to be made again later: nothing has come, or nothing is taken."""
 
 _CAP = 65536
 """Bytes taken from one socket in one receive."""

@@ -193,16 +193,11 @@ class EventLoop(SystemLoop):
         if handles is None or self._debug:
             super()._run_once()
             return
-        batch = self._batch
-        batch.flush()  # before the timeout is known: what could not be sent may be something to do
         if self._datagrams is None:
-            found = batch.wait(handles.timeout(), self._scheduled)
+            found = self._batch.wait(handles.timeout(), self._scheduled)
         else:
             found = self._wait_with_datagrams(self._datagrams, handles)
-        if found:
-            super()._process_events(self._selecting.events_of(found))
-        if self._deliver is not None and batch.pending:
-            self._ready.append(self._deliver)
+        self._process_events(self._selecting.events_of(found) if found else [])
         handles.run()
 
     def stop(self) -> None:
@@ -211,10 +206,11 @@ class EventLoop(SystemLoop):
         self._batch.stopping = True
 
     def _wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
-        planned = len(self._scheduled)
-        self._flush()
-        if self._ready or len(self._scheduled) != planned:  # the timeout is none that counts this
-            timeout = 0.0
+        if self._datagrams is not None:
+            planned = len(self._scheduled)
+            self._datagrams.flush()
+            if self._ready or len(self._scheduled) != planned:  # the timeout is none that counts this
+                timeout = 0.0
         return self._batch.wait(timeout, self._scheduled)
 
     def _wait_with_datagrams(self, datagrams: DatagramBatch, handles: Handles) -> Sequence[tuple[int, int]]:

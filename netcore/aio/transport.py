@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import socket
 import sys
 import threading
@@ -13,14 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from netcore._native import check
 from netcore.aio.batch import LARGE, Channel
+from netcore.aio.exchange import AGAIN
 from netcore.aio.feeding import hand_over
 from netcore.aio.holding import hold, let_go
 from netcore.aio.standard import SelectorTransport
 
 __all__ = ["StreamTransport"]
-
-_AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
 
 
 class _Ended:
@@ -79,7 +77,7 @@ class StreamTransport(SelectorTransport):
         self.channel.usual = False
         if self._conn_lost:
             return
-        if left < 0 and -left in _AGAIN:
+        if left in AGAIN:
             left = len(chunk)
         if left < 0:
             return
@@ -94,9 +92,9 @@ class StreamTransport(SelectorTransport):
         """See ``Owner.hampered``."""
         if self._conn_lost:
             return
-        if left < 0 and -left not in _AGAIN:
+        if left < 0 and left not in AGAIN:
             try:
-                raise OSError(-left, os.strerror(-left))
+                check(left)
             except OSError as error:
                 self._fatal_error(error, "Fatal write error on socket transport")
         else:
@@ -131,9 +129,9 @@ class StreamTransport(SelectorTransport):
             self._read_ready__on_eof()
         elif isinstance(what, bytes):
             self._take_bytes(what)
-        elif -what not in _AGAIN:
+        elif what not in AGAIN:
             try:
-                raise OSError(-what, os.strerror(-what))
+                check(what)
             except OSError as error:
                 self._fatal_error(error, "Fatal read error on socket transport")
 
