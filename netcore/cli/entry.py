@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import cast
 
+from netcore._loading import LoadError
 from netcore.cli.output import BROKEN_PIPE, OutputError, flush, flush_errors
 from netcore.cli.parser import make_parser
 from netcore.cli.usage import UsageError
@@ -47,7 +48,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     command = cast("Callable[[object], int]", parsed.command)
     try:
         return command(parsed)
-    except UsageError as error:
+    except (UsageError, LoadError) as error:
         _report(error)
         return 2
 
@@ -55,6 +56,6 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _report(error: Exception) -> None:
     """Says on standard error what is wrong; if that cannot be written the status is all there is."""
     with suppress(OSError):
-        if isinstance(error, UsageError) and error.__cause__ is not None:
+        if isinstance(error, LoadError) and error.__cause__ is not None:
             traceback.print_exception(error.__cause__)
         print(f"netcore: {error}", file=sys.stderr, flush=True)

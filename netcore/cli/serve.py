@@ -9,8 +9,8 @@ import sys
 from contextlib import nullcontext
 from functools import partial
 
+from netcore._loading import load_balancer, load_handler
 from netcore.address import Address
-from netcore.cli.loading import load_balancer, load_handler
 from netcore.cli.output import survive_unread
 from netcore.cli.reloading import Reloading
 from netcore.cli.tls_files import check_tls, load_tls

@@ -6,7 +6,4 @@ __all__ = ["UsageError"]
 
 
 class UsageError(Exception):
-    """An argument is wrong; the text is one line for the user.
-
-    A cause (``raise ... from``) is an exception of the user's own code. It is shown with its traceback.
-    """
+    """An argument is wrong; the text is one line for the user."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 
 from netcore.address import Address
 from netcore.engine.engine import Engine
@@ -12,7 +13,7 @@ from netcore.engine.signals import Signals
 from netcore.handler import EventHandler
 from netcore.options import Options
 
-__all__ = ["run"]
+__all__ = ["run", "serve"]
 
 _NAP = 1.0
 """Seconds between two looks at whether a loop hangs."""
@@ -52,12 +53,26 @@ def run(
             engine has ended in order, and ``sys.exit(3)`` in a callback makes 3 the status of the process.
     """
     _warn_inside_asyncio()
-    engine = Engine(handler, *addresses, options=options, **overrides)
+    serve(Engine(handler, *addresses, options=options, **overrides))
+
+
+def serve(engine: Engine, started: Callable[[], object] | None = None) -> None:
+    """Does with an engine what ``run`` does with the one that it makes.
+
+    Args:
+        engine: Not started yet.
+        started: Called once it accepts.
+
+    Raises:
+        BaseException: See ``run``.
+    """
     signals = Signals(engine)
     with signals.handled():
         engine.start()
         signals.serving = True
         try:
+            if started is not None:
+                started()
             _wait(engine)
         finally:
             if not engine.overdue():

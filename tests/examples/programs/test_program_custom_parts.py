@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netcore.cli.loading import load_handler, load_object
+from netcore._loading import load_handler, load_object
 from netcore.poll import registry
 from netcore.testing import check_load_balancer, check_poller
 

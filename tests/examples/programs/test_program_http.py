@@ -245,6 +245,6 @@ def test_a_root_that_is_none_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_command_line_finds_it() -> None:
-    from netcore.cli.loading import load_handler
+    from netcore._loading import load_handler
 
     assert type(load_handler("examples.http_server:HttpServer")).__name__ == "HttpServer"

@@ -1,7 +1,7 @@
 """From ``MODULE:NAME`` to the object that it names.
 
 A reference that leads nowhere is the caller's mistake and gets one line. An exception raised by the
-module itself, or by a function in it, is the cause of the ``UsageError``, so that its traceback is shown.
+module itself, or by a function in it, is the cause of the ``LoadError``, so that its traceback is shown.
 """
 
 from __future__ import annotations
@@ -10,27 +10,33 @@ import inspect
 import sys
 from collections.abc import Callable
 
-from netcore.cli.usage import UsageError
 from netcore.handler import EventHandler
 from netcore.lb import LoadBalancer, balancer_names
 
-__all__ = ["load_balancer", "load_handler", "load_object"]
+__all__ = ["LoadError", "load_balancer", "load_handler", "load_object"]
+
+
+class LoadError(Exception):
+    """A reference leads nowhere; the text is one line for the user.
+
+    A cause (``raise ... from``) is an exception of the user's own code. It is shown with its traceback.
+    """
 
 
 def load_handler(reference: str) -> EventHandler:
     """Finds an ``EventHandler``, its class, or a function that returns one.
 
     Raises:
-        UsageError: There is no such thing, or its own code failed.
+        LoadError: There is no such thing, or its own code failed.
     """
     found = load_object(reference)
     if isinstance(found, EventHandler):
         return found
     if not callable(found) or (isinstance(found, type) and not issubclass(found, EventHandler)):
-        raise UsageError(f"{reference} is no EventHandler, no class of one, and no function that returns one")
+        raise LoadError(f"{reference} is no EventHandler, no class of one, and no function that returns one")
     made = _call(found, reference)
     if not isinstance(made, EventHandler):
-        raise UsageError(f"{reference} returned {made!r}, which is no EventHandler")
+        raise LoadError(f"{reference} returned {made!r}, which is no EventHandler")
     return made
 
 
@@ -38,18 +44,18 @@ def load_balancer(choice: str) -> str | LoadBalancer:
     """Checks the name of a load balancer, or finds one, or its class, under ``MODULE:CLASS``.
 
     Raises:
-        UsageError: There is no such thing, or its own code failed.
+        LoadError: There is no such thing, or its own code failed.
     """
     if ":" not in choice:
         if choice not in balancer_names():
             names = ", ".join(balancer_names())
-            raise UsageError(f"there is no load balancer {choice!r}: use {names}, or MODULE:CLASS")
+            raise LoadError(f"there is no load balancer {choice!r}: use {names}, or MODULE:CLASS")
         return choice
     found = load_object(choice)
     if isinstance(found, type):
         found = _call(found, choice)
     if not callable(getattr(found, "pick", None)):
-        raise UsageError(f"{choice} is no load balancer: it has no method pick(loops, remote)")
+        raise LoadError(f"{choice} is no load balancer: it has no method pick(loops, remote)")
     return found  # type: ignore[return-value]
 
 
@@ -57,19 +63,19 @@ def load_object(reference: str) -> object:
     """Imports a module and follows the attributes after the colon.
 
     Raises:
-        UsageError: The reference is malformed, leads nowhere, or importing the module failed.
+        LoadError: The reference is malformed, leads nowhere, or importing the module failed.
     """
     module, _, path = reference.partition(":")
     names = path.split(".")
     if not all(name.isidentifier() for name in (*module.split("."), *names)):
-        raise UsageError(f"{reference!r} is not of the form MODULE:NAME, such as examples.echo:Echo")
+        raise LoadError(f"{reference!r} is not of the form MODULE:NAME, such as examples.echo:Echo")
     found = _import(module)
     for index, name in enumerate(names):
         try:
             found = getattr(found, name)
         except AttributeError:
             holder = ":".join(filter(None, (module, ".".join(names[:index]))))
-            raise UsageError(f"{holder} has no attribute {name!r}") from None
+            raise LoadError(f"{holder} has no attribute {name!r}") from None
     return found
 
 
@@ -80,8 +86,8 @@ def _import(name: str) -> object:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             where = "in the current directory or on Python's path"
-            raise UsageError(f"there is no module {error.name!r} {where}") from None
-        raise UsageError(f"importing {name} failed: {_short(error)}") from _below(error)
+            raise LoadError(f"there is no module {error.name!r} {where}") from None
+        raise LoadError(f"importing {name} failed: {_short(error)}") from _below(error)
     return sys.modules[name]
 
 
@@ -89,13 +95,13 @@ def _call(function: Callable[..., object], reference: str) -> object:
     try:
         inspect.signature(function).bind()
     except TypeError as error:
-        raise UsageError(f"{reference} cannot be called without arguments: {error}") from None
+        raise LoadError(f"{reference} cannot be called without arguments: {error}") from None
     except ValueError:
         pass  # some built-in functions have no signature; the call itself will tell
     try:
         return function()
     except Exception as error:
-        raise UsageError(f"calling {reference} failed: {_short(error)}") from _below(error)
+        raise LoadError(f"calling {reference} failed: {_short(error)}") from _below(error)
 
 
 def _below(error: Exception) -> Exception:
