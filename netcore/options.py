@@ -35,6 +35,7 @@ _NOT_NEGATIVE = (
 )
 _WATER_MARKS = ("high_water", "low_water", "max_outbound", "max_inbound")
 _DURATIONS = (
+    "watchdog",
     "proxy_protocol_timeout",
     "tls_handshake_timeout",
     "idle_timeout",
@@ -132,6 +133,8 @@ class Options:
         asyncio: Each loop hosts an asyncio loop on its thread, for tasks of the handler's: see
             ``netcore.aio.loop_of``. A handler whose attribute ``asyncio`` is True switches it on.
         debug: Check the thread rules and warn about slow callbacks.
+        watchdog: A turn that takes longer is logged once, with the callback that it is in and the stack, and
+            counted in ``Metrics.hangs``; 0 for no watchdog.
         proxy_protocol: Every connection to a listener begins with a header of the PROXY protocol, version 1
             or 2; ``on_open`` runs after it, and the client's address is the ``remote_address``. Datagrams
             have none.
@@ -178,6 +181,7 @@ class Options:
     logger: logging.Logger | None = None
     asyncio: bool = False
     debug: bool = False
+    watchdog: float = 0
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[str, ...] = ()
     proxy_protocol_timeout: float = 5

@@ -27,7 +27,7 @@ from netcore.engine.threads import LoopThreads
 from netcore.engine.ticker import Ticker
 from netcore.errors import InvalidAddressError, OptionsError, UnsupportedOperationError
 from netcore.eventloop import GuardedLogger, Loop, Shared
-from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics
+from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics, Timings
 from netcore.options import Options
 from netcore.proxy import ProxyHeader
 
@@ -151,6 +151,23 @@ class Engine(EngineView):
         Before the start all of them are zero, and after the end they stay as they were last.
         """
         return Metrics.total(loop.metrics() for loop in self.loops)
+
+    def timings(self) -> Timings | None:
+        """Returns how long turns and callbacks take, on all loops together; each loop has ``timings``, too.
+
+        Returns:
+            None unless that is measured, and before the start.
+        """
+        parts = [part for loop in self.loops if (part := loop.timings()) is not None]
+        return Timings.total(parts) if parts else None
+
+    def stuck_for(self) -> float:
+        """Returns for how many seconds the turn is known to last of the loop that is worst off.
+
+        0.0 while all loops wait, or are merely busy; neither ``on_boot`` nor ``on_shutdown`` counts. A turn
+        counts from the first time that it was looked at: see ``EventLoop.stuck_for``.
+        """
+        return max((loop.stuck_for() for loop in self.loops), default=0.0)
 
     def get(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id, or None."""

@@ -44,13 +44,14 @@ from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.guest import Guest
 from netcore.eventloop.halves import half_for
 from netcore.eventloop.listeners import Listeners
+from netcore.eventloop.pulse import Pulse
 from netcore.eventloop.reception import Reception
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.site import Site
 from netcore.eventloop.thrift import Thrift
 from netcore.eventloop.turn import Turn
 from netcore.eventloop.watchers import Watchers
-from netcore.handler import Conn, EventHandler, Metrics, Timer
+from netcore.handler import Conn, EventHandler, Metrics, Timer, Timings
 from netcore.poll import Poller, Readiness
 from netcore.proxy import ProxyHeader
 from netcore.sockets import Sockets
@@ -137,6 +138,7 @@ class Loop(Site):
         self._aftermath = Aftermath(self.outbox, self._departures, self.charge)
         self._intake = half.intake(self, self._hosted.streams, self._agenda.planned)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
+        self._pulse = Pulse(self.counters, clock)
         self._reception = Reception(self, self._hosted, self._arrivals)
         self._listeners = Listeners(self, self, half.open_port)
         self._thread_id: int | None = None
@@ -270,6 +272,17 @@ class Loop(Site):
             tasks_pending=len(self._agenda.pending),
             timers_armed=self._agenda.armed,
         )
+
+    def timings(self) -> Timings | None:
+        """See ``EventLoop.timings``."""
+        meter = self.counters.meter
+        return None if meter is None else meter.timings()
+
+    def stuck_for(self) -> float:
+        """See ``EventLoop.stuck_for``."""
+        if self._closed or self._forked or not (self._in_turn or self._has_body):
+            return 0.0
+        return self._pulse.stuck_for(self._turn)
 
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._agenda.put(function, args)

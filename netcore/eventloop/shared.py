@@ -45,6 +45,7 @@ class Shared:
         odd_results: What was said of the handler's results already.
         resolver: Looks names up.
         tls: See ``Options.tls``.
+        measured: Whether turns and callbacks are measured; see ``Timings``.
     """
 
     handler: EventHandler
@@ -59,6 +60,7 @@ class Shared:
     resolver: Resolver = field(default_factory=Resolver)
     exiting: Callable[[BaseException], object] = _nothing
     tls: ssl.SSLContext | None = None
+    measured: bool = False
 
     @classmethod
     def from_options(

@@ -79,13 +79,14 @@ class Turn:
             if isinstance(error, MemoryError):
                 self._intake.look_everywhere()
             self._bear(error, longest)
+        if found >= 0:  # before it says that it is awake, so that who looks has the number of this turn
+            self._counters.turns += 1
+            if self._outbox.shared:
+                self._outbox.begin_turn()
         self.sleep = None
         if self._planned:
             self._site.time = self._clock()
             self._began = self._site.time
-        self._counters.turns += 1
-        if self._outbox.shared and found >= 0:
-            self._outbox.begin_turn()
         try:
             if found > 0 or (self._intake.again and not found):
                 self._counters.events += found

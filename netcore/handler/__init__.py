@@ -5,6 +5,7 @@ from netcore.handler.handler import CALLBACKS, USUAL_ENDS, EventHandler
 from netcore.handler.interfaces import Callback, Conn, EventLoop, Timer
 from netcore.handler.metrics import Metrics
 from netcore.handler.odd_results import OddResults
+from netcore.handler.timings import Histogram, Timings
 from netcore.handler.vocabulary import Action, CloseReason, Timeout
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "EngineView",
     "EventHandler",
     "EventLoop",
+    "Histogram",
     "Metrics",
     "OddResults",
     "Timeout",
     "Timer",
+    "Timings",
 ]

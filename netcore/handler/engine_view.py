@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from netcore.address import Address
 from netcore.handler.interfaces import Conn, EventLoop
 from netcore.handler.metrics import Metrics
+from netcore.handler.timings import Timings
 from netcore.options import Options
 from netcore.proxy import ProxyHeader
 
@@ -61,6 +62,14 @@ class EngineView(Protocol):
     @abc.abstractmethod
     def metrics(self) -> Metrics:
         """Returns the numbers of all loops added up."""
+
+    @abc.abstractmethod
+    def timings(self) -> Timings | None:
+        """Returns how long turns and callbacks take, on all loops together. See ``Engine.timings``."""
+
+    @abc.abstractmethod
+    def stuck_for(self) -> float:
+        """Returns for how long the turn lasts of the loop that is worst off. See ``Engine.stuck_for``."""
 
     @abc.abstractmethod
     def stop(self, timeout: float | None = None) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 from netcore.address import Address
 from netcore.handler.metrics import Metrics
+from netcore.handler.timings import Timings
 from netcore.handler.vocabulary import CloseReason
 from netcore.proxy import ProxyHeader
 
@@ -66,6 +67,19 @@ class EventLoop(Protocol):
     @abc.abstractmethod
     def metrics(self) -> Metrics:
         """Returns this loop's part of ``Engine.metrics``. Any thread."""
+
+    @abc.abstractmethod
+    def timings(self) -> Timings | None:
+        """Returns this loop's part of ``Engine.timings``. Any thread."""
+
+    @abc.abstractmethod
+    def stuck_for(self) -> float:
+        """Returns for how many seconds the present turn is known to last; 0.0 in a wait. Any thread.
+
+        A loop takes no notes of the time for this: a turn counts from when it was first looked at by this
+        call, so who watches a loop calls it again and again. It is 0.0 as well before a loop has begun and
+        once it has ended, and for a hosted one while its host does something else.
+        """
 
     @abc.abstractmethod
     def in_loop(self) -> bool:

@@ -52,6 +52,7 @@ class Metrics:
         tasks: Calls of other threads that have been run.
         timers: Planned calls that have been run, those of deadlines included.
         errors: Exceptions of callbacks, tasks and timers.
+        hangs: Turns that took longer than ``Options.watchdog``.
     """
 
     connections: int = 0
@@ -85,6 +86,7 @@ class Metrics:
     tasks: int = 0
     timers: int = 0
     errors: int = 0
+    hangs: int = 0
 
     @property
     def opened(self) -> int:

@@ -214,7 +214,8 @@ static int intake__serve_all(hot_intake *self)
 /* turns(timeout): waits, and as long as nothing else is to be done than to serve what is ready takes whole turns, the
  * order of which is that of Turn.run: wait, receive, handle, send.
  *
- * Returns what wait does, or -1 if what it has found last is served already, and the turn is to be ended. */
+ * Returns what wait does, or -1 if what it has found last is served already, and the turn, which is counted, is to be
+ * ended. */
 static PyObject *intake__turns(PyObject *object, PyObject *timeout)
 {
     hot_intake *self = (hot_intake *)object;
@@ -227,6 +228,7 @@ static PyObject *intake__turns(PyObject *object, PyObject *timeout)
     while (found > 0 && PyObject_Size(self->planned) == 0 && PyObject_Size(self->again) == 0) {
         int quiet;
         self->counts->events += found;
+        self->counts->turns++;
         if (intake__say(self, 0) < 0)
             return NULL;
         if (self->outbox->taken)
@@ -242,7 +244,6 @@ static PyObject *intake__turns(PyObject *object, PyObject *timeout)
         quiet = intake__is_quiet(self);
         if (quiet <= 0)
             return quiet < 0 ? NULL : PyLong_FromLong(-1);
-        self->counts->turns++;
         found = intake__look(self, -1.0);
     }
     return found < 0 ? NULL : PyLong_FromLong(found);

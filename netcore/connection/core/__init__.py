@@ -18,11 +18,13 @@ from netcore.connection.core.life import (
     UPGRADING,
     Connection,
 )
+from netcore.connection.core.meter import BOUNDS, BaseMeter, Meter
 from netcore.connection.core.pledges import OVERHEAD, Pledges
 from netcore.connection.core.settings import SocketSettings
 from netcore.connection.core.state import TRANSITIONS, Event, State
 
 __all__ = [
+    "BOUNDS",
     "CONGESTED",
     "COUNTS",
     "DIALLED",
@@ -40,6 +42,7 @@ __all__ = [
     "BaseCounters",
     "BaseDeadlines",
     "BaseInbox",
+    "BaseMeter",
     "Connection",
     "Counters",
     "Deadlines",
@@ -48,6 +51,7 @@ __all__ = [
     "Host",
     "Inbox",
     "Limits",
+    "Meter",
     "Payer",
     "Pledges",
     "Retired",

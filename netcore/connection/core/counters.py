@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netcore.connection.core.fields import NO_FIELDS
+from netcore.connection.core.meter import BaseMeter
 from netcore.handler import CloseReason, Metrics
 from netcore.sockets import Chunk
 
@@ -24,6 +25,7 @@ COUNTS: Final = (
     "enrolled",
     "errors",
     "events",
+    "hangs",
     "messages",
     "proxy_failures",
     "refused",
@@ -42,11 +44,13 @@ class BaseCounters:
     Attributes:
         closed: Connections that have ended, by their reason.
         parting: Connections that are gone, but whose ``on_close`` has not returned yet; not in ``Metrics``.
+        meter: What measures turns and callbacks; None unless that is wanted.
     """
 
     __slots__ = NO_FIELDS
 
     closed: dict[CloseReason, int]
+    meter: BaseMeter | None
     accepted: int
     dialled: int
     enrolled: int
@@ -69,10 +73,12 @@ class BaseCounters:
     tasks: int
     timers: int
     errors: int
+    hangs: int
 
     def __init__(self) -> None:
         self.closed = dict.fromkeys(CloseReason, 0)
         self.parting = 0
+        self.meter = None
         for name in COUNTS:
             setattr(self, name, 0)
 
@@ -105,4 +111,4 @@ class BaseCounters:
 class Counters(BaseCounters):
     """The counts as fields of an object of Python's; ``HotCounters`` is the same with some of them in C."""
 
-    __slots__ = ("closed", "parting", *COUNTS)
+    __slots__ = ("closed", "meter", "parting", *COUNTS)

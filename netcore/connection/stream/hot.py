@@ -40,7 +40,7 @@ class HotSockets(Sockets, Protocol):
 class HotCounters(_hot.Counts, BaseCounters):
     """``Counters``, some of which C adds to."""
 
-    __slots__ = ("closed", *(name for name in COUNTS if not hasattr(_hot.Counts, name)))
+    __slots__ = ("closed", "meter", *(name for name in COUNTS if not hasattr(_hot.Counts, name)))
 
     def ended(self, reason: CloseReason) -> int:
         """See ``Counters.ended``."""
