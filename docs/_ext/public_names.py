@@ -20,6 +20,7 @@ _FIRST = (
     "netcore.worker",
     "netcore.proxy",
     "netcore.tls",
+    "netcore.service",
     "netcore.poll",
     "netcore.lb",
     "netcore.buffer",

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from netcore.address import Address
-from netcore.engine.inherited import inherited
-from netcore.errors import InvalidAddressError
+from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 from netcore.options import Options
+from netcore.service import PassedSocket, match, passed_sockets
 
 __all__ = ["GivenListener", "Source", "sources_of"]
 
@@ -57,7 +57,7 @@ Source = Address | GivenListener
 def sources_of(
     addresses: Sequence[str | Address | GivenListener],
 ) -> tuple[tuple[Address, ...], tuple[Source, ...]]:
-    """Reads what an engine is to listen on.
+    """Reads what an engine is to listen on; an address where a passed socket is bound stands for that socket.
 
     Returns:
         For each listener the address under which it was asked for, and what it is made from.
@@ -78,18 +78,30 @@ def sources_of(
 
 
 def _read(given: str | Address | GivenListener) -> Iterator[tuple[Address, Source]]:
-    """Yields an address and its source; several for the name of several inherited sockets."""
+    """Yields an address and its source; several if it stands for several inherited sockets."""
     if isinstance(given, GivenListener):
         yield given.address, given
         return
     if isinstance(given, Options):  # type: ignore[unreachable]
         raise InvalidAddressError("options are given by name, as options=...: what comes before is addresses")
     address = Address.parse(given)
-    if not address.is_inherited:
-        yield address, address
+    if address.is_inherited and address.path.isdecimal():  # whoever has passed it
+        yield address, GivenListener(int(address.path), tls=address.is_tls)
         return
-    for fd in [int(address.path)] if address.path.isdecimal() else inherited(address):
+    passed = passed_sockets()
+    found = match(address, passed)
+    if address.is_inherited and not found:
+        raise UnsupportedProtocolError(f"{str(address)!r} cannot be served: {_complaint(passed)}")
+    for fd, _ in found:
         yield address, GivenListener(fd, tls=address.is_tls)
+    if not found:
+        yield address, address
+
+
+def _complaint(passed: Sequence[PassedSocket]) -> str:
+    if not passed:
+        return "no sockets were passed to this process (LISTEN_FDS, LISTEN_PID)"
+    return f"the sockets passed to this process are named {', '.join(repr(name) for _, name in passed)}"
 
 
 def _descriptors(sources: list[Source]) -> list[int]:

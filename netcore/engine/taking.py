@@ -21,6 +21,7 @@ from netcore.engine.given import GivenListener, Source
 from netcore.engine.socket_file import SocketFile
 from netcore.errors import UnsupportedOperationError
 from netcore.options import Options
+from netcore.service import claim
 from netcore.sockets import address_of, naming, socket_of, tell_destinations
 
 __all__ = ["Takings"]
@@ -63,7 +64,8 @@ class Takings:
 
     def keep(self) -> None:
         """Closes the descriptors that were given: the engine has started and has its duplicates."""
-        for taking in self._takings.values():
+        for given, taking in self._takings.items():
+            claim(given.fd)
             taking.keep()
         self._takings.clear()
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from netcore import Address, Engine, EventHandler, InvalidAddressError, UnsupportedProtocolError
-from netcore.engine import inherited
+from netcore.service import passed as passing_on
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def passed(monkeypatch):
         listed = [""] * (max(sock.fileno() for sock in sockets) - first + 1)
         for name, sock in zip(names, sockets, strict=True):
             listed[sock.fileno() - first] = name
-        monkeypatch.setattr(inherited, "_FIRST", first)
+        monkeypatch.setattr(passing_on, "_FIRST", first)
+        monkeypatch.setattr(passing_on, "_claimed", set())
         monkeypatch.setenv("LISTEN_PID", str(pid or os.getpid()))
         monkeypatch.setenv("LISTEN_FDS", str(len(listed)) if count is None else count)
         monkeypatch.setenv("LISTEN_FDNAMES", ":".join(listed))
@@ -67,10 +68,10 @@ def test_by_name_and_by_number_is_twice(passed):
     [
         ("fd://web", {"pid": 1}, "no sockets were passed to this process"),
         ("fd://other", {}, "named 'web'"),
-        ("fd://web", {"count": "0"}, "named nothing"),
-        ("fd://web", {"count": ""}, "named nothing"),
-        ("fd://web", {"count": "many"}, "named nothing"),
-        ("fd://web", {"count": "-1"}, "named nothing"),
+        ("fd://web", {"count": "0"}, "no sockets were passed"),
+        ("fd://web", {"count": ""}, "no sockets were passed"),
+        ("fd://web", {"count": "many"}, "no sockets were passed"),
+        ("fd://web", {"count": "-1"}, "no sockets were passed"),
     ],
 )
 def test_a_name_that_nobody_has_is_refused(passed, address, passing, complaint):
