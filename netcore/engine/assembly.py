@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from netcore._native import MISSING
 from netcore.address import Address
 from netcore.engine.choices import Choices, check_opened
 from netcore.engine.given import Source
-from netcore.engine.listening import Duplicable, listen
+from netcore.engine.listening import Opener
+from netcore.engine.open_listeners import OpenListener, OpenListeners
 from netcore.engine.picker import Picker
 from netcore.engine.secured import Secured
 from netcore.engine.taking import Takings
@@ -22,7 +24,7 @@ from netcore.options import Options
 from netcore.poll import Poller
 from netcore.sockets import open_sockets
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["EMPTY", "Assembly", "assemble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +33,60 @@ class Assembly:
 
     Attributes:
         loops: Not running yet.
-        acceptors: For each address, as bound, a listener of it.
+        listeners: What it listens on.
+        opener: Opens more of that.
         picker: Chooses a loop for a peer's address, or for a socket whose peer does not matter. Any thread.
         takings: The descriptors that were given, to be kept when nothing can fail any more, or given back.
     """
 
     loops: tuple[Loop, ...]
-    acceptors: tuple[tuple[Address, Duplicable], ...]
+    listeners: OpenListeners
+    opener: Opener
     picker: Picker
     takings: Takings
 
+    def open(self, source: Source, wanted: Address) -> OpenListener:
+        """Opens one listener more, while the loops run, without accepting yet; see ``Opener.open``.
 
-EMPTY = Assembly((), (), Picker(RoundRobin(), (), Shared(EventHandler())), Takings())
+        What is given is kept, and the caller's again if this raises. Any thread.
+        """
+        takings = Takings()
+        try:
+            takings.begin([source])
+            listener = self.opener.open(source, wanted, takings)
+        except BaseException:
+            takings.give_back()
+            raise
+        self.listeners.add(listener)
+        takings.keep()
+        return listener
+
+
+EMPTY = Assembly(
+    (),
+    OpenListeners(),
+    Opener(Options(), (), None, Secured(Options()), logging.getLogger("netcore")),
+    Picker(RoundRobin(), (), Shared(EventHandler())),
+    Takings(),
+)
 """What an engine has before its start."""
 
 
 def assemble(
-    shared: Shared, options: Options, choices: Choices, sources: tuple[Source, ...], secured: Secured
+    shared: Shared,
+    options: Options,
+    choices: Choices,
+    wanted: Sequence[tuple[Address, Source]],
+    secured: Secured,
 ) -> Assembly:
     """Opens pollers, makes loops and listeners; nothing stays open of that if any of it fails.
+
+    Args:
+        shared: What the loops have in common.
+        options: The engine's.
+        choices: What they choose by name.
+        wanted: What to listen on, with the addresses under which it was asked for.
+        secured: What listeners with TLS have for it.
 
     Raises:
         OSError: An address cannot be bound, or a socket that is given does not listen.
@@ -62,7 +99,7 @@ def assemble(
     pollers: list[Poller] = []  # as they are opened: an interrupt may come between any two lines
     takings = Takings()
     try:
-        takings.begin(sources)
+        takings.begin(source for _, source in wanted)
         while len(loops) < len(choices.cpus):
             pollers.append(choices.open_poller())
             poller = pollers[-1]
@@ -74,10 +111,9 @@ def assemble(
             loops.append(Loop(len(loops), shared, poller, sockets))
         picker = Picker(choices.balancer, tuple(loops), shared)
         accept_pick = picker.pick if choices.balances else None
-        acceptors = tuple(
-            listen(source, options, loops, accept_pick, takings, secured, shared.logger) for source in sources
-        )
-        return Assembly(tuple(loops), acceptors, picker, takings)
+        opener = Opener(options, tuple(loops), accept_pick, secured, shared.logger)
+        listeners = OpenListeners(opener.open(source, address, takings) for address, source in wanted)
+        return Assembly(opener.loops, listeners, opener, picker, takings)
     except BaseException:
         for loop in loops:
             loop.close()

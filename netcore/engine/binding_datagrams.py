@@ -47,6 +47,13 @@ class BoundDatagrams:
     address: Address
     local: Address
 
+    def share(self) -> None:
+        """See ``Bound.share``; of such a socket there is nothing that would have to stay."""
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self.sock.close()
+
 
 def group_of(address: Address) -> _Group | None:
     """Returns the multicast group that an address names, if it names one."""

@@ -14,7 +14,7 @@ from netcore.lb import LoadBalancer, make_balancer
 from netcore.options import Options
 from netcore.poll import Poller, open_poller, poller_names
 
-__all__ = ["Choices", "check_opened", "chosen"]
+__all__ = ["Choices", "check_address", "check_opened", "chosen"]
 
 _POLLER_METHODS = ("register", "modify", "unregister", "wait", "wake", "close")
 
@@ -60,8 +60,7 @@ class Choices:
             UnsupportedProtocolError: An address cannot be served.
         """
         for address in addresses:
-            check_servable(address)
-            check_secured(address, options)
+            check_address(address, options)
         try:
             balancer = make_balancer(options.load_balancer)
         except ValueError as error:
@@ -71,6 +70,12 @@ class Choices:
         cpus = tuple(usable[i % len(usable)] if options.cpu_affinity else None for i in range(count))
         balances = count > 1 or not isinstance(options.load_balancer, str)
         return cls(balancer, _poller_opener(options.poller), cpus, balances)
+
+
+def check_address(address: Address, options: Options) -> None:
+    """Raises what is wrong with an address before anything is bound; see ``Choices.from_options``."""
+    check_servable(address)
+    check_secured(address, options)
 
 
 def _poller_opener(choice: object) -> Callable[[], Poller]:

@@ -14,8 +14,8 @@ from netcore._durations import seconds
 from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
-from netcore.engine.choices import Choices, chosen
-from netcore.engine.given import GivenListener, sources_of
+from netcore.engine.choices import Choices, check_address, chosen
+from netcore.engine.given import GivenListener, source_of, sources_of
 from netcore.engine.guests import check_asyncio, give_guests, with_asyncio
 from netcore.engine.handlers import check_handler, warn_of_handler
 from netcore.engine.hangs import Hang, hangs, report
@@ -25,7 +25,12 @@ from netcore.engine.process import track
 from netcore.engine.secured import Secured
 from netcore.engine.threads import LoopThreads
 from netcore.engine.ticker import Ticker
-from netcore.errors import InvalidAddressError, OptionsError, UnsupportedOperationError
+from netcore.errors import (
+    EngineNotRunningError,
+    InvalidAddressError,
+    OptionsError,
+    UnsupportedOperationError,
+)
 from netcore.eventloop import GuardedLogger, Loop, Shared
 from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics, Timings
 from netcore.options import Options
@@ -128,7 +133,7 @@ class Engine(EngineView):
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Where the engine listens, with real ports once it has been started."""
-        return tuple(address for address, _ in self._assembly.acceptors) or self._wanted
+        return self._assembly.listeners.addresses if self.loops else self._wanted
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -219,7 +224,8 @@ class Engine(EngineView):
                 loop_ended=self._loop_ended,
                 exiting=self._exiting,
             )
-            self._assembly = assemble(shared, self.options, self._choices, self._sources, self._secured)
+            wanted = tuple(zip(self._wanted, self._sources, strict=True))
+            self._assembly = assemble(shared, self.options, self._choices, wanted, self._secured)
             self._life.expect(len(self.loops))
             give_guests(self.loops, self.options)
             track(self, self._logger)
@@ -354,8 +360,67 @@ class Engine(EngineView):
             timeout = seconds(timeout, "a timeout")
         return False if self._on_own_thread() else self._life.wait(timeout)
 
+    def listen(self, source: str | Address | GivenListener) -> Address:
+        """Listens on one address more, or on a socket that is given.
+
+        Everything is as with what the engine was made with: TLS, PROXY headers, several loops. The system
+        queues connections from when this returns, and the loops accept them from their next turn on, or from
+        when ``on_boot`` has returned. It waits for no loop, so callbacks may call it, too.
+
+        Args:
+            source: Where; see ``Engine``. What is given is the engine's from then on, as with ``start``.
+
+        Returns:
+            The address with its real port.
+
+        Raises:
+            EngineNotRunningError: The engine is not running, or has stopped accepting.
+            InvalidAddressError: It is no address, or one of several inherited sockets.
+            UnsupportedProtocolError: It has a scheme that cannot be served.
+            OptionsError: It is one with TLS, and ``Options.tls`` has no context of a server's.
+            OSError: It cannot be bound, or the given socket does not listen; that stays the caller's.
+            UnsupportedOperationError: This machine lacks something the options ask for, or cannot serve such
+                a socket; likewise.
+        """
+        self._life.check_running("listen")
+        if self._stops_accepting:
+            raise EngineNotRunningError(
+                "listen needs an engine that accepts, and this one has stopped accepting"
+            )
+        wanted, made_from = source_of(source)
+        check_address(wanted, self.options)
+        check_asyncio(self._handler, self.options, (wanted,))
+        listener = self._assembly.open(made_from, wanted)
+        if self.has_booted:  # else it is started with the others
+            listener.start()
+        return listener.address
+
+    def stop_listening(self, address: str | Address | GivenListener) -> None:
+        """Closes one listener, on all loops; the others and all connections go on.
+
+        The engine goes on even if that was its last. What the system has queued for the listener, and nobody
+        has accepted, is reset, unless a duplicate of it is open somewhere.
+
+        It waits until the loops have closed it, so that the address is free; for a callback that hangs no
+        longer than ``stop`` does. On a loop's thread, which must not wait, it returns at once, and each loop
+        closes the listener in its next turn.
+
+        Args:
+            address: One of ``addresses``, or as it was given to the engine. Of several such listeners it is
+                the one that was opened last; the ``GivenListener`` that one was made from tells them apart.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+            ValueError: The engine does not listen there.
+        """
+        self._life.check_running("stop_listening")
+        which = address if isinstance(address, GivenListener) else Address.parse(address)
+        closing = self._assembly.listeners.close(which)
+        if not self._on_own_thread() and not closing.wait(self._patience()):
+            self.report_hangs(f"{closing.address} has not been closed in its time")
+
     def stop_accepting(self) -> None:
-        """Closes the listeners; connections go on.
+        """Closes the listeners for good; connections go on.
 
         Raises:
             EngineNotRunningError: The engine is not running.
@@ -447,10 +512,7 @@ class Engine(EngineView):
         """
         self._life.check_running("dup_listener")
         wanted = None if address is None else Address.parse(address)
-        for (bound, acceptor), given in zip(self._assembly.acceptors, self._wanted, strict=True):
-            if wanted in (None, bound, given):
-                return acceptor.dup()
-        raise ValueError(f"the engine does not listen on {str(wanted or 'any address')!r}")
+        return self._assembly.listeners.find(wanted).dup()
 
     def replace_tls(self, context: ssl.SSLContext) -> None:
         """Takes another context for listeners with TLS: for handshakes that begin from now on.
@@ -480,8 +542,9 @@ class Engine(EngineView):
         after the one before. Listeners that are about to close may still accept.
         """
         listening = self._stops_accepting and any(loop.listening for loop in self.loops)
+        closing = self._assembly.listeners.closing
         placing = sum(loop.placing for loop in self.loops)
-        return listening + placing + sum(loop.unfinished for loop in self.loops)
+        return listening + closing + placing + sum(loop.unfinished for loop in self.loops)
 
     def _on_own_thread(self) -> bool:
         """Whether the calling thread would wait for itself."""

@@ -10,7 +10,7 @@ from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 from netcore.options import Options
 from netcore.service import PassedSocket, match, passed_sockets
 
-__all__ = ["GivenListener", "Source", "sources_of"]
+__all__ = ["GivenListener", "Source", "source_of", "sources_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class GivenListener:
     It takes the place of an address: ``"fd://3"`` is short for ``GivenListener(3)``, and ``"tls+fd://3"`` for
     ``GivenListener(3, tls=True)``.
 
-    When ``Engine.start`` returns, the engine has taken the descriptor over: it is closed, and what the engine
-    listens on is a duplicate, which is non-blocking like all other duplicates from then on (fcntl(2)). If
-    ``start`` raises, the descriptor stays open and the caller's, blocking or not as it was.
+    When ``Engine.start``, or ``listen``, returns, the engine has taken the descriptor over: it is closed, and
+    what the engine listens on is a duplicate, which is non-blocking like all other duplicates from then on
+    (fcntl(2)). If it raises, the descriptor stays open and the caller's, blocking or not as it was.
 
     Attributes:
         fd: The descriptor of a stream socket that listens, TCP or Unix, or of a bound UDP socket.
@@ -102,6 +102,15 @@ def _complaint(passed: Sequence[PassedSocket]) -> str:
     if not passed:
         return "no sockets were passed to this process (LISTEN_FDS, LISTEN_PID)"
     return f"the sockets passed to this process are named {', '.join(repr(name) for _, name in passed)}"
+
+
+def source_of(given: str | Address | GivenListener) -> tuple[Address, Source]:
+    """Reads what is to be one listener; see ``sources_of``."""
+    (wanted, source), *more = _read(given)
+    if more:
+        text = f"{str(wanted)!r} is {1 + len(more)} inherited sockets: listen on each by its number"
+        raise InvalidAddressError(text)
+    return wanted, source
 
 
 def _descriptors(sources: list[Source]) -> list[int]:

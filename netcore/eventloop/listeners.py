@@ -13,7 +13,7 @@ __all__ = ["Listeners"]
 
 
 class Listeners:
-    """What the loop listens on, from before it runs. On its thread from then on.
+    """What the loop listens on. On its thread from when it runs on, unless "Any thread" is said.
 
     Args:
         site: The loop.
@@ -25,7 +25,8 @@ class Listeners:
         self._site = site
         self._here = here
         self._open_port = open_port
-        self._all: list[Acceptor | DatagramListener] = []
+        self._all: dict[Acceptor | DatagramListener, None] = {}
+        self._closed = False
 
     @property
     def outbound_buffered(self) -> int:
@@ -38,15 +39,15 @@ class Listeners:
         return bool(self._all)
 
     def add(self, listener: Listener, pick: Callable[[Address], Destination] | None) -> Acceptor:
-        """Takes over a listener, without accepting yet."""
+        """Takes over a listener, without accepting yet. Any thread, if ``start_one`` follows."""
         acceptor = Acceptor(self._site, listener, self._here, pick)
-        self._all.append(acceptor)
+        self._all[acceptor] = None
         return acceptor
 
     def add_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
-        """Takes over a bound datagram socket, without receiving yet."""
+        """Takes over a bound datagram socket, without receiving yet; likewise."""
         listener = DatagramListener(self._site, fd, family, address, self._open_port)
-        self._all.append(listener)
+        self._all[listener] = None
         return listener
 
     def start(self) -> None:
@@ -54,11 +55,23 @@ class Listeners:
         for listener in list(self._all):
             listener.start()
 
+    def start_one(self, listener: Acceptor | DatagramListener) -> None:
+        """Accepts, or receives, from one that was added later; closes it if all have been closed before."""
+        if self._closed:
+            self.close_one(listener)
+        else:
+            listener.start()
+
     def close(self) -> None:
-        """Closes all of them."""
+        """Closes all of them for good: no other will be started."""
+        self._closed = True
         for listener in list(self._all):
-            listener.close()
-        self._all.clear()
+            self.close_one(listener)
+
+    def close_one(self, listener: Acceptor | DatagramListener) -> None:
+        """Closes one of them; the others go on."""
+        listener.close()
+        self._all.pop(listener, None)
 
     def abandon(self) -> list[int]:
         """Forgets all of them, in a forked child; returns their descriptors, which are left to close."""

@@ -391,14 +391,14 @@ class Loop(Site):
             self.shared.exiting(error)
         self.shared.shutdown()
 
-    # Listeners. Before the loop runs, or on its thread.
+    # Listeners. Before the loop runs, or on its thread, unless "Any thread" is said.
 
     def listen(self, listener: Listener, pick: Callable[[Address], Destination] | None) -> Acceptor:
-        """Takes over a listener, without accepting yet."""
+        """Takes over a listener, without accepting yet. Any thread, if ``start_listening`` follows."""
         return self._listeners.add(listener, pick)
 
     def listen_for_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
-        """Takes over a bound datagram socket, without receiving yet."""
+        """Takes over a bound datagram socket, without receiving yet; likewise."""
         return self._listeners.add_datagrams(fd, family, address)
 
     def start_accepting(self) -> None:
@@ -406,8 +406,16 @@ class Loop(Site):
         self._listeners.start()
 
     def stop_accepting(self) -> None:
-        """Closes all listeners."""
+        """Closes all listeners, and those that are still to be started."""
         self._listeners.close()
+
+    def start_listening(self, listener: Acceptor | DatagramListener) -> None:
+        """Accepts from one listener, which has come later than the others."""
+        self._listeners.start_one(listener)
+
+    def stop_listening(self, listener: Acceptor | DatagramListener) -> None:
+        """Closes one listener."""
+        self._listeners.close_one(listener)
 
     # The thread, and the turns on it.
 

@@ -103,6 +103,8 @@ def test_a_forked_child_gets_clear_errors_and_the_parent_goes_on(poller):
         def child():
             assert not engine.running
             for touch in (engine.stop_accepting, lambda: engine.drain(1), engine.dup_listener,
+                          lambda: engine.listen("tcp://127.0.0.1:0"),
+                          lambda: engine.stop_listening(engine.addresses[0]),
                           lambda: engine.dial(engine.addresses[0]), lambda: loop.execute(int),
                           lambda: loop.schedule(1, int), engine.start):
                 try:

@@ -225,6 +225,13 @@ def dup_listener(load):
             assert listener.getsockname()[1] == load.engine.addresses[0].port
 
 
+def listen_and_stop_listening(load):
+    for _ in range(20):
+        address = load.engine.listen("tcp://127.0.0.1:0")
+        with socket.create_connection((address.host, address.port), timeout=30):
+            load.engine.stop_listening(address)
+
+
 def execute(load):
     for loop in load.engine.loops:
         ran = []
@@ -313,6 +320,7 @@ CALLS = {
     metrics: "Engine.metrics EventLoop.metrics",
     dial_and_enroll: "Engine.dial Engine.enroll EventLoop.dial EventLoop.enroll EventLoop.connection_count",
     dup_listener: "Engine.dup_listener",
+    listen_and_stop_listening: "Engine.listen Engine.stop_listening",
     execute: "EventLoop.execute EventLoop.in_loop",
     schedule_and_cancel: "EventLoop.schedule Timer.cancel",
     stop_accepting_and_drain: "Engine.stop_accepting Engine.drain",
@@ -344,7 +352,7 @@ def test_no_method_was_forgotten():
         f"Engine.{name}"
         for name in (
             *("stop", "join", "stop_accepting", "drain", "addresses", "connection_count", "loops", "running"),
-            *("get", "dial", "enroll", "dup_listener", "metrics"),
+            *("get", "dial", "enroll", "dup_listener", "metrics", "listen", "stop_listening"),
         )
     }
     assert wanted == set(" ".join(CALLS.values()).split())
