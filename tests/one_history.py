@@ -281,6 +281,7 @@ class World:
 
     def look(self, conn):
         return (
+            *(conn.bytes_received, conn.bytes_sent, conn.age),
             *(conn.inbound_buffered, conn.outbound_buffered if self.counts_output else 0, conn.writable),
             *(conn.state.name, conn.closed),
             *(conn.paused, conn.close_reason, conn.receiving, conn.interest, conn.wire == conn.fd),

@@ -101,7 +101,7 @@ class Arrival:
         self._rest = newcomer.received
         self._timer: Timer | None = None
         self._due = 0.0
-        self._received = 0
+        self._received = self._sent = 0
         self._heard = False
         self._came_at = 0.0
         self._over = False
@@ -189,6 +189,8 @@ class Arrival:
 
     def prepare(self, conn: BaseStream) -> None:
         """Brings the new connection to where the phases have come."""
+        conn.bytes_received += len(self.newcomer.received) + self._received
+        conn.bytes_sent += self._sent
         for phase in self._behind:
             phase.prepare(conn)
         if self._unsent:
@@ -211,6 +213,7 @@ class Arrival:
             raise system_error(left)
         self._unsent = sent[len(sent) - left :]
         self._site.counters.bytes_sent += len(sent) - left
+        self._sent += len(sent) - left
 
     def _watch(self) -> None:
         wanted = _READ | (_WRITE if self._unsent else 0)

@@ -144,6 +144,7 @@ class Enroller:
             waiting = take_passed(sock)
         if waiting:
             self._site.counters.bytes_received += len(waiting)
+            conn.bytes_received += len(waiting)
             with memoryview(waiting) as received:
                 conn.take_in(received)
 

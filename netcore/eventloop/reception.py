@@ -111,5 +111,6 @@ class Reception:
 
 
 def _show(received: bytes, conn: BaseStream) -> None:
+    conn.bytes_received += len(received)
     with memoryview(received) as bytes_before:
         conn.take_in(bytes_before)

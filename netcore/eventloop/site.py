@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from typing import Protocol
 
 from netcore.connection import StreamHost
@@ -23,7 +22,6 @@ class Site(StreamHost, Protocol):
         shared: What the loop shares with its siblings.
         poller: The kernel's readiness interface; for this loop's thread.
         sockets: Batched I/O; for this loop's thread.
-        clock: Seconds that never go back.
         stopping: Whether the loop takes no more connections.
         watchers: Who is told of descriptors that are no stream's.
         placing: Connections that a listener of this loop has given, and that no loop counts yet.
@@ -33,7 +31,6 @@ class Site(StreamHost, Protocol):
     shared: Shared
     poller: Poller
     sockets: Sockets
-    clock: Callable[[], float]
     stopping: bool
     watchers: Watchers
     placing: int

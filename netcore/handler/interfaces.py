@@ -305,6 +305,33 @@ class Conn(Protocol):
     def close_reason(self) -> CloseReason | None:
         """What ended the connection; None while it is open. Any thread."""
 
+    @property
+    @abc.abstractmethod
+    def bytes_received(self) -> int:
+        """Bytes that the kernel has given for this connection, from the first one on. Any thread.
+
+        They are those of the wire: with TLS its records, handshake included, and with a PROXY header that as
+        well. Of a server's datagram it is the length.
+        """
+
+    @property
+    @abc.abstractmethod
+    def bytes_sent(self) -> int:
+        """Bytes that the kernel has taken for this connection, those of files included. Any thread.
+
+        They are those of the wire, as with ``bytes_received``; what waits is in ``outbound_buffered``. Of a
+        server's datagram it is what was written with it.
+        """
+
+    @property
+    @abc.abstractmethod
+    def age(self) -> float:
+        """Seconds since it was about to open; it grows on after the end. Any thread.
+
+        What comes before ``on_open``, such as a TLS handshake, does not count. A server's datagram, which
+        never opens, has 0.0.
+        """
+
     # Reading. Bytes of a stream that a callback leaves unread stay for the next on_traffic.
 
     @property

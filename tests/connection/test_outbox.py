@@ -15,6 +15,7 @@ class Writer:
 
     def __init__(self, wire):
         self.wire = wire
+        self.bytes_sent = 0
         self.told = []
 
     def unsent(self, chunk, n):

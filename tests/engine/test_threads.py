@@ -170,6 +170,7 @@ def facts_of_a_connection(load):
         assert conn.local_address == load.engine.addresses[0]
         assert conn.loop in load.engine.loops
         assert not conn.closed and conn.close_reason is None and not conn.paused
+        assert conn.bytes_received >= 0 <= conn.bytes_sent and 0 <= conn.age < 3600
 
 
 def dup(load):
@@ -201,6 +202,8 @@ def metrics(load):
     for _ in range(TIMES):
         now = load.engine.metrics()
         assert now.bytes_received >= last.bytes_received and now.turns >= last.turns
+        assert 0 <= load.engine.stuck_for() < 3600 and 0 <= load.engine.loops[0].stuck_for() < 3600
+        assert load.engine.timings() is load.engine.loops[0].timings() is None
         assert sum(loop.metrics().accepted for loop in load.engine.loops) == now.accepted
         last = now
 
@@ -311,13 +314,14 @@ CALLS = {
     pause_and_resume: "Conn.pause_reading Conn.resume_reading",
     facts_of_a_connection: "Conn.id Conn.fd Conn.network Conn.loop "
     "Conn.local_address Conn.remote_address Conn.peer_address Conn.proxy Conn.tls Conn.closed "
-    "Conn.close_reason Conn.paused",
+    "Conn.close_reason Conn.paused Conn.bytes_received Conn.bytes_sent Conn.age",
     dup: "Conn.dup",
     socket_options: "Conn.set_read_buffer Conn.set_write_buffer Conn.set_linger Conn.set_no_delay "
     "Conn.set_keep_alive",
     facts_of_an_engine: "Engine.addresses Engine.connection_count Engine.loops Engine.running Engine.get "
     "EventLoop.connections",
-    metrics: "Engine.metrics EventLoop.metrics",
+    metrics: "Engine.metrics EventLoop.metrics Engine.stuck_for EventLoop.stuck_for Engine.timings "
+    "EventLoop.timings",
     dial_and_enroll: "Engine.dial Engine.enroll EventLoop.dial EventLoop.enroll EventLoop.connection_count",
     dup_listener: "Engine.dup_listener",
     listen_and_stop_listening: "Engine.listen Engine.stop_listening",
@@ -353,6 +357,7 @@ def test_no_method_was_forgotten():
         for name in (
             *("stop", "join", "stop_accepting", "drain", "addresses", "connection_count", "loops", "running"),
             *("get", "dial", "enroll", "dup_listener", "metrics", "listen", "stop_listening"),
+            *("stuck_for", "timings"),
         )
     }
     assert wanted == set(" ".join(CALLS.values()).split())

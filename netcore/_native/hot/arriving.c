@@ -56,12 +56,14 @@ static int arriving__enter(hot_passage *self, hot_stream *stream)
 }
 
 /* Makes a stream of a descriptor and opens it; see Connections.establish. Nothing has happened if this fails. */
-static int arriving__establish(hot_passage *self, Py_ssize_t fd, PyObject *network, PyObject *remote, PyObject *local)
+static int arriving__establish(hot_passage *self, Py_ssize_t fd, PyObject *network, PyObject *remote, PyObject *local,
+                               double opened)
 {
     PyObject *made = self->make(self->type, 0);
     hot_stream *stream = (hot_stream *)made;
 
-    if (made == NULL || stream__begin(stream, self->host, self->inbox, self->outbox, fd, network, remote, local) < 0 ||
+    if (made == NULL || stream__begin(stream, self->host, self->inbox, self->outbox, fd, network, remote, local,
+                                      opened) < 0 ||
         passage__watch(self, fd, NC_ADD) < 0) {
         Py_XDECREF(made);
         return -1;
@@ -123,7 +125,18 @@ static void arriving__complain(hot_passage *self, PyObject **errors)
     Py_DECREF(error);
 }
 
-static int arriving__welcome(hot_passage *self, Py_ssize_t fd, PyObject *name, PyObject *network, PyObject *local)
+/* When those open that have come together. */
+static double arriving__time(hot_passage *self)
+{
+    double opened = stream__time(self->host);
+
+    if (PyErr_Occurred())
+        passage__charge(self, NULL);
+    return opened;
+}
+
+static int arriving__welcome(hot_passage *self, Py_ssize_t fd, PyObject *name, PyObject *network, PyObject *local,
+                             double opened)
 {
     if (self->turning_away) { /* maybe since a callback of a neighbour's */
         PyObject *done = PyObject_CallMethod((PyObject *)self, "welcome_one", "nOOO", fd, name, network, local);
@@ -132,7 +145,7 @@ static int arriving__welcome(hot_passage *self, Py_ssize_t fd, PyObject *name, P
     }
     self->counts->accepted++;
     if (arriving__admit(self, fd) == 0) {
-        if (arriving__establish(self, fd, network, name, local) == 0)
+        if (arriving__establish(self, fd, network, name, local, opened) == 0)
             return 0;
         arriving__turn_down(self, fd);
     }
@@ -147,6 +160,7 @@ static PyObject *arriving__open(PyObject *object, PyObject *args)
     hot_passage *self = (hot_passage *)object;
     PyObject *accepted, *network, *local;
     PyObject *errors = NULL;
+    double opened;
 
     if (!PyArg_ParseTuple(args, "O!OO", &PyList_Type, &accepted, &network, &local))
         return NULL;
@@ -154,6 +168,7 @@ static PyObject *arriving__open(PyObject *object, PyObject *args)
         hot_unready(self);
         return NULL;
     }
+    opened = arriving__time(self);
     for (Py_ssize_t i = 0; i < PyList_Size(accepted); i++) {
         PyObject *name;
         Py_ssize_t fd;
@@ -162,7 +177,7 @@ static PyObject *arriving__open(PyObject *object, PyObject *args)
             continue;
         }
         Py_INCREF(name);
-        if (arriving__welcome(self, fd, name, network, local) < 0)
+        if (arriving__welcome(self, fd, name, network, local, opened) < 0)
             arriving__complain(self, &errors);
         Py_DECREF(name);
     }
@@ -176,19 +191,21 @@ static int arriving__take_in(hot_passage *self, nc_socket listener, int limit, P
 {
     unsigned char names[ARRIVING_BATCH * NC_NAME_SIZE];
     nc_socket accepted[ARRIVING_BATCH];
+    double opened;
     int count;
 
     *errors = NULL;
     Py_BEGIN_ALLOW_THREADS
     count = self->accept(listener, limit < ARRIVING_BATCH ? limit : ARRIVING_BATCH, accepted, names, error);
     Py_END_ALLOW_THREADS
+    opened = count > 0 ? arriving__time(self) : 0.0;
     for (int i = 0; i < count; i++) {
         const unsigned char *packed = names + (size_t)i * NC_NAME_SIZE;
         PyObject *name = PyBytes_FromStringAndSize((const char *)packed + 1, packed[0]);
         if (name == NULL) {
             arriving__turn_down(self, accepted[i]);
             arriving__complain(self, errors);
-        } else if (arriving__welcome(self, accepted[i], name, network, local) < 0) {
+        } else if (arriving__welcome(self, accepted[i], name, network, local, opened) < 0) {
             arriving__complain(self, errors);
         }
         Py_XDECREF(name);

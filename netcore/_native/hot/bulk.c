@@ -42,6 +42,7 @@ static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_
         return n;
     }
     *rest = here - n;
+    stream->bytes_received += n;
     hot_replace(&stream->source, bytes);
     stream->lo = 0;
     stream->hi = n;

@@ -11,6 +11,8 @@ static PyMemberDef datagram__members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(hot_datagram, weakrefs), READONLY, NULL},
     {"_port", T_OBJECT_EX, offsetof(hot_datagram, port), READONLY, NULL},
     {"_rare", T_OBJECT, offsetof(hot_datagram, rare), 0, NULL},
+    {"bytes_received", T_PYSSIZET, offsetof(hot_datagram, bytes_received), 0, NULL},
+    {"bytes_sent", T_PYSSIZET, offsetof(hot_datagram, bytes_sent), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -56,6 +58,7 @@ static int datagram__init(PyObject *object, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTuple(args, "O!OS", hot_port_type, &port, &data, &name) ||
         datagram__set_name(self, PyBytes_AsString(name), PyBytes_Size(name)) < 0 || datagram__show(self, data) < 0)
         return -1;
+    self->bytes_received = self->hi;
     hot_keep(&self->port, port);
     hot_keep(&self->outbox, self->port->outbox);
     return 0;
@@ -257,6 +260,7 @@ static PyObject *datagram__write(PyObject *object, PyObject *const *args, Py_ssi
     Py_INCREF(outbox);
     status = postbox_add(outbox, object, args[0], PyBytes_AsString(args[0]), n, self->name, self->name_size);
     Py_DECREF(outbox);
+    self->bytes_sent += status < 0 ? 0 : n;
     return status < 0 ? NULL : PyLong_FromSsize_t(n);
 }
 

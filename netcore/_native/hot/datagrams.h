@@ -84,6 +84,8 @@ typedef struct hot_datagram {
     const char *slot;
     Py_ssize_t lo;
     Py_ssize_t hi;
+    Py_ssize_t bytes_received;
+    Py_ssize_t bytes_sent;
     size_t name_size;
     unsigned char name[DATAGRAMS_NAME];
 } hot_datagram;

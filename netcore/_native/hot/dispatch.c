@@ -81,6 +81,7 @@ static void intake__deliver(hot_intake *self, PyObject *on_traffic, hot_stream *
         intake__tell_nothing(self, stream, n);
         return;
     }
+    stream->bytes_received += n;
     stream->bulk = n >= INTAKE_LARGE && self->outbox->calls.available.plain != NULL;
     if (stream->plain) {
         stream->lo = lo;

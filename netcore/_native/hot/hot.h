@@ -86,6 +86,9 @@ typedef struct {
     PyObject *filtering;
     PyObject *front; /* where a write may go in front of a filter */
     Py_ssize_t taken; /* bytes that left, or were promised to, in the outbox's turn of that number */
+    long long bytes_received;
+    long long bytes_sent;
+    double opened; /* seconds of the loop's clock */
     nc_socket fd;
     nc_socket wire;
     unsigned turn;
@@ -211,6 +214,7 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
     NAME(acquire)                                                                                          \
     NAME(buffered)                                                                                         \
     NAME(charge)                                                                                           \
+    NAME(clock)                                                                                            \
     NAME(descriptors)                                                                                      \
     NAME(descriptor_lock)                                                                                  \
     NAME(callers)                                                                                          \

@@ -160,8 +160,11 @@ static int outbox_flush(hot_outbox *self)
     self->number++;
     self->counts->bytes_sent += self->size;
     self->size = 0;
-    for (Py_ssize_t i = 0; i < batch.count; i++)
-        batch.sockets[i] = ((hot_stream *)batch.writers[i])->wire;
+    for (Py_ssize_t i = 0; i < batch.count; i++) {
+        hot_stream *writer = (hot_stream *)batch.writers[i];
+        batch.sockets[i] = writer->wire;
+        writer->bytes_sent += (long long)batch.lengths[i];
+    }
     Py_BEGIN_ALLOW_THREADS
     troubled = outbox__offer(&self->calls, &batch);
     Py_END_ALLOW_THREADS
@@ -312,6 +315,7 @@ static int outbox_send_now(hot_outbox *self, hot_stream *writer, PyObject *chunk
     if (self->counts == NULL)
         return hot_unready(self);
     self->counts->bytes_sent += n;
+    writer->bytes_sent += n;
     Py_INCREF(chunk);
     Py_BEGIN_ALLOW_THREADS
     unsent = self->calls.send_one(wire, data, (size_t)n);

@@ -82,7 +82,8 @@ static hot_datagram *port__conn(hot_port *self, const unsigned char *name, size_
     conn->name_size = name_size;
     conn->slot = slot;
     conn->lo = 0;
-    conn->hi = size;
+    conn->hi = conn->bytes_received = size;
+    conn->bytes_sent = 0;
     return conn;
 }
 

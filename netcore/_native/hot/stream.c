@@ -30,6 +30,9 @@ static PyMemberDef stream__members[] = {
     {"interest", T_INT, offsetof(hot_stream, interest), 0, NULL},
     {"_flags", T_INT, offsetof(hot_stream, flags), 0, NULL},
     {"_posted", T_INT, offsetof(hot_stream, posted), 0, NULL},
+    {"bytes_received", T_LONGLONG, offsetof(hot_stream, bytes_received), 0, NULL},
+    {"bytes_sent", T_LONGLONG, offsetof(hot_stream, bytes_sent), 0, NULL},
+    {"_opened", T_DOUBLE, offsetof(hot_stream, opened), 0, NULL},
     {"receiving", T_BOOL, offsetof(hot_stream, receiving), 0, NULL},
     {"_plain", T_BOOL, offsetof(hot_stream, plain), 0, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -46,9 +49,19 @@ static PyObject *stream__take(PyObject *from, PyObject *name, PyTypeObject *type
     return value;
 }
 
+/* Asks the loop for the time; less than none for an error that is set. */
+static double stream__time(PyObject *host)
+{
+    PyObject *now = PyObject_CallMethodObjArgs(host, hot_name_clock, NULL);
+    double seconds = now ? PyFloat_AsDouble(now) : -1.0;
+
+    Py_XDECREF(now);
+    return seconds;
+}
+
 /* Fills in what a new stream begins with. */
 static int stream__begin(hot_stream *self, PyObject *host, hot_inbox *inbox, hot_outbox *outbox, Py_ssize_t fd,
-                         PyObject *network, PyObject *remote, PyObject *local)
+                         PyObject *network, PyObject *remote, PyObject *local, double opened)
 {
     PyObject *id = PyIter_Next(hot_ids);
 
@@ -62,6 +75,7 @@ static int stream__begin(hot_stream *self, PyObject *host, hot_inbox *inbox, hot
     hot_keep(&self->remote, remote);
     hot_keep(&self->local, local);
     hot_keep(&self->state, hot_open);
+    self->opened = opened;
     self->fd = self->wire = fd;
     self->interest = -1;
     self->receiving = self->plain = 1;
@@ -82,8 +96,12 @@ static int stream__init(PyObject *object, PyObject *args, PyObject *kwargs)
     inbox = stream__take(host, hot_name_inbox, hot_inbox_type);
     if (inbox != NULL)
         outbox = stream__take(host, hot_name_outbox, hot_outbox_type);
-    if (outbox != NULL)
-        status = stream__begin((hot_stream *)object, host, (hot_inbox *)inbox, (hot_outbox *)outbox, fd, network, remote, local);
+    if (outbox != NULL) {
+        double opened = stream__time(host);
+        if (!PyErr_Occurred())
+            status = stream__begin((hot_stream *)object, host, (hot_inbox *)inbox, (hot_outbox *)outbox, fd, network,
+                                   remote, local, opened);
+    }
     Py_XDECREF(inbox);
     Py_XDECREF(outbox);
     return status;

@@ -102,10 +102,16 @@ class BaseCounters:
         self.bytes_received -= result
         self.messages -= 1
 
-    def sent_datagrams(self, chunks: Sequence[Chunk], sign: int = 1) -> None:
-        """Counts datagrams offered to the kernel; with the sign -1 those that it did not take."""
+    def sent_datagrams(self, chunks: Sequence[Chunk], sign: int = 1) -> int:
+        """Counts datagrams offered to the kernel; with the sign -1 those that it did not take.
+
+        Returns:
+            Their bytes, with the sign.
+        """
+        size = sign * sum(map(len, chunks))
         self.datagrams_sent += sign * len(chunks)
-        self.bytes_sent += sign * sum(map(len, chunks))
+        self.bytes_sent += size
+        return size
 
 
 class Counters(BaseCounters):

@@ -106,6 +106,8 @@ class Host(EventLoop, Protocol):
     """The sockets below the connections."""
     time: float
     """When this turn began, in seconds of the loop's clock; kept up to date while there are deadlines."""
+    clock: Callable[[], float]
+    """Seconds that never go back. Any thread."""
     descriptor_lock: Lock
     """Held while a descriptor is closed, and while another thread works on one. Any thread."""
 

@@ -37,6 +37,8 @@ class Identity(SocketSettings):
     Attributes:
         FIELDS: The fields of a connection, as far as this class knows them, for ``__slots__``.
         context: The application's own.
+        bytes_received: See ``Conn.bytes_received``.
+        bytes_sent: See ``Conn.bytes_sent``.
     """
 
     __slots__ = NO_FIELDS
@@ -45,7 +47,10 @@ class Identity(SocketSettings):
         "__weakref__",
         "_host",
         "_local",
+        "_opened",
         "_remote",
+        "bytes_received",
+        "bytes_sent",
         "context",
         "fd",
         "id",
@@ -56,6 +61,10 @@ class Identity(SocketSettings):
     fd: int
     network: str
     context: Any
+    bytes_received: int
+    bytes_sent: int
+    _opened: float
+    """When it came about, in seconds of the loop's clock."""
     _host: Host
     _remote: bytes | Address | Relayed
     _local: Address | None
@@ -64,6 +73,11 @@ class Identity(SocketSettings):
     def loop(self) -> Host:
         """See ``Conn.loop``."""
         return self._host
+
+    @property
+    def age(self) -> float:
+        """See ``Conn.age``."""
+        return max(self._host.clock() - self._opened, 0.0)
 
     @property
     def remote_address(self) -> Address:

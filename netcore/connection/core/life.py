@@ -87,6 +87,8 @@ class Connection(Identity):
         self._host = host
         self._remote = remote
         self._local = local
+        self._opened = host.clock()
+        self.bytes_received = self.bytes_sent = 0
         self._flags = 0
         self.state = State.OPEN
         self.interest = UNWATCHED

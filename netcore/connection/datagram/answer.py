@@ -117,9 +117,22 @@ class BaseDatagramConn(DatagramReading):
 
     __slots__ = NO_FIELDS
 
-    FIELDS: ClassVar[tuple[str, ...]] = ("__weakref__", "_name", "_outbox", "_port", "_rare", "data")
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        "__weakref__",
+        "_name",
+        "_outbox",
+        "_port",
+        "_rare",
+        "bytes_received",
+        "bytes_sent",
+        "data",
+    )
 
     data: bytes | memoryview
+    bytes_received: int
+    """See ``Conn.bytes_received``: the length of the datagram."""
+    bytes_sent: int
+    """See ``Conn.bytes_sent``: what was written with this."""
     _name: bytes
     _outbox: BaseDatagramOutbox | None
     _port: Port
@@ -171,6 +184,11 @@ class BaseDatagramConn(DatagramReading):
     def loop(self) -> Host:
         """See ``Conn.loop``."""
         return self._port.host
+
+    @property
+    def age(self) -> float:
+        """See ``Conn.age``: it has none."""
+        return 0.0
 
     @property
     def local_address(self) -> Address:
@@ -241,6 +259,7 @@ class BaseDatagramConn(DatagramReading):
         """See ``Conn.write``: one datagram to the sender, even if it is empty."""
         chunk = owned(data)
         self._open_outbox().add(chunk, self._name, self)
+        self.bytes_sent += len(chunk)
         return len(chunk)
 
     def writev(self, chunks: Iterable[Buffer]) -> int:
@@ -250,6 +269,7 @@ class BaseDatagramConn(DatagramReading):
         data = b"".join(pieces)
         if pieces:
             outbox.add(data, self._name, self)
+            self.bytes_sent += len(data)
         return len(data)
 
     def read_from(self, file: BinaryIO) -> int:
@@ -262,6 +282,7 @@ class BaseDatagramConn(DatagramReading):
         chunk = owned(data)
         name = with_destination_of(self._port.pack(address), self._name)
         outbox.add(chunk, name, self if name == self._name else self._port.conn_to(name))
+        self.bytes_sent += len(chunk)
         return len(chunk)
 
     def flush(self) -> None:
@@ -416,6 +437,8 @@ class DatagramConn(BaseDatagramConn):
         self._name = name
         self._rare = None
         self.data = data
+        self.bytes_received = len(data)
+        self.bytes_sent = 0
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``: the short way for what most answers are, and behind the first of a turn."""
@@ -426,6 +449,7 @@ class DatagramConn(BaseDatagramConn):
             outbox.cost = cost = outbox.cost + n + OVERHEAD
             if cost >= outbox.limit:
                 outbox.flush_early()
+            self.bytes_sent += n
             return n
         return super().write(data)
 

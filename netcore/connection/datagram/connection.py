@@ -156,6 +156,10 @@ class DatagramConnection(DatagramReading, Connection):
 
     # What the outbox reports; see ``DatagramOwner``.
 
+    def sent(self, size: int) -> None:
+        """See ``DatagramOwner.sent``."""
+        self.bytes_sent += size
+
     def conn_to(self, name: bytes, /) -> Served:
         """See ``DatagramOwner.conn_to``: whomever it went to, this one wrote it."""
         return self
@@ -208,10 +212,14 @@ class DatagramConnection(DatagramReading, Connection):
 
     def _deliver_held(self) -> None:
         held, self._held = self._held, deque()
-        self.deliver(list(held))
+        self._hand_over(list(held))
 
     def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
         """Calls ``on_traffic`` once for each datagram; the loop's thread."""
+        self.bytes_received += sum([len(data) for data, _ in datagrams if data])
+        self._hand_over(datagrams)
+
+    def _hand_over(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
         host = self._host
         if self.deadlines is not None:
             host.now()  # other callbacks of this turn may have taken long

@@ -54,6 +54,9 @@ class DatagramOwner(Payer, Protocol):
     def had_share(self) -> None:
         """So much was written in this turn as one socket may have of it, be it that the kernel took it."""
 
+    def sent(self, size: int) -> None:
+        """So many bytes were offered to the kernel; less than none, for those that it has not taken."""
+
     def drained(self) -> None:
         """What is waiting has fallen to the low-water mark after it had reached the high one."""
 
@@ -212,7 +215,7 @@ class BaseDatagramOutbox(abc.ABC):
             counters.datagrams_dropped += len(batch)
             self._host.charge(self, error)
             return 0
-        counters.sent_datagrams(chunks)
+        self._owner.sent(counters.sent_datagrams(chunks))
         return self._judge(batch, failures)
 
     def _judge(self, batch: list[Entry], failures: Sequence[tuple[int, int]]) -> int:
@@ -220,10 +223,10 @@ class BaseDatagramOutbox(abc.ABC):
         counters = self._host.counters
         for i, code in failures:
             if code in _FULL:
-                counters.sent_datagrams([chunk for chunk, _, _ in batch[i:]], -1)
+                self._owner.sent(counters.sent_datagrams([chunk for chunk, _, _ in batch[i:]], -1))
                 return len(batch) - i
             chunk, name, sender = batch[i]
-            counters.sent_datagrams([chunk], -1)
+            self._owner.sent(counters.sent_datagrams([chunk], -1))
             self._failures.append((self._owner.conn_to(name) if sender is None else sender, code))
             self._host.settle_later(self)
         return 0

@@ -101,6 +101,9 @@ class BaseDatagramPort:
     def had_share(self) -> None:
         """See ``DatagramOwner.had_share``; ``writable`` says so for the rest of the turn."""
 
+    def sent(self, size: int) -> None:
+        """See ``DatagramOwner.sent``; each connection knows what was written with it."""
+
     def drained(self) -> None:
         """See ``DatagramOwner.drained``; no connection lives long enough to be told."""
 

@@ -26,6 +26,7 @@ def deliver_one(host: Host, conn: BaseStream, n: int) -> None:
         if n <= 0:
             conn.received_nothing(n)
             return
+        conn.bytes_received += n
         if conn._plain:
             conn._lo = 0
             conn._hi = n
@@ -75,6 +76,7 @@ def deliver(host: Host, conns: Sequence[BaseStream], results: Sequence[int]) -> 
                 if n <= 0:
                     conn.received_nothing(n)
                     continue
+                conn.bytes_received += n
                 lo = hi
                 hi = lo + n
                 if conn._plain:

@@ -28,6 +28,9 @@ class Writer(Payer, Protocol):
     wire: int
     """What its entries are sent to: its descriptor, or -1 from before that is closed."""
 
+    bytes_sent: int
+    """What was offered to the kernel, without what it has not taken."""
+
     def unsent(self, chunk: Chunk, n: int) -> None:
         """Takes back the end of a chunk that the kernel did not take.
 
@@ -134,6 +137,7 @@ class BaseOutbox(abc.ABC):
 
     def _send_alone(self, writer: Writer, chunk: Chunk) -> None:
         self._counters.bytes_sent += len(chunk)
+        writer.bytes_sent += len(chunk)
         try:
             n = self._send_one(writer.wire, chunk)
             if n:
@@ -160,11 +164,15 @@ class BaseOutbox(abc.ABC):
 
     def _take_back_one(self, writer: Writer, chunk: Chunk, n: int) -> None:
         if n > 0:
-            self._counters.bytes_sent -= n
+            self._not_sent(writer, n)
             writer.unsent(chunk, n)
         else:
-            self._counters.bytes_sent -= len(chunk)
+            self._not_sent(writer, len(chunk))
             writer.write_failed(n)
+
+    def _not_sent(self, writer: Writer, n: int) -> None:
+        self._counters.bytes_sent -= n
+        writer.bytes_sent -= n
 
     def _produce(self) -> None:
         producers, self.producers = self.producers, {}
@@ -306,7 +314,10 @@ class Outbox(BaseOutbox):
             self._counters.bytes_sent += self.size
             self.size = 0
             try:
-                wires = [writer.wire for writer, _ in batch]
+                wires = []
+                for writer, chunk in batch:
+                    wires.append(writer.wire)
+                    writer.bytes_sent += len(chunk)
                 exceptions = self._sockets.send(wires, [chunk for _, chunk in batch])
             except BaseException as error:
                 exceptions = self._send_singly(batch, error)
@@ -325,13 +336,13 @@ class Outbox(BaseOutbox):
         failed: set[Writer] = set()
         for i, (writer, chunk) in enumerate(batch):
             if writer in failed:
-                self._counters.bytes_sent -= len(chunk)
+                self._not_sent(writer, len(chunk))
                 continue
             try:
                 n = len(chunk) if writer in full else self._send_one(writer.wire, chunk)
             except BaseException as error:
                 failed.add(writer)
-                self._counters.bytes_sent -= len(chunk)
+                self._not_sent(writer, len(chunk))
                 self._charge(writer, error)
                 continue
             if n:

@@ -295,6 +295,7 @@ class WritingHalf(ReadingHalf):
         n = self._host.sockets.sendfile(self.fd, part.fd, part.offset, count)
         if n > 0:
             self._host.counters.bytes_sent += n
+            self.bytes_sent += n
             backlog.file_sent(n)
         elif n == -errno.EAGAIN:
             backlog.blocked = True
