@@ -1,0 +1,74 @@
+"""What signals and other threads ask of a supervisor: they only queue, and one place acts."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from netcore.engine.signal_handlers import handling
+
+__all__ = ["Orders"]
+
+_EVEN_IGNORED = frozenset({"SIGHUP", "SIGCHLD", "SIGTTIN", "SIGTTOU", "SIGUSR2"})
+"""Those that are taken although the process ignores them, as under nohup(1): they end nobody."""
+
+
+class Orders:
+    """The names of signals, in the order in which they came. Any thread, signal handlers too."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._inlet, self._outlet = socket.socketpair()
+        for end in (self._inlet, self._outlet):
+            end.setblocking(False)
+
+    def fileno(self) -> int:
+        """Returns a descriptor that is readable when there are any."""
+        return self._outlet.fileno()
+
+    def give(self, name: str) -> None:
+        """Adds one. Any thread."""
+        self._waiting.put(name)
+        with suppress(OSError):  # full: whoever waits is awake
+            self._inlet.send(b"\0")
+
+    def take(self) -> Iterator[str]:
+        """Yields those that wait."""
+        with suppress(OSError):
+            while self._outlet.recv(4096):
+                pass
+        while True:
+            try:
+                yield self._waiting.get_nowait()
+            except queue.Empty:
+                return
+
+    @contextmanager
+    def taken(self, names: Iterable[str]) -> Iterator[None]:
+        """Takes the signals of these names during the block, on the main thread; on others none."""
+        numbers = {getattr(signal, name): name for name in names if hasattr(signal, name)}
+        tame = [number for number, name in numbers.items() if name in _EVEN_IGNORED]
+        wild = [number for number in numbers if number not in tame]
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.give(numbers[number])
+
+        with handling(tame, handle, even_ignored=True), handling(wild, handle):
+            main = threading.current_thread() is threading.main_thread()
+            # Python runs handlers between two steps of the main thread, which may sleep: this wakes it.
+            before = signal.set_wakeup_fd(self._inlet.fileno(), warn_on_full_buffer=False) if main else -1
+            try:
+                yield
+            finally:
+                if main:
+                    signal.set_wakeup_fd(before)
+
+    def close(self) -> None:
+        """Closes its descriptors."""
+        self._inlet.close()
+        self._outlet.close()

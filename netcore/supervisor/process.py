@@ -1,0 +1,123 @@
+"""A process under a supervisor: an engine that does as it is told.
+
+``python -m netcore.supervisor.process NUMBER TARGET CONTROL CRASH``, where CONTROL is the descriptor of its
+end of the channel, and CRASH that of a file for the stacks of its threads should it die. All else is the
+first message.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import socket
+import sys
+import traceback
+from typing import cast
+
+from netcore._loading import LoadError, load_balancer, load_handler, load_object
+from netcore._platform import usable_cpus
+from netcore.engine import Engine, GivenListener
+from netcore.engine.running import serve
+from netcore.errors import NetcoreError
+from netcore.logs import configure
+from netcore.options import Options
+from netcore.supervisor._posix import signal
+from netcore.supervisor.channel import Channel, Message
+from netcore.supervisor.control import Control
+from netcore.supervisor.launch import Launch
+
+__all__ = ["main"]
+
+_IGNORED = ("SIGINT", "SIGHUP", "SIGUSR2", "SIGTTIN", "SIGTTOU")
+"""What a terminal sends to all processes in it, and what is meant for the supervisor."""
+
+_WRONG = 2
+"""The exit status for what cannot be loaded, as that of the command line."""
+
+_logger = logging.getLogger("netcore")
+
+
+def main() -> int:
+    """Serves until the supervisor, SIGTERM or the application ends it; returns the exit status."""
+    number, control, crash = int(sys.argv[1]), int(sys.argv[3]), int(sys.argv[4])
+    for fd in (control, crash):  # which were inherited, and are not to be by others
+        os.set_inheritable(fd, False)
+    faulthandler.enable(crash)
+    _take_signals()
+    channel = Channel(socket.socket(fileno=control))
+    first = _first_message(channel)
+    launch = Launch.from_message(first["launch"])
+    sys.path[:] = launch.path
+    _begin_to_log(launch, number)
+    try:
+        engine = _make_engine(launch, number, first)
+    except (LoadError, NetcoreError, OSError) as error:
+        if isinstance(error, LoadError) and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        _logger.error("%s", error)
+        return _WRONG
+    control_of = Control(engine, channel, number, asks=launch.asks, watches=launch.watches)
+    control_of.begin()
+    try:
+        serve(engine, started=control_of.ready)
+    finally:
+        control_of.ended()
+    return 0
+
+
+def _take_signals() -> None:
+    """Leaves to the supervisor what is meant for it; the signals were blocked until here."""
+    for name in _IGNORED:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _first_message(channel: Channel) -> Message:
+    while True:
+        for message in channel.receive():
+            return message
+
+
+def _begin_to_log(launch: Launch, number: int) -> None:
+    if launch.log_level:
+        configure(launch.log_level, launch.log_format, number)
+
+
+def _make_engine(launch: Launch, number: int, first: Message) -> Engine:
+    options = launch.make_options()
+    if launch.tls_files is not None:
+        options = options.replace(tls=launch.tls_files.load())
+    if launch.balancer:
+        options = options.replace(load_balancer=load_balancer(launch.balancer))
+    if launch.configure:
+        options = _configured(launch.configure, options)
+    if options.cpu_affinity:
+        _keep_to_cpus(number, options)
+    handler = load_handler(launch.target)
+    given = [GivenListener(fd, tls=tls) for fd, tls in zip(first.get("fds", ()), first["tls"], strict=True)]
+    return Engine(handler, *given, options=options)
+
+
+def _configured(reference: str, options: Options) -> Options:
+    function = load_object(reference)
+    if not callable(function):
+        raise LoadError(f"{reference} is no function from options to options")
+    configured = cast("object", function(options))
+    if not isinstance(configured, Options):
+        raise LoadError(f"{reference} returned {configured!r}, which is no Options object")
+    return configured
+
+
+def _keep_to_cpus(number: int, options: Options) -> None:
+    """Keeps to CPUs of its own, as far as there are enough: loops are pinned to the first usable ones."""
+    cpus = usable_cpus()
+    loops = options.num_event_loops or (len(cpus) if options.multicore else 1)
+    if hasattr(os, "sched_setaffinity"):
+        mine = range(number * loops, number * loops + min(loops, len(cpus)))
+        os.sched_setaffinity(0, {cpus[i % len(cpus)] for i in mine})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
