@@ -36,7 +36,15 @@ class UnsupportedProtocolError(NetcoreError, ValueError):
 
 
 class OptionsError(NetcoreError, ValueError):
-    """An option is unknown, out of range, or contradicts another one."""
+    """An option is unknown, out of range, or contradicts another one.
+
+    Attributes:
+        option: The name of the option at fault, where it is one of ``Options``; otherwise empty.
+    """
+
+    def __init__(self, *arguments: object, option: str = "") -> None:
+        super().__init__(*arguments)
+        self.option = option
 
 
 class EngineNotRunningError(NetcoreError, RuntimeError):

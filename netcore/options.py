@@ -222,7 +222,7 @@ class Options:
 
     def _require(self, condition: bool, name: str, allowed: str) -> None:
         if not condition:
-            raise OptionsError(f"option {name} is {getattr(self, name)!r}: it must be {allowed}")
+            raise OptionsError(f"option {name} is {getattr(self, name)!r}: it must be {allowed}", option=name)
 
     def _check_number(self, name: str) -> None:
         value = getattr(self, name)
