@@ -16,9 +16,14 @@ def describe() -> str:
     parser = make_parser()
     parts = [f"{parser.description}", "", *_arguments(parser)]
     for command, subparser in _commands(parser).items():
-        parts += [f"netcore {command}", "-" * (8 + len(command)), "", str(subparser.description), ""]
+        parts += [f"netcore {command}", "-" * (8 + len(command)), "", _marked(str(subparser.description)), ""]
         usage = subparser.format_usage().removeprefix("usage: ").splitlines()
-        parts += [".. code-block:: text", "", *(f"   {line}" for line in usage), "", *_arguments(subparser)]
+        parts += [".. code-block:: text", "", *(f"   {line}" for line in usage), ""]
+        for number, group in enumerate(subparser._action_groups):
+            if number > 1 and group._group_actions:  # the first two are argparse's own: what has no group
+                title = str(group.title)
+                parts += [title[:1].upper() + title[1:], "~" * len(title), ""]
+            parts += _arguments(group)
     return "\n".join(parts)
 
 
@@ -29,17 +34,23 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     return {}
 
 
-def _arguments(parser: argparse.ArgumentParser) -> list[str]:
+def _arguments(group: argparse._ActionsContainer) -> list[str]:
     lines: list[str] = []
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
+    # A group has those of the whole parser as _actions.
+    for action in getattr(group, "_group_actions", group._actions):
+        if isinstance(action, argparse._SubParsersAction) or action.help == argparse.SUPPRESS:
             continue
         metavar = action.metavar if isinstance(action.metavar, str) else ""
         names = [f"``{name}{' ' + metavar if metavar else ''}``" for name in action.option_strings]
-        help_text = (action.help or "") % {"default": action.default, "prog": parser.prog}
-        help_text = re.sub(r"\w+://[A-Z:]+", r"``\g<0>``", help_text)  # or it would be a link
-        lines += [", ".join(names) or f"``{metavar}``", f"   {help_text}", ""]
+        help_text = (action.help or "") % {"default": action.default, "prog": "netcore"}
+        lines += [", ".join(names) or f"``{metavar}``", f"   {_marked(help_text)}", ""]
     return lines
+
+
+def _marked(text: str) -> str:
+    """Marks up what is code: variables, flags, whose dashes would become one, and addresses, else links."""
+    text = re.sub(r"\[(NETCORE_\w+)\]$", r"(``\1``)", text)
+    return re.sub(r"(?<!\S)--[a-z-]+\b|\w+://[A-Z:]+", r"``\g<0>``", text)
 
 
 def setup(app: Sphinx) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netcore.cli import main, serve
+from netcore.cli import main, serve_here
 
 ANY_PORT = "tcp://127.0.0.1:0"
 
@@ -135,7 +135,7 @@ def test_a_refused_permission(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied (tcp://:80)")
 
-    monkeypatch.setattr(serve, "run", refuse)
+    monkeypatch.setattr(serve_here, "run", refuse)
     monkeypatch.setattr("sys.path", [])
     assert main(["run", "netcore:EventHandler", "tcp://:80"]) == 2
     assert capsys.readouterr().err == "netcore: Permission denied (tcp://:80)\n"

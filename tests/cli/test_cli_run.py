@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import subprocess
 from collections.abc import Callable
@@ -108,7 +109,7 @@ def test_unix_sockets_are_served_and_removed(served: Serve, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "expression", "expected"),
     [
-        ((), "len(engine.loops), options.poller", "1 None"),
+        ((), "len(engine.loops), options.poller or None", f"1 {os.environ.get('NETCORE_POLLER') or None}"),
         (("--loops", "3"), "len(engine.loops)", "3"),
         (("--multicore",), "options.multicore", "True"),
         (("--poller", "select"), "options.poller", "select"),

@@ -1,0 +1,165 @@
+"""``netcore run --processes``: what the supervisor is given, which is a stand-in here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from netcore import Options, OptionsError, UnsupportedOperationError
+
+SERVED = ("app:Echo", "tcp://127.0.0.1:0")
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+class Supervisor:
+    """Notes what it is given; a test may have it fail."""
+
+    made: list[Supervisor]
+    error: Exception | None = None
+    status = 0
+
+    def __init__(self, target: str, *addresses: Any, **given: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        self.target = target
+        self.addresses = [str(address) for address in addresses]
+        self.options: Options = given.pop("options")
+        self.given = given
+        self.made.append(self)
+
+    def run(self) -> int:
+        return self.status
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> type[Supervisor]:
+    fresh = type("Fresh", (Supervisor,), {"made": []})
+    monkeypatch.setitem(sys.modules, "netcore.supervisor", SimpleNamespace(Supervisor=fresh))
+    return fresh
+
+
+DEFAULTS = {
+    "processes": 1,
+    "configure": "",
+    "hang_timeout": 0,
+    "drain_timeout": 30,
+    "reload": False,
+    "listeners": "",
+    "balancer": "",
+    "log_level": "info",
+    "log_format": "text",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        (["--processes", "3"], {"processes": 3}),
+        (["--processes", "auto"], {"processes": 0}),
+        (["--reload"], {"reload": True}),
+        (["--reload", "--processes", "2"], {"reload": True, "processes": 2}),
+        (["--processes", "1", "--hang-timeout", "5"], {"hang_timeout": 5}),
+        (["--reload", "--drain-timeout", "inf"], {"reload": True, "drain_timeout": float("inf")}),
+        (["--processes", "1", "--configure", "app:set_up"], {"configure": "app:set_up"}),
+        (["--processes", "1", "--listeners", "shared"], {"listeners": "shared"}),
+        (["--processes", "1", "--lb", "app:Own"], {"balancer": "app:Own"}),
+        (
+            ["--processes", "1", "--log-level", "ERROR", "--log-format", "json"],
+            {"log_level": "error", "log_format": "json"},
+        ),
+    ],
+)
+def test_what_it_is_given(
+    netcore_main: Command, supervisor: type[Supervisor], arguments: list[str], given: dict[str, object]
+) -> None:
+    done = netcore_main("run", *SERVED, *arguments)  # there is no module app, which nobody is to import here
+    assert (done.returncode, done.stderr) == (0, "")
+    (made,) = supervisor.made
+    assert (made.target, made.addresses) == ("app:Echo", ["tcp://127.0.0.1:0"])
+    assert made.given == {**DEFAULTS, **given}
+
+
+def test_options_and_the_environment_reach_it(netcore_main: Command, supervisor: type[Supervisor]) -> None:
+    done = netcore_main(
+        "run",
+        *SERVED,
+        "--loops",
+        "2",
+        "--lb",
+        "least-connections",
+        NETCORE_PROCESSES="auto",
+        NETCORE_BACKLOG="7",
+    )
+    assert done.returncode == 0, done.stderr
+    (made,) = supervisor.made
+    assert made.given == {**DEFAULTS, "processes": 0}
+    assert made.options == Options(
+        num_event_loops=2, load_balancer="least-connections", backlog=7, poller=made.options.poller
+    )
+
+
+def test_its_status_is_the_command_s(netcore_main: Command, supervisor: type[Supervisor]) -> None:
+    supervisor.status = 1
+    assert netcore_main("run", *SERVED, "--processes", "2").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OptionsError("option x is odd"), "option x is odd"),
+        (OSError(98, "Address already in use (tcp://:1)"), "Address already in use (tcp://:1)"),
+        (
+            UnsupportedOperationError("there are no processes on this platform"),
+            "there are no processes on this",
+        ),
+    ],
+)
+def test_what_it_refuses_is_one_line(
+    netcore_main: Command, supervisor: type[Supervisor], error: Exception, line: str
+) -> None:
+    supervisor.error = error
+    done = netcore_main("run", *SERVED, "--processes", "2")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"netcore: {line}") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--hang-timeout", "5"], "argument --hang-timeout: it needs --processes or --reload"),
+        (["--drain-timeout", "5"], "argument --drain-timeout: it needs --processes or --reload"),
+        (["--configure", "a:b"], "argument --configure: it needs --processes or --reload"),
+        (["--listeners", "own"], "argument --listeners: it needs --processes or --reload"),
+        (["--processes", "0"], "argument --processes: '0' is neither a whole number from 1 up nor auto"),
+        (["--processes", "2", "--listeners", "none"], "'none' is none of own, shared"),
+        (["--processes", "2", "--lb", "nosuch"], "there is no load balancer 'nosuch'"),
+        (["--processes", "2", "--backlog", "0"], "argument --backlog: option backlog is 0"),
+        (["--processes", "2", "--tls-certificate", "x"], "no ADDRESS has TLS"),
+    ],
+)
+def test_mistakes(
+    netcore_main: Command, supervisor: type[Supervisor], arguments: list[str], words: str
+) -> None:
+    done = netcore_main("run", *SERVED, *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert words in done.stderr
+    assert not supervisor.made
+
+
+def test_without_processes_it_is_not_loaded(netcore_command: Command, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import netcore, sys\n"
+        "class Report(netcore.EventHandler):\n"
+        "    def on_boot(self, engine):\n"
+        "        print('netcore.supervisor' in sys.modules)\n"
+        "        return netcore.Action.SHUTDOWN\n"
+    )
+    done = netcore_command("run", "app:Report", "tcp://127.0.0.1:0")
+    assert done.stdout == "False\n", done.stderr
