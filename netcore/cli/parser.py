@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netcore.cli.arguments import Parser
+from netcore.cli.completion import add_completion
 from netcore.cli.doctor import doctor
 from netcore.cli.run_parser import add_run
 from netcore.cli.version import version
@@ -24,4 +25,5 @@ def make_parser() -> Parser:
         action="store_true",
         help="only the table of what each platform does, in Markdown",
     )
+    add_completion(commands, parser)
     return parser
