@@ -125,16 +125,16 @@ class Opener:
             bounds.append(bound)
             address = bound.address
 
-    def _attach(self, bound: Bound, loop: Loop, pick: Pick | None, was_open: bool) -> Part:
+    def _attach(self, bound: Bound, loop: Loop, pick: Pick | None, given: bool) -> Part:
         fd = bound.sock.detach()
         loop.sockets.attach(fd)
         network = "unix" if bound.address.network == "unix" else "tcp"
-        listener = Listener(fd, bound.address, network, bound.local, bound.cleanup)
+        listener = Listener(fd, bound.address, network, bound.local, bound.cleanup, shared=given)
         if self.options.proxy_protocol:
             listener = replace(listener, phases=phases_of(self.options, network))
         if bound.address.is_tls:
             listener = replace(listener, phases=self.secured.phases(listener.phases))
-        if was_open and network == "unix":  # others pass nothing but bytes
+        if given and network == "unix":  # others pass nothing but bytes
             listener = replace(listener, was_open=True)
         return Part(loop, loop.listen(listener, pick), bound.share)
 

@@ -23,6 +23,10 @@ __all__ = ["Acceptor", "Destination", "Listener"]
 
 _ERROR = int(Readiness.ERROR)
 
+_READ = int(Interest.READ)
+_ALONE = int(Interest.READ | Interest.EXCLUSIVE)
+"""Several processes that wait for the same listener are not all woken by one connection."""
+
 _PER_TURN = 64
 """Connections accepted in one turn, so that a flood of them does not starve those already served."""
 
@@ -47,6 +51,7 @@ class Listener:
             and maybe nothing; None if nothing ever has to.
         was_open: Whether it has listened before it came here, so that peers may have had their way with what
             waited in its backlog; see ``take_passed``.
+        shared: Whether other processes may accept from it at the same time.
     """
 
     fd: int
@@ -56,6 +61,7 @@ class Listener:
     cleanup: Callable[[], object]
     phases: Callable[[bytes], Sequence[Phase]] | None = None
     was_open: bool = False
+    shared: bool = False
 
     @property
     def opens_at_once(self) -> bool:
@@ -115,6 +121,10 @@ class Acceptor:
         self._retry: Timer | None = None
         self._complaints = Complaints(site.clock)
         self._reserve = Reserve()
+        gate = site.shared.gate
+        # Not where a limit may leave a peer in the backlog: what was to wake somebody has been used up then.
+        alone = self.listener.shared and (gate is None or gate.refuse)
+        self._interest = _ALONE if alone else _READ
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.listener.address}>"
@@ -125,7 +135,7 @@ class Acceptor:
             self._reserve.fill()
         if not self._closed and not self._watching:
             try:
-                self._site.watchers.attend(self.listener.fd, self, Interest.READ)
+                self._site.watchers.attend(self.listener.fd, self, self._interest)
             except OSError as error:
                 self._failed(error.errno or errno.EIO)
             except BaseException as error:

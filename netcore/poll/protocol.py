@@ -23,6 +23,10 @@ class Interest(enum.IntFlag):
     READ = 1
     WRITE = 2
     EDGE = 4
+    EXCLUSIVE = 8
+    """Of several pollers that watch the same socket for this, be it in other processes, one or a few that
+    wait are to be told of what comes, not all: EPOLLEXCLUSIVE of epoll_ctl(2). It is a hint, which every
+    poller accepts and most ignore. Who is told has to act on it, since perhaps nobody else is."""
 
 
 class Readiness(enum.IntFlag):

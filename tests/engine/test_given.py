@@ -16,6 +16,8 @@ from netcore import (
     GivenListener,
 )
 from netcore._platform import ABSTRACT_UNIX_NAMES
+from netcore.poll import Interest
+from netcore.poll.select import SelectPoller
 from netcore.testing import RecordingHandler
 
 
@@ -195,3 +197,36 @@ def test_an_end_in_on_boot_takes_it_over_all_the_same(make, end):
     assert engine.join(30)
     with socket.socket() as client:
         assert client.connect_ex(name)
+
+
+class Noting(SelectPoller):
+    """Notes what it is asked to watch for."""
+
+    def __init__(self):
+        super().__init__()
+        self.noted = []
+
+    def register(self, fd, interest):
+        super().register(fd, interest)
+        self.noted.append(interest)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "exclusive"),
+    [
+        (True, {}, True),
+        (True, {"max_connections": 5, "max_connections_policy": "refuse"}, True),
+        # Who has no place left must not have used up what would wake another process.
+        (True, {"max_connections": 5}, False),
+        (False, {}, False),
+    ],
+)
+def test_only_what_may_be_shared_is_watched_exclusively(serve, dial, given, options, exclusive):
+    source = f"fd://{listening(socket.AF_INET, ('127.0.0.1', 0)).detach()}" if given else "tcp://127.0.0.1:0"
+    handler = RecordingHandler()
+    engine = serve(handler, source, poller=Noting, **options)
+    dial(engine)
+    handler.wait_for("on_open")
+    poller = engine.loops[0].poller
+    assert poller.noted[0] == (Interest.READ | Interest.EXCLUSIVE if exclusive else Interest.READ)
+    assert poller.noted[1:] == [Interest.READ]

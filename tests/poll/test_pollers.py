@@ -59,7 +59,7 @@ def test_names_and_abilities() -> None:
 
 
 def test_flags_are_the_documented_numbers() -> None:
-    assert [int(flag) for flag in Interest] == [1, 2, 4]
+    assert [int(flag) for flag in Interest] == [1, 2, 4, 8]
     assert [int(flag) for flag in Readiness] == [1, 2, 4, 8]
 
 

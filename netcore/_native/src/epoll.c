@@ -12,6 +12,10 @@
 
 enum { EPOLL_BATCH = 256 };
 
+#ifndef EPOLLEXCLUSIVE
+#define EPOLLEXCLUSIVE (1u << 28) /* kernels before 4.5 keep the bit and make nothing of it */
+#endif
+
 static uint32_t epoll__mask(int interest)
 {
     uint32_t mask = 0;
@@ -21,6 +25,8 @@ static uint32_t epoll__mask(int interest)
         mask |= EPOLLOUT;
     if (interest & NC_EDGE)
         mask |= EPOLLET;
+    if (interest & NC_EXCLUSIVE)
+        mask |= EPOLLEXCLUSIVE;
     return mask;
 }
 
@@ -58,6 +64,16 @@ int nc_epoll_open(nc_poller *poller)
     return -error;
 }
 
+/* EPOLLEXCLUSIVE may be given to EPOLL_CTL_ADD only, and what has it cannot be modified (epoll_ctl(2)). */
+static int epoll__replace(nc_poller *poller, struct epoll_event *event)
+{
+    int handle = (int)poller->handle;
+
+    if (epoll_ctl(handle, EPOLL_CTL_DEL, event->data.fd, NULL) < 0)
+        return errno == EBADF ? -ENOENT : -errno;
+    return epoll_ctl(handle, EPOLL_CTL_ADD, event->data.fd, event) < 0 ? -errno : 0;
+}
+
 int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int interest)
 {
     static const int operations[] = {
@@ -67,6 +83,8 @@ int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int int
     event.data.fd = (int)socket;
     if (epoll_ctl((int)poller->handle, operations[operation], (int)socket, &event) == 0)
         return 0;
+    if (operation == NC_MODIFY && errno == EINVAL)
+        return epoll__replace(poller, &event);
     /* What is closed, or was refused, is not registered. */
     return operation != NC_ADD && (errno == EBADF || errno == EPERM) ? -ENOENT : -errno;
 }

@@ -6,6 +6,9 @@
  * and for ever. Such a descriptor is watched by a multishot one, which is made anew after each report. Sockets that were adopted (see io_uring_sockets.c) are read by
  * a multishot request instead, and are readable while what it brought has not been asked for.
  *
+ * NC_EXCLUSIVE is not passed on: a poll request takes an exclusive wake for itself though nobody waits on the ring
+ * (io_poll_wake there), so that one busy process would keep what comes from all those that are idle.
+ *
  * The waker is an eventfd(2) under a multishot poll: each write to it is one more edge, so it is never read.
  */
 

@@ -18,7 +18,7 @@
 typedef intptr_t nc_socket; /* a descriptor, or a handle where sockets are handles */
 
 /* Interest and readiness, the same for every poller. */
-enum { NC_READ = 1, NC_WRITE = 2, NC_EDGE = 4 };
+enum { NC_READ = 1, NC_WRITE = 2, NC_EDGE = 4, NC_EXCLUSIVE = 8 }; /* the last is a hint, to ignore where need be */
 enum { NC_READABLE = 1, NC_WRITABLE = 2, NC_HANGUP = 4, NC_ERROR = 8 };
 enum { NC_ADD = 1, NC_MODIFY = 2, NC_REMOVE = 3 };
 

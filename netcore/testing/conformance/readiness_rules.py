@@ -15,6 +15,7 @@ from netcore.testing.conformance.wires import SocketPair, more_descriptors, refu
 __all__ = ["KERNEL_READINESS_RULES", "READINESS_RULES"]
 
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
+_EXCLUSIVE = int(Interest.EXCLUSIVE)
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _ENDED = int(Readiness.HANGUP | Readiness.ERROR)
 
@@ -184,6 +185,29 @@ def _edge_reports_both_directions(bench: PollerBench) -> None:
     bench.until(wire, _READABLE, "edge-triggered, the end of a stream is not reported as readable.")
 
 
+def _takes_exclusive_for_a_hint(bench: PollerBench) -> None:
+    wire = bench.open()
+    edge = _EDGE if bench.poller.supports_edge else 0
+    bench.register(wire, _READ | _EXCLUSIVE)
+    wire.make_readable()
+    for interest in (
+        _READ | _EXCLUSIVE,
+        _READ,
+        _READ | _WRITE | _EXCLUSIVE,
+        _READ | _EXCLUSIVE | edge,
+        _READ,
+    ):
+        bench.poller.modify(wire.fd, interest)
+        bench.until(wire, _READABLE, f"after modify() to {Interest(interest)!r} readiness is not reported.")
+    bench.poller.modify(wire.fd, _READ | _EXCLUSIVE)
+    bench.unregister(wire)
+    bench.quiet(
+        wire, _READABLE, "a descriptor that was watched with EXCLUSIVE is reported after unregister()."
+    )
+    bench.register(wire, _READ | _EXCLUSIVE)
+    bench.until(wire, _READABLE, "registered again with EXCLUSIVE, a descriptor is not reported.")
+
+
 def _refuses_bad_descriptors(bench: PollerBench) -> None:
     wire = bench.open()
     wire.close()
@@ -257,6 +281,7 @@ READINESS_RULES: Final[tuple[Callable[[PollerBench], None], ...]] = (
     _reports_all_of_many,
     _edge_reports_news_once,
     _edge_reports_both_directions,
+    _takes_exclusive_for_a_hint,
 )
 """For every poller."""
 
