@@ -129,13 +129,13 @@ class Opener:
         fd = bound.sock.detach()
         loop.sockets.attach(fd)
         network = "unix" if bound.address.network == "unix" else "tcp"
-        listener = Listener(fd, bound.address, network, bound.local, bound.cleanup, shared=given)
+        listener = Listener(fd, bound.address, network, bound.local, bound.cleanup)
         if self.options.proxy_protocol:
             listener = replace(listener, phases=phases_of(self.options, network))
         if bound.address.is_tls:
             listener = replace(listener, phases=self.secured.phases(listener.phases))
-        if given and network == "unix":  # others pass nothing but bytes
-            listener = replace(listener, was_open=True)
+        if given:  # others than Unix sockets pass nothing but bytes
+            listener = replace(listener, shared=True, was_open=network == "unix")
         return Part(loop, loop.listen(listener, pick), bound.share)
 
 
