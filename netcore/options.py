@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netcore._durations import seconds
-from netcore.errors import OptionsError
+from netcore.address import Address
+from netcore.errors import InvalidAddressError, OptionsError, UnsupportedProtocolError
 
 if TYPE_CHECKING:
     import ssl
@@ -44,6 +45,8 @@ _DURATIONS = (
     "tcp_keep_alive",
     "tcp_keep_interval",
 )
+_ADMIN_NETWORKS = ("tcp", "tcp4", "tcp6", "unix")
+
 _KEEP_ALIVE_RANGES = (("tcp_keep_alive", 32767), ("tcp_keep_interval", 32767), ("tcp_keep_count", 127))
 """What kernels take; Linux has these very limits (MAX_TCP_KEEPIDLE and its like)."""
 
@@ -144,6 +147,9 @@ class Options:
         tls: The context of ``tls://`` addresses: a server's for those that are listened on, a client's for
             those that are dialled. See ``netcore.tls``.
         tls_handshake_timeout: How long a handshake may take.
+        admin: Where metrics, health and a live page are served by HTTP (tcp or unix), on a thread of its own;
+            empty for nowhere. Whoever reaches it sees who is connected: a loopback address, or a Unix socket.
+            It needs ``pip install 'netcore[admin]'``.
     """
 
     multicore: bool = False
@@ -187,6 +193,7 @@ class Options:
     proxy_protocol_timeout: float = 5
     tls: ssl.SSLContext | None = None
     tls_handshake_timeout: float = 10
+    admin: str | Address = ""
 
     def __post_init__(self) -> None:
         """Checks every field and their combination.
@@ -203,6 +210,7 @@ class Options:
         self._check_combinations()
         self._check_networks()
         self._check_tls()
+        self._check_admin()
         self._derive_edges()
         for name in ("read_buffer_cap", "write_buffer_cap"):
             object.__setattr__(self, name, _power_of_two(getattr(self, name)))
@@ -259,6 +267,18 @@ class Options:
 
             self._require(isinstance(self.tls, ssl.SSLContext), "tls", "an ssl.SSLContext, or None")
         self._require(self.tls_handshake_timeout > 0, "tls_handshake_timeout", "above zero, in seconds")
+
+    def _check_admin(self) -> None:
+        admin: object = self.admin
+        allowed = "tcp://HOST:PORT or unix://PATH, or empty"
+        self._require(isinstance(admin, (str, Address)), "admin", allowed)
+        if self.admin != "":
+            try:
+                address = Address.parse(self.admin)
+                address.check_named()
+            except (InvalidAddressError, UnsupportedProtocolError) as error:
+                raise OptionsError(f"option admin: {error}") from None
+            self._require(address.network in _ADMIN_NETWORKS, "admin", allowed)
 
     def _check_combinations(self) -> None:
         self._require(

@@ -24,6 +24,7 @@ from netcore.connection.core import (
     Settling,
     State,
     failed,
+    glance,
     react,
     run,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "deliver",
     "deliver_one",
     "failed",
+    "glance",
     "react",
     "run",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import replace
 
@@ -56,13 +57,14 @@ class Bound:
         self.cleanup()
 
 
-def bind(address: Address, options: Options, reuse_port: bool) -> Bound:
+def bind(address: Address, options: Options, reuse_port: bool, mode: int | None = None) -> Bound:
     """Binds a stream socket and listens on it.
 
     Args:
         address: Where. Port 0 lets the system choose; a host name stands for its first address.
         options: The options that concern listeners, all of which accepted sockets inherit.
         reuse_port: Whether several listeners share the port.
+        mode: The permissions of a Unix socket's file, without which nobody gets in; None for the umask's.
 
     Raises:
         OSError: The system refuses, such as EADDRINUSE or EADDRNOTAVAIL.
@@ -70,7 +72,7 @@ def bind(address: Address, options: Options, reuse_port: bool) -> Bound:
     """
     check_servable(address)
     if address.network == "unix":
-        return _bind_unix(address, options)
+        return _bind_unix(address, options, mode)
     return _bind_inet(address, options, reuse_port)
 
 
@@ -156,7 +158,7 @@ def socket_options(options: Options) -> SocketOptions:
     )
 
 
-def _bind_unix(address: Address, options: Options) -> Bound:
+def _bind_unix(address: Address, options: Options, mode: int | None) -> Bound:
     assert AF_UNIX is not None
     abstract = address.path.startswith("@")
     sock = socket.socket(AF_UNIX, socket.SOCK_STREAM)
@@ -166,7 +168,10 @@ def _bind_unix(address: Address, options: Options) -> Bound:
         if not abstract:
             remove_dead(address.path)
         sock.bind(resolve(address, passive=True)[0].name)
-        file = None if abstract else SocketFile(address.path)
+        if not abstract:
+            file = SocketFile(address.path)
+            if mode is not None:  # before it listens: until then nobody can connect
+                os.chmod(address.path, mode)
         sock.listen(options.backlog)
         sock.setblocking(False)
     except BaseException as error:

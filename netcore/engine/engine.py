@@ -15,6 +15,7 @@ from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices, check_address, chosen
+from netcore.engine.eyes import Eyes, check_admin, open_eyes
 from netcore.engine.given import GivenListener, source_of, sources_of
 from netcore.engine.guests import check_asyncio, give_guests, with_asyncio
 from netcore.engine.handlers import check_handler, warn_of_handler
@@ -100,6 +101,7 @@ class Engine(EngineView):
         self.options = options = with_asyncio(handler, options)
         self._wanted, self._sources = sources_of(addresses)
         check_asyncio(handler, options, self._wanted)
+        check_admin(options)
         self._choices = Choices.from_options(self.options, self._wanted)
         self._secured = Secured(self.options)
         self._handler = handler
@@ -110,6 +112,8 @@ class Engine(EngineView):
         self._threads = LoopThreads()
         self._hosted: list[Loop] = []
         self._stops_accepting = False
+        self._eyes: Eyes | None = None
+        self._opened = False
         self._booting: int | None = None
         self._booted = False
         self.ended_by: BaseException | None = None
@@ -149,6 +153,23 @@ class Engine(EngineView):
     def running(self) -> bool:
         """Whether the engine has started and not begun to stop."""
         return self._life.phase is Phase.RUNNING
+
+    @property
+    def accepting(self) -> bool:
+        """Whether it takes connections: from when ``on_boot`` has returned until it is told not to."""
+        return self._opened and self.running and not self._stops_accepting
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it has begun to stop, or has ended."""
+        return self._life.phase in (Phase.STOPPING, Phase.STOPPED)
+
+    @property
+    def admin_address(self) -> Address | None:
+        """Where ``Options.admin`` is served, with the real port from the start on; None without."""
+        if self._eyes is not None:
+            return self._eyes.address
+        return Address.parse(self.options.admin) if self.options.admin else None
 
     def metrics(self) -> Metrics:
         """Returns the numbers of all loops added up; each loop has a ``metrics`` of its own.
@@ -199,7 +220,8 @@ class Engine(EngineView):
 
         Raises:
             OptionsError: Loops of asyncio are asked for, and the loops are hosted; nothing is started.
-            OSError: An address cannot be bound, or a given socket does not listen.
+            OSError: An address cannot be bound, that of ``Options.admin`` included, or a given socket does
+                not listen.
             PollerUnavailableError: This machine cannot run the poller.
             UnsupportedOperationError: This machine lacks something the options ask for, or cannot serve
                 sockets of the kind that is given.
@@ -224,6 +246,7 @@ class Engine(EngineView):
                 loop_ended=self._loop_ended,
                 exiting=self._exiting,
             )
+            self._eyes = open_eyes(self, self.options, self._logger)
             wanted = tuple(zip(self._wanted, self._sources, strict=True))
             self._assembly = assemble(shared, self.options, self._choices, wanted, self._secured)
             self._life.expect(len(self.loops))
@@ -255,6 +278,7 @@ class Engine(EngineView):
         if action is Action.SHUTDOWN or self._life.stop_asked:
             self.stop()
             return
+        self._opened = True  # before anybody can be accepted
         for loop in self.loops:
             loop.post(loop.start_accepting)
         if self.options.ticker:
@@ -340,6 +364,8 @@ class Engine(EngineView):
         """Makes the engine inert in a forked child: it lives on in the parent, and only there."""
         if self._life.abandon():
             self._logger.abandon()
+            if self._eyes is not None:
+                self._eyes.abandon()
             for loop in self.loops:
                 loop.abandon()
 
@@ -597,6 +623,8 @@ class Engine(EngineView):
 
     def _finish(self) -> None:
         try:
+            if self._eyes is not None:
+                self._eyes.close()
             if self._log_file is not None:
                 self._logger.last(self._log_file.close)
         finally:

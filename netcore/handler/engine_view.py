@@ -51,6 +51,16 @@ class EngineView(Protocol):
     def running(self) -> bool:
         """Whether it has started and not begun to stop."""
 
+    @property
+    @abc.abstractmethod
+    def accepting(self) -> bool:
+        """Whether it takes connections: from when ``on_boot`` has returned until it is told not to."""
+
+    @property
+    @abc.abstractmethod
+    def admin_address(self) -> Address | None:
+        """Where ``Options.admin`` is served; None without."""
+
     @abc.abstractmethod
     def connections(self) -> list[Conn]:
         """Returns the open connections, dialled ones included."""

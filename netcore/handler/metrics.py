@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import ClassVar
 
 __all__ = ["Metrics"]
 
@@ -12,11 +13,12 @@ __all__ = ["Metrics"]
 class Metrics:
     """A snapshot of one loop, or of all loops of an engine added up; every field is an int.
 
-    The first three and ``timers_armed`` are levels: what there is at the moment. The rest counts since the
+    Those that ``LEVELS`` names are levels: what there is at the moment. The rest counts since the
     start and only ever grows; rates are the difference of two snapshots. The numbers are read while the
     loops go on, so that one may be a turn ahead of another.
 
     Attributes:
+        LEVELS: The names of those that are no counters.
         connections: Open connections, those included that are on their way to their loop; a server's
             datagrams are none.
         outbound_buffered: Bytes written, files included, that the kernel has not taken.
@@ -54,6 +56,10 @@ class Metrics:
         errors: Exceptions of callbacks, tasks and timers.
         hangs: Turns that took longer than ``Options.watchdog``.
     """
+
+    LEVELS: ClassVar[frozenset[str]] = frozenset(
+        ("connections", "outbound_buffered", "tasks_pending", "timers_armed")
+    )
 
     connections: int = 0
     outbound_buffered: int = 0

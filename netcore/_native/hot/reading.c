@@ -183,9 +183,13 @@ static PyObject *reading__next(PyObject *self, PyObject *const *args, Py_ssize_t
 static PyObject *reading__buffered(PyObject *object, void *ignored)
 {
     hot_stream *self = (hot_stream *)object;
+    PyObject *kept = self->kept, *size;
 
     (void)ignored;
-    if (hot_is_none(self->kept))
+    if (hot_is_none(kept))
         return PyLong_FromSsize_t(reading__here(self));
-    return PyObject_GetAttr(self->kept, hot_name_buffered);
+    Py_INCREF(kept); /* asked on another thread, it may be dropped meanwhile */
+    size = PyObject_GetAttr(kept, hot_name_buffered);
+    Py_DECREF(kept);
+    return size;
 }

@@ -3,7 +3,7 @@
 from netcore.connection.core.callbacks import Served, failed, notify, react, run
 from netcore.connection.core.counters import COUNTS, BaseCounters, Counters
 from netcore.connection.core.deadlines import STALL, BaseDeadlines, Deadlines
-from netcore.connection.core.debug import checking
+from netcore.connection.core.debug import checking, glance
 from netcore.connection.core.ending import OVER_BY_EOF, Ending
 from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import UNWATCHED, Host, Limits, Payer, Retired, Settling
@@ -61,6 +61,7 @@ __all__ = [
     "State",
     "checking",
     "failed",
+    "glance",
     "next_id",
     "notify",
     "react",

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from netcore.errors import WrongThreadError
 from netcore.handler import Conn
 
-__all__ = ["LOOP_ONLY", "LOOP_ONLY_PROPERTIES", "checking"]
+__all__ = ["LOOP_ONLY", "LOOP_ONLY_PROPERTIES", "checking", "glance"]
 
 LOOP_ONLY: Final = (
     "read",
@@ -67,3 +67,10 @@ def checking(cls: _ClassT) -> _ClassT:
         getter = getattr(cls, name).fget
         setattr(cls, name, property(_checked(name, getter), doc=getter.__doc__))
     return cls
+
+
+def glance(conn: Conn, name: str) -> Any:
+    """Reads one of the sizes that are the loop's, on any thread, for whom it may change at any moment."""
+    getter = getattr(getattr(type(conn), name), "fget", None)
+    unchecked = getattr(getter, "__wrapped__", None)
+    return getattr(conn, name) if unchecked is None else unchecked(conn)

@@ -78,7 +78,8 @@ class ReadingHalf(Connection):
     @property
     def inbound_buffered(self) -> int:
         """See ``Conn.inbound_buffered``."""
-        return self._hi - self._lo if self._kept is None else self._kept.buffered
+        kept = self._kept  # asked on other threads too, for a look
+        return self._hi - self._lo if kept is None else kept.buffered
 
     def read(self, n: int = ALL) -> bytes:
         """See ``Conn.read``."""
