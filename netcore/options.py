@@ -41,6 +41,7 @@ _DURATIONS = (
     "tls_handshake_timeout",
     "idle_timeout",
     "close_timeout",
+    "shutdown_delay",
     "shutdown_timeout",
     "tcp_keep_alive",
     "tcp_keep_interval",
@@ -116,6 +117,9 @@ class Options:
         close_timeout: How long ``close`` waits for the peer to take what is buffered, and how long, after
             ``on_close``, a peer that goes on sending may hold the descriptor: without that its unread input
             would turn the end into a reset.
+        shutdown_delay: How long an engine that is asked to stop goes on as before, but says that it is not
+            ready: so that a load balancer, which asks now and then, sends no more clients when it stops.
+            Without listeners, or once they are closed, there is no delay.
         shutdown_timeout: How long a stopping engine waits for its connections before it resets them. A
             second more, for them and for ``on_shutdown`` each, and ``run`` leaves a callback that hangs.
         tcp_no_delay: Switch Nagle's algorithm off (TCP_NODELAY).
@@ -171,6 +175,7 @@ class Options:
     max_connections_policy: str = "pause"
     idle_timeout: float = 0
     close_timeout: float = 5
+    shutdown_delay: float = 0
     shutdown_timeout: float = 10
     tcp_no_delay: bool = True
     tcp_keep_alive: float = 0

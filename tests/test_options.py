@@ -39,6 +39,7 @@ NOT_NEGATIVE = (
 )
 SECONDS = (
     "close_timeout",
+    "shutdown_delay",
     "shutdown_timeout",
     "tcp_keep_alive",
     "tcp_keep_interval",
@@ -67,6 +68,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "max_connections": 0,
         "max_connections_policy": "pause",
         "close_timeout": 5,
+        "shutdown_delay": 0,
         "shutdown_timeout": 10,
         "tcp_no_delay": True,
         "tcp_keep_alive": 0,

@@ -51,6 +51,7 @@ _FIELDS: dict[str, dict[str, object]] = {
     },
     "idle_timeout": {"help": "close connections that are silent for so many seconds (default: never)"},
     "close_timeout": {"help": "how long a closing connection may take to send what is buffered"},
+    "shutdown_delay": {"help": "how long the server goes on, but is not ready, before it stops"},
     "shutdown_timeout": {"help": "how long connections may take to end when the server stops"},
     "max_outbound": {"help": "a connection with more bytes of unsent output than that is closed"},
     "max_inbound": {"help": "a connection with more bytes that the handler has not read is closed"},

@@ -12,9 +12,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from netcore.cli.usage import UsageError
+from netcore.engine.announcing import where
 from netcore.engine.signal_handlers import handling
 from netcore.errors import EngineNotRunningError
 from netcore.handler import EngineView
+from netcore.service import Notifier
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Reloading"]
 
 _logger = logging.getLogger("netcore")
+
+_DONE, _IN_VAIN = "the certificate is loaded again", "the certificate is not loaded again"
 
 
 class Reloading:
@@ -62,14 +66,26 @@ class Reloading:
         self._wanted.put(True)
 
     def _serve(self, engine: EngineView) -> None:
-        while self._wanted.get():
-            try:
-                engine.replace_tls(self._load())
-            except UsageError as error:
-                _logger.error("the certificate is not loaded again, and all stays as it was: %s", error)
-            except EngineNotRunningError:  # it has begun to stop meanwhile
-                return
-            except Exception:
-                _logger.exception("the certificate is not loaded again, and all stays as it was")
-            else:
-                _logger.info("the certificate is loaded again")
+        with Notifier.from_environment() as notifier:
+            while self._wanted.get():
+                notifier.reloading("loading the certificate again")
+                try:
+                    result = self._replace(engine)
+                except EngineNotRunningError:  # it has begun to stop meanwhile
+                    return
+                notifier.ready(f"{result}; {where(engine.addresses)}")
+
+    def _replace(self, engine: EngineView) -> str:
+        """Loads the files once, and returns what has come of it."""
+        try:
+            engine.replace_tls(self._load())
+        except EngineNotRunningError:
+            raise
+        except UsageError as error:
+            _logger.error("%s, and all stays as it was: %s", _IN_VAIN, error)
+            return _IN_VAIN
+        except Exception:
+            _logger.exception("%s, and all stays as it was", _IN_VAIN)
+            return _IN_VAIN
+        _logger.info(_DONE)
+        return _DONE

@@ -14,6 +14,7 @@ from netcore.cli.reloading import Reloading
 from netcore.cli.tls_files import load_tls
 from netcore.cli.usage import UsageError, message_of
 from netcore.engine import Engine, run
+from netcore.engine.announcing import where
 from netcore.errors import NetcoreError
 from netcore.handler import Action, EventHandler
 
@@ -69,5 +70,5 @@ class _Boot:
         self.reached = True
         if self._reloading is not None:
             self._reloading.begin(engine)
-        _logger.info("listening on %s", ", ".join(map(str, engine.addresses)))
+        _logger.info(where(engine.addresses))
         return self._on_boot(engine)

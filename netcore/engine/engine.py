@@ -151,13 +151,16 @@ class Engine(EngineView):
 
     @property
     def running(self) -> bool:
-        """Whether the engine has started and not begun to stop."""
+        """Whether the engine has started and not begun to stop, before which ``shutdown_delay`` passes."""
         return self._life.phase is Phase.RUNNING
 
     @property
     def accepting(self) -> bool:
-        """Whether it takes connections: from when ``on_boot`` has returned until it is told not to."""
-        return self._opened and self.running and not self._stops_accepting
+        """Whether it wants connections: from when ``on_boot`` has returned until it is told to stop that.
+
+        In ``Options.shutdown_delay`` it takes those that come all the same.
+        """
+        return self._opened and self.running and not (self._stops_accepting or self.leaving)
 
     @property
     def stopping(self) -> bool:
@@ -170,6 +173,11 @@ class Engine(EngineView):
         if self._eyes is not None:
             return self._eyes.address
         return Address.parse(self.options.admin) if self.options.admin else None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it was asked to stop, and still serves for ``Options.shutdown_delay``."""
+        return self.running and self._life.leaving_since is not None
 
     def metrics(self) -> Metrics:
         """Returns the numbers of all loops added up; each loop has a ``metrics`` of its own.
@@ -276,6 +284,7 @@ class Engine(EngineView):
         # the loops for something and cannot fail.
         self._assembly.takings.keep()
         if action is Action.SHUTDOWN or self._life.stop_asked:
+            self._stop_loops()
             self.stop()
             return
         self._opened = True  # before anybody can be accepted
@@ -310,8 +319,11 @@ class Engine(EngineView):
     def stop(self, timeout: float | None = None) -> bool:
         """Stops accepting, closes the connections gracefully and waits. Idempotent.
 
+        With ``Options.shutdown_delay`` that begins so much later: see there.
+
         Args:
-            timeout: Seconds to wait; None for a second beyond ``Options.shutdown_timeout`` at most.
+            timeout: Seconds to wait; None for a second beyond ``Options.shutdown_delay`` and
+                ``Options.shutdown_timeout`` at most.
 
         Returns:
             Whether everything has ended. If a callback hangs it has not, and the log says which. On a loop's
@@ -330,27 +342,45 @@ class Engine(EngineView):
             return False
         if timeout is not None:
             return self._life.wait(timeout)
-        if self._life.wait(self._patience()):
+        if self._life.wait(self._delay_left() + self._patience()):
             return True
         self.report_hangs(_LATE)
         return False
 
     def stop_in_time(self) -> bool:
         """Waits as ``stop`` does, but only for what is left since it began to stop, and says nothing."""
-        since = self._life.stopping_since
+        since = self._stopping_since()
         if since is None or self._on_own_thread():
             return False
         return self._life.wait(max(since + self._patience() - time.monotonic(), 0))
 
     def request_stop(self) -> None:
         """Begins what ``stop`` does, without waiting."""
+        delays = self.options.shutdown_delay > 0 and self.addresses and not self._stops_accepting
+        if delays and self._life.begin_leaving():
+            for loop in self.loops:  # each: one may hang
+                loop.schedule(self.options.shutdown_delay, self._stop_loops)
+        elif not self.leaving:
+            self._stop_loops()
+
+    def _stop_loops(self) -> None:
         if self._life.begin_stopping():
             for loop in self.loops:
                 loop.post(loop.stop, self.options.shutdown_timeout)
 
+    def _stopping_since(self) -> float | None:
+        """When it began to stop, or is going to."""
+        leaving = self._life.leaving_since
+        later = None if leaving is None else leaving + self.options.shutdown_delay
+        return self._life.stopping_since or later
+
+    def _delay_left(self) -> float:
+        """Seconds until it begins to stop."""
+        return max((self._stopping_since() or 0) - time.monotonic(), 0)
+
     def stop_now(self) -> None:
         """Stops and resets all connections at once, without waiting."""
-        self.request_stop()
+        self._stop_loops()
         for loop in self.loops:
             loop.post(loop.stop_now)
 
@@ -385,6 +415,10 @@ class Engine(EngineView):
         if timeout is not None:
             timeout = seconds(timeout, "a timeout")
         return False if self._on_own_thread() else self._life.wait(timeout)
+
+    def wait_leaving(self, timeout: float) -> bool:
+        """Waits until it was asked to stop, or has ended, so many seconds at most; returns whether it was."""
+        return self._life.wait_leaving(timeout)
 
     def listen(self, source: str | Address | GivenListener) -> Address:
         """Listens on one address more, or on a socket that is given.
@@ -446,7 +480,7 @@ class Engine(EngineView):
             self.report_hangs(f"{closing.address} has not been closed in its time")
 
     def stop_accepting(self) -> None:
-        """Closes the listeners for good; connections go on.
+        """Closes the listeners for good, and at once; connections go on.
 
         Raises:
             EngineNotRunningError: The engine is not running.
@@ -590,7 +624,7 @@ class Engine(EngineView):
 
         ``on_shutdown`` has as much time of its own as everything before it.
         """
-        since = self._life.ending_since or self._life.stopping_since
+        since = self._life.ending_since or self._stopping_since()
         late = since is not None and time.monotonic() - since > self._patience()
         return late and not self._life.wait(0)
 
@@ -609,6 +643,8 @@ class Engine(EngineView):
         report(self._logger, why, self.hangs())
 
     def _loop_ended(self) -> None:
+        if self.leaving:  # one has failed: the others do not stay
+            self._stop_loops()
         if not self._life.loop_ended():
             return
         try:

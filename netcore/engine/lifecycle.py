@@ -39,12 +39,14 @@ class Lifecycle:
 
     Attributes:
         stop_asked: Whether the end was asked for; while it is starting, that comes right after.
-        stopping_since: When it began to stop, by ``time.monotonic``; None before.
+        leaving_since: When it was noted that it is about to stop, by ``time.monotonic``; None before.
+        stopping_since: When it began to stop, likewise.
         ending_since: When its last loop had ended, likewise.
     """
 
     def __init__(self) -> None:
         self.stop_asked = False
+        self.leaving_since: float | None = None
         self.stopping_since: float | None = None
         self.ending_since: float | None = None
         self._reached = {Phase.NEW}
@@ -53,6 +55,8 @@ class Lifecycle:
         self._over = False
         self._latch = threading.Lock()  # held until the end
         self._latch.acquire()
+        self._going = threading.Lock()  # held until it is about to stop
+        self._going.acquire()
         self._starting_thread: int | None = None
         self._ending_thread: int | None = None
 
@@ -93,6 +97,16 @@ class Lifecycle:
         self._starting_thread = None
         self._reached.add(Phase.RUNNING)
 
+    def begin_leaving(self) -> bool:
+        """Notes that a running engine is about to stop; returns whether this call did, and sees to it."""
+        if self._over or Phase.STOPPING in self._reached or Phase.RUNNING not in self._reached:
+            return False
+        if not self._take("leave"):
+            return False
+        self.leaving_since = time.monotonic()
+        self._go()
+        return True
+
     def begin_stopping(self, although_starting: bool = False) -> bool:
         """Leaves RUNNING for STOPPING.
 
@@ -110,6 +124,7 @@ class Lifecycle:
         if self.stopping_since is None:
             self.stopping_since = time.monotonic()
         self._reached.add(Phase.STOPPING)
+        self._go()
         return True
 
     def give_up(self) -> bool:
@@ -147,6 +162,7 @@ class Lifecycle:
             self._reached.add(Phase.STOPPED)
             self._over = True
             self._latch.release()
+            self._go()
 
     def holds_up(self) -> int | None:
         """Returns the identifier of the thread that is in the midst of ending the engine; None if none is."""
@@ -155,6 +171,12 @@ class Lifecycle:
     def on_own_thread(self) -> bool:
         """Tells whether the calling thread would wait for itself: it starts the engine, or ends it."""
         return threading.get_ident() in (self._starting_thread, self._ending_thread)
+
+    def wait_leaving(self, timeout: float) -> bool:
+        """Waits until it is about to stop, so many seconds at most; returns whether it is, or has."""
+        if self._going.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+            self._going.release()
+        return "go" in self._takers
 
     def wait(self, timeout: float | None) -> bool:
         """Waits for the end, so many seconds at most; returns whether it has come."""
@@ -167,6 +189,11 @@ class Lifecycle:
             if self._latch.acquire(timeout=left):
                 self._latch.release()  # who comes here in between has seen that it is over
         return True
+
+    def _go(self) -> None:
+        """Lets those go on who wait for it to be about to stop."""
+        if self._take("go"):
+            self._going.release()
 
     def _take(self, step: str, taker: object = None) -> bool:
         taker = taker or object()

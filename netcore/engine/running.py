@@ -7,16 +7,15 @@ import warnings
 from collections.abc import Callable
 
 from netcore.address import Address
+from netcore.engine.announcing import Announcements
 from netcore.engine.engine import Engine
 from netcore.engine.given import GivenListener
 from netcore.engine.signals import Signals
 from netcore.handler import EventHandler
 from netcore.options import Options
+from netcore.service import Notifier
 
 __all__ = ["run", "serve"]
-
-_NAP = 1.0
-"""Seconds between two looks at whether a loop hangs."""
 
 
 def run(
@@ -33,6 +32,10 @@ def run(
     it is; so does ``Options.shutdown_timeout`` with this call alone. The former handlers are back when this
     returns. A signal that the process ignores stays ignored, as nohup(1) wants it. On another thread than the
     main one signals are left alone, since only the main one may handle them.
+
+    A service manager (NOTIFY_SOCKET) is told: that it is ready, once ``on_boot`` has returned and it accepts;
+    that it lives (WATCHDOG_USEC), as long as no loop hangs; that it stops. The variables stay as they are, so
+    that a program can read them, too: ``netcore.service.scrub`` is for processes that it starts.
 
     On a thread on which an asyncio loop is running it blocks that loop, and warns: see ``Engine.start``.
 
@@ -67,13 +70,15 @@ def serve(engine: Engine, started: Callable[[], object] | None = None) -> None:
         BaseException: See ``run``.
     """
     signals = Signals(engine)
-    with signals.handled():
+    with signals.handled(), Notifier.from_environment() as notifier:
+        announcements = Announcements(engine, notifier)
         engine.start()
         signals.serving = True
         try:
+            announcements.serves()
             if started is not None:
                 started()
-            _wait(engine)
+            _wait(engine, announcements)
         finally:
             if not engine.overdue():
                 engine.stop()
@@ -81,9 +86,12 @@ def serve(engine: Engine, started: Callable[[], object] | None = None) -> None:
         raise engine.ended_by
 
 
-def _wait(engine: Engine) -> None:
+def _wait(engine: Engine, announcements: Announcements) -> None:
     """Waits for the end, or for it to be certain that it does not come."""
-    while not engine.join(_NAP):
+    while not engine.wait_leaving(announcements.lives()):
+        pass
+    announcements.ends()
+    while not engine.join(announcements.lives()):
         if engine.overdue():
             engine.report_hangs("the engine has not ended in its time, and is left alone")
             return

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netcore import EngineNotRunningError
+from netcore import Address, EngineNotRunningError
 from netcore.cli.reloading import Reloading
 from netcore.cli.usage import UsageError
 
@@ -25,6 +25,7 @@ class Engine:
     def __init__(self) -> None:
         self.taken: queue.Queue[Any] = queue.Queue()
         self.stopped = False
+        self.addresses = (Address.parse("tls://127.0.0.1:443"),)
 
     def replace_tls(self, context: object) -> None:
         if self.stopped:
