@@ -167,6 +167,7 @@ _load(Path(__file__).with_name("each_line.py"))  # from where test modules impor
 _load(Path(__file__).with_name("needed.py"))
 _load(Path(__file__).with_name("servers.py"))
 _load(Path(__file__).with_name("asking.py"))
+_load(Path(__file__).with_name("fake_yard.py"))
 pki_module = _load(Path(__file__).with_name("pki.py"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable
 
@@ -9,6 +10,15 @@ from netcore.service import Notifier
 from netcore.supervisor.fleet import Fleet
 
 __all__ = ["Herald"]
+
+
+class _State(enum.Enum):
+    """What a service manager knows of a service, in words for people."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RELOADING = "reloading"
+    STOPPING = "stopping"
 
 
 class Herald:
@@ -24,8 +34,9 @@ class Herald:
         self._notifier = notifier
         self._fleet = fleet
         self._clock = clock
+        self._state = _State.STARTING
         self._told = ""
-        self._ready = False
+        self._rolls = fleet.rolls
         self._pause = (notifier.watchdog_interval or math.inf) / 2
         self._due = clock() if self._pause < math.inf else math.inf
 
@@ -36,31 +47,39 @@ class Herald:
 
     def look(self) -> None:
         """Tells what has changed, and that all is well where that is wanted."""
-        fleet, notifier = self._fleet, self._notifier
         if self._clock() >= self._due:
             self._due = self._clock() + self._pause
-            notifier.watchdog()
-        if fleet.ending:
-            state = "stopping"
-        elif fleet.rolling and self._ready:
-            state = "reloading"
-        elif fleet.complete or self._ready:
-            state = "ready"
-        else:
-            state = "starting"
-        self._ready = self._ready or state == "ready"
-        text = f"{state}: {fleet.count} of {len(fleet.places)} processes serve"
-        if text == self._told:
+            self._notifier.watchdog()
+        fleet = self._fleet
+        if fleet.rolls != self._rolls:
+            self._rolls = fleet.rolls
+            if self._state in (_State.READY, _State.RELOADING):
+                # Although it may have failed by now, or another one be under way: who has sent a signal waits
+                # for a word that is later than that, and for READY=1 after it (Type=notify-reload).
+                self._tell(_State.RELOADING, anew=True)
+        self._tell(self._present())
+
+    def _present(self) -> _State:
+        if self._fleet.ending:
+            return _State.STOPPING
+        if self._state is _State.STARTING:
+            return _State.READY if self._fleet.complete else _State.STARTING
+        return _State.RELOADING if self._fleet.rolling else _State.READY
+
+    def _tell(self, state: _State, anew: bool = False) -> None:
+        text = f"{state.value}: {self._fleet.count} of {self._fleet.wanted} processes serve"
+        before, self._state = self._state, state
+        if text == self._told and not anew:
             return
-        before, self._told = self._told.partition(":")[0], text
-        if state == before or state == "starting":
-            notifier.status(text)
-        elif state == "ready":
-            notifier.ready(text)
-        elif state == "reloading":
-            notifier.reloading(text)
+        self._told = text
+        if state is _State.STARTING or (state is before and not anew):
+            self._notifier.status(text)
+        elif state is _State.READY:
+            self._notifier.ready(text)
+        elif state is _State.RELOADING:
+            self._notifier.reloading(text)
         else:
-            notifier.stopping(text)
+            self._notifier.stopping(text)
 
     def hand_on(self, pid: int) -> None:
         """Tells that another process is the main one, which says from now on how the service is."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from functools import cache
-from pathlib import Path
 
 __all__ = ["imported_files"]
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+_INSTALLED = ("site-packages", "dist-packages")
+"""The folders of installed packages, wherever they are: of Python, of a user, and of Debian."""
 
 
 @cache
-def _installed() -> tuple[str, ...]:
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return (*(sysconfig.get_path(name) for name in names), _PACKAGE, "<")
+def _pythons() -> tuple[str, ...]:
+    folders = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), _PACKAGE)
+    return tuple(os.path.join(folder, "") for folder in folders)
 
 
 def imported_files() -> list[str]:
@@ -23,6 +25,12 @@ def imported_files() -> list[str]:
     found = set()
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and not path.startswith(_installed()):
+        if isinstance(path, str) and _is_applications(path):
             found.add(path)
     return sorted(found)
+
+
+def _is_applications(path: str) -> bool:
+    if path.startswith(("<", *_pythons())):
+        return False
+    return not any(f"{os.sep}{folder}{os.sep}" in path for folder in _INSTALLED)

@@ -78,12 +78,21 @@ def plain_options(options: Options) -> dict[str, Any]:
         if not isinstance(value, (bool, int, float, str, tuple)):
             raise OptionsError(
                 f"option {each.name} is {value!r}: "
-                "it cannot cross to another process: set it there, by configure"
+                "it cannot cross to another process: set it there, by configure",
+                option=each.name,
             )
         plain[each.name] = value
+    if options.edge_triggered:  # of the two one may follow from the other, and does so there, too
+        plain |= _edges_as_given(options)
     if options.log_path:
         raise OptionsError(
             f"option log_path is {options.log_path!r}: several processes cannot write to a file that is "
-            "rotated; they log to standard error, or to what configure sets up"
+            "rotated; they log to standard error, or to what configure sets up",
+            option="log_path",
         )
     return plain
+
+
+def _edges_as_given(options: Options) -> dict[str, Any]:
+    edges, chunk = getattr(options.edge_triggered_chunk, "given", (True, 0))
+    return {"edge_triggered": edges, "edge_triggered_chunk": chunk}

@@ -17,7 +17,6 @@ class Member:
     Attributes:
         number: The place that it fills, from 0 on.
         pid: Its process number.
-        started: When, in seconds of the fleet's clock.
         listeners: The places whose own listeners it has: its own, and those it looks after for others.
         state: Where it is in its life.
         booted: When its ``on_boot`` had returned; infinite before that.
@@ -29,7 +28,6 @@ class Member:
 
     number: int
     pid: int
-    started: float
     listeners: set[int] = field(default_factory=set)
     state: State = State.BOOTING
     booted: float = math.inf
@@ -47,12 +45,20 @@ class Member:
         self.state = TRANSITIONS[before].get(event, before)
         return self.state is not before
 
-    def hangs_since(self) -> float:
-        """Returns the time since when it has hung, as far as is known: infinite if it does not.
+    def served(self, now: float) -> float:
+        """Returns the seconds since its boot; 0 if it has not booted."""
+        return max(now - self.booted, 0.0)
 
-        A process that serves says every now and then how its loops are. Silence is as bad as a loop that is
-        stuck: something holds up all threads of it.
+    def hangs_from(self, longest: float) -> float:
+        """Returns the time from which it counts as one that hangs; infinite if it does not.
+
+        It says every now and then how its loops are. Only what it says counts, or silence, which is as bad:
+        something holds up all threads of it. That a turn which was long at its last word goes on since is
+        likely, and no reason to end a process.
+
+        Args:
+            longest: Seconds that a turn, or silence, may take.
         """
-        if self.state is State.BOOTING or self.state is State.KILLED:
+        if self.booted == math.inf or self.state is State.KILLED:
             return math.inf
-        return self.heard - self.stuck
+        return self.heard if self.stuck >= longest else self.heard + longest

@@ -22,19 +22,21 @@ class Place:
         current: The process that fills it, or is about to.
         successor: The one that is to take its place, and boots.
         due: When the next one is started if there is none.
-        lent: Whether another process looks after its listeners.
         back_off: How long to wait after a death.
     """
 
     number: int
-    vacant_since: float = math.inf
+    vacant_since: float
     current: Member | None = None
     successor: Member | None = None
     due: float = -math.inf
-    lent: bool = False
     back_off: BackOff = field(default_factory=BackOff)
 
     @property
     def serves(self) -> bool:
         """Whether its process accepts connections."""
         return self.current is not None and self.current.state is State.SERVING
+
+    def look(self, now: float) -> None:
+        """Notes since when none serves here."""
+        self.vacant_since = math.inf if self.serves else min(self.vacant_since, now)

@@ -1,6 +1,7 @@
 """The life of a process under a supervisor, as a table.
 
-``TRANSITIONS`` is all there is to know: for each state the events it allows and where they lead.
+``TRANSITIONS`` is all there is to know: for each state the events that change it, and where they lead. What
+is not in there changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class State(enum.Enum):
     DRAINING = "draining", True
     """It accepts no more, and lets its connections end by themselves."""
     STOPPING = "stopping", True
-    """It closes its connections."""
+    """It closes its connections, or gives up its boot."""
     KILLED = "killed", True
     """It was sent a signal that it cannot but die of."""
     GONE = "gone", True
@@ -42,7 +43,7 @@ class Event(enum.Enum):
     READY = "its on_boot has returned"
     RETIRE = "another one has taken its place, or its place is gone"
     STOP = "the supervisor stops"
-    KILL = "it hangs, or does not end in its time"
+    KILL = "it hangs, or has not ended in its time"
     EXIT = "it has ended"
 
 
@@ -53,7 +54,6 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.READY: _S.SERVING,
         _E.RETIRE: _S.STOPPING,
         _E.STOP: _S.STOPPING,
-        _E.KILL: _S.KILLED,
         _E.EXIT: _S.GONE,
     },
     _S.SERVING: {
@@ -68,17 +68,10 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.EXIT: _S.GONE,
     },
     _S.STOPPING: {
-        _E.READY: _S.STOPPING,
-        _E.RETIRE: _S.STOPPING,
-        _E.STOP: _S.STOPPING,
         _E.KILL: _S.KILLED,
         _E.EXIT: _S.GONE,
     },
     _S.KILLED: {
-        _E.READY: _S.KILLED,
-        _E.RETIRE: _S.KILLED,
-        _E.STOP: _S.KILLED,
-        _E.KILL: _S.KILLED,
         _E.EXIT: _S.GONE,
     },
     _S.GONE: {},

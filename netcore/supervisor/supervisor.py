@@ -23,7 +23,7 @@ from netcore.service import Notifier
 from netcore.supervisor.channel import Channel, Message
 from netcore.supervisor.errors import BootError
 from netcore.supervisor.files import TlsFiles
-from netcore.supervisor.fleet import Fleet, Pace
+from netcore.supervisor.fleet import Fleet
 from netcore.supervisor.herald import Herald
 from netcore.supervisor.launch import Launch, plain_options
 from netcore.supervisor.limits import raise_open_files
@@ -32,6 +32,7 @@ from netcore.supervisor.orders import Orders
 from netcore.supervisor.processes import Processes
 from netcore.supervisor.takeover import Predecessor, Successor
 from netcore.supervisor.watching import FileWatch
+from netcore.supervisor.yard import Pace
 
 __all__ = ["Supervisor"]
 
