@@ -394,3 +394,11 @@ def test_help_is_in_groups_and_fits(monkeypatch: pytest.MonkeyPatch, capsys: Any
         assert f"[{setting.variable}]" in shown
         assert setting.help
     assert "--[no-]multicore" in shown and "--num-event-loops" not in shown
+
+
+def test_the_example_of_a_file_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "docs" / "how-to")
+    configuration = configured("--config", "echo.toml")
+    options = configuration.options()
+    assert (options.num_event_loops, options.tcp_keep_alive, options.max_outbound) == (2, 60, 1 << 20)
+    assert configuration.values.log_format == "json"

@@ -236,6 +236,8 @@ def check_command(words: list[str]) -> None:
     """Looks at a command: it names files, environments and arguments that there are."""
     while "=" in words[0]:  # settings of the environment
         words = words[1:]
+    if ">" in words:
+        words = words[: words.index(">")]
     program = Path(words[0]).name
     if program.startswith("python") and len(words) > 1 and words[1].endswith(".py"):
         assert (ROOT / words[1]).is_file(), words
