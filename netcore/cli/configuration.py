@@ -110,14 +110,14 @@ def gather(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Con
     Raises:
         UsageError: Something is wrong in the environment or the file.
     """
-    of_arguments = {
-        setting.name: Given(getattr(arguments, setting.name), f"argument {setting.flag}")
-        for setting in all_settings()
-        if hasattr(arguments, setting.name)
-    }
-    for positional in (HANDLER, ADDRESSES):
-        if given := of_arguments.get(positional.name):
-            of_arguments[positional.name] = Given(given.value, f"argument {positional.kind.metavar}")
+    of_arguments: dict[str, Given] = {}
+    for setting in all_settings():
+        if hasattr(arguments, setting.name):
+            value = getattr(arguments, setting.name)
+            called = setting.kind.metavar if setting in (HANDLER, ADDRESSES) else setting.flag
+            # argparse makes a list of what it collects.
+            given = Given(tuple(value) if isinstance(value, list) else value, f"argument {called}")
+            of_arguments[setting.name] = given
     of_environment = read_environment((CONFIG, *all_settings()), environment)
     path = getattr(arguments, CONFIG.name, None) or (
         of_environment[CONFIG.name].value if CONFIG.name in of_environment else None

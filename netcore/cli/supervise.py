@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
-from importlib import import_module
+from typing import TYPE_CHECKING
 
 from netcore._loading import load_balancer
 from netcore.address import Address
@@ -11,24 +13,29 @@ from netcore.cli.configuration import Configuration
 from netcore.cli.usage import UsageError, message_of
 from netcore.errors import NetcoreError
 
+if TYPE_CHECKING:
+    from netcore.supervisor import TlsFiles
+
 __all__ = ["supervise"]
+
+_logger = logging.getLogger("netcore")
 
 
 def supervise(configuration: Configuration, addresses: Sequence[Address]) -> int:
-    """Supervises until a signal ends it; returns the exit status.
+    """Supervises until a signal ends it; returns the exit status: 1 if no process has ever booted.
 
     The handler is imported by the processes only, and so is a load balancer of the user's own.
 
     Raises:
         UsageError: An option or an address is wrong or not to be had, or there are no processes here.
     """
+    from netcore.supervisor import BootError, Supervisor  # for those who use it only
+
     values = configuration.values
     own_balancer = ":" in values.lb
     options = configuration.options(load_balancer="round-robin" if own_balancer else load_balancer(values.lb))
-    # Loaded here, for those who use it only.
-    supervisor_class = import_module("netcore.supervisor").Supervisor
     try:
-        supervisor = supervisor_class(
+        Supervisor(
             values.handler,
             *addresses,
             processes=1 if values.processes is None else values.processes,
@@ -38,10 +45,36 @@ def supervise(configuration: Configuration, addresses: Sequence[Address]) -> int
             reload=values.reload,
             listeners=values.listeners,
             balancer=values.lb if own_balancer else "",
-            log_level=values.log_level,
+            tls_files=_tls_files(configuration) if values.tls_certificate else None,
+            log_level=options.log_level,
             log_format=values.log_format,
             options=options,
-        )
+        ).run()
+    except BootError as error:
+        _logger.critical("%s", error)
+        return 1
     except (NetcoreError, OSError) as error:
         raise UsageError(message_of(error)) from None
-    return int(supervisor.run())
+    return 0
+
+
+def _tls_files(configuration: Configuration) -> TlsFiles:
+    """Names the files of TLS. What is in them, the processes will see; that they are there is seen here."""
+    from netcore.supervisor import TlsFiles
+
+    values = configuration.values
+    for name in ("tls_certificate", "tls_key", "tls_client_ca"):
+        path = getattr(values, name)
+        try:
+            if path and not (name == "tls_client_ca" and os.path.isdir(path)):
+                with open(path, "rb"):
+                    pass
+        except OSError as error:
+            raise configuration.blame(name, f"{path}: {error.strerror}") from None
+    return TlsFiles(
+        certificate=values.tls_certificate,
+        key=values.tls_key,
+        client_ca=values.tls_client_ca,
+        client_optional=values.tls_client_optional,
+        alpn=values.tls_alpn,
+    )

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from netcore import Options, OptionsError, UnsupportedOperationError
+from netcore.supervisor import BootError, TlsFiles
 
 SERVED = ("app:Echo", "tcp://127.0.0.1:0")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+APP = """
+import netcore
+
+class Echo(netcore.EventHandler):
+    def on_traffic(self, conn):
+        conn.write(conn.read())
+
+class First:
+    def pick(self, loops, remote):
+        return loops[0]
+"""
 
 
 class Supervisor:
@@ -23,7 +38,7 @@ class Supervisor:
 
     made: list[Supervisor]
     error: Exception | None = None
-    status = 0
+    late: Exception | None = None
 
     def __init__(self, target: str, *addresses: Any, **given: Any) -> None:
         if self.error is not None:
@@ -34,14 +49,15 @@ class Supervisor:
         self.given = given
         self.made.append(self)
 
-    def run(self) -> int:
-        return self.status
+    def run(self) -> None:
+        if self.late is not None:
+            raise self.late
 
 
 @pytest.fixture
 def supervisor(monkeypatch: pytest.MonkeyPatch) -> type[Supervisor]:
     fresh = type("Fresh", (Supervisor,), {"made": []})
-    monkeypatch.setitem(sys.modules, "netcore.supervisor", SimpleNamespace(Supervisor=fresh))
+    monkeypatch.setattr("netcore.supervisor.Supervisor", fresh)
     return fresh
 
 
@@ -53,7 +69,8 @@ DEFAULTS = {
     "reload": False,
     "listeners": "",
     "balancer": "",
-    "log_level": "info",
+    "tls_files": None,
+    "log_level": logging.INFO,
     "log_format": "text",
 }
 
@@ -72,7 +89,7 @@ DEFAULTS = {
         (["--processes", "1", "--lb", "app:Own"], {"balancer": "app:Own"}),
         (
             ["--processes", "1", "--log-level", "ERROR", "--log-format", "json"],
-            {"log_level": "error", "log_format": "json"},
+            {"log_level": logging.ERROR, "log_format": "json"},
         ),
     ],
 )
@@ -105,9 +122,27 @@ def test_options_and_the_environment_reach_it(netcore_main: Command, supervisor:
     )
 
 
-def test_its_status_is_the_command_s(netcore_main: Command, supervisor: type[Supervisor]) -> None:
-    supervisor.status = 1
-    assert netcore_main("run", *SERVED, "--processes", "2").returncode == 1
+def test_certificates_are_named(netcore_main: Command, supervisor: type[Supervisor], tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).touch()  # what is in them the processes will say
+    (tmp_path / "ca").mkdir()
+    key, ca = ["--tls-key", "key.pem"], ["--tls-client-ca", "ca", "--tls-client-optional"]
+    run = ("run", "app:Echo", "tls://:0", "--processes", "2", "--tls-certificate", "cert.pem")
+    done = netcore_main(*run, *key, *ca, "--tls-alpn", "h2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert supervisor.made[0].given["tls_files"] == TlsFiles(
+        certificate="cert.pem", key="key.pem", client_ca="ca", client_optional=True, alpn=("h2",)
+    )
+    done = netcore_main(*run, "--tls-key", "absent.pem")
+    assert done.returncode == 2
+    assert done.stderr == "netcore: argument --tls-key: absent.pem: No such file or directory\n"
+
+
+def test_processes_that_never_boot_are_status_1(netcore_main: Command, supervisor: type[Supervisor]) -> None:
+    supervisor.late = BootError("no process has booted in 3 tries")
+    done = netcore_main("run", *SERVED, "--processes", "2")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "CRITICAL netcore: no process has booted in 3 tries" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -125,9 +160,12 @@ def test_what_it_refuses_is_one_line(
     netcore_main: Command, supervisor: type[Supervisor], error: Exception, line: str
 ) -> None:
     supervisor.error = error
-    done = netcore_main("run", *SERVED, "--processes", "2")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"netcore: {line}") and done.stderr.count("\n") == 1
+    for when in ("error", "late"):
+        supervisor.error = supervisor.late = None
+        setattr(supervisor, when, error)
+        done = netcore_main("run", *SERVED, "--processes", "2")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"netcore: {line}") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -163,3 +201,21 @@ def test_without_processes_it_is_not_loaded(netcore_command: Command, tmp_path: 
     )
     done = netcore_command("run", "app:Report", "tcp://127.0.0.1:0")
     assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="there is no supervisor")
+def test_the_real_one_serves(served: Callable[..., AbstractContextManager[Any]]) -> None:
+    with served("app:Echo", "tcp://127.0.0.1:0", "--processes", "1", "--lb", "app:First", app=APP) as server:
+        with server.dial() as sock:
+            sock.sendall(b"hello")
+            assert sock.recv(5) == b"hello"
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert any(re.search(r" INFO netcore: process 0 \(\d+\) serves", line) for line in server.log)
+
+
+@pytest.mark.skipif(hasattr(signal, "pthread_sigmask"), reason="there is a supervisor")
+def test_where_there_is_none_it_is_said(netcore_main: Command) -> None:
+    done = netcore_main("run", *SERVED, "--processes", "2")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "this platform has no supervisor" in done.stderr
