@@ -356,7 +356,7 @@ class Engine(EngineView):
 
     def request_stop(self) -> None:
         """Begins what ``stop`` does, without waiting."""
-        delays = self.options.shutdown_delay > 0 and self.addresses and not self._stops_accepting
+        delays = self.options.shutdown_delay > 0 and self.accepting and self.addresses
         if delays and self._life.begin_leaving():
             for loop in self.loops:  # each: one may hang
                 loop.schedule(self.options.shutdown_delay, self._stop_loops)

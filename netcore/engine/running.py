@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from netcore.engine.given import GivenListener
 from netcore.engine.signals import Signals
 from netcore.handler import EventHandler
 from netcore.options import Options
-from netcore.service import Notifier
+from netcore.service import Notifier, passed_sockets
 
 __all__ = ["run", "serve"]
 
@@ -76,6 +77,7 @@ def serve(engine: Engine, started: Callable[[], object] | None = None) -> None:
         signals.serving = True
         try:
             announcements.serves()
+            _warn_of_unserved(engine)
             if started is not None:
                 started()
             _wait(engine, announcements)
@@ -95,6 +97,13 @@ def _wait(engine: Engine, announcements: Announcements) -> None:
         if engine.overdue():
             engine.report_hangs("the engine has not ended in its time, and is left alone")
             return
+
+
+def _warn_of_unserved(engine: Engine) -> None:
+    """Says which passed sockets nobody serves: their clients would be connected, and wait for ever."""
+    logger = engine.options.logger or logging.getLogger("netcore")
+    for fd, name in passed_sockets():
+        logger.warning("the service manager has passed fd://%d (%s), which no address asks for", fd, name)
 
 
 def _warn_inside_asyncio() -> None:

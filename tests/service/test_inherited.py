@@ -84,3 +84,29 @@ def test_without_a_service_manager_there_are_no_names(monkeypatch):
     monkeypatch.delenv("LISTEN_PID", raising=False)
     with pytest.raises(UnsupportedProtocolError, match="no sockets were passed"):
         Engine(EventHandler(), "fd://web")
+
+
+def test_an_address_is_served_on_the_socket_that_is_bound_there(serve, passed):
+    """It could not be bound twice."""
+    (web,) = passed("web")
+    address = "tcp://{}:{}".format(*web.getsockname())
+    inode = os.fstat(web.fileno()).st_ino
+    engine = serve(EventHandler(), address)
+    web.detach()
+    assert engine.addresses == (Address.parse(address),)
+    with socket.socket(fileno=engine.dup_listener(address)) as copy:
+        assert os.fstat(copy.fileno()).st_ino == inode
+
+
+def test_a_socket_is_passed_once(serve, passed):
+    (web,) = passed("web")
+    serve(EventHandler(), "fd://web").stop()
+    web.detach()
+    with pytest.raises(UnsupportedProtocolError, match="no sockets were passed"):
+        Engine(EventHandler(), "fd://web")
+
+
+def test_by_address_and_by_name_is_twice(passed):
+    (web,) = passed("web")
+    with pytest.raises(InvalidAddressError, match="given twice"):
+        Engine(EventHandler(), "fd://web", "tcp://{}:{}".format(*web.getsockname()))
