@@ -168,6 +168,7 @@ _load(Path(__file__).with_name("needed.py"))
 _load(Path(__file__).with_name("servers.py"))
 _load(Path(__file__).with_name("asking.py"))
 _load(Path(__file__).with_name("fake_yard.py"))
+_load(Path(__file__).with_name("supervised.py"))
 pki_module = _load(Path(__file__).with_name("pki.py"))
 
 

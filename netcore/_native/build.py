@@ -89,6 +89,7 @@ def liburing() -> tuple[list[str], list[str]] | None:
 
 _uring_compile, _uring_link = liburing() or ([], [])
 _windows = sys.platform == "win32"
+_THREADS = [] if _windows else ["-pthread"]
 
 ffibuilder = cffi.FFI()
 ffibuilder.cdef(declarations())
@@ -97,6 +98,8 @@ ffibuilder.set_source(
     '#include "platform.c"',
     include_dirs=[str(SOURCES)],
     libraries=["ws2_32", "ntdll"] if _windows else [],
-    extra_compile_args=["/std:c11"] if _windows else ["-O2", "-fvisibility=hidden", *_uring_compile],
-    extra_link_args=[*LIBRARIES, *_uring_link],
+    extra_compile_args=["/std:c11"]
+    if _windows
+    else [*_THREADS, "-O2", "-fvisibility=hidden", *_uring_compile],
+    extra_link_args=[*_THREADS, *LIBRARIES, *_uring_link],
 )

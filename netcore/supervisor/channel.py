@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from netcore._platform import MSG_CMSG_CLOEXEC
 from netcore.supervisor._posix import select, sockets
 
 __all__ = ["Channel", "Message"]
@@ -37,6 +39,7 @@ class Channel:
         self._pieces: list[bytes] = []
         self._size = 0
         self._fds: deque[int] = deque()
+        self._lost_some = False
 
     @staticmethod
     def pair() -> tuple[Channel, socket.socket]:
@@ -77,19 +80,22 @@ class Channel:
     def receive(self) -> Iterator[Message]:
         """Receives once, and yields what is complete.
 
+        A message whose descriptors there was no room for has none of them.
+
         Raises:
             EOFError: The other end is closed, or has sent what is no message.
         """
         try:
-            data, fds, flags, _ = sockets.recv_fds(self._sock, _AT_ONCE, _MOST_FDS)
+            data, fds, flags, _ = sockets.recv_fds(self._sock, _AT_ONCE, _MOST_FDS, MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             raise EOFError from error
         for fd in fds:
-            socket.socket(fileno=fd).detach()  # checks that it is a socket
-            self._fds.append(fd)
-        if not data or flags & getattr(socket, "MSG_CTRUNC", 0):
+            os.set_inheritable(fd, False)  # as all others of Python, also where there is no flag for it
+        self._fds.extend(fds)
+        self._lost_some |= bool(flags & getattr(socket, "MSG_CTRUNC", 0))
+        if not data:
             raise EOFError
         *lines, rest = data.split(b"\n")
         for line in lines:
@@ -106,10 +112,18 @@ class Channel:
             message = json.loads(line)
             count = message.pop("fds", 0)
             if count:
-                message["fds"] = [self._fds.popleft() for _ in range(count)]
+                message["fds"] = self._take(count)
         except (ValueError, AttributeError, IndexError, TypeError) as error:
             raise EOFError from error
         return dict(message)
+
+    def _take(self, count: int) -> list[int]:
+        if self._lost_some:
+            self._lost_some = False
+            while self._fds:
+                socket.close(self._fds.popleft())
+            return []
+        return [self._fds.popleft() for _ in range(count)]
 
     def has_something(self) -> bool:
         """Whether ``receive`` would find something, be it the end."""

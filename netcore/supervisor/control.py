@@ -27,9 +27,6 @@ _logger = logging.getLogger("netcore")
 _LOOK = 0.5
 """Seconds between two looks at which files were imported."""
 
-_GRACE = 1.0
-"""Seconds for what comes after the engine has ended, before a process without a supervisor is cut off."""
-
 
 class Control:
     """Obeys, and reports.
@@ -89,8 +86,9 @@ class Control:
                 if self._channel.await_something(min(waits, default=None)):
                     for message in self._channel.receive():
                         self._obey(message)
-            except EOFError:
-                self._orphaned()
+            except EOFError:  # there is no supervisor any more, and what does not end in time is killed
+                self._engine.request_stop()
+                return
             if self._asks and time.monotonic() >= next_word:
                 next_word = time.monotonic() + self._asks
                 self._tell_of_loops()
@@ -155,9 +153,3 @@ class Control:
             if files != self._files:
                 self._files = files
                 self._tell({"files": files})
-
-    def _orphaned(self) -> None:
-        """Ends the process, for nobody would know of it any more."""
-        self._engine.stop()
-        time.sleep(_GRACE)
-        os.kill(os.getpid(), signal.SIGKILL)

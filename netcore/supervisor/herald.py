@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import os
 from collections.abc import Callable
 
 from netcore.service import Notifier
@@ -37,16 +38,19 @@ class Herald:
         self._state = _State.STARTING
         self._told = ""
         self._rolls = fleet.rolls
+        self._speaks = False
         self._pause = (notifier.watchdog_interval or math.inf) / 2
         self._due = clock() if self._pause < math.inf else math.inf
 
     @property
     def due(self) -> float:
         """When ``look`` is to be called though nothing has happened; infinite for never."""
-        return self._due
+        return self._due if self._speaks else math.inf
 
     def look(self) -> None:
         """Tells what has changed, and that all is well where that is wanted."""
+        if not self._speaks:
+            return
         if self._clock() >= self._due:
             self._due = self._clock() + self._pause
             self._notifier.watchdog()
@@ -81,8 +85,19 @@ class Herald:
         else:
             self._notifier.stopping(text)
 
+    def begin(self) -> None:
+        """Speaks from now on: this process is the service's main one."""
+        self._speaks = True
+
     def hand_on(self, pid: int) -> None:
-        """Tells that another process is the main one, which says from now on how the service is."""
+        """Tells that another process is the main one; what that says counts from then on."""
         self._notifier.main_pid(pid)
+
+    def keep(self) -> None:
+        """Tells that this one is the main one after all."""
+        self._notifier.main_pid(os.getpid())
+
+    def end(self) -> None:
+        """Speaks no more: the other one says how the service is."""
+        self._speaks = False
         self._notifier.close()
-        self._due = math.inf

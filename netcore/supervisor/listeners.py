@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -72,11 +73,12 @@ class Listeners:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where it listens: for each address that is wanted the real one."""
-        found: dict[Address, Address] = {}
-        for kept in self._kept:
-            found.setdefault(kept.wanted, kept.address)
-        return tuple(found.get(address, address) for address in self._wanted)
+        """Where it listens, in the order in which that is wanted, with real ports once it is open."""
+        firsts = [kept for kept in self._kept if not kept.number]
+        if not firsts:
+            return self._wanted
+        order = {address: i for i, address in enumerate(self._wanted)}
+        return tuple(kept.address for kept in sorted(firsts, key=lambda kept: order[kept.wanted]))
 
     @property
     def numbers(self) -> set[int]:
@@ -99,12 +101,8 @@ class Listeners:
                 then.
             NetcoreError: An address cannot be served here, or no socket of its name was passed.
         """
-        there = {kept.wanted for kept in self._kept}
         try:
-            wanted = zip(self._given, self._wanted, strict=True)
-            found = list(
-                zip(*sources_of([one for one, address in wanted if address not in there]), strict=True)
-            )
+            found = list(zip(*sources_of(self._missing()), strict=True))
             self._takings.begin(source for _, source in found)
             for address, source in found:
                 self._open_first(address, source)
@@ -116,12 +114,23 @@ class Listeners:
             raise
         self._takings.keep()
 
+    def _missing(self) -> list[Address | GivenListener]:
+        """Returns what is wanted and not there; an address may be wanted twice, with port 0."""
+        there = Counter(kept.wanted for kept in self._kept if not kept.number)
+        missing = []
+        for one, address in zip(self._given, self._wanted, strict=True):
+            if not there[address]:
+                missing.append(one)
+            elif not address.is_inherited:  # one name may have been that of several sockets
+                there[address] -= 1
+        return missing
+
     def open_place(self, number: int) -> None:
         """Binds what a place has of its own, unless it is there."""
         firsts = [kept for kept in self._kept if kept.number == 0]
-        there = {kept.wanted for kept in self._kept if kept.number == number}
+        there = {kept.address for kept in self._kept if kept.number == number}
         for first in firsts:
-            if first.wanted not in there and self._is_multiple(first):
+            if first.address not in there and self._is_multiple(first):
                 self._keep(first.wanted, number, self._bind(first.address, share=True))
 
     def of(self, numbers: set[int]) -> Iterator[Kept]:

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import FrameType, TracebackType
 
 from netcore.engine.signal_handlers import handling
 
@@ -19,7 +19,10 @@ _EVEN_IGNORED = frozenset({"SIGHUP", "SIGCHLD", "SIGTTIN", "SIGTTOU", "SIGUSR2"}
 
 
 class Orders:
-    """The names of signals, in the order in which they came. Any thread, signal handlers too."""
+    """The names of signals, in the order in which they came. Any thread, signal handlers too.
+
+    Also a context manager, which closes its descriptors.
+    """
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -68,7 +71,13 @@ class Orders:
                 if main:
                     signal.set_wakeup_fd(before)
 
-    def close(self) -> None:
+    def __enter__(self) -> Orders:
+        """Returns itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """Closes its descriptors."""
         self._inlet.close()
         self._outlet.close()

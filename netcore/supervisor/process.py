@@ -1,8 +1,7 @@
 """A process under a supervisor: an engine that does as it is told.
 
-``python -m netcore.supervisor.process NUMBER TARGET CONTROL CRASH``, where CONTROL is the descriptor of its
-end of the channel, and CRASH that of a file for the stacks of its threads should it die. All else is the
-first message.
+Its arguments are NUMBER TARGET CONTROL CRASH, where CONTROL is the descriptor of its end of the channel, and
+CRASH that of a file for the stacks of its threads should it die. All else is the first message.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from netcore.options import Options
 from netcore.supervisor._posix import signal
 from netcore.supervisor.channel import Channel, Message
 from netcore.supervisor.control import Control
+from netcore.supervisor.guard import guard
 from netcore.supervisor.launch import Launch
 
 __all__ = ["main"]
@@ -46,8 +46,12 @@ def main() -> int:
     faulthandler.enable(crash)
     _take_signals()
     channel = Channel(socket.socket(fileno=control))
-    first = _first_message(channel)
+    try:
+        first = _first_message(channel)
+    except EOFError:  # the supervisor has ended meanwhile
+        return _WRONG
     launch = Launch.from_message(first["launch"])
+    guard(control, launch.grace)
     sys.path[:] = launch.path
     _begin_to_log(launch, number)
     try:
@@ -117,7 +121,3 @@ def _keep_to_cpus(number: int, options: Options) -> None:
     if hasattr(os, "sched_setaffinity"):
         mine = range(number * loops, number * loops + min(loops, len(cpus)))
         os.sched_setaffinity(0, {cpus[i % len(cpus)] for i in mine})
-
-
-if __name__ == "__main__":
-    sys.exit(main())

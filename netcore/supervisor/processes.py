@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from netcore.service import scrub
@@ -27,6 +28,9 @@ _BLOCKED = tuple(
     if hasattr(signal, name)
 )
 """What a new process must not die of before it has said what it does about it."""
+
+_START = str(Path(__file__).with_name("start"))
+"""What the interpreter runs; see there."""
 
 _MOST_WORDS = 32768
 """Bytes of the stacks of a process that has died, which are logged."""
@@ -91,7 +95,7 @@ class Processes:
                 popen = subprocess.Popen(
                     [
                         *interpreter(),
-                        *("-m", "netcore.supervisor.process", str(number), self._launch.target),
+                        *(_START, str(number), self._launch.target),
                         *(str(theirs.fileno()), str(crash.fileno())),
                     ],
                     stdin=subprocess.DEVNULL,

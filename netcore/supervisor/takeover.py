@@ -1,4 +1,8 @@
-"""From one supervisor to the next: the listeners go on, and nobody is refused meanwhile."""
+"""From one supervisor to the next: the listeners go on, and nobody is refused meanwhile.
+
+Both serve until the next one has said that it is complete (``taken``), and the one before that it ends then
+(``yours``). Until that has come the new one is a child as any other of the old one's: it ends with it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from netcore.address import Address
 from netcore.engine.binding import Bound
 from netcore.engine.binding_datagrams import BoundDatagrams
 from netcore.engine.socket_file import SocketFile
+from netcore.service import scrub
 from netcore.sockets import address_of, socket_of
 from netcore.supervisor.channel import Channel, Message
 from netcore.supervisor.listeners import Kept
@@ -21,6 +26,9 @@ __all__ = ["Predecessor", "Successor"]
 
 _VARIABLE = "NETCORE_TAKEOVER"
 """Which descriptor is the channel to the predecessor, and the number of its process, lest others heed it."""
+
+_HERITAGE = ("NOTIFY_SOCKET", "WATCHDOG_USEC")
+"""What the service manager has said to the process before, and means for the one that follows."""
 
 
 class Successor:
@@ -37,14 +45,22 @@ class Successor:
 
     def __init__(self, kept: Sequence[Kept]) -> None:
         self.channel, theirs = Channel.pair()
-        with theirs:
-            self._popen = subprocess.Popen(
-                [sys.executable, *sys.orig_argv[1:]],
-                pass_fds=(theirs.fileno(),),
-                env={**os.environ, _VARIABLE: f"{theirs.fileno()}:{os.getpid()}"},
-            )
+        heritage = {name: os.environ[name] for name in _HERITAGE if name in os.environ}
+        here = {_VARIABLE: f"{theirs.fileno()}:{os.getpid()}"}
+        try:
+            with theirs:
+                self._popen = subprocess.Popen(
+                    [sys.executable, *sys.orig_argv[1:]],
+                    pass_fds=(theirs.fileno(),),
+                    env={**scrub(os.environ), **heritage, **here},
+                )
+        except BaseException:
+            self.channel.close()
+            raise
+        self._heeds = False
         said = [(str(each.wanted), str(each.address), each.number) for each in kept]
         self.channel.send({"kept": said}, [each.sock.fileno() for each in kept])
+        self.channel.set_blocking(False)
 
     @property
     def pid(self) -> int:
@@ -55,9 +71,38 @@ class Successor:
         """Returns how it has ended; None if it has not."""
         return self._popen.poll()
 
+    def hear(self) -> bool:
+        """Hears what it says; returns whether it serves everything. EOFError when it has ended."""
+        taken = False
+        for message in self.channel.receive():
+            self._heeds = True
+            taken = taken or "taken" in message
+        return taken
+
+    def hand_over(self) -> bool:
+        """Leaves everything to it; returns False if it has just ended."""
+        return self.channel.send({"yours": True})
+
     def give_up(self) -> None:
-        """Tells it that it is not wanted any more."""
-        self.channel.send({"give_up": True})
+        """Has it let its connections end by themselves, and end then."""
+        self._order("give_up")
+
+    def stop(self) -> None:
+        """Has it do what SIGTERM does."""
+        self._order("stop")
+
+    def _order(self, order: str) -> None:
+        self.channel.send({order: True})
+        if not self._heeds:  # it has not come so far, and serves nobody
+            self._popen.terminate()
+
+    def kill(self) -> None:
+        """Ends it at once, and its processes with it."""
+        self._popen.kill()
+
+    def wait(self) -> None:
+        """Waits for its end, which is certain."""
+        self._popen.wait()
 
     def close(self) -> None:
         """Lets go of it."""
@@ -73,21 +118,30 @@ class Predecessor:
 
     @classmethod
     def find(cls) -> Predecessor | None:
-        """Returns the one that has started this process to take over from it; None if none has."""
+        """Returns the one that has started this process to take over from it; None if none has.
+
+        Raises:
+            EOFError: It has ended meanwhile.
+        """
         fd, _, parent = os.environ.pop(_VARIABLE, "").partition(":")
         if not fd.isdecimal() or parent != str(os.getppid()):
             return None
         os.set_inheritable(int(fd), False)
         found = cls(Channel(socket.socket(fileno=int(fd))))
-        with suppress(EOFError):
+        try:
             found._learn()
+        except BaseException:
+            found.close()
+            raise
         return found
 
     def _learn(self) -> None:
+        self.channel.send({"here": True})
         while True:
             for message in self.channel.receive():
                 if "kept" in message:
                     self._kept = _read(message)
+                    self.channel.set_blocking(False)
                     return
 
     def take_kept(self) -> list[Kept]:
@@ -99,14 +153,23 @@ class Predecessor:
         """Tells it that everything is served."""
         self.channel.send({"taken": True})
 
+    def hear(self) -> list[str]:
+        """Returns what it says: ``yours``, ``give_up`` or ``stop``. EOFError when it has ended."""
+        return [word for message in self.channel.receive() for word in message]
+
     def close(self) -> None:
-        """Lets go of it."""
+        """Lets go of it, and of what nobody has taken."""
         self.channel.close()
+        for each in self._kept:
+            each.bound.sock.close()
 
 
 def _read(message: Message) -> list[Kept]:
     kept = []
-    for (wanted, address, number), fd in zip(message["kept"], message.get("fds", ()), strict=True):
+    fds = message.get("fds", [])
+    if len(fds) != len(message["kept"]):
+        raise EOFError("there are not enough descriptors for all listeners")
+    for (wanted, address, number), fd in zip(message["kept"], fds, strict=True):
         bound = _bound(Address.parse(address), socket_of(fd))
         kept.append(Kept(Address.parse(wanted), bound.address, number, bound))
     return kept

@@ -172,6 +172,10 @@ int nc_io_uring_send(nc_poller *poller, int count, const nc_socket *sockets, con
                      const char *joined, const char *const *pointers, intptr_t *unsent);
 int nc_io_uring_release(nc_poller *poller, int count, const nc_socket *sockets);
 
+/* Has this process end by SIGKILL so many milliseconds after the other end of a connected Unix socket is closed, whatever
+ * its other threads do. The descriptor stays the caller's, who may close it. */
+int nc_guard(int fd, int grace);
+
 /* Finding frames in memory.
  *
  * Each looks from data[at] on for frames that are whole and acceptable, one behind the other, and returns

@@ -126,10 +126,16 @@ enum { SOCKETS_VECTOR = 64 };
 #include "iocp.c"
 #include "sockets_windows.c"
 #include "datagrams_windows.c"
+int nc_guard(int fd, int grace)
+{
+    (void)fd, (void)grace;
+    return -ENOSYS;
+}
 #else
 NC_ABSENT_POLLER(iocp)
 #include "sockets_posix.c"
 #include "datagrams_posix.c"
+#include "guard_posix.c"
 #endif
 #include "sockets.c"
 #include "datagrams.c"
