@@ -14,7 +14,7 @@ from netcore.address import Address
 from netcore.errors import OptionsError
 from netcore.options import Options
 
-__all__ = ["Eyes", "check_admin", "open_eyes"]
+__all__ = ["Eyes", "check_admin", "open_eyes", "open_overview"]
 
 _MODULE = "netcore.admin.hosting"
 
@@ -36,6 +36,9 @@ class _Hosting(Protocol):
 
     def open_admin(self, engine: object, address: str | Address, logger: logging.Logger) -> Eyes:
         """Binds, and shows the engine from then on."""
+
+    def open_overview(self, source: object, address: str | Address, logger: logging.Logger) -> Eyes:
+        """Binds, and shows from then on what a ``netcore.admin.Source`` says."""
 
 
 def _hosting() -> _Hosting:
@@ -62,3 +65,19 @@ def open_eyes(engine: object, options: Options, logger: logging.Logger) -> Eyes 
         RuntimeError: The system has no thread left.
     """
     return _hosting().open_admin(engine, options.admin, logger) if options.admin else None
+
+
+def open_overview(source: object, address: str | Address, logger: logging.Logger) -> Eyes:
+    """Opens an admin server that shows more than one engine.
+
+    Args:
+        source: A ``netcore.admin.Source``.
+        address: Where.
+        logger: Where it is said what goes wrong.
+
+    Raises:
+        OSError: Its address cannot be bound.
+        UnsupportedProtocolError: This platform cannot serve it.
+        RuntimeError: The system has no thread left.
+    """
+    return _hosting().open_overview(source, address, logger)

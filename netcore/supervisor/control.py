@@ -46,6 +46,7 @@ class Control:
         self._asks = asks
         self._watches = watches
         self._ready = False
+        self._source: Any = _source_of(engine, number) if getattr(engine, "measured", False) else None
         self._files: Sequence[str] = ()
         self._sending = threading.Lock()
         self._adopted: dict[int, list[GivenListener]] = {}
@@ -139,8 +140,10 @@ class Control:
             self._engine.stop_listening(given)
 
     def _answer(self, message: Message) -> None:
-        source: Any = import_module("netcore.admin").engine_source(self._engine, process=str(self._number))
-        self._tell({"answer": getattr(source, message["what"])(), "id": message["id"]})
+        if self._source is None:
+            self._source = _source_of(self._engine, self._number)
+        value = [message["value"]] if message["value"] else []
+        self._tell({"answer": getattr(self._source, message["what"])(*value), "id": message["id"]})
 
     def _tell_of_loops(self) -> None:
         stuck = self._engine.stuck_for()
@@ -153,3 +156,8 @@ class Control:
             if files != self._files:
                 self._files = files
                 self._tell({"files": files})
+
+
+def _source_of(engine: Engine, number: int) -> Any:
+    """Makes what tells of an engine; it is looked up here since not everybody has the packages."""
+    return import_module("netcore.admin").engine_source(engine, process=str(number))

@@ -32,6 +32,7 @@ class Launch:
         log_format: "text" or "json".
         asks: Seconds between two words on how the loops are; 0 for none.
         watches: Whether it is to say which files it has imported.
+        measures: Whether turns and callbacks are measured.
         grace: Seconds in which it may end once there is no supervisor any more.
     """
 
@@ -45,6 +46,7 @@ class Launch:
     log_format: str = "text"
     asks: float = 0.0
     watches: bool = False
+    measures: bool = False
     grace: float = 0.0
 
     def as_message(self) -> dict[str, Any]:

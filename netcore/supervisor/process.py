@@ -101,7 +101,9 @@ def _make_engine(launch: Launch, number: int, first: Message) -> Engine:
         _keep_to_cpus(number, options)
     handler = load_handler(launch.target)
     given = [GivenListener(fd, tls=tls) for fd, tls in zip(first.get("fds", ()), first["tls"], strict=True)]
-    return Engine(handler, *given, options=options)
+    engine = Engine(handler, *given, options=options)
+    engine.measured = launch.measures  # type: ignore[attr-defined]
+    return engine
 
 
 def _configured(reference: str, options: Options) -> Options:

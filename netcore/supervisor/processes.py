@@ -121,6 +121,11 @@ class Processes:
             if not _send(running.channel, {"order": order, "value": value}, kept):
                 self._logger.warning("%s cannot be told to %s", member, order)
 
+    def ask(self, pid: int, question: Message) -> bool:
+        """Asks a process something; returns whether it will hear it."""
+        running = self.running.get(pid)
+        return running is not None and running.channel.send(question)
+
     def kill(self, member: Member, number: int) -> None:
         """See ``Yard.kill``."""
         running = self.running.get(member.pid)

@@ -45,6 +45,9 @@ class Succession:
         selector: Where the channels are registered, with what is to be called as their data.
         stop: Does what SIGTERM does.
         logger: Where it is told what happens.
+
+    Attributes:
+        handed_over: Whether a successor has all that was this supervisor's.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Succession:
         self._selector = selector
         self._stop = stop
         self._logger = logger
+        self.handed_over = False
         self._said_taken = False
         self._again = False
         self._kill_at = math.inf
@@ -80,6 +84,11 @@ class Succession:
     def due(self) -> float:
         """When ``step`` is to be called though nothing happens; infinite for never."""
         return self._kill_at
+
+    @property
+    def has_taken_over(self) -> bool:
+        """Whether there is no predecessor, or not any more."""
+        return self._predecessor is None
 
     @property
     def over(self) -> bool:
@@ -162,6 +171,7 @@ class Succession:
         self._spokesman.end()
         self._listeners.hand_on()
         self._forget_successor()
+        self.handed_over = True
         self._fleet.retire_all()
 
     def _bury(self) -> None:

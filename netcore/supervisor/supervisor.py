@@ -13,6 +13,7 @@ from collections.abc import Callable
 from netcore._platform import REUSE_PORT_OPTION
 from netcore.address import Address
 from netcore.engine.choices import chosen
+from netcore.engine.eyes import check_admin
 from netcore.engine.given import GivenListener
 from netcore.errors import InvalidAddressError, OptionsError, UnsupportedOperationError
 from netcore.options import Options
@@ -29,6 +30,7 @@ from netcore.supervisor.limits import raise_open_files
 from netcore.supervisor.listeners import Listeners
 from netcore.supervisor.orders import Orders
 from netcore.supervisor.processes import Processes
+from netcore.supervisor.showing import Showing
 from netcore.supervisor.succession import Succession
 from netcore.supervisor.takeover import Predecessor
 from netcore.supervisor.watching import FileWatch
@@ -50,6 +52,9 @@ _LOOK = 0.4
 
 _ASLEEP = 1.0
 """Seconds by which a wait that lasts too long tells that this process was not running."""
+
+_INQUIRY = "inquiry"
+"""What wakes the supervisor when processes are to be asked something; among the names of signals."""
 
 _LISTENERS = ("", "own", "shared")
 
@@ -117,6 +122,7 @@ class Supervisor:
             raise OptionsError(f"listeners is {listeners!r}: it must be 'own', 'shared' or empty")
         wanted = [one if isinstance(one, GivenListener) else Address.parse(one) for one in addresses]
         check_all(target, configure, options, tls_files, wanted)
+        check_admin(options)
         self._launch = Launch(
             target=target,
             configure=configure,
@@ -127,6 +133,7 @@ class Supervisor:
             log_format=log_format,
             asks=0.0 if hang == math.inf else hang / _WORDS,
             watches=reload,
+            measures=bool(options.admin),
             grace=options.shutdown_timeout + _GRACE + _LAST_GRACE,
         )
         own = listeners != "shared" and REUSE_PORT_OPTION is not None
@@ -141,6 +148,9 @@ class Supervisor:
         self._pace = pace
         self._orders = Orders()
         self._watch = FileWatch() if reload else None
+        self._showing = Showing(
+            options.admin, self._fleet, lambda: self._orders.give(_INQUIRY), time.monotonic, _logger
+        )
         self._selector: selectors.BaseSelector
         self._hearing: Hearing
         self._herald: Herald
@@ -154,6 +164,7 @@ class Supervisor:
             "SIGTTIN": self._fleet.grow,
             "SIGTTOU": self._fleet.shrink,
             "SIGUSR2": lambda: self._succession.upgrade(),
+            _INQUIRY: lambda: self._showing.pass_on(self._fleet.members, self._processes.ask),
             "SIGCHLD": lambda: None,  # it has woken the supervisor, which looks in any case
         }
 
@@ -166,6 +177,11 @@ class Supervisor:
     def pids(self) -> tuple[int, ...]:
         """The numbers of the processes that serve now, in the order of their places. Any thread."""
         return tuple(member.pid for member in self._fleet.serving())
+
+    @property
+    def admin_address(self) -> Address | None:
+        """Where ``Options.admin`` is served, with the real port once it runs; None without. Any thread."""
+        return self._showing.address
 
     def run(self) -> None:
         """Binds, starts the processes, and blocks until they have ended.
@@ -221,11 +237,14 @@ class Supervisor:
             _logger,
         )
         try:
+            if predecessor is None:
+                self._showing.open()
             self._fleet.start()
             while not (self._fleet.over and self._succession.over):
                 self._turn()
         finally:
             self._succession.close()
+            self._showing.close()
 
     # One turn: wait, hear, obey, bury, and do what is due.
 
@@ -237,15 +256,22 @@ class Supervisor:
             self._acts[name]()
         for pid, status in self._processes.ended():
             self._fleet.exited(pid, status, self._hearing.bury(pid))
+            self._showing.gone(pid)
         if self._watch is not None and (changed := self._watch.changed()):
             _logger.info("%s has changed", ", ".join(changed))
             self._replace()
         self._fleet.step()
         self._succession.step()
+        if self._succession.handed_over:
+            self._showing.close()
+        elif self._succession.has_taken_over:
+            self._showing.open_again()
 
     def _wait(self) -> None:
         """Waits for what happens, no longer than until something is due, and hears it."""
         due = min(self._fleet.next_due(), self._herald.due, self._hearing.due, self._succession.due)
+        if self._succession.has_taken_over:
+            due = min(due, self._showing.due)
         timeout = due - time.monotonic()
         if self._watch is not None:
             timeout = min(timeout, _LOOK)
@@ -265,6 +291,8 @@ class Supervisor:
             self._announce()
         elif "stuck" in message:
             self._fleet.heard(pid, float(message["stuck"]), str(message.get("where", "")))
+        elif "answer" in message:
+            self._showing.answered(pid, message)
         elif "files" in message and self._watch is not None:
             self._watch.add(message["files"])
 
