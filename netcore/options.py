@@ -282,7 +282,7 @@ class Options:
                 address = Address.parse(self.admin)
                 address.check_named()
             except (InvalidAddressError, UnsupportedProtocolError) as error:
-                raise OptionsError(f"option admin: {error}") from None
+                raise OptionsError(f"option admin: {error}", option="admin") from None
             self._require(address.network in _ADMIN_NETWORKS, "admin", allowed)
 
     def _check_combinations(self) -> None:

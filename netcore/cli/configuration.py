@@ -11,8 +11,8 @@ from netcore.cli.environment import read_environment
 from netcore.cli.given import Given
 from netcore.cli.setting import Setting, flag_of
 from netcore.cli.settings import ADDRESSES, CONFIG, HANDLER, run_settings
-from netcore.cli.usage import UsageError
-from netcore.errors import OptionsError
+from netcore.cli.usage import UsageError, message_of
+from netcore.errors import OptionsError, PollerUnavailableError
 from netcore.options import Options
 
 __all__ = ["Configuration", "all_settings", "gather"]
@@ -76,6 +76,12 @@ class Configuration:
         given = self._given.get(name)
         return UsageError(f"{given.where}: {error}" if given is not None else str(error))
 
+    def explain(self, error: Exception) -> UsageError:
+        """Makes of an error that the options have led to one that says where these were given."""
+        field = "poller" if isinstance(error, PollerUnavailableError) else getattr(error, "option", "")
+        names = [setting.name for setting in run_settings() if field and setting.field == field]
+        return self.blame(names[0] if names else "", message_of(error))
+
     def options(self, **objects: object) -> Options:
         """Makes options of all settings that are fields of these.
 
@@ -85,14 +91,14 @@ class Configuration:
         Raises:
             UsageError: They are impossible; it says where what is wrong was given.
         """
-        settings = {setting.field: setting for setting in run_settings() if setting.field}
-        values = {field: getattr(self.values, setting.name) for field, setting in settings.items()}
+        values = {
+            setting.field: getattr(self.values, setting.name) for setting in run_settings() if setting.field
+        }
         values["log_level"] = getattr(logging, self.values.log_level.upper())
         try:
             return Options().replace(**{**values, **objects})
         except OptionsError as error:
-            setting = settings.get(error.option)
-            raise self.blame(setting.name if setting is not None else "", error) from None
+            raise self.explain(error) from None
 
 
 def all_settings() -> tuple[Setting, ...]:

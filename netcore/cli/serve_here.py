@@ -12,7 +12,6 @@ from netcore.address import Address
 from netcore.cli.configuration import Configuration
 from netcore.cli.reloading import Reloading
 from netcore.cli.tls_files import load_tls
-from netcore.cli.usage import UsageError, message_of
 from netcore.engine import Engine, run
 from netcore.engine.announcing import where
 from netcore.errors import NetcoreError
@@ -43,7 +42,7 @@ def serve_here(configuration: Configuration, addresses: Sequence[Address]) -> in
     except (NetcoreError, OSError) as error:
         if boot.reached:
             raise  # not the arguments are at fault, but what came later: show where
-        raise UsageError(message_of(error)) from None
+        raise configuration.explain(error) from None
     _logger.info("stopped")
     return 0
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from netcore._loading import load_balancer
 from netcore.address import Address
 from netcore.cli.configuration import Configuration
-from netcore.cli.usage import UsageError, message_of
 from netcore.errors import NetcoreError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def supervise(configuration: Configuration, addresses: Sequence[Address]) -> int
         _logger.critical("%s", error)
         return 1
     except (NetcoreError, OSError) as error:
-        raise UsageError(message_of(error)) from None
+        raise configuration.explain(error) from None
     return 0
 
 

@@ -127,7 +127,8 @@ def assemble(
 def _check_edges(poller: Poller, options: Options) -> None:
     if options.edge_triggered and not poller.supports_edge:
         raise OptionsError(
-            f"option edge_triggered is True: the poller {poller.name!r} is level-triggered only"
+            f"option edge_triggered is True: the poller {poller.name!r} is level-triggered only",
+            option="edge_triggered",
         )
 
 

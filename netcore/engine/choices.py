@@ -64,7 +64,7 @@ class Choices:
         try:
             balancer = make_balancer(options.load_balancer)
         except ValueError as error:
-            raise OptionsError(f"option load_balancer: {error}") from None
+            raise OptionsError(f"option load_balancer: {error}", option="load_balancer") from None
         count = options.num_event_loops or (len(usable_cpus()) if options.multicore else 1)
         usable = usable_cpus()
         cpus = tuple(usable[i % len(usable)] if options.cpu_affinity else None for i in range(count))
@@ -90,7 +90,8 @@ def _poller_opener(choice: object) -> Callable[[], Poller]:
         return lambda: open_poller(name)
     if not callable(choice):
         raise OptionsError(
-            f"option poller is {choice!r}: it must be a poller's name or a function that opens one"
+            f"option poller is {choice!r}: it must be a poller's name or a function that opens one",
+            option="poller",
         )
     return choice
 
@@ -100,4 +101,6 @@ def check_opened(poller: Poller) -> None:
     lacking = [name for name in _POLLER_METHODS if not callable(getattr(poller, name, None))]
     if lacking or isinstance(poller, type):
         what = "it is a class" if not lacking else f"it has no {', '.join(lacking)}"
-        raise OptionsError(f"option poller: what it opened is {poller!r}, which is no poller: {what}")
+        raise OptionsError(
+            f"option poller: what it opened is {poller!r}, which is no poller: {what}", option="poller"
+        )

@@ -238,7 +238,7 @@ class Engine(EngineView):
         """
         if hosted and self.options.asyncio:
             text = "hosted loops have no threads for loops of asyncio: let tasks run where the host is"
-            raise OptionsError(f"option asyncio is True: {text}")
+            raise OptionsError(f"option asyncio is True: {text}", option="asyncio")
         mark = object()
         try:
             self._life.begin(mark)

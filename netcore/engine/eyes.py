@@ -52,7 +52,7 @@ def check_admin(options: Options) -> None:
             _hosting()
         except ImportError as error:
             raise OptionsError(
-                f"option admin needs the package {error.name}: pip install 'netcore[admin]'"
+                f"option admin needs the package {error.name}: pip install 'netcore[admin]'", option="admin"
             ) from None
 
 

@@ -21,7 +21,7 @@ from netcore.lb import balancer_names
 from netcore.poll import poller_names
 
 pty = pytest.importorskip("pty")
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.posix, pytest.mark.once]
 
 Complete = Callable[[str], set[str]]
 

@@ -27,6 +27,8 @@ from netcore.cli.usage import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVED = ("app:Echo", "tcp://127.0.0.1:0")
+OF_THE_TESTS = [f"NETCORE_{name}" for name in ("ECOSYSTEM", "NETWORK", "SITE", "TESTED", "WINDOWS", "WINE")]
+SERVED_HERE = ("app:Report", "tcp://127.0.0.1:0")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -230,6 +232,7 @@ def test_a_misspelt_variable_is_noticed_and_others_are_none_of_our_business() ->
         "NETCORE_SERVICE_HOST": "10.0.0.1",
         "NETCORE_PORT_9000_TCP": "tcp://10.0.0.1:9000",
         "NETCORE_MY_DATABASE": "x",
+        **dict.fromkeys(OF_THE_TESTS, "x"),
         "IDLE_TIMEOUT": "30",
     }
     assert list(misspelt(all_settings(), environment)) == [
@@ -328,6 +331,19 @@ def test_python_without_a_reader_of_toml(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (SERVED, {"NETCORE_LOOPS": "x"}, "NETCORE_LOOPS: 'x' is no whole number"),
         (("app:Report",), {"NETCORE_ADDRESSES": "here"}, "NETCORE_ADDRESSES: 'here' is not an address"),
         ((*SERVED, "--config", "absent.toml"), {}, "absent.toml: No such file"),
+        (SERVED_HERE, {"NETCORE_POLLER": "nosuch"}, "NETCORE_POLLER: there is no poller 'nosuch'"),
+        ((*SERVED_HERE, "--admin", "here"), {}, "argument --admin: option admin: 'here' is not an address"),
+        (
+            (*SERVED_HERE, "--poller", "select"),
+            {"NETCORE_EDGE_TRIGGERED": "1"},
+            "NETCORE_EDGE_TRIGGERED: option edge_triggered is True: the poller 'select' is level-triggered",
+        ),
+        pytest.param(
+            (*SERVED_HERE, "--processes", "2"),
+            {"NETCORE_LOG_PATH": "log"},
+            "NETCORE_LOG_PATH: option log_path is 'log': several processes cannot write to a file",
+            marks=pytest.mark.posix,
+        ),
         ((*SERVED, "--log-format", "xml"), {}, "--log-format: 'xml' is none of text, json"),
     ],
 )
