@@ -12,8 +12,9 @@ from bench import arguments, documents, machine, process, toolchain
 from bench.catalogue import PROFILES, Profile, select, workloads
 from bench.compare import changes
 from bench.goals import judge
+from bench.peer import Peer
 from bench.progress import open_progress
-from bench.registry import Peer, Registry
+from bench.registry import Registry
 from bench.report import comparison_to_markdown, run_to_markdown
 from bench.results import Run, SchemaError, WorkloadResult, from_json
 from bench.rounds import Task, run_rounds

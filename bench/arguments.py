@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench.catalogue import PROFILES
+from bench.catalogue import PROFILES, peer_names
 from bench.registry import Registry
 
 DOCUMENTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
@@ -53,7 +53,7 @@ def parse(line: list[str]) -> argparse.Namespace:
 
 
 def _check_peers(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    known = Registry(arguments.python, arguments.other).all_names()
+    known = peer_names(Registry(arguments.python, arguments.other))
     for name in [*(arguments.peers or ()), *([arguments.baseline] if arguments.baseline else ())]:
         if name not in known:
             parser.error(f"unknown peer {name!r}; there are {', '.join(known)}")

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench import process
+from bench import process, several
 from bench.figures import BULK, CPU, GIL, P50, P99, RATE, STEP, TIMER
 from bench.goals import TASKS, peers_needed
-from bench.registry import Peer, Registry
+from bench.peer import Peer
+from bench.registry import Registry
 from bench.workloads import (
     Capacity,
     Http,
@@ -70,7 +71,7 @@ PROFILES = {
                 "memory",
                 "tls",
             ),
-            *("redis-get-1", "redis-get-16", "http", "asgi", "tasks", "gil-50"),
+            *("redis-get-1", "redis-get-16", "http", "asgi", "tasks", "gil-50", "processes"),
         ),
         peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-io_uring", "netcore.aio", "uvloop"),
     ),
@@ -97,7 +98,14 @@ def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int =
         *_tasks(registry),
         _timers(registry),
         *_gil(registry),
+        *several.workloads(registry),
     ]
+
+
+def peer_names(registry: Registry) -> list[str]:
+    """Returns the names of all peers, each once."""
+    names = (peer.name for workload in workloads(registry, [(64, 1)]) for peer in workload.peers)
+    return list(dict.fromkeys(names))
 
 
 def _stream_echo(registry: Registry, size: int, connections: int, depth: int) -> Load:

@@ -19,6 +19,18 @@ MEMORY_USED = "bytes_per_used_connection"
 TIMER = "cpu_us_per_timer"
 GIL = "gil_us_per_message"
 STEP = "cpu_us_per_step"
+WAIT = "longest_wait_ms"
+EXCESS = "longest_wait_excess_ms"
+WAIT_BESIDE = "longest_wait_beside_ms"
+WAIT_QUIET = "longest_wait_quiet_ms"
+GAP = "longest_gap_ms"
+GAP_BESIDE = "longest_gap_beside_ms"
+FAILURES = "failed_requests"
+REPLACED = "replaced"
+SUPERVISOR_RSS = "supervisor_rss_mb"
+SUPERVISOR_PSS = "supervisor_pss_mb"
+SUPERVISOR_IDLE = "supervisor_idle_cpu_percent"
+ALL_IDLE = "idle_cpu_percent"
 
 
 @dataclass(frozen=True)
@@ -47,5 +59,17 @@ FIGURES = {
     TIMER: Figure("CPU us/timer", "{:.2f}", "lower"),
     GIL: Figure("Python us/msg", "{:.2f}", "lower"),
     STEP: Figure("CPU us/step", "{:.2f}", "lower"),
+    FAILURES: Figure("failed", "{:,.0f}", "lower"),
+    REPLACED: Figure("times replaced", "{:,.0f}"),
+    WAIT: Figure("longest wait ms", "{:.1f}", "lower"),
+    EXCESS: Figure("longer than the others by ms", "{:.1f}"),
+    WAIT_BESIDE: Figure("beside others that boot", "{:.1f}"),
+    WAIT_QUIET: Figure("undisturbed", "{:.1f}"),
+    GAP: Figure("longest gap ms", "{:.1f}", "lower"),
+    GAP_BESIDE: Figure("gap beside others that boot", "{:.1f}"),
+    SUPERVISOR_RSS: Figure("supervisor's RSS MB", "{:.1f}", "lower"),
+    SUPERVISOR_PSS: Figure("its Pss MB", "{:.1f}", "lower"),
+    SUPERVISOR_IDLE: Figure("its CPU %", "{:.4f}", "lower"),
+    ALL_IDLE: Figure("CPU % with the processes", "{:.4f}", "lower"),
 }
 """In the order of a table's columns."""

@@ -3,12 +3,30 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bench.figures import CPU, FIGURES, GIL, MEMORY, MEMORY_USED, P50, P99, RATE, STEP
+from bench.figures import (
+    CPU,
+    EXCESS,
+    FAILURES,
+    FIGURES,
+    GIL,
+    MEMORY,
+    MEMORY_USED,
+    P50,
+    P99,
+    RATE,
+    STEP,
+    SUPERVISOR_IDLE,
+    SUPERVISOR_RSS,
+)
 from bench.results import Outcome, Run
 from bench.summary import Spread, absolute, ratio
 
 _SUBJECT, _IO_URING, _OTHER = "netcore", "netcore-io_uring", "netcore-other"
 _AIO = "netcore.aio"
+_TWO, _WATCHED = "netcore-2", "netcore-2-watched"
+
+_SLICE = 3.0
+"""Milliseconds that the kernel lets one of several have a CPU for, who all want it: sched(7)'s time slice."""
 
 TASKS = {
     "call_soon": "callbacks",
@@ -39,12 +57,13 @@ class Absolute:
 
     workload: str
     figure: str
+    subject: str = _SUBJECT
 
     def value(self, run: Run) -> Spread | None:
-        return absolute(self.figure, _outcome(run, self.workload, _SUBJECT))
+        return absolute(self.figure, _outcome(run, self.workload, self.subject))
 
     def needs(self) -> list[tuple[str, str]]:
-        return [(self.workload, _SUBJECT)]
+        return [(self.workload, self.subject)]
 
 
 @dataclass(frozen=True)
@@ -171,7 +190,24 @@ GOALS = (
         for case, what in TASKS.items()
     ),
     _cpu("echo 64 B, 50 connections", "echo-64-50", _OTHER, 1.01),
-    _cpu("two loops, same load", "loops", "gnet-2", 1.0, subject="netcore-2"),
+    _cpu("two loops, same load", "loops", "gnet-2", 1.0, _TWO),
+    _cpu("two processes, echo 64 B, 50 connections", "processes-echo", "netcore", 1.05, _TWO),
+    _cpu("two processes, HTTP, 50 connections", "processes-http", "netcore", 1.05, _TWO),
+    _rate("two processes, 50 us of Python per message, messages", "processes-compute", "netcore", 1.9, _TWO),
+    *(
+        _rate("two processes, HTTP with 50 us each, requests", "processes-compute-http", against, 1.0, _TWO)
+        for against in ("uvicorn-2", "gunicorn-2", "node-2")
+    ),
+    *(
+        goal
+        for workload, how in (("processes-replace", "SIGHUP"), ("processes-upgrade", "SIGUSR2"))
+        for goal in (
+            Goal(f"failed requests, {how}", "requests", Absolute(workload, FAILURES, _TWO), "<=", 0),
+            Goal(f"longest wait, {how}", "ms beyond", Absolute(workload, EXCESS, _TWO), "<=", _SLICE),
+        )
+    ),
+    Goal("supervisor's memory", "MB", Absolute("processes-rest", SUPERVISOR_RSS, _WATCHED), "<=", 25),
+    Goal("supervisor at rest, CPU", "%", Absolute("processes-rest", SUPERVISOR_IDLE, _WATCHED), "<=", 0.1),
 )
 """All but those of io_uring, which are about every workload that a run holds."""
 

@@ -55,7 +55,7 @@ class PythonProgram:
     variables: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
-        return _trial((*self._interpreter(), "-c", self.needs))
+        return _printed((*self._interpreter(), "-c", self.needs))[1]
 
     def command(self) -> list[str]:
         return [*self._interpreter(), *self._started_by()]
@@ -128,8 +128,31 @@ class Installed:
         return [self.program]
 
 
+@dataclass(frozen=True)
+class Computing:
+    """A program whose handlers compute for a given time.
+
+    How many steps that takes is what the `reference` tells, which is the computation alone, on the
+    same interpreter: the program finds its answer in BENCH_STEPS.
+    """
+
+    launcher: Launcher
+    reference: Launcher
+    microseconds: int
+
+    def missing(self) -> str | None:
+        return self.launcher.missing() or self._calibrate()[1]
+
+    def command(self) -> list[str]:
+        return ["env", f"BENCH_STEPS={self._calibrate()[0]}", *self.launcher.command()]
+
+    def _calibrate(self) -> tuple[str, str | None]:
+        return _printed((*self.reference.command(), str(self.microseconds)))
+
+
 @functools.cache
-def _trial(command: tuple[str, ...]) -> str | None:
+def _printed(command: tuple[str, ...]) -> tuple[str, str | None]:
+    """Runs a command, once, and returns what it printed and what is wrong."""
     try:
         tried = subprocess.run(
             command,
@@ -141,10 +164,10 @@ def _trial(command: tuple[str, ...]) -> str | None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{command[0]}: {error}"
+        return "", f"{command[0]}: {error}"
     if tried.returncode == 0:
-        return None
-    return (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
+        return tried.stdout.strip(), None
+    return "", (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
 
 
 def environment() -> dict[str, str]:

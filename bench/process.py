@@ -4,19 +4,25 @@ import functools
 import os
 import random
 import resource
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bench import family
 from bench.launchers import environment
 
+READY = "ready to serve"
+"""What each process of a server says that has several."""
+
 _START_TIMEOUT = 60.0
+_SETTLES = 0.2  # seconds from its word to its first accept
 _STOP_TIMEOUT = 30.0
 _PROBE_INTERVAL = 0.01
 PROBE_TIMEOUT = 1.0  # seconds
@@ -48,9 +54,13 @@ class Server:
     port: int
     pid: int
 
+    def family(self) -> list[int]:
+        """It and its workers, which are processes."""
+        return family.descendants(self.pid)
+
     def cpu_seconds(self) -> float:
         """User and system time of all its threads, also of those that have ended, and of its workers."""
-        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(self.pid))
+        return sum(map(family.cpu_seconds, self.family()))
 
 
 def pick_cpus() -> Cpus:
@@ -108,6 +118,7 @@ def serving(
     command: Callable[[int], Sequence[str]],
     cpus: frozenset[int],
     serves: Callable[[int], bool] = accepts_stream,
+    processes: int = 1,
 ) -> Iterator[Server]:
     """Runs a server on `cpus` for the length of the block; it serves once the block begins.
 
@@ -121,6 +132,8 @@ def serving(
         command: Makes the command line for a port.
         cpus: Where it may run.
         serves: Asks the port whether the server is there.
+        processes: How many of its processes say `READY`, if it has several: their listeners may be there
+            before them.
 
     Raises:
         RunError: it ended or did not serve in time; the last line it wrote is included.
@@ -133,24 +146,39 @@ def serving(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_pin(cpus),
+            start_new_session=True,  # by which those are found who take over from it
+            preexec_fn=pin(cpus),
         )
         try:
+            if processes > 1:
+                _await(process, lambda: _words(log) >= processes, log)
+                time.sleep(_SETTLES)
             _await(process, lambda: serves(port), log)
             yield Server(port, process.pid)
-            if process.poll() is not None:
+            if process.poll() is not None and not family.heads(process.pid):
                 raise RunError(f"the server ended under load: {_last_line(log, process)}")
         finally:
             _stop(process)
 
 
-def run_load(command: Sequence[str], cpus: frozenset[int], timeout: float) -> str:
+def run_load(
+    command: Sequence[str],
+    cpus: frozenset[int],
+    timeout: float,
+    meanwhile: Callable[[], object] | None = None,
+) -> str:
     """Runs a load generator on `cpus` and returns what it printed.
+
+    Args:
+        command: The command line.
+        cpus: Where it may run.
+        timeout: Seconds.
+        meanwhile: Called again and again as long as it runs.
 
     Raises:
         RunError: it failed, complained, or took longer than `timeout` seconds.
     """
-    done = _run(command, cpus, timeout)
+    done = _run(command, cpus, timeout, meanwhile)
     complaints = done.stderr.strip().splitlines()
     if done.returncode or complaints:
         first = complaints[0] if complaints else f"exit status {done.returncode}"
@@ -172,37 +200,33 @@ def run_program(command: Sequence[str], cpus: frozenset[int], timeout: float) ->
     return printed[-1]
 
 
-def _run(command: Sequence[str], cpus: frozenset[int], timeout: float) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(
-            command,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            preexec_fn=_pin(cpus),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RunError(f"{os.path.basename(command[0])} did not end within {timeout:g} s") from error
+def _run(
+    command: Sequence[str],
+    cpus: frozenset[int],
+    timeout: float,
+    meanwhile: Callable[[], object] | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env=environment(), stdout=pipe, stderr=pipe, text=True, preexec_fn=pin(cpus)
+    ) as process:
+        try:
+            while meanwhile is not None and process.poll() is None:
+                meanwhile()
+            printed, complained = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise RunError(f"{os.path.basename(command[0])} did not end within {timeout:g} s") from error
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, printed, complained)
 
 
-def _pin(cpus: frozenset[int]) -> "functools.partial[None]":
+def pin(cpus: frozenset[int]) -> "functools.partial[None]":
+    """Returns what has a child of this process run there: a `preexec_fn`."""
     # In the child before exec: every thread the program ever starts inherits it.
     return functools.partial(os.sched_setaffinity, 0, cpus)
-
-
-def _cpu_clock(pid: int) -> int:
-    # What clock_getcpuclockid(3) computes, which Python does not offer: MAKE_PROCESS_CPUCLOCK(pid,
-    # CPUCLOCK_SCHED) of Linux's posix-timers_types.h.
-    return ~pid << 3 | 2
-
-
-def _family(pid: int) -> list[int]:
-    """Returns the process and its descendants: a server may have workers, which are processes (proc(5))."""
-    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    children = (int(child) for text in lists for child in text.split())
-    return [pid, *(each for child in children for each in _family(child))]
 
 
 def free_port() -> int:
@@ -229,15 +253,29 @@ def _await(process: "subprocess.Popen[bytes]", serves: Callable[[], bool], log: 
         time.sleep(_PROBE_INTERVAL)
 
 
+def _words(log: IO[str]) -> int:
+    """Counts those who have said that they are ready; its place in the file is also theirs, and stays."""
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace").count(READY)
+
+
 def _last_line(log: IO[str], process: "subprocess.Popen[bytes]") -> str:
     log.seek(0)
     return (log.read().strip().splitlines() or [f"exit status {process.returncode}"])[-1]
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """Ends a server, or whoever has taken over from it, and what either leaves behind."""
+    _signal(family.heads(process.pid), signal.SIGTERM)
+    give_up = time.monotonic() + _STOP_TIMEOUT
+    while left := family.in_session(process.pid):
+        if time.monotonic() > give_up:
+            _signal(left, signal.SIGKILL)
+        process.poll()  # lest it stays as a zombie
+        time.sleep(_PROBE_INTERVAL)
+    process.wait()
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, number)

@@ -10,12 +10,12 @@ from bench.launchers import (
     Built,
     CProgram,
     Installed,
-    Launcher,
     NodeScript,
     PythonModule,
     PythonProgram,
     PythonScript,
 )
+from bench.peer import Peer
 
 # What Python peers must be able to execute.
 _NETCORE = "import netcore"
@@ -56,25 +56,7 @@ _LOOPS = {"netcore.aio": "netcore.aio:new_event_loop", "uvloop": "uvloop", "asyn
 """The loops of asyncio's kind, as uvicorn is told of them."""
 
 # Seconds of load before the warm-up, for compilers that work while the program runs.
-_JVM_SETTLES, _V8_SETTLES = 3.0, 0.5
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One program under test; `arguments` may hold the names of a workload's values in braces."""
-
-    name: str
-    launcher: Launcher
-    arguments: tuple[str, ...] = ("{port}",)
-    settle: float = 0.0  # seconds of load it needs beyond the usual warm-up
-
-    def missing(self) -> str | None:
-        """Says why this machine cannot run it, or None."""
-        return self.launcher.missing()
-
-    def command(self, **values: object) -> list[str]:
-        """The command that does the job with these values."""
-        return [*self.launcher.command(), *(argument.format_map(values) for argument in self.arguments)]
+_JVM_SETTLES, V8_SETTLES = 3.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -99,9 +81,9 @@ class Registry:
                 Peer("c-epoll", CProgram("echo_epoll")),
                 self._netcore_stream("netcore", 1),
                 *self._on_each_loop("stream_protocol.py"),
-                Peer("gevent", self._script("stream_gevent.py", "import gevent")),
-                Peer("twisted", self._script("stream_twisted.py", "import twisted")),
-                Peer("node", NodeScript("stream_node.js"), settle=_V8_SETTLES),
+                Peer("gevent", self.script("stream_gevent.py", "import gevent")),
+                Peer("twisted", self.script("stream_twisted.py", "import twisted")),
+                Peer("node", NodeScript("stream_node.js"), settle=V8_SETTLES),
                 _gnet("gnet", "tcp", 1),
                 _netty("netty", "tcp", 1),
             )
@@ -112,9 +94,9 @@ class Registry:
         files = ("{port}", "{certificate}", "{key}")
         return self._with_variants(
             (
-                Peer("netcore", self._script("tls_netcore.py", _NETCORE_TLS), files),
+                Peer("netcore", self.script("tls_netcore.py", _NETCORE_TLS), files),
                 *self._on_each_loop("stream_protocol.py", files, "import ssl"),
-                Peer("node", NodeScript("tls_node.js"), files, settle=_V8_SETTLES),
+                Peer("node", NodeScript("tls_node.js"), files, settle=V8_SETTLES),
             )
         )
 
@@ -137,11 +119,11 @@ class Registry:
             (
                 Peer("c-batch", CProgram("echo_datagram"), ("batch", "{port}")),
                 Peer("c-single", CProgram("echo_datagram"), ("single", "{port}")),
-                Peer("netcore", self._script("datagram_netcore.py", _NETCORE_DATAGRAMS)),
+                Peer("netcore", self.script("datagram_netcore.py", _NETCORE_DATAGRAMS)),
                 *self._on_each_loop("datagram_protocol.py"),
-                Peer("gevent", self._script("datagram_gevent.py", "import gevent")),
-                Peer("twisted", self._script("datagram_twisted.py", "import twisted")),
-                Peer("node", NodeScript("datagram_node.js"), settle=_V8_SETTLES),
+                Peer("gevent", self.script("datagram_gevent.py", "import gevent")),
+                Peer("twisted", self.script("datagram_twisted.py", "import twisted")),
+                Peer("node", NodeScript("datagram_node.js"), settle=V8_SETTLES),
                 _gnet("gnet", "udp", 1),
                 _netty("netty", "udp", 1),
             )
@@ -150,22 +132,22 @@ class Registry:
     def frames(self) -> tuple[Peer, ...]:
         """Servers that take length-field frames out of a stream and frame the payload anew."""
         protocol = "frames_protocol.py"
-        uvloop = self._script(protocol, "import uvloop")
+        uvloop = self.script(protocol, "import uvloop")
         return self._with_variants(
             (
                 Peer("c-epoll", CProgram("frames_epoll")),
-                Peer("netcore", self._script("frames_netcore.py", _NETCORE_FRAMES)),
+                Peer("netcore", self.script("frames_netcore.py", _NETCORE_FRAMES)),
                 Peer("uvloop", uvloop, ("uvloop", "each", "{port}")),
                 Peer("uvloop-joined", uvloop, ("uvloop", "joined", "{port}")),
-                Peer("netcore.aio", self._script(protocol, _AIO), ("netcore.aio", "each", "{port}")),
-                Peer("asyncio", self._script(protocol, "import asyncio"), ("asyncio", "joined", "{port}")),
+                Peer("netcore.aio", self.script(protocol, _AIO), ("netcore.aio", "each", "{port}")),
+                Peer("asyncio", self.script(protocol, "import asyncio"), ("asyncio", "joined", "{port}")),
             )
         )
 
     def redis(self) -> tuple[Peer, ...]:
         """Redis itself, without persistence, and the example."""
         settings = ("--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
-        example = self._script(str(REPOSITORY / "examples" / "redis.py"), _NETCORE_REDIS)
+        example = self.script(str(REPOSITORY / "examples" / "redis.py"), _NETCORE_REDIS)
         return self._with_variants(
             (
                 Peer("redis-server", Installed("redis-server"), settings),
@@ -177,24 +159,24 @@ class Registry:
         """Web servers for one path; netcore and the loops of asyncio's kind share what they say."""
         return self._with_variants(
             (
-                Peer("netcore", self._script("http_netcore.py", "import netcore, httptools")),
+                Peer("netcore", self.script("http_netcore.py", "import netcore, httptools")),
                 *self._on_each_loop("http_protocol.py", needs="import httptools"),
-                self._uvicorn("uvicorn", "uvloop", "http_application:asgi"),
+                self.uvicorn("uvicorn", "uvloop", "http_application:asgi"),
                 self._granian("granian", "rsgi"),
                 self._granian("granian-asgi", "asgi"),
-                Peer("node", NodeScript("http_node.js"), settle=_V8_SETTLES),
+                Peer("node", NodeScript("http_node.js"), settle=V8_SETTLES),
                 Peer("gnet", Built(foreign.gnet), ("http", "tcp", "{port}", "1")),
             )
         )
 
     def lines(self) -> tuple[Peer, ...]:
         """Servers that send back each line, by a coroutine: netcore's own streams, and those of asyncio."""
-        netcore = Peer("netcore", self._script("lines_netcore.py", _AIO))
+        netcore = Peer("netcore", self.script("lines_netcore.py", _AIO))
         return self._with_variants((netcore, *self._on_each_loop("lines_streams.py")))
 
     def asgi(self, application: str, needs: str) -> tuple[Peer, ...]:
         """uvicorn with an application, which is MODULE:NAME in peers/, on each loop of asyncio's kind."""
-        return self._with_variants(self._uvicorn(name, name, application, needs) for name in _LOOPS)
+        return self._with_variants(self.uvicorn(name, name, application, needs) for name in _LOOPS)
 
     def tasks(self, case: str) -> tuple[Peer, ...]:
         """Programs that run tasks on a loop of asyncio's kind and do nothing else."""
@@ -203,31 +185,14 @@ class Registry:
     def timers(self) -> tuple[Peer, ...]:
         """Programs that arm and cancel timers."""
         script, arguments = "timers.py", ("{count}",)
-        netcore = Peer("netcore", self._script(script, _NETCORE), ("netcore", *arguments))
+        netcore = Peer("netcore", self.script(script, _NETCORE), ("netcore", *arguments))
         return self._with_variants((netcore, *self._on_each_loop(script, arguments)), with_io_uring=False)
 
     def gil(self) -> tuple[Peer, ...]:
         """The program that runs a loop without a kernel."""
-        script = self._script("gil_netcore.py", _NETCORE_NATIVE)
+        script = self.script("gil_netcore.py", _NETCORE_NATIVE)
         peer = Peer("netcore", script, ("{connections}", "{warmup}", "{seconds}"))
         return self._with_variants((peer,), with_io_uring=False)
-
-    def all_names(self) -> list[str]:
-        """The names of all peers, each once."""
-        jobs: Iterable[tuple[Peer, ...]] = (
-            self.stream_echo(),
-            self.tls_echo(),
-            self.several_loops(),
-            self.datagram_echo(),
-            self.frames(),
-            self.redis(),
-            self.http(),
-            self.lines(),
-            self.tasks("switch"),
-            self.timers(),
-            self.gil(),
-        )
-        return list(dict.fromkeys(peer.name for peers in jobs for peer in peers))
 
     def _with_variants(self, peers: Iterable[Peer], with_io_uring: bool = True) -> tuple[Peer, ...]:
         found: list[Peer] = []
@@ -252,9 +217,10 @@ class Registry:
     ) -> Iterator[Peer]:
         for name in _LOOPS:
             needed = f"import {name}\n{needs}"
-            yield Peer(name, self._script(script, needed), (name, *arguments))
+            yield Peer(name, self.script(script, needed), (name, *arguments))
 
-    def _uvicorn(self, name: str, loop: str, application: str, needs: str = "") -> Peer:
+    def uvicorn(self, name: str, loop: str, application: str, needs: str = "") -> Peer:
+        """uvicorn with MODULE:NAME in peers/, on one of the loops of asyncio's kind."""
         program = PythonModule(self.python, "uvicorn", f"{_UVICORN}\nimport {loop}\n{needs}")
         options = f"--http=httptools --loop={_LOOPS[loop]} --lifespan=off --no-access-log --log-level=warning"
         options += f" --backlog=4096 --port={{port}} {application}"
@@ -266,11 +232,12 @@ class Registry:
         options += f" --backlog=4096 --port={{port}} --interface={interface} http_application:{interface}"
         return Peer(name, program, (f"--working-dir={PEERS}", *options.split()))
 
-    def _script(self, script: str, needs: str) -> PythonScript:
+    def script(self, script: str, needs: str) -> PythonScript:
+        """A script in peers/, and what it takes."""
         return PythonScript(self.python, script, needs)
 
     def _netcore_stream(self, name: str, loops: int) -> Peer:
-        return Peer(name, self._script("stream_netcore.py", _NETCORE), ("{port}", str(loops)))
+        return Peer(name, self.script("stream_netcore.py", _NETCORE), ("{port}", str(loops)))
 
 
 def _gnet(name: str, network: str, loops: int) -> Peer:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bench.figures import CPU, FIGURES, RATE, Sample
+from bench.peer import Peer
 from bench.process import Cpus, RunError
 from bench.progress import Progress
-from bench.registry import Peer
 from bench.results import Outcome
 from bench.workloads import Timing, Window, Workload
 

@@ -14,13 +14,15 @@ enum {
     PATTERN_PERIOD = 4093,    /* prime: no usual message size divides it, so a slip always shows */
     CONNECTION_STRIDE = 1009, /* distance of two neighbours' places in the pattern */
     LENGTH_FIELD = 4,
+    MOST_PROCESSES = 64,
 };
 
 static const uint64_t NANOSECONDS = 1000000000;
 
 static struct sockaddr_in server_address;
 static uint64_t warmup, window; /* nanoseconds */
-static pid_t server;            /* 0: not given */
+static pid_t processes[MOST_PROCESSES]; /* of the server */
+static int process_count;
 static uint64_t live, errors;
 static bool measuring;
 static uint64_t messages, served, loaded; /* in the window, and the CPU time in nanoseconds */
@@ -42,19 +44,21 @@ uint64_t load_now(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-/* The process's CPU clock counts all its threads, also those that have ended. For a thread that is
+/* A process's CPU clock counts all its threads, also those that have ended. For a thread that is
  * running it lags by up to one scheduler tick, at both ends of the window alike. It is read here, at the
  * very moments the window opens and closes: a parent told through a pipe would read it late, because
  * both CPUs are busy. */
 static uint64_t server_cpu(void)
 {
-    clockid_t clock;
-    if (server == 0)
-        return 0;
-    int error = clock_getcpuclockid(server, &clock);
-    if (error)
-        errx(1, "CPU clock of process %d: %s", (int)server, strerror(error));
-    return read_clock(clock);
+    uint64_t sum = 0;
+    for (int i = 0; i < process_count; i++) {
+        clockid_t clock;
+        int error = clock_getcpuclockid(processes[i], &clock);
+        if (error)
+            errx(1, "CPU clock of process %d: %s", (int)processes[i], strerror(error));
+        sum += read_clock(clock);
+    }
+    return sum;
 }
 
 void load_complete(uint64_t latency)
@@ -182,7 +186,7 @@ void load_answer(const struct load_figure *figures, int count)
     for (int i = 0; i < count; i++)
         printf(", \"%s\": %.2f", figures[i].name, figures[i].value);
     printf(", \"load_cpu_seconds\": %.9f", (double)loaded / 1e9);
-    if (server)
+    if (process_count > 0)
         printf(", \"server_cpu_seconds\": %.9f", (double)served / 1e9);
     printf("}\n");
 }
@@ -208,7 +212,7 @@ static uint64_t duration(const char *name, const char *text)
 void load_parse(int argc, char **argv, const char *usage, const struct load_argument *arguments, int count)
 {
     int expected = 1 + 2 + count + 2;
-    if (argc != expected && argc != expected + 1)
+    if (argc < expected || argc > expected + MOST_PROCESSES)
         errx(2, "usage: %s", usage);
     server_address.sin_family = AF_INET;
     if (inet_pton(AF_INET, argv[1], &server_address.sin_addr) != 1)
@@ -218,13 +222,13 @@ void load_parse(int argc, char **argv, const char *usage, const struct load_argu
         *arguments[i].value = whole_number(arguments[i].name, argv[3 + i], arguments[i].maximum);
     warmup = duration("WARMUP_SECONDS", argv[3 + count]);
     window = duration("SECONDS", argv[4 + count]);
-    if (argc == expected + 1)
-        server = (pid_t)whole_number("SERVER_PID", argv[expected], INT32_MAX);
+    for (int i = expected; i < argc; i++)
+        processes[process_count++] = (pid_t)whole_number("SERVER_PID", argv[i], INT32_MAX);
 }
 
 pid_t load_server_pid(void)
 {
-    return server;
+    return processes[0];
 }
 
 struct sockaddr_in load_server(void)

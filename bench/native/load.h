@@ -10,7 +10,8 @@
 
 enum { LOAD_CHUNK = 64 * 1024 }; /* most bytes per send or recv */
 
-/* HOST and PORT, then the counts a generator names itself, then WARMUP_SECONDS SECONDS [SERVER_PID]. */
+/* HOST and PORT, then the counts a generator names itself, then WARMUP_SECONDS SECONDS, and the numbers of the
+ * server's processes, whose CPU time is counted. */
 struct load_argument {
     const char *name;
     uint64_t maximum;
@@ -18,7 +19,7 @@ struct load_argument {
 };
 void load_parse(int argc, char **argv, const char *usage, const struct load_argument *arguments, int count);
 struct sockaddr_in load_server(void);
-pid_t load_server_pid(void); /* 0: not given */
+pid_t load_server_pid(void); /* the first one; 0: not given */
 
 uint64_t load_now(void); /* nanoseconds of CLOCK_MONOTONIC */
 

@@ -3,10 +3,7 @@
  * sends SIZE bytes, receives them back, closes, and is followed by the next one at once.
  *
  * The client closes first, as clients do, so TIME_WAIT is on this side and no server is spared its
- * part of an orderly end. A 4-tuple rests for 60 s (TCP_TIMEWAIT_LEN of Linux), and one address has
- * some 28 000 ephemeral ports: to a server on the loopback network the connections come from SOURCES
- * addresses in turn, enough for 480 000 connections a second. IP_BIND_ADDRESS_NO_PORT leaves the choice
- * of the port to connect, which knows the whole 4-tuple: ip(7).
+ * part of an orderly end. For that many connections it takes many addresses: source.h.
  *
  * With TLS each connection makes a handshake first; with --resumed that begins with an earlier one's session.
  *
@@ -15,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include "load.h"
+#include "source.h"
 #include "wire.h"
 
 #include <arpa/inet.h>
@@ -29,9 +27,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define USAGE "load_connect [--resumed] HOST PORT CONNECTIONS SIZE WARMUP_SECONDS SECONDS [SERVER_PID]"
+#define USAGE "load_connect [--resumed] HOST PORT CONNECTIONS SIZE WARMUP_SECONDS SECONDS [SERVER_PID...]"
 
-enum { BATCH = 256, CONNECT_TIMEOUT = 5 /* seconds */, SOURCES = 1024, FIRST_SOURCE = 0x7f010001 /* 127.1.0.1 */ };
+enum { BATCH = 256, CONNECT_TIMEOUT = 5 /* seconds */ };
 
 struct slot {
     struct wire wire; /* closed once it has failed */
@@ -50,17 +48,6 @@ static void fail(struct slot *slot, const char *reason)
 {
     load_failed(slot->index, slot->completed, reason);
     wire_close(&slot->wire);
-}
-
-static void bind_to_next_source(int fd)
-{
-    static uint32_t next;
-    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(FIRST_SOURCE + next++ % SOURCES)};
-    int on = 1;
-    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) < 0)
-        err(1, "IP_BIND_ADDRESS_NO_PORT");
-    if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
-        err(1, "bind");
 }
 
 /* In a handshake it goes on when the server has answered. */
@@ -86,8 +73,7 @@ static void begin(struct slot *slot)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         err(1, "socket");
-    if (ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
-        bind_to_next_source(fd);
+    source_bind(fd, &address);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0)
         err(1, "SO_SNDTIMEO");
     wire_open(&slot->wire, fd);

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define USAGE "load_datagram HOST PORT SOCKETS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID]"
+#define USAGE "load_datagram HOST PORT SOCKETS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID...]"
 
 enum { BATCH = 64, LARGEST = 65507 /* of an IPv4 datagram */, RECEIVE_BUFFER = 1 << 20 };
 

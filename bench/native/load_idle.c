@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define USAGE "load_idle HOST PORT CONNECTIONS SIZE ACTIVE WARMUP_SECONDS SECONDS [SERVER_PID]"
+#define USAGE "load_idle HOST PORT CONNECTIONS SIZE ACTIVE WARMUP_SECONDS SECONDS [SERVER_PID...]"
 
 struct connection {
     struct stream stream;

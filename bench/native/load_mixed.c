@@ -12,7 +12,7 @@
 #include <err.h>
 #include <stdlib.h>
 
-#define USAGE "load_mixed HOST PORT CONNECTIONS SIZE BULK_SIZE BULK_DEPTH WARMUP_SECONDS SECONDS [SERVER_PID]"
+#define USAGE "load_mixed HOST PORT CONNECTIONS SIZE BULK_SIZE BULK_DEPTH WARMUP_SECONDS SECONDS [SERVER_PID...]"
 
 struct connection {
     struct stream stream;

@@ -20,7 +20,7 @@
 #include <err.h>
 #include <stdlib.h>
 
-#define USAGE "load_open HOST PORT CONNECTIONS SIZE RATE WARMUP_SECONDS SECONDS [SERVER_PID]"
+#define USAGE "load_open HOST PORT CONNECTIONS SIZE RATE WARMUP_SECONDS SECONDS [SERVER_PID...]"
 
 enum { BATCH = 256 /* messages sent before the sockets are asked again */, AWAKE = 2000000 /* ns before one is due */ };
 

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define USAGE \
-    "load_stream [--frames|--lines] HOST PORT CONNECTIONS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID]"
+    "load_stream [--frames|--lines] HOST PORT CONNECTIONS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID...]"
 
 struct connection {
     struct stream stream;

@@ -1,9 +1,12 @@
 """The same site as http_exchange.py as an application: `asgi` for uvicorn and granian, `rsgi` for granian.
 
-Server and Date are the servers' own; they add both.
+Server and Date are the servers' own; they add both. `computing` computes for each request, and
+says when it serves.
 """
 # The types of both interfaces are packages of their own.
 # mypy: ignore-errors
+
+from compute import compute
 
 _PATH = "/plaintext"
 _BODY = b"Hello, World!"
@@ -24,3 +27,15 @@ async def asgi(scope, receive, send):
 async def rsgi(scope, protocol):
     status, body = _find(scope.path)
     protocol.response_bytes(status, [("content-type", _TYPE), ("content-length", str(len(body)))], body)
+
+
+async def computing(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        print("ready to serve", flush=True)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        compute()
+        await asgi(scope, receive, send)

@@ -8,6 +8,8 @@ from bench.workloads.memory import IdleMemory
 from bench.workloads.open_loop import Capacity, OpenLoop
 from bench.workloads.program import Program
 from bench.workloads.redis import RedisCommand
+from bench.workloads.replacement import Replacement
+from bench.workloads.rest import Rest
 from bench.workloads.tls import TlsIdleMemory, TlsLoad
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "OpenLoop",
     "Program",
     "RedisCommand",
+    "Replacement",
+    "Rest",
     "Timing",
     "TlsIdleMemory",
     "TlsLoad",

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bench.figures import Sample
+from bench.peer import Peer
 from bench.process import Cpus
-from bench.registry import Peer
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """HTTP/1.1 under wrk, the load generator that web servers are compared with."""
 
 import re
+import resource
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench import process, toolchain
 from bench.figures import CPU, P50, P99, RATE, Sample
+from bench.peer import Peer
 from bench.process import Cpus, RunError
-from bench.registry import Peer
 from bench.workloads.base import Window
 
 _TOOL = "wrk"
@@ -30,6 +31,7 @@ class Http:
     peers: tuple[Peer, ...]
     connections: int
     depth: int
+    several_cpus: bool = False  # server and load share all the CPUs
     compared: tuple[str, ...] = (CPU, RATE)
 
     def settings(self) -> Mapping[str, float]:
@@ -39,17 +41,21 @@ class Http:
         return None if shutil.which(_TOOL) else f"{_TOOL} is not on PATH"
 
     def measure(self, peer: Peer, window: Window) -> Sample:
-        cpus, timing = window.cpus, window.timing.after(peer.settle)
-        with process.serving(lambda port: peer.command(port=port), cpus.server) as server:
+        timing = window.timing.after(peer.settle)
+        cpus = window.cpus.shared() if self.several_cpus else window.cpus
+        with process.serving(
+            lambda port: peer.command(port=port), cpus.server, processes=peer.processes
+        ) as server:
             self._run(server.port, cpus, timing.warmup)
-            before = server.cpu_seconds()
+            before, others_before = server.cpu_seconds(), _cpu_of_the_load()
             requests, duration, p50, p99 = self._run(server.port, cpus, timing.seconds)
-            cpu = server.cpu_seconds() - before
+            cpu, load = server.cpu_seconds() - before, _cpu_of_the_load() - others_before
         sample = {
             "messages": requests,
             RATE: requests / duration,
             CPU: cpu * 1e6 / requests,
             "server_busy": cpu / duration,
+            "load_busy": load / duration,
         }
         return sample if self.depth > 1 else {**sample, P50: p50, P99: p99}
 
@@ -65,3 +71,9 @@ class Http:
         if errors or not requests:
             raise RunError(f"{errors} of {requests} requests failed")
         return requests, duration / 1e6, float(p50), float(p99)
+
+
+def _cpu_of_the_load() -> float:
+    """Returns the CPU time of wrk so far: no other child ends before its server has been measured."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench import process, toolchain
 from bench.figures import CPU, MEMORY, P50, P99, Sample
-from bench.registry import Peer
+from bench.peer import Peer
 from bench.workloads.base import Window
 from bench.workloads.load import generate, sample_of
 from bench.workloads.memory import memory_at_rest

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bench import process, toolchain
 from bench.figures import BULK, CPU, LAG, P50, P99, P999, RATE, Sample
+from bench.peer import Peer
 from bench.process import Cpus, RunError, Server
-from bench.registry import Peer
 from bench.workloads.base import Timing, Window
 
 # Connecting, and a load generator that has to wait for its CPU.
@@ -47,7 +47,7 @@ class Load:
         cpus = window.cpus.shared() if self.several_cpus else window.cpus
         values = self.values()
         with process.serving(
-            lambda port: peer.command(port=port, **values), cpus.server, self.serves
+            lambda port: peer.command(port=port, **values), cpus.server, self.serves, peer.processes
         ) as server:
             answer = generate(self.generator, server, self.shape.values(), cpus, timing, self.options)
         return sample_of(answer)
@@ -60,16 +60,21 @@ def generate(
     cpus: Cpus,
     timing: Timing,
     options: tuple[str, ...] = (),
+    meanwhile: Callable[[], object] | None = None,
+    with_cpu: bool = True,
 ) -> Answer:
-    """Runs a load generator against a server.
+    """Runs a load generator against a server, and calls `meanwhile` again and again as long as it runs.
+
+    It tells the CPU time of the server's processes, if they are the same from one end to the other.
 
     Raises:
         RunError: the server did not do its job, or no message was complete in the window.
         CompileError: the load generator could not be built.
     """
     command = [str(toolchain.binary(generator)), *options, "127.0.0.1", str(server.port)]
-    command += map(str, (*shape, timing.warmup, timing.seconds, server.pid))
-    answer: Answer = json.loads(process.run_load(command, cpus.load, timing.warmup + timing.seconds + _SLACK))
+    command += map(str, (*shape, timing.warmup, timing.seconds, *(server.family() if with_cpu else ())))
+    timeout = timing.warmup + timing.seconds + _SLACK
+    answer: Answer = json.loads(process.run_load(command, cpus.load, timeout, meanwhile))
     if not answer["messages"]:
         raise RunError(f"no reply was complete within the window of {answer['seconds']:g} s")
     return answer

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench import process
 from bench.figures import MEMORY, MEMORY_USED, Sample
+from bench.peer import Peer
 from bench.process import RunError, Server
-from bench.registry import Peer
 from bench.workloads.base import Window
 
 Connect = Callable[[int], socket.socket]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bench import process, toolchain
 from bench.figures import ASKED, CPU, P50, P99, P999, Sample
-from bench.registry import Peer
+from bench.peer import Peer
 from bench.workloads.base import Window
 from bench.workloads.load import generate, sample_of
 

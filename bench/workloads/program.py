@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bench import process, toolchain
 from bench.figures import Sample
+from bench.peer import Peer
 from bench.process import RunError
-from bench.registry import Peer
 from bench.workloads.base import Window
 
 _SLACK = 90.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bench import process
 from bench.figures import CPU, P50, RATE, Sample
+from bench.peer import Peer
 from bench.process import Cpus, RunError
-from bench.registry import Peer
 from bench.workloads.base import Window
 
 _TOOL = "redis-benchmark"

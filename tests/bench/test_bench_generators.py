@@ -198,6 +198,52 @@ def test_open_loop(generator: Callable[[str], str], reply: Reply, errors: int, c
         assert answer["messages"] + answer["unanswered"] >= 10
 
 
+@pytest.mark.parametrize(
+    ("reply", "failure"),
+    [(lambda data: data, ""), (lambda data: data[1:] + data[:1], "wrong"), (lambda data: b"", "reset")],
+    ids=["echo", "shifted", "closed"],
+)
+def test_arrivals(generator: Callable[[str], str], reply: Reply, failure: str) -> None:
+    with serving_stream(reply) as port:
+        answer, complaints = run(generator("load_arrivals"), port, 64, 200, 0, 0.5)
+    assert not complaints
+    kinds = {kind: answer[kind] for kind in ("refused", "reset", "wrong", "unanswered")}
+    assert {kind for kind, count in kinds.items() if count} == ({failure} if failure else set())
+    if failure:
+        assert answer["messages"] == 0
+        assert kinds[failure] > 50
+    else:
+        assert answer["messages"] > 50
+        assert 0 < answer["p50_us"] <= answer["longest_us"] * 1.02  # a histogram's step
+        assert 0 < answer["gap_us"] <= 0.6e6
+
+
+def test_arrivals_where_nobody_listens(generator: Callable[[str], str], importable: None) -> None:
+    from bench.process import free_port
+
+    answer, complaints = run(generator("load_arrivals"), free_port(), 64, 200, 0, 0.2)
+    assert not complaints
+    assert answer["refused"] > 20
+    assert answer["messages"] == answer["unanswered"] == 0
+
+
+def test_arrivals_go_on_while_nobody_accepts(generator: Callable[[str], str]) -> None:
+    stall, seen = 0.3, 0
+
+    def hesitate(data: bytes) -> bytes | None:
+        nonlocal seen
+        seen += 1
+        if seen == 20:
+            threading.Event().wait(stall)
+        return None if seen == 40 else data
+
+    with serving_stream(hesitate) as port:
+        answer, _ = run(generator("load_arrivals"), port, 64, 200, 0, 0.5)
+    assert answer["unanswered"] == 1
+    assert answer["messages"] > 50  # each connection has a thread, and waits for none but its own
+    assert answer["longest_us"] >= 3e6  # that of the one without an answer, for which it was waited
+
+
 @pytest.mark.parametrize(("reply", "errors", "complaint"), BROKEN.values(), ids=BROKEN)
 def test_mixed(generator: Callable[[str], str], reply: Reply, errors: int, complaint: str) -> None:
     with serving_stream(reply) as port:
@@ -235,6 +281,14 @@ def test_memory_of_the_server_is_read(generator: Callable[[str], str]) -> None:
     with serving_stream(lambda data: data) as port:
         answer, _ = run(generator("load_idle"), port, 2, 64, 1, 0, 0.05, os.getpid())
     assert answer["server_pss_bytes"] > 1 << 20
+
+
+def test_the_time_of_a_server_is_that_of_all_its_processes(generator: Callable[[str], str]) -> None:
+    with serving_stream(lambda data: data) as port:
+        one, _ = run(generator("load_stream"), port, 2, 64, 1, 0, 0.2, os.getpid())
+        twice, _ = run(generator("load_stream"), port, 2, 64, 1, 0, 0.2, os.getpid(), os.getpid())
+    times = [answer["server_cpu_seconds"] / answer["messages"] for answer in (one, twice)]
+    assert times[1] > 1.2 * times[0] > 0  # about twice as much
 
 
 def test_an_open_loop_does_not_wait_for_a_server_that_stalls(generator: Callable[[str], str]) -> None:

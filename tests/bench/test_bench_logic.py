@@ -113,6 +113,13 @@ tasks-tree-memoization asyncio <= 1.05, tasks-tree-mixed asyncio <= 1.05
 tasks-coroutines asyncio <= 1.05, tasks-tcp asyncio <= 1.05
 echo-64-50 netcore-other <= 1.01
 loops gnet-2 <= 1
+processes-echo netcore <= 1.05, processes-http netcore <= 1.05
+processes-compute netcore >= 1.9
+processes-compute-http uvicorn-2 >= 1, processes-compute-http gunicorn-2 >= 1
+processes-compute-http node-2 >= 1
+processes-replace netcore-2 <= 0, processes-replace netcore-2 <= 3
+processes-upgrade netcore-2 <= 0, processes-upgrade netcore-2 <= 3
+processes-rest netcore-2-watched <= 25, processes-rest netcore-2-watched <= 0.1
 """
 
 

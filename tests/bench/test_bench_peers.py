@@ -24,6 +24,8 @@ def test_netcore_has_the_same_variants_in_every_job() -> None:
     for workload in workloads(Registry("python", other="/a tree"), [(64, 1)]):
         peers = {peer.name: peer for peer in workload.peers}
         without_kernel = workload.name.startswith(("gil", "timers", "tasks"))
+        if workload.name.startswith("processes"):
+            continue  # it is about how many processes there are
         for subject in {"netcore", "netcore.aio"} & peers.keys():
             seen[subject] = seen.get(subject, 0) + 1
             own = [name for name in peers if name.partition("-")[0] == subject and name != "netcore-2"]
