@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ from netcore.engine.process import track
 from netcore.engine.secured import Secured
 from netcore.engine.threads import LoopThreads
 from netcore.engine.ticker import Ticker
+from netcore.engine.watchdog import Watchdog
 from netcore.errors import (
     EngineNotRunningError,
     InvalidAddressError,
@@ -72,6 +74,8 @@ class Engine(EngineView):
         OSError: The file ``Options.log_path`` cannot be written.
 
     Attributes:
+        measured: Whether turns and callbacks are measured, for ``timings``: at first, whether
+            ``Options.admin`` is set. It can be set as long as the engine has not been started.
         ended_by: The first exception of a callback that is no ``Exception``, such as the SystemExit of
             ``sys.exit()``, and so has stopped the engine; None if there was none. ``run`` raises it.
     """
@@ -114,6 +118,8 @@ class Engine(EngineView):
         self._stops_accepting = False
         self._eyes: Eyes | None = None
         self._opened = False
+        self._watchdog: Watchdog | None = None
+        self.measured = bool(options.admin)
         self._booting: int | None = None
         self._booted = False
         self.ended_by: BaseException | None = None
@@ -253,6 +259,7 @@ class Engine(EngineView):
                 shutdown=self.request_stop,
                 loop_ended=self._loop_ended,
                 exiting=self._exiting,
+                measured=self.measured,
             )
             self._eyes = open_eyes(self, self.options, self._logger)
             wanted = tuple(zip(self._wanted, self._sources, strict=True))
@@ -266,6 +273,9 @@ class Engine(EngineView):
                     loop.claim()
             else:
                 self._threads.start(self.loops, self._choices.cpus)
+            if 0 < self.options.watchdog < math.inf:
+                self._watchdog = Watchdog(self.loops, self.options.watchdog, self._logger)
+                self._watchdog.start()
             self._life.started()
             self._boot()
         except BaseException:
@@ -661,6 +671,8 @@ class Engine(EngineView):
         try:
             if self._eyes is not None:
                 self._eyes.close()
+            if self._watchdog is not None:
+                self._watchdog.end()
             if self._log_file is not None:
                 self._logger.last(self._log_file.close)
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from netcore.eventloop import Loop, whereabouts
 
-__all__ = ["Hang", "hangs", "report"]
+__all__ = ["Hang", "hangs", "log_with_stack", "report"]
 
 Hang = tuple[str, str]
 """What hangs, in a sentence without an end, and the stack of its thread."""
@@ -31,7 +31,14 @@ def hangs(loops: Sequence[Loop], others: Sequence[tuple[str, int | None]]) -> It
 def report(logger: logging.Logger, why: str, found: Sequence[Hang]) -> None:
     """Logs what hangs, each with its stack, as critical."""
     for what, stack in found:
-        record = logger.makeRecord(
-            logger.name, logging.CRITICAL, __file__, 0, "%s: %s", (why, what), None, "report", None, stack
+        log_with_stack(logger, logging.CRITICAL, "%s: %s", (why, what), stack)
+
+
+def log_with_stack(
+    logger: logging.Logger, level: int, text: str, arguments: tuple[object, ...], stack: str | None
+) -> None:
+    """Logs something with a stack that is not the caller's; None for no stack."""
+    if logger.isEnabledFor(level):
+        logger.handle(
+            logger.makeRecord(logger.name, level, __file__, 0, text, arguments, None, None, None, stack)
         )
-        logger.handle(record)

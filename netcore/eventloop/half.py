@@ -9,6 +9,7 @@ from netcore.connection import (
     BaseCounters,
     BaseDatagramPort,
     BaseInbox,
+    BaseMeter,
     BaseOutbox,
     BaseStream,
     CheckedDatagramConn,
@@ -17,6 +18,7 @@ from netcore.connection import (
     DatagramConn,
     DatagramPort,
     Inbox,
+    Meter,
     Outbox,
     Payer,
     PortOwner,
@@ -53,6 +55,10 @@ class Half:
     def counters(self) -> BaseCounters:
         """Makes the counters."""
         return Counters()
+
+    def meter(self) -> BaseMeter:
+        """Makes what measures turns and callbacks."""
+        return Meter()
 
     def inbox(self) -> BaseInbox:
         """Makes what receives."""

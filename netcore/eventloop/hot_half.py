@@ -14,6 +14,7 @@ from netcore.connection import (
     BaseCounters,
     BaseDatagramPort,
     BaseInbox,
+    BaseMeter,
     BaseOutbox,
     PortOwner,
     State,
@@ -24,6 +25,7 @@ from netcore.connection.datagram.hot import HotDatagramPort, HotDatagramSockets
 from netcore.connection.stream.hot import (
     HotCounters,
     HotInbox,
+    HotMeter,
     HotOutbox,
     HotSockets,
     HotStreamConnection,
@@ -180,6 +182,10 @@ class HotHalf(Half):
     def counters(self) -> BaseCounters:
         """See ``Half.counters``."""
         return HotCounters()
+
+    def meter(self) -> BaseMeter:
+        """See ``Half.meter``."""
+        return HotMeter()
 
     def inbox(self) -> BaseInbox:
         """See ``Half.inbox``."""

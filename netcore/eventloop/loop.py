@@ -108,6 +108,8 @@ class Loop(Site):
         self.ends_at = math.inf
         half = half_for(poller, sockets, shared.debug)
         self.counters = half.counters()
+        if shared.measured:
+            self.counters.meter = half.meter()
         self.pool = BufferPool(debug=shared.debug)
         self.inbox = half.inbox()
         self._faults = Faults(index, clock, self.counters, self.logger, self.shutdown)
@@ -280,9 +282,20 @@ class Loop(Site):
 
     def stuck_for(self) -> float:
         """See ``EventLoop.stuck_for``."""
+        turn = self.present_turn()
+        return 0.0 if turn is None else turn[1]
+
+    def present_turn(self) -> tuple[int, float] | None:
+        """Returns the number of the present turn, and for how many seconds it is known to last.
+
+        Any thread; see ``stuck_for``.
+
+        Returns:
+            None if there is none: the loop waits, has not begun, or has ended.
+        """
         if self._closed or self._forked or not (self._in_turn or self._has_body):
-            return 0.0
-        return self._pulse.stuck_for(self._turn)
+            return None
+        return self._pulse.look(self._turn)
 
     def _put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         accepted = self._agenda.put(function, args)
@@ -449,6 +462,8 @@ class Loop(Site):
             if self.outbox.size or self.outbox.producers:  # written between the turns
                 self.outbox.flush_early()
             self._turn.run(timeout)
+            if not self._has_body:  # else what a guest does between its waits is a part of the turn
+                self._turn.end()
         except Exception as error:
             if not self._has_body:  # else that is where it ends, behind its guest
                 self._fail(error)

@@ -35,14 +35,18 @@ class Pulse:
         self._clock = clock
         self._seen = (-1, 0.0)  # the number of a turn, and when it was first looked at: one object, no lock
 
-    def stuck_for(self, turn: _Turn) -> float:
-        """Returns for how many seconds the turn is known to last; 0.0 while the loop waits."""
+    def look(self, turn: _Turn) -> tuple[int, float] | None:
+        """Returns the number of the turn, and for how many seconds it is known to last.
+
+        Returns:
+            None while the loop waits, or goes on from one turn to the next.
+        """
         number = self._counters.turns
         if turn.sleep is not None or self._counters.turns != number:
-            return 0.0
+            return None
         now = self._clock()
         seen, since = self._seen
         if seen != number:
             self._seen = number, now
-            return 0.0
-        return max(now - since, 0.0)
+            return number, 0.0
+        return number, max(now - since, 0.0)

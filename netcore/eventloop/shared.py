@@ -72,6 +72,7 @@ class Shared:
         shutdown: Callable[[], object],
         loop_ended: Callable[[], object],
         exiting: Callable[[BaseException], object],
+        measured: bool = False,
     ) -> Shared:
         """Draws from an engine's options what concerns its loops."""
         limits = Limits(
@@ -100,4 +101,5 @@ class Shared:
             loop_ended,
             exiting=exiting,
             tls=options.tls,
+            measured=measured,
         )

@@ -62,6 +62,7 @@ class Turn:
         """
         # The loop says that it sleeps before its last look at the tasks, and who adds one looks after that:
         # so one of the two sees the other.
+        self.end()
         self.sleep = []
         if self._pending or self._intake.again or self._aftermath.unsettled:
             timeout: float | None = 0.0
@@ -83,6 +84,8 @@ class Turn:
             self._counters.turns += 1
             if self._outbox.shared:
                 self._outbox.begin_turn()
+            if self._counters.meter is not None:
+                self._counters.meter.begin_turn()
         self.sleep = None
         if self._planned:
             self._site.time = self._clock()
@@ -105,6 +108,11 @@ class Turn:
         except MemoryError as error:  # for no connection in particular: those have guards of their own
             self._intake.look_everywhere()
             self._bear(error, longest)
+
+    def end(self) -> None:
+        """Ends the turn for who measures it: when the next wait begins, at the latest."""
+        if self._counters.meter is not None:
+            self._counters.meter.end_turn()
 
     def look_again(self, due: float) -> None:
         """Has the poller tell what it knows, unless it was asked after some time already; serves that.

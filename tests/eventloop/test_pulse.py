@@ -32,7 +32,7 @@ class Turns:
 def watched():
     clock, turns = ManualClock(), Turns()
     pulse = Pulse(turns.counters, clock)
-    return turns, clock, lambda: pulse.stuck_for(turns)
+    return turns, clock, lambda: (pulse.look(turns) or (0, 0.0))[1]
 
 
 def test_a_turn_counts_from_the_first_look_at_it(watched):
@@ -82,9 +82,9 @@ def test_a_turn_that_ends_in_the_midst_of_a_look(watched):
             turns.begin()
 
     pulse = Pulse(turns.counters, clock)
-    assert pulse.stuck_for(turns) == 0.0
+    assert pulse.look(turns) == (1, 0.0)
     clock.advance(10)
-    assert pulse.stuck_for(Moving()) == 0.0
+    assert pulse.look(Moving()) is None
 
 
 class Blocks(EventHandler):

@@ -46,6 +46,7 @@ static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_
     hot_replace(&stream->source, bytes);
     stream->lo = 0;
     stream->hi = n;
+    hot_look(self->counts);
     intake__call(self, on_traffic, stream);
     return n;
 }

@@ -34,6 +34,8 @@ static void intake__call(hot_intake *self, PyObject *on_traffic, hot_stream *str
             intake__charge(self, stream);
         Py_XDECREF(done);
         Py_XDECREF(error);
+    } else {
+        hot_called(self->counts);
     }
     if (stream->lo != stream->hi) {
         done = intake__tell(self, stream, hot_name_keep, NULL);
@@ -92,6 +94,7 @@ static void intake__deliver(hot_intake *self, PyObject *on_traffic, hot_stream *
             intake__charge(self, stream);
         if (shown <= 0)
             return;
+        hot_look(self->counts);
     } else {
         PyObject *begin = PyLong_FromSsize_t(lo);
         PyObject *end = begin ? PyLong_FromSsize_t(lo + n) : NULL;
@@ -104,6 +107,7 @@ static void intake__deliver(hot_intake *self, PyObject *on_traffic, hot_stream *
         Py_XDECREF(shown);
         if (!is_new)
             return;
+        hot_look(self->counts);
     }
     intake__call(self, on_traffic, stream);
 }

@@ -20,8 +20,28 @@
 
 enum {
     HOT_BATCH = 256, /* events of a wait, at most */
+    METER_BOUNDS = 22,
     HOT_PAUSED = 1   /* of the flags of a stream; see connection/core/life.py */
 };
+
+/* How many durations were how long, by buckets, and nanoseconds in all; see meter.c. */
+typedef struct {
+    int64_t counts[METER_BOUNDS + 1];
+    int64_t sum;
+} hot_durations;
+
+typedef int64_t (*hot_nanoseconds)(void);
+
+/* What measures turns and callbacks; see Meter. */
+typedef struct {
+    PyObject_HEAD
+    hot_nanoseconds clock;
+    int64_t began; /* the turn */
+    int64_t stamp; /* when the last callback has ended, or whatever else was last */
+    hot_durations turns;
+    hot_durations callbacks;
+    char in_turn;
+} hot_meter;
 
 /* Turns of a loop, and what they have moved; the rest of what is counted is Python's. */
 typedef struct {
@@ -36,6 +56,7 @@ typedef struct {
     long long datagrams_sent;
     long long ended_here; /* streams whose peers had ended, and that were closed for it in C */
     int parting;          /* see Departures */
+    hot_meter *meter;     /* NULL unless turns and callbacks are measured */
 } hot_counts;
 
 /* The memory that a loop receives into; see Inbox. `memory` is where `arena` lies. */
@@ -176,7 +197,7 @@ typedef struct {
     Py_ssize_t count;
 } hot_table;
 
-extern PyTypeObject *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
+extern PyTypeObject *hot_meter_type, *hot_counts_type, *hot_inbox_type, *hot_outbox_type, *hot_stream_type, *hot_table_type,
     *hot_intake_type, *hot_passage_type, *hot_channel_type, *hot_exchange_type,
     *hot_handles_type, *hot_frames_type, *hot_deadlines_type;
 

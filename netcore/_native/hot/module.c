@@ -1,6 +1,7 @@
 /* The extension module: one translation unit, so that the parts above can be inlined into those below. */
 
 #include "errors.c"
+#include "meter.c"
 #include "counts.c"
 #include "inbox.c"
 #include "outbox.c"
@@ -120,7 +121,8 @@ PyMODINIT_FUNC PyInit__hot(void)
     module = PyModule_Create(&module__definition);
     if (module == NULL)
         return NULL;
-    if (module__add_type(module, "Counts", &counts__spec, &hot_counts_type) < 0 ||
+    if (module__add_type(module, "Meter", &meter__spec, &hot_meter_type) < 0 ||
+        module__add_type(module, "Counts", &counts__spec, &hot_counts_type) < 0 ||
         module__add_type(module, "Inbox", &inbox__spec, &hot_inbox_type) < 0 ||
         module__add_type(module, "Outbox", &outbox__spec, &hot_outbox_type) < 0 ||
         module__add_type(module, "Stream", &stream__spec, &hot_stream_type) < 0 ||

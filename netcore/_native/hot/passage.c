@@ -47,9 +47,10 @@ static void passage__look_at_handler(hot_passage *self)
  * reference, or NULL if there is none. */
 static PyObject *passage__run(hot_passage *self, hot_stream *stream, PyObject *name, PyObject *argument)
 {
-    PyObject *action = PyObject_CallMethodObjArgs(self->handler, name, stream, argument, NULL);
-    PyObject *done;
+    PyObject *action, *done;
 
+    hot_look(self->counts);
+    action = PyObject_CallMethodObjArgs(self->handler, name, stream, argument, NULL);
     if (action == NULL) {
         PyObject *error = hot_fetch();
         done = PyObject_CallFunctionObjArgs(self->failed, self->host, stream, error, NULL);
@@ -57,6 +58,8 @@ static PyObject *passage__run(hot_passage *self, hot_stream *stream, PyObject *n
             passage__charge(self, stream);
         Py_XDECREF(done);
         Py_XDECREF(error);
+    } else {
+        hot_called(self->counts);
     }
     if (hot_has_views(self->inbox)) {
         done = PyObject_CallMethodObjArgs((PyObject *)self->inbox, hot_name_release_views, NULL);

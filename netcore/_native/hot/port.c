@@ -114,6 +114,8 @@ static void port__deliver(hot_port *self, PyObject *on_traffic, hot_datagram *co
         PyObject *error = hot_fetch();
         port__check(self, PyObject_CallFunctionObjArgs(self->failed, self->host, conn, error, NULL));
         Py_XDECREF(error);
+    } else {
+        hot_called(self->counts);
     }
     datagram_forget(conn);
     if (hot_has_views(self->inbox))
@@ -136,6 +138,7 @@ static void port__deliver_all(hot_port *self, PyObject *on_traffic, int count, s
 {
     const unsigned char *name = self->names;
 
+    hot_look(self->counts);
     for (int i = 0; i < count; i++, name += name_size) {
         Py_ssize_t size = self->lengths[i];
         const char *slot = self->slots + (size_t)i * NC_DATAGRAM_SLOT;

@@ -64,6 +64,7 @@ static int intake__round(hot_intake *self, PyObject *on_traffic, int begin, int 
             Py_BEGIN_ALLOW_THREADS
             received = intake__receive(self, begin, end);
             Py_END_ALLOW_THREADS
+            hot_look(self->counts);
         }
         until = begin + received;
         for (int i = begin; i < until; i++)

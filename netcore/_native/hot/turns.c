@@ -229,6 +229,8 @@ static PyObject *intake__turns(PyObject *object, PyObject *timeout)
         int quiet;
         self->counts->events += found;
         self->counts->turns++;
+        if (self->counts->meter != NULL)
+            meter_begin_turn(self->counts->meter);
         if (intake__say(self, 0) < 0)
             return NULL;
         if (self->outbox->taken)
@@ -244,6 +246,8 @@ static PyObject *intake__turns(PyObject *object, PyObject *timeout)
         quiet = intake__is_quiet(self);
         if (quiet <= 0)
             return quiet < 0 ? NULL : PyLong_FromLong(-1);
+        if (self->counts->meter != NULL)
+            meter_end_turn(self->counts->meter);
         found = intake__look(self, -1.0);
     }
     return found < 0 ? NULL : PyLong_FromLong(found);

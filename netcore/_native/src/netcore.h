@@ -176,6 +176,9 @@ int nc_io_uring_release(nc_poller *poller, int count, const nc_socket *sockets);
  * its other threads do. The descriptor stays the caller's, who may close it. */
 int nc_guard(int fd, int grace);
 
+/* Nanoseconds that never go back; for durations, since they begin anywhere. */
+int64_t nc_nanoseconds(void);
+
 /* Finding frames in memory.
  *
  * Each looks from data[at] on for frames that are whole and acceptable, one behind the other, and returns

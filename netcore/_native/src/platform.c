@@ -126,6 +126,7 @@ enum { SOCKETS_VECTOR = 64 };
 #include "iocp.c"
 #include "sockets_windows.c"
 #include "datagrams_windows.c"
+#include "clock_windows.c"
 int nc_guard(int fd, int grace)
 {
     (void)fd, (void)grace;
@@ -136,6 +137,7 @@ NC_ABSENT_POLLER(iocp)
 #include "sockets_posix.c"
 #include "datagrams_posix.c"
 #include "guard_posix.c"
+#include "clock_posix.c"
 #endif
 #include "sockets.c"
 #include "datagrams.c"

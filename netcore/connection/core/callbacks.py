@@ -25,10 +25,16 @@ class Served(Conn, Protocol):
 def run(host: Host, conn: Served, callback: Callable[..., object], *args: object) -> None:
     """Calls ``callback(conn, *args)``, a method of the handler, and does what it returns."""
     action: object = None
+    meter = host.counters.meter
+    if meter is not None:
+        meter.look()
     try:
         action = callback(conn, *args)
     except BaseException as error:
         failed(host, conn, error)
+    else:
+        if meter is not None:
+            meter.called()
     inbox = host.inbox
     if inbox.views:
         inbox.release_views()
@@ -53,10 +59,17 @@ def failed(host: Host, conn: Served, error: BaseException) -> None:
     order: raised any further it would cost other connections their callbacks.
     """
     host.counters.errors += 1
+    meter = host.counters.meter
+    if meter is not None:
+        meter.called()
     if isinstance(error, Exception):
         on_error = host.handler.on_error
         try:
-            action = on_error(conn, error)
+            try:
+                action = on_error(conn, error)
+            finally:
+                if meter is not None:
+                    meter.called()
         except Exception as worse:
             key = "on_error", place_of(worse)
             complain(

@@ -37,7 +37,7 @@ class BaseMeter(abc.ABC):
 
     @abc.abstractmethod
     def end_turn(self) -> None:
-        """The next wait is about to begin."""
+        """The next wait is about to begin, or others have the thread; nothing happens outside of a turn."""
 
     @abc.abstractmethod
     def look(self) -> None:
@@ -78,6 +78,7 @@ class Meter(BaseMeter):
         "_callback_counts",
         "_callback_time",
         "_clock",
+        "_in_turn",
         "_stamp",
         "_turn_counts",
         "_turn_time",
@@ -86,6 +87,7 @@ class Meter(BaseMeter):
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
         self._began = self._stamp = clock()
+        self._in_turn = False
         self._turn_counts = [0] * (len(BOUNDS) + 1)
         self._callback_counts = [0] * (len(BOUNDS) + 1)
         self._turn_time = self._callback_time = 0
@@ -93,9 +95,13 @@ class Meter(BaseMeter):
     def begin_turn(self) -> None:
         """See ``BaseMeter.begin_turn``."""
         self._began = self._stamp = self._clock()
+        self._in_turn = True
 
     def end_turn(self) -> None:
         """See ``BaseMeter.end_turn``."""
+        if not self._in_turn:
+            return
+        self._in_turn = False
         took = self._clock() - self._began
         self._turn_counts[bisect_left(BOUNDS, took)] += 1
         self._turn_time += took

@@ -223,6 +223,9 @@ class DatagramConnection(DatagramReading, Connection):
         host = self._host
         if self.deadlines is not None:
             host.now()  # other callbacks of this turn may have taken long
+        meter = host.counters.meter
+        if meter is not None:
+            meter.look()
         for i, (data, _) in enumerate(datagrams):
             if not self.receiving or self._held:
                 if not self.closed:
@@ -240,6 +243,9 @@ class DatagramConnection(DatagramReading, Connection):
             except BaseException as error:
                 action = None
                 failed(host, self, error)
+            else:
+                if meter is not None:
+                    meter.called()
             self.data = b""
             if host.inbox.views:
                 host.inbox.release_views()

@@ -159,6 +159,9 @@ class DatagramPort(BaseDatagramPort):
         views = inbox.views
         conn_class = self.conn_class
         rest = iter(datagrams)
+        meter = host.counters.meter
+        if meter is not None:
+            meter.look()
         while True:
             try:
                 for data, name in rest:
@@ -171,6 +174,9 @@ class DatagramPort(BaseDatagramPort):
                     except BaseException as error:
                         action = None
                         failed(host, conn, error)
+                    else:
+                        if meter is not None:
+                            meter.called()
                     conn.data = b""
                     if views:
                         inbox.release_views()

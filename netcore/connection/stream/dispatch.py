@@ -32,6 +32,9 @@ def deliver_one(host: Host, conn: BaseStream, n: int) -> None:
             conn._hi = n
         elif not conn.show(0, n):
             return
+        meter = host.counters.meter
+        if meter is not None:
+            meter.look()
         if conn.deadlines is not None:
             conn.deadlines.last_in = host.time
         try:
@@ -39,6 +42,9 @@ def deliver_one(host: Host, conn: BaseStream, n: int) -> None:
         except BaseException as error:
             action = None
             failed(host, conn, error)
+        else:
+            if meter is not None:
+                meter.called()
         if conn._lo != conn._hi:
             conn.keep()
         inbox = host.inbox
@@ -70,6 +76,9 @@ def deliver(host: Host, conns: Sequence[BaseStream], results: Sequence[int]) -> 
     hi = 0
     conn: BaseStream | None = None
     rest = zip(conns, results, strict=False)
+    meter = host.counters.meter
+    if meter is not None:
+        meter.look()
     while True:
         try:
             for conn, n in rest:
@@ -84,6 +93,8 @@ def deliver(host: Host, conns: Sequence[BaseStream], results: Sequence[int]) -> 
                     conn._hi = hi
                 elif not conn.show(lo, hi):
                     continue
+                elif meter is not None:
+                    meter.look()
                 if conn.deadlines is not None:
                     conn.deadlines.last_in = host.time
                 try:
@@ -91,6 +102,9 @@ def deliver(host: Host, conns: Sequence[BaseStream], results: Sequence[int]) -> 
                 except BaseException as error:
                     action = None
                     failed(host, conn, error)
+                else:
+                    if meter is not None:
+                        meter.called()
                 if conn._lo != conn._hi:
                     conn.keep()
                 if views:

@@ -12,14 +12,22 @@ from collections.abc import Callable
 from typing import Protocol
 
 from netcore._native import _hot, address, native
-from netcore.connection.core import IDS, BaseDeadlines, BaseInbox, Payer, State
+from netcore.connection.core import IDS, BaseDeadlines, BaseInbox, BaseMeter, Payer, State
 from netcore.connection.core.counters import COUNTS, BaseCounters
 from netcore.connection.stream.connection import BaseStream
 from netcore.connection.stream.outbox import BaseOutbox, Writer
 from netcore.handler import CloseReason
 from netcore.sockets import Chunk, Sockets, send_one_of
 
-__all__ = ["HotCounters", "HotDeadlines", "HotInbox", "HotOutbox", "HotSockets", "HotStreamConnection"]
+__all__ = [
+    "HotCounters",
+    "HotDeadlines",
+    "HotInbox",
+    "HotMeter",
+    "HotOutbox",
+    "HotSockets",
+    "HotStreamConnection",
+]
 
 _hot.set_up(IDS, State.OPEN)
 
@@ -40,11 +48,20 @@ class HotSockets(Sockets, Protocol):
 class HotCounters(_hot.Counts, BaseCounters):
     """``Counters``, some of which C adds to."""
 
-    __slots__ = ("closed", "meter", *(name for name in COUNTS if not hasattr(_hot.Counts, name)))
+    __slots__ = ("closed", *(name for name in COUNTS if not hasattr(_hot.Counts, name)))
 
     def ended(self, reason: CloseReason) -> int:
         """See ``Counters.ended``."""
         return super().ended(reason) + (self.ended_here if reason is CloseReason.EOF else 0)
+
+
+class HotMeter(_hot.Meter, BaseMeter):
+    """``Meter``, whose clock C reads."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.set_clock(address("nc_nanoseconds"))
 
 
 class HotInbox(_hot.Inbox, BaseInbox):
