@@ -68,6 +68,7 @@ _SWITCHES = (
     "proxy_protocol",
     "asyncio",
     "debug",
+    "access_log",
 )
 
 
@@ -137,6 +138,8 @@ class Options:
         log_path: Write the log to this file as well, rotated at 10 MiB.
         log_level: The level of the logger that netcore sets up for ``log_path``.
         logger: Log here instead of the logger named ``netcore``.
+        access_log: Log one line for each connection that has ended, by the logger ``access`` below that of
+            netcore: by default ``netcore.access``. See the page on logging for what it says.
         asyncio: Each loop hosts an asyncio loop on its thread, for tasks of the handler's: see
             ``netcore.aio.loop_of``. A handler whose attribute ``asyncio`` is True switches it on.
         debug: Check the thread rules and warn about slow callbacks.
@@ -190,6 +193,7 @@ class Options:
     log_path: str = ""
     log_level: int = logging.INFO
     logger: logging.Logger | None = None
+    access_log: bool = False
     asyncio: bool = False
     debug: bool = False
     watchdog: float = 0

@@ -89,6 +89,7 @@ class Table:
 
 class Passage:
     turning_away: bool
+    noting: bool
     def __init__(
         self,
         host: object,

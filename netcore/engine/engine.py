@@ -34,7 +34,7 @@ from netcore.errors import (
     OptionsError,
     UnsupportedOperationError,
 )
-from netcore.eventloop import GuardedLogger, Loop, Shared
+from netcore.eventloop import AccessLog, GuardedLogger, Loop, Shared, access_logger
 from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics, Timings
 from netcore.options import Options
 from netcore.proxy import ProxyHeader
@@ -111,6 +111,7 @@ class Engine(EngineView):
         self._handler = handler
         logger, self._log_file = open_log(self.options)
         self._logger = GuardedLogger(logger)
+        self._access_log = AccessLog(access_logger(logger)) if options.access_log else None
         self._life = Lifecycle()
         self._assembly = EMPTY
         self._threads = LoopThreads()
@@ -260,6 +261,7 @@ class Engine(EngineView):
                 loop_ended=self._loop_ended,
                 exiting=self._exiting,
                 measured=self.measured,
+                access_log=self._access_log,
             )
             self._eyes = open_eyes(self, self.options, self._logger)
             wanted = tuple(zip(self._wanted, self._sources, strict=True))
@@ -267,6 +269,9 @@ class Engine(EngineView):
             self._life.expect(len(self.loops))
             give_guests(self.loops, self.options)
             track(self, self._logger)
+            if self._access_log is not None:
+                self._access_log.start()
+                track(self, self._access_log)
             if hosted:
                 self._hosted = list(self.loops)
                 for loop in self.loops:
@@ -404,6 +409,8 @@ class Engine(EngineView):
         """Makes the engine inert in a forked child: it lives on in the parent, and only there."""
         if self._life.abandon():
             self._logger.abandon()
+            if self._access_log is not None:
+                self._access_log.abandon()
             if self._eyes is not None:
                 self._eyes.abandon()
             for loop in self.loops:
@@ -673,6 +680,8 @@ class Engine(EngineView):
                 self._eyes.close()
             if self._watchdog is not None:
                 self._watchdog.end()
+            if self._access_log is not None:
+                self._access_log.finish()
             if self._log_file is not None:
                 self._logger.last(self._log_file.close)
         finally:

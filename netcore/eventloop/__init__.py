@@ -1,6 +1,7 @@
 """The event loop: one thread, its turn, timers and tasks."""
 
 from netcore.eventloop.acceptor import Acceptor, Destination, Listener
+from netcore.eventloop.access_log import AccessLog, access_logger
 from netcore.eventloop.datagram_listener import DatagramListener
 from netcore.eventloop.gate import Gate
 from netcore.eventloop.guarded_log import GuardedLogger
@@ -15,6 +16,7 @@ from netcore.eventloop.whereabouts import Whereabouts, whereabouts
 
 __all__ = [
     "Acceptor",
+    "AccessLog",
     "DatagramListener",
     "Destination",
     "Gate",
@@ -29,5 +31,6 @@ __all__ = [
     "TaskQueue",
     "TimerHeap",
     "Whereabouts",
+    "access_logger",
     "whereabouts",
 ]

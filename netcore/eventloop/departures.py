@@ -61,6 +61,7 @@ class Departures:
             self._close(retired)
         except BaseException as error:
             self._site.charge(None, error)
+        access_log = self._site.shared.access_log
         for conn in retired:
             if conn.ending is not None:
                 self._site.counters.closed[conn.ending.reason] += 1
@@ -70,6 +71,11 @@ class Departures:
                 self._site.charge(None, error)
             finally:
                 self._site.counters.parting -= 1
+            if access_log is not None:
+                try:
+                    access_log.note(conn)
+                except BaseException as error:
+                    self._site.charge(None, error)
 
     def _close(self, retired: list[Retired]) -> None:
         """Closes their descriptors, but for those whose peers would get a reset for it."""

@@ -134,6 +134,7 @@ class HotConnections(_hot.Passage, Connections):
             (Action.CLOSE, OVER_BY_EOF),
             (*USUAL_ENDS, MethodType),
         )
+        self.noting = site.shared.access_log is not None
 
     def open_door(self, listener: int, network: str, local: Address | None, acceptor: Doorkeeper) -> None:
         """See ``Connections.open_door``."""

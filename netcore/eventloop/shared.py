@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from netcore._durations import seconds
 from netcore.connection import Limits
+from netcore.eventloop.access_log import AccessLog
 from netcore.eventloop.gate import Gate
 from netcore.handler import EventHandler, OddResults
 from netcore.options import Options
@@ -45,6 +46,7 @@ class Shared:
         odd_results: What was said of the handler's results already.
         resolver: Looks names up.
         tls: See ``Options.tls``.
+        access_log: What notes each connection that has ended; None for nobody.
         measured: Whether turns and callbacks are measured; see ``Timings``.
     """
 
@@ -61,6 +63,7 @@ class Shared:
     exiting: Callable[[BaseException], object] = _nothing
     tls: ssl.SSLContext | None = None
     measured: bool = False
+    access_log: AccessLog | None = None
 
     @classmethod
     def from_options(
@@ -73,6 +76,7 @@ class Shared:
         loop_ended: Callable[[], object],
         exiting: Callable[[BaseException], object],
         measured: bool = False,
+        access_log: AccessLog | None = None,
     ) -> Shared:
         """Draws from an engine's options what concerns its loops."""
         limits = Limits(
@@ -102,4 +106,5 @@ class Shared:
             exiting=exiting,
             tls=options.tls,
             measured=measured,
+            access_log=access_log,
         )

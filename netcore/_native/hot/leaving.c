@@ -98,7 +98,7 @@ static int passage_end(hot_passage *self, hot_stream *stream)
 {
     PyObject *action, *done;
 
-    if (self->counts == NULL)
+    if (self->counts == NULL || self->noting)
         return 0;
     passage__look_at_handler(self); /* first, since it may run anything, as in a __getattr__, or others meanwhile */
     if (stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||

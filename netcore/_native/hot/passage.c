@@ -233,6 +233,7 @@ static void passage__dealloc(PyObject *object)
 
 static PyMemberDef passage__members[] = {
     {"turning_away", T_BOOL, offsetof(hot_passage, turning_away), 0, NULL},
+    {"noting", T_BOOL, offsetof(hot_passage, noting), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

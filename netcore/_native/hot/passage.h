@@ -48,6 +48,7 @@ typedef struct {
     char skips_close;
     char gated; /* places are given back */
     char turning_away;
+    char noting; /* whether each end is noted down, which Python does */
 } hot_passage;
 
 #endif
