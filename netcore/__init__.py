@@ -34,9 +34,11 @@ from netcore.handler import (
     EngineView,
     EventHandler,
     EventLoop,
+    Histogram,
     Metrics,
     Timeout,
     Timer,
+    Timings,
 )
 from netcore.options import Options
 
@@ -55,6 +57,7 @@ __all__ = [
     "EventLoop",
     "FrameError",
     "GivenListener",
+    "Histogram",
     "InvalidAddressError",
     "Metrics",
     "NetcoreError",
@@ -64,6 +67,7 @@ __all__ = [
     "ShortBufferError",
     "Timeout",
     "Timer",
+    "Timings",
     "TooLongFrameError",
     "UnsupportedOperationError",
     "UnsupportedProtocolError",

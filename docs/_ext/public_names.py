@@ -21,6 +21,7 @@ _FIRST = (
     "netcore.proxy",
     "netcore.tls",
     "netcore.service",
+    "netcore.logs",
     "netcore.poll",
     "netcore.lb",
     "netcore.buffer",
