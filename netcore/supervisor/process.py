@@ -102,7 +102,7 @@ def _make_engine(launch: Launch, number: int, first: Message) -> Engine:
     handler = load_handler(launch.target)
     given = [GivenListener(fd, tls=tls) for fd, tls in zip(first.get("fds", ()), first["tls"], strict=True)]
     engine = Engine(handler, *given, options=options)
-    engine.measured = launch.measures  # type: ignore[attr-defined]
+    engine.measured = launch.measures
     return engine
 
 
