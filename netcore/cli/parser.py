@@ -6,6 +6,7 @@ from netcore.cli.arguments import Parser
 from netcore.cli.completion import add_completion
 from netcore.cli.doctor import doctor
 from netcore.cli.run_parser import add_run
+from netcore.cli.top import add_top
 from netcore.cli.version import version
 
 __all__ = ["make_parser"]
@@ -25,5 +26,6 @@ def make_parser() -> Parser:
         action="store_true",
         help="only the table of what each platform does, in Markdown",
     )
+    add_top(commands)
     add_completion(commands, parser)
     return parser
