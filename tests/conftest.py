@@ -169,6 +169,7 @@ _load(Path(__file__).with_name("servers.py"))
 _load(Path(__file__).with_name("asking.py"))
 _load(Path(__file__).with_name("fake_yard.py"))
 _load(Path(__file__).with_name("supervised.py"))
+_load(Path(__file__).with_name("browsing.py"))
 pki_module = _load(Path(__file__).with_name("pki.py"))
 
 

@@ -113,7 +113,7 @@ def _connection_report(conn: Conn, loop: int, process: str) -> ConnectionReport:
         remote=str(conn.remote_address),
         loop=loop,
         process=process,
-        age=0.0,
+        age=conn.age,
         inbound_buffered=glance(conn, "inbound_buffered"),
         outbound_buffered=glance(conn, "outbound_buffered"),
     )

@@ -12,6 +12,7 @@ from netcore.admin.answers import Answer, Request
 __all__ = ["Exchange"]
 
 _BAD_REQUEST = 400
+_VERSION_NOT_SUPPORTED = 505
 
 
 class Exchange:
@@ -50,6 +51,8 @@ class Exchange:
                 self._http.start_next_cycle()
             event = self._http.next_event()
             if isinstance(event, h11.Request):
+                if not event.http_version.startswith(b"1."):
+                    return self._refuse(_VERSION_NOT_SUPPORTED)
                 return self._answer(_request(event))
             if isinstance(event, h11.ConnectionClosed):
                 self.over = True

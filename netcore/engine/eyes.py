@@ -51,8 +51,9 @@ def check_admin(options: Options) -> None:
         try:
             _hosting()
         except ImportError as error:
+            name = str(error.name).partition(".")[0]
             raise OptionsError(
-                f"option admin needs the package {error.name}: pip install 'netcore[admin]'", option="admin"
+                f"option admin needs the package {name}: pip install 'netcore[admin]'", option="admin"
             ) from None
 
 
