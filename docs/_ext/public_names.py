@@ -20,6 +20,7 @@ _FIRST = (
     "netcore.worker",
     "netcore.proxy",
     "netcore.tls",
+    "netcore.admin",
     "netcore.service",
     "netcore.logs",
     "netcore.poll",
