@@ -68,9 +68,11 @@ class HttpServer(netcore.EventHandler):
     def __init__(self, root: Path | None = None, limits: Limits | None = None) -> None:
         self._site = Site(root)
         self._limits = limits or Limits()
+        self._engine: netcore.EngineView | None = None
 
     def on_boot(self, engine: netcore.EngineView) -> None:
         """Says where, since with port 0 the system has chosen."""
+        self._engine = engine
         print("http on", *engine.addresses, flush=True)
 
     def on_open(self, conn: netcore.Conn) -> None:
@@ -116,8 +118,9 @@ class HttpServer(netcore.EventHandler):
 
     def _respond(self, conn: netcore.Conn, exchange: Exchange, request: Request) -> None:
         response = self._site.answer(request)
-        exchange.over = not request.keep_alive
-        conn.write(response.head(request.keep_alive))
+        keep = request.keep_alive and not self._leaves()
+        exchange.over = not keep
+        conn.write(response.head(keep))
         if response.file is not None:
             with response.file as file:
                 if request.method != "HEAD":
@@ -126,6 +129,10 @@ class HttpServer(netcore.EventHandler):
             conn.write(response.body)
         if exchange.over:
             conn.close()
+
+    def _leaves(self) -> bool:
+        """Whether clients are to go elsewhere with their next request: it would be cut off."""
+        return self._engine is not None and not self._engine.accepting
 
     def _send(self, conn: netcore.Conn, file: BinaryIO, size: int) -> None:
         """Sends a file; if it becomes shorter than the head has promised, the connection is reset."""
