@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 from netcore.admin.source import (
+    MOST,
     ConnectionReport,
     ConnectionsReport,
     Fact,
@@ -81,7 +82,7 @@ class _EngineSource(Source):
             )
         ]
 
-    def connections(self, most: int) -> ConnectionsReport:
+    def connections(self, most: int = MOST) -> ConnectionsReport:
         found = [(loop.index, conn) for loop in self._engine.loops for conn in loop.connections()]
         rows = [_connection_report(conn, loop, self._process) for loop, conn in islice(found, most)]
         return ConnectionsReport(connections=rows, total=len(found))

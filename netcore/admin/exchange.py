@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email.utils import formatdate
+from http import HTTPStatus
 
 import h11
 
@@ -78,7 +79,9 @@ class Exchange:
         headers = [("Date", formatdate(usegmt=True)), *answer.headers]
         if last:
             headers.append(("Connection", "close"))
-        pieces = [self._http.send(h11.Response(status_code=answer.status, headers=headers))]
+        reason = HTTPStatus(answer.status).phrase.encode()
+        response = h11.Response(status_code=answer.status, headers=headers, reason=reason)
+        pieces = [self._http.send(response)]
         if not head:
             pieces.append(self._http.send(h11.Data(data=answer.body)))
         pieces.append(self._http.send(h11.EndOfMessage()))

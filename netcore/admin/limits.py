@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from netcore.admin.source import MOST
+
 __all__ = ["Limits"]
 
 
@@ -29,5 +31,5 @@ class Limits:
     answer_time: float = 15
     idle_time: float = 60
     linger_time: float = 1
-    shown_connections: int = 10_000
+    shown_connections: int = MOST
     share: float = 0.2

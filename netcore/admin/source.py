@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypedDict
+from typing import Final, Literal, Protocol, TypedDict
 
 __all__ = [
+    "MOST",
     "ConnectionReport",
     "ConnectionsReport",
     "Fact",
@@ -17,6 +18,9 @@ __all__ = [
     "Source",
     "State",
 ]
+
+MOST: Final = 10_000
+"""Connections that are reported of at most, unless somebody asks for more."""
 
 State = Literal["booting", "ready", "draining", "stopping"]
 """Until ``on_boot`` has returned; accepting; from ``stop_accepting`` on; since it has begun to end."""
@@ -137,7 +141,7 @@ class Source(Protocol):
         """Reports of each process that answers."""
 
     @abc.abstractmethod
-    def connections(self, most: int) -> ConnectionsReport:
+    def connections(self, most: int = MOST) -> ConnectionsReport:
         """Reports of so many open connections at most, of all processes together."""
 
     @abc.abstractmethod

@@ -32,7 +32,7 @@ class FakeSource(Source):
         self.asked += 1
         return self.reports
 
-    def connections(self, most: int) -> ConnectionsReport:
+    def connections(self, most: int = 10_000) -> ConnectionsReport:
         self.asked += 1
         return self.shown
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")
-yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+pytest.importorskip("yaml", reason="PyYAML is not installed")
 
+import yaml
 from asking import ask
 from prometheus_client.parser import text_string_to_metric_families as parse
 
@@ -96,13 +97,9 @@ def test_the_alerts_use_metrics_that_there_are(known):
 def test_the_alerts_name_labels_that_their_expressions_leave(known):
     for rule in rules():
         grouped = re.search(r"sum by \(([\w, ]+)\)", rule["expr"])
-        labels = (
-            set(re.findall(r"\w+", grouped[1]))
-            if grouped
-            else set.intersection(
-                {"instance", "job", "process", "loop"}, *map(known.get, names_in(rule["expr"]))
-            )
-        )
+        labels = set(grouped[1].split(", ")) if grouped else {"instance", "job", "process", "loop"}
+        if not grouped:
+            labels = labels.intersection(*(known[name] for name in names_in(rule["expr"])))
         named = set(re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])))
         assert named <= labels, rule["alert"]
 
