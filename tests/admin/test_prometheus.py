@@ -16,10 +16,12 @@ pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 import yaml
 from asking import ask
+from fake_yard import World
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from netcore import EventHandler
 from netcore.admin.exposition import expose
+from netcore.supervisor.overview import Overview
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "prometheus"
 DASHBOARD, ALERTS = FOLDER / "dashboard.json", FOLDER / "alerts.yml"
@@ -28,7 +30,8 @@ DASHBOARD, ALERTS = FOLDER / "dashboard.json", FOLDER / "alerts.yml"
 @pytest.fixture
 def known(make_report):
     """The names that there are, each with the labels of its samples."""
-    body, _ = expose([make_report("0")], [], "")
+    supervisor = Overview(World(2).fleet, lambda what, value: [])
+    body, _ = expose([make_report("0")], supervisor.facts(), "")
     return {
         sample.name: set(sample.labels) | {"instance", "job"}
         for family in parse(body.decode())
@@ -82,9 +85,10 @@ def test_the_panels_have_places_of_their_own():
 def test_the_dashboard_has_whatever_source_and_process_is_chosen():
     assert {panel["datasource"]["uid"] for panel in panels()} == {"${datasource}"}
     for expression in expressions():
-        assert len(re.findall(r'\{instance=~"\$instance", process=~"\$process"\}', expression)) == len(
-            re.findall(r"\bnetcore_\w+", expression)
-        ), expression
+        for name, chosen in re.findall(r"\b(netcore_\w+)(\{.*?\})", expression):
+            process = "" if name.startswith("netcore_process") else ', process=~"$process"'
+            assert chosen == f'{{instance=~"$instance"{process}}}', expression
+        assert len(re.findall(r"netcore_\w+\{", expression)) == len(re.findall(r"netcore_\w+", expression))
 
 
 def test_the_alerts_use_metrics_that_there_are(known):

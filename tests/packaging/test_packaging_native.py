@@ -64,9 +64,12 @@ def test_the_wheel_is_for_every_cpython(wheel: Path) -> None:
 def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"netcore"}
-    assert {"netcore/py.typed", "netcore/cli/probes/__init__.py", "netcore/_native/_netcore.pyi"} <= set(
-        names
-    )
+    assert {
+        "netcore/py.typed",
+        "netcore/admin/page.html",
+        "netcore/cli/probes/__init__.py",
+        "netcore/_native/_netcore.pyi",
+    } <= set(names)
     assert any(
         name.startswith("netcore/_native/_netcore.") and name.endswith((".so", ".pyd")) for name in names
     )
