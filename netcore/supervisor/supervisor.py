@@ -134,7 +134,7 @@ class Supervisor:
             asks=0.0 if hang == math.inf else hang / _WORDS,
             watches=reload,
             measures=bool(options.admin),
-            grace=options.shutdown_timeout + _GRACE + _LAST_GRACE,
+            grace=options.shutdown_delay + options.shutdown_timeout + _GRACE + _LAST_GRACE,
         )
         own = listeners != "shared" and REUSE_PORT_OPTION is not None
         self._listeners = Listeners(wanted, options, own, _logger)
@@ -142,7 +142,7 @@ class Supervisor:
         pace = Pace(
             hang=hang,
             drain=checked_seconds(drain_timeout, "drain_timeout"),
-            stop=options.shutdown_timeout + _GRACE,
+            stop=options.shutdown_delay + options.shutdown_timeout + _GRACE,
         )
         self._fleet = Fleet(self._size, self._processes, pace, time.monotonic, _logger)
         self._pace = pace

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -25,29 +26,42 @@ def _without(reason: str) -> None:
     pytest.skip(reason)
 
 
-def _load_lines() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lines", Path(__file__).with_name("lines.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["lines"] = module
-    spec.loader.exec_module(module)
-    return module
+def _load(name: str) -> ModuleType:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
 
 
-@pytest.fixture(scope="session")
-def whole_line() -> Iterator[object]:
-    """A line, if this machine and this user may make one."""
+def _made(make: Callable[[], Any]) -> Iterator[Any]:
+    """Makes namespaces, if this machine and this user may; closes them."""
     if sys.platform != "linux":
         pytest.skip("network namespaces are Linux's")
     for tool, package in (("ip", "iproute2"), ("nft", "nftables")):
         if shutil.which(tool) is None:
             _without(f"{tool} of {package} is not installed")
     try:
-        line = _load_lines().Line()
+        made = make()
     except OSError as error:
         _without(f"this machine or user may not make network namespaces: {error}")
-    yield line
-    line.close()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def whole_line() -> Iterator[object]:
+    """A line, if this machine and this user may make one."""
+    yield from _made(lambda: _load("lines").Line())
+
+
+@pytest.fixture
+def balanced() -> Iterator[Any]:
+    """A balancer between a client and two hosts, likewise."""
+    _load("lines")
+    yield from _made(lambda: _load("balanced").Balanced())
 
 
 @pytest.fixture
