@@ -74,11 +74,16 @@ class Listeners:
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Where it listens, in the order in which that is wanted, with real ports once it is open."""
-        firsts = [kept for kept in self._kept if not kept.number]
-        if not firsts:
-            return self._wanted
-        order = {address: i for i, address in enumerate(self._wanted)}
-        return tuple(kept.address for kept in sorted(firsts, key=lambda kept: order[kept.wanted]))
+        found: dict[Address, list[Address]] = {}
+        for kept in self._kept:
+            if not kept.number:
+                found.setdefault(kept.wanted, []).append(kept.address)
+        addresses: list[Address] = []
+        for wanted in self._wanted:
+            here = found.get(wanted, [wanted])
+            addresses += here if wanted.is_inherited else here[:1]  # a name may be that of several sockets
+            del here[:1]
+        return tuple(addresses)
 
     @property
     def numbers(self) -> set[int]:
