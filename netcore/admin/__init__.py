@@ -1,7 +1,7 @@
 """Eyes on a running engine, or on a supervisor's processes: metrics, health and a live page, by HTTP."""
 
 from netcore.admin.engine_source import engine_source
-from netcore.admin.limits import Limits
+from netcore.admin.limits import AdminLimits
 from netcore.admin.server import AdminServer
 from netcore.admin.source import (
     ConnectionReport,
@@ -16,12 +16,12 @@ from netcore.admin.source import (
 )
 
 __all__ = [
+    "AdminLimits",
     "AdminServer",
     "ConnectionReport",
     "ConnectionsReport",
     "Fact",
     "HistogramReport",
-    "Limits",
     "LoopReport",
     "ProcessReport",
     "Sample",

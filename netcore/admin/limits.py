@@ -6,11 +6,11 @@ import dataclasses
 
 from netcore.admin.source import MOST
 
-__all__ = ["Limits"]
+__all__ = ["AdminLimits"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class AdminLimits:
     """The bounds of an admin server. Sizes are bytes, times seconds.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from netcore.admin.answers import Answer, Request
-from netcore.admin.limits import Limits
+from netcore.admin.limits import AdminLimits
 from netcore.admin.visitor import Doing, Visitor
 
 __all__ = ["Lobby"]
@@ -38,7 +38,7 @@ class Lobby:
         self,
         listener: socket.socket,
         respond: Callable[[Request], Answer],
-        limits: Limits,
+        limits: AdminLimits,
         clock: Callable[[], float],
         complain: Callable[[OSError], object],
     ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from netcore._complaints import complain, place_of, plain
 from netcore.address import Address
 from netcore.admin.answers import Answer, Request
-from netcore.admin.limits import Limits
+from netcore.admin.limits import AdminLimits
 from netcore.admin.lobby import Lobby
 from netcore.admin.reach import is_private
 from netcore.admin.site import Site
@@ -33,7 +33,7 @@ class AdminServer:
     """Serves what a source says by HTTP/1.1, on a thread of its own.
 
     No request changes anything, and none goes through a loop: it answers when all of them are stuck. What
-    strangers may take of it is bounded; see ``Limits``. Its methods may be called on any thread.
+    strangers may take of it is bounded; see ``AdminLimits``. Its methods may be called on any thread.
 
     Args:
         address: Where, of network tcp, tcp4, tcp6 or unix. The file of a Unix socket is its owner's only.
@@ -52,13 +52,13 @@ class AdminServer:
         source: Source,
         logger: logging.Logger | None = None,
         *,
-        limits: Limits | None = None,
+        limits: AdminLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = Address.parse(address)
         self._source = source
         self._logger = logger or logging.getLogger("netcore")
-        self._limits = limits or Limits()
+        self._limits = limits or AdminLimits()
         self._clock = clock
         self._closing = threading.Event()
         self._bound: Bound | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from netcore._platform import NO_SIGNAL
 from netcore.admin.answers import Answer, Request
 from netcore.admin.exchange import Exchange
-from netcore.admin.limits import Limits
+from netcore.admin.limits import AdminLimits
 
 __all__ = ["Doing", "Visitor"]
 
@@ -50,7 +50,7 @@ class Visitor:
         self,
         sock: socket.socket,
         respond: Callable[[Request], Answer],
-        limits: Limits,
+        limits: AdminLimits,
         clock: Callable[[], float],
     ) -> None:
         self._sock = sock

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("h11", reason="h11 is not installed")
 
 from netcore.admin.answers import Answer
-from netcore.admin.limits import Limits
+from netcore.admin.limits import AdminLimits
 from netcore.admin.lobby import Lobby
 from netcore.admin.visitor import Doing
 from netcore.testing import ManualClock
@@ -68,7 +68,7 @@ def place():
     places = []
 
     def make(**limits):
-        places.append(Place(Limits(**limits)))
+        places.append(Place(AdminLimits(**limits)))
         return places[-1]
 
     yield make
@@ -303,7 +303,7 @@ def test_a_lobby_that_closes_leaves_nothing_open(place, open_descriptors):
     p = place()
     p.close()
     before = open_descriptors()
-    q = Place(Limits())
+    q = Place(AdminLimits())
     q.come(GET)
     q.close()
     assert open_descriptors() == before

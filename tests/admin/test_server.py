@@ -14,7 +14,7 @@ pytest.importorskip("prometheus_client", reason="prometheus-client is not instal
 
 from asking import ask, connect, said
 
-from netcore.admin import AdminServer, Limits, server
+from netcore.admin import AdminLimits, AdminServer, server
 
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -92,7 +92,7 @@ def test_many_at_once_all_get_an_answer(open_server):
 
 
 def test_a_flood_of_connections_that_say_nothing(open_server):
-    where = open_server(limits=Limits(connections=8)).address
+    where = open_server(limits=AdminLimits(connections=8)).address
     with contextlib.ExitStack() as stack:
         for i in range(100):
             sock = stack.enter_context(connect(where))
@@ -139,7 +139,7 @@ def test_what_it_uses_is_followed_by_a_rest(source, monkeypatch):
             rests.append(timeout)
             return self.is_set()
 
-    made = AdminServer("tcp://127.0.0.1:0", source, limits=Limits(share=0.8))
+    made = AdminServer("tcp://127.0.0.1:0", source, limits=AdminLimits(share=0.8))
     made._closing = Closing()
     made.start()
     ask(made.address, "/health")
