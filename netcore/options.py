@@ -36,6 +36,7 @@ _NOT_NEGATIVE = (
 )
 _WATER_MARKS = ("high_water", "low_water", "max_outbound", "max_inbound")
 _DURATIONS = (
+    "rebalance_interval",
     "watchdog",
     "proxy_protocol_timeout",
     "tls_handshake_timeout",
@@ -143,6 +144,8 @@ class Options:
         asyncio: Each loop hosts an asyncio loop on its thread, for tasks of the handler's: see
             ``netcore.aio.loop_of``. A handler whose attribute ``asyncio`` is True switches it on.
         debug: Check the thread rules and warn about slow callbacks.
+        rebalance_interval: Between two times that idle connections move from crowded loops to others, as
+            ``Engine.rebalance`` has them; 0 for never. Not for loops of asyncio.
         watchdog: A turn that takes longer is logged once, with the callback that it is in and the stack, and
             counted in ``Metrics.hangs``; 0 for no watchdog.
         proxy_protocol: Every connection to a listener begins with a header of the PROXY protocol, version 1
@@ -196,6 +199,7 @@ class Options:
     access_log: bool = False
     asyncio: bool = False
     debug: bool = False
+    rebalance_interval: float = 0
     watchdog: float = 0
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[str, ...] = ()

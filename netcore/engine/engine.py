@@ -6,10 +6,10 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from netcore._durations import seconds
 from netcore.address import Address
@@ -24,6 +24,7 @@ from netcore.engine.hangs import Hang, hangs, report
 from netcore.engine.lifecycle import Lifecycle, Phase
 from netcore.engine.logs import open_log
 from netcore.engine.process import track
+from netcore.engine.rebalancing import Rebalancer, rebalance
 from netcore.engine.secured import Secured
 from netcore.engine.threads import LoopThreads
 from netcore.engine.ticker import Ticker
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     import ssl
 
 __all__ = ["Engine"]
+
+_T = TypeVar("_T")
 
 _DRAIN_LOOK = 0.01
 """Seconds between two looks at the connection count while draining."""
@@ -154,7 +157,11 @@ class Engine(EngineView):
     @property
     def connection_count(self) -> int:
         """Connections of all loops together."""
-        return sum(loop.connection_count for loop in self.loops)
+        return self._steadily(lambda: sum(loop.connection_count for loop in self.loops))
+
+    def _steadily(self, look: Callable[[], _T]) -> _T:
+        """Looks at one loop after the other, and misses no connection that changes its loop meanwhile."""
+        return self.loops[0].shared.moves.steadily(look) if self.loops else look()
 
     @property
     def running(self) -> bool:
@@ -191,7 +198,7 @@ class Engine(EngineView):
 
         Before the start all of them are zero, and after the end they stay as they were last.
         """
-        return Metrics.total(loop.metrics() for loop in self.loops)
+        return self._steadily(lambda: Metrics.total(loop.metrics() for loop in self.loops))
 
     def timings(self) -> Timings | None:
         """Returns how long turns and callbacks take, on all loops together; each loop has ``timings``, too.
@@ -212,15 +219,36 @@ class Engine(EngineView):
 
     def get(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id, or None."""
-        for loop in self.loops:
-            conn = loop.find(conn_id)
-            if conn is not None:
-                return conn
-        return None
+        found = self._steadily(lambda: [conn for loop in self.loops if (conn := loop.find(conn_id))])
+        return found[0] if found else None
 
     def connections(self) -> list[Conn]:
         """Returns the open connections of all loops, dialled ones included."""
-        return [conn for loop in self.loops for conn in loop.connections()]
+        found = self._steadily(lambda: [conn for loop in self.loops for conn in loop.connections()])
+        return list(dict.fromkeys(found))  # one that changes its loop may be seen at both
+
+    def rebalance(self) -> int:
+        """Has crowded loops give idle connections to those that have fewer, until they differ by one at most.
+
+        Each loop does so in its next turns. A connection keeps everything but ``conn.loop``: its number, its
+        descriptor, its context, its deadlines, and the order of what comes and of what is written. What any
+        thread asks of it reaches it as ever.
+
+        Idle is a stream that is open both ways and is neither paused nor congested, with nothing that is
+        unread, unsent, or asked for and not carried out, such as an asynchronous write or a ``wake``. Others
+        stay, as do connections with TLS, those of the poller io_uring, and those of loops of asyncio.
+
+        A handler must not rely then on two connections having one loop, and what it has given to
+        ``conn.loop.execute`` or ``schedule`` runs on the loop that this was at the time.
+
+        Returns:
+            How many are to move, if so many are idle.
+
+        Raises:
+            EngineNotRunningError: The engine is not running.
+        """
+        self._life.check_running("rebalance")
+        return rebalance(self.loops)
 
     def start(self, hosted: bool = False) -> None:
         """Binds, starts the loops, calls ``on_boot`` and begins to accept.
@@ -305,6 +333,8 @@ class Engine(EngineView):
         self._opened = True  # before anybody can be accepted
         for loop in self.loops:
             loop.post(loop.start_accepting)
+        if self.options.rebalance_interval and len(self.loops) > 1:
+            Rebalancer(self.loops, self.options.rebalance_interval, lambda: self.running).start()
         if self.options.ticker:
             Ticker(self._handler, self, self.loops[0], self._logger).start()
 
@@ -613,6 +643,10 @@ class Engine(EngineView):
         self._secured.replace(context)
 
     def _unfinished(self) -> int:
+        """Counts the connections that are not over, those that change their loop meanwhile among them."""
+        return self._steadily(self._count_unfinished)
+
+    def _count_unfinished(self) -> int:
         """Counts the connections that are not over, in the order in which they move from loop to loop.
 
         One that is under way all the time is met in one place at least: it is looked for in the next only

@@ -65,6 +65,9 @@ class Connections:
     Attributes:
         streams: The streams by their descriptor.
         arriving: Descriptors that other threads have accepted for this loop. Any thread may add one.
+        expected: Connections that are about to come from another loop, by their ``id``. Likewise.
+        stream_class: What streams are.
+        cut_off: What ends one that comes when the others have been told already; None until then.
         by_id: All of them by their ``id``.
         turning_away: Whether newcomers are refused.
         abandoned: Whether this is a forked child, in which no peer is to be told anything.
@@ -75,18 +78,22 @@ class Connections:
         self._site = site
         self.first_interest = int(Interest.READ) | (int(Interest.EDGE) if site.limits.edge_chunk else 0)
         debug = site.shared.debug
-        self._stream_class = stream_class
+        self.stream_class = stream_class
         self._datagram_class = CheckedDatagramConnection if debug else DatagramConnection
         self.streams = streams
         self._dialled: dict[int, DatagramConnection] = {}
         self.by_id: dict[int, Connection] = {}
         self.arriving: dict[int, None] = {}
+        self.expected: dict[int, BaseStream] = {}
+        self.cut_off: Callable[[BaseStream], object] | None = None
         self.turning_away = self.abandoned = False
 
     @property
     def count(self) -> int:
         """How many there are, without those arriving; a server's datagrams do not count. Any thread."""
-        return len(self.streams) + len(self._dialled)
+        return (
+            len(self.expected) + len(self.streams) + len(self._dialled)
+        )  # in the order in which one moves on
 
     @property
     def outbound_buffered(self) -> int:
@@ -96,11 +103,26 @@ class Connections:
 
     def find(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id. Any thread."""
-        return self.by_id.get(conn_id)
+        return self.expected.get(conn_id) or self.by_id.get(conn_id)
 
     def all(self) -> list[Conn]:
         """Returns those that are open. Any thread."""
-        return list(self.by_id.values())
+        expected = list(self.expected.values())
+        here: list[Conn] = list(self.by_id.values())
+        return here + [conn for conn in expected if conn not in here] if expected else here
+
+    def let_go(self, conn: BaseStream) -> None:
+        """Forgets one that goes to another loop."""
+        self.streams.pop(conn.fd, None)
+        self.by_id.pop(conn.id, None)
+
+    def adopt(self, conn: BaseStream) -> None:
+        """Takes one over from another loop; or back, if it has not gone after all."""
+        self.streams[conn.fd] = conn
+        self.by_id[conn.id] = conn
+        self.expected.pop(conn.id, None)  # last, so that nobody sees it neither here nor there
+        if self.cut_off is not None:
+            self.cut_off(conn)
 
     def establish(
         self,
@@ -140,7 +162,7 @@ class Connections:
             elif interest != self.first_interest:
                 site.poller.modify(fd, self.first_interest)
             interest = self.first_interest
-            conn = self._stream_class(site, fd, network, remote, local)
+            conn = self.stream_class(site, fd, network, remote, local)
             conn.context = context
             conn.interest = interest
             self.streams[fd] = conn
@@ -306,10 +328,12 @@ class Connections:
         if self.streams.pop(conn.fd, None) is None and self._dialled.pop(conn.fd, None) is not None:
             self._site.watchers.release(conn.fd)
         self.by_id.pop(conn.id, None)
+        self.expected.pop(conn.id, None)
 
     def turn_away(self) -> None:
         """Begins to close every connection, and refuses new ones."""
         self.turning_away = True
+        self.cut_off = _shut_down
         for conn in list(self.by_id.values()):
             try:
                 conn.shut_down()
@@ -319,6 +343,7 @@ class Connections:
     def reset_all(self, error: Exception | None) -> None:
         """Resets every connection, and refuses new ones; ``on_close`` is told the error."""
         self.turning_away = True
+        self.cut_off = partial(_reset, error=error)
         for conn in list(self.by_id.values()):
             try:
                 conn.reset(CloseReason.SHUTDOWN, error)
@@ -333,6 +358,11 @@ class Connections:
         """
         self.turning_away = self.abandoned = True
         fds = [conn.fd for conn in self.by_id.values()]
+        for coming in self.expected.values():
+            with suppress(KeyError):  # it is attached to the sockets of its former loop still
+                self._site.sockets.release([coming.fd])
+            coming.abandon()
+        self.expected.clear()
         for fd in [
             fd for fd in self.arriving if self.streams.get(fd) is None
         ]:  # nobody has attached them yet
@@ -345,3 +375,11 @@ class Connections:
         self.by_id.clear()
         self.arriving.clear()
         return fds
+
+
+def _shut_down(conn: BaseStream) -> None:
+    conn.shut_down()
+
+
+def _reset(conn: BaseStream, error: Exception | None) -> None:
+    conn.reset(CloseReason.SHUTDOWN, error)

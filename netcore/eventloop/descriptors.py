@@ -56,6 +56,17 @@ class Descriptors:
             self._placed.add(fd)
             self._gate.add(1)
 
+    def give_up(self, fd: int) -> bool:
+        """Leaves one, with its place, to another loop; returns whether it has one."""
+        has_place = fd in self._placed
+        self._placed.discard(fd)
+        return has_place
+
+    def take(self, fd: int, has_place: bool) -> None:
+        """Takes over one that another loop has left. Any thread."""
+        if has_place:
+            self._placed.add(fd)
+
     def refuse(self, fd: int) -> None:
         """Resets what was accepted, and has got no place."""
         try:

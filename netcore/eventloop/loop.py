@@ -44,6 +44,7 @@ from netcore.eventloop.guarded_log import GuardedLogger
 from netcore.eventloop.guest import Guest
 from netcore.eventloop.halves import half_for
 from netcore.eventloop.listeners import Listeners
+from netcore.eventloop.moving import Moving
 from netcore.eventloop.pulse import Pulse
 from netcore.eventloop.reception import Reception
 from netcore.eventloop.shared import Shared
@@ -79,6 +80,7 @@ class Loop(Site):
 
     Attributes:
         guest: A loop of another kind that runs on this one's thread; None for none. Set before the thread.
+        moving: Gives connections to other loops, and takes theirs.
         ends_at: When a loop that stops resets what is left, in seconds of the clock; infinite before that.
     """
 
@@ -143,6 +145,7 @@ class Loop(Site):
         self._pulse = Pulse(self.counters, clock)
         self._reception = Reception(self, self._hosted, self._arrivals)
         self._listeners = Listeners(self, self, half.open_port)
+        self.moving = Moving(self, self._hosted, self._aftermath, self._intake, self._put)
         self._thread_id: int | None = None
         self._forked = False
         self._closed = False
@@ -264,6 +267,14 @@ class Loop(Site):
     def find(self, conn_id: int) -> Conn | None:
         """Returns the open connection with this id. Any thread."""
         return self._hosted.find(conn_id)
+
+    def exchanges_with(self, other: Loop) -> bool:
+        """Whether its connections can become those of another loop. Any thread.
+
+        Those of loops that host one of asyncio's cannot, since coroutines belong to their loop.
+        """
+        hosts = self.guest is not None or other.guest is not None
+        return not hosts and self.moving.exchanges_with(other.moving)
 
     def metrics(self) -> Metrics:
         """See ``EventLoop.metrics``."""

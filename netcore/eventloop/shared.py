@@ -11,6 +11,7 @@ from netcore._durations import seconds
 from netcore.connection import Limits
 from netcore.eventloop.access_log import AccessLog
 from netcore.eventloop.gate import Gate
+from netcore.eventloop.moves import Moves
 from netcore.handler import EventHandler, OddResults
 from netcore.options import Options
 from netcore.sockets import Resolver, SocketOptions
@@ -48,6 +49,7 @@ class Shared:
         tls: See ``Options.tls``.
         access_log: What notes each connection that has ended; None for nobody.
         measured: Whether turns and callbacks are measured; see ``Timings``.
+        moves: Of connections between the loops.
     """
 
     handler: EventHandler
@@ -64,6 +66,7 @@ class Shared:
     tls: ssl.SSLContext | None = None
     measured: bool = False
     access_log: AccessLog | None = None
+    moves: Moves = field(default_factory=Moves)
 
     @classmethod
     def from_options(

@@ -98,6 +98,10 @@ class EngineView(Protocol):
         """Waits for the connections to end by themselves. See ``Engine.drain``."""
 
     @abc.abstractmethod
+    def rebalance(self) -> int:
+        """Has crowded loops give idle connections to others. See ``Engine.rebalance``."""
+
+    @abc.abstractmethod
     def dial(
         self,
         address: str | Address,

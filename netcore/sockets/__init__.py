@@ -15,7 +15,7 @@ from netcore.sockets.native import NativeSockets
 from netcore.sockets.objects import socket_of
 from netcore.sockets.options import SocketOptions, duplicate, guard, set_keep_alive, survive_unreachable
 from netcore.sockets.passed import take_passed
-from netcore.sockets.protocol import Arena, Chunk, Sockets, Transport
+from netcore.sockets.protocol import Arena, Chunk, Releasing, Sockets, Transport
 from netcore.sockets.pure import PureSockets
 from netcore.sockets.resolver import Found, Lookup, Resolver
 from netcore.sockets.resolving import Endpoint, naming, needs_lookup, resolve
@@ -32,6 +32,7 @@ __all__ = [
     "Lookup",
     "NativeSockets",
     "PureSockets",
+    "Releasing",
     "Resolver",
     "SingleSockets",
     "SocketOptions",

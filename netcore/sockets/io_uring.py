@@ -20,6 +20,7 @@ class IoUringSockets(NativeSockets):
     """
 
     name = "io_uring"
+    detaches = False  # the ring may have received for a connection already, and goes on to
 
     def __init__(self, ring: Ring, receive_cap: int = 65536, arena_size: int = 262144) -> None:
         """Allocates the arena.

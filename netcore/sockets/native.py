@@ -36,6 +36,7 @@ class NativeSockets(NativeDatagrams):
     """``Sockets`` over ``src/sockets_posix.c``. Descriptors are all it keeps of a socket: nothing."""
 
     name = "native"
+    detaches = True
 
     def __init__(self, receive_cap: int = 65536, arena_size: int = 262144) -> None:
         """Allocates the arena.
@@ -86,6 +87,9 @@ class NativeSockets(NativeDatagrams):
 
     def attach(self, fd: int) -> None:
         """See ``Sockets.attach``."""
+
+    def detach(self, fd: int) -> None:
+        """See ``Releasing.detach``."""
 
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``; accept4(2)."""

@@ -178,3 +178,19 @@ class Sockets(Transport, Protocol):
 
     def renew_arena(self) -> None:
         """Goes on with fresh memory because somebody still looks at the old one."""
+
+
+class Releasing(Protocol):
+    """What sockets may have as well, so that connections can change their loop; without it they stay.
+
+    Attributes:
+        detaches: Whether it may be asked to; not if it receives before it is told to.
+    """
+
+    detaches: bool
+
+    def detach(self, fd: int) -> None:
+        """Lets go of an attached connection, which stays open, for another loop's sockets to attach.
+
+        No poller has it registered.
+        """

@@ -46,6 +46,7 @@ class PureSockets(PureDatagrams):
     """``Sockets`` over ``socket.socket`` objects, one per attached descriptor."""
 
     name = "pure"
+    detaches = True
 
     def __init__(self, receive_cap: int = 65536, arena_size: int = 262144) -> None:
         """Allocates the arena.
@@ -71,6 +72,10 @@ class PureSockets(PureDatagrams):
         """See ``Sockets.attach``."""
         self._sockets[fd] = sock = socket_of(fd)  # before anything can fail: ``reset`` closes it all the same
         sock.setblocking(False)
+
+    def detach(self, fd: int) -> None:
+        """See ``Releasing.detach``."""
+        self._sockets.pop(fd).detach()
 
     def accept(self, fd: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """See ``Sockets.accept``."""

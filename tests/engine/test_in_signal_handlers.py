@@ -30,6 +30,7 @@ CALLS = {
     "stop": lambda engine, conn: engine.stop(30),
     "drain": lambda engine, conn: engine.drain(0),
     "listen": lambda engine, conn: engine.stop_listening(engine.listen("tcp://127.0.0.1:0")),
+    "rebalance": lambda engine, conn: engine.rebalance(),
     "stop_accepting": lambda engine, conn: engine.stop_accepting(),
     "async_write": lambda engine, conn: conn.async_write(b"x"),
     "close": lambda engine, conn: conn.close(),

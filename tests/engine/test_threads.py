@@ -235,6 +235,11 @@ def listen_and_stop_listening(load):
             load.engine.stop_listening(address)
 
 
+def rebalance(load):
+    for _ in range(50):
+        assert load.engine.rebalance() >= 0
+
+
 def execute(load):
     for loop in load.engine.loops:
         ran = []
@@ -325,6 +330,7 @@ CALLS = {
     dial_and_enroll: "Engine.dial Engine.enroll EventLoop.dial EventLoop.enroll EventLoop.connection_count",
     dup_listener: "Engine.dup_listener",
     listen_and_stop_listening: "Engine.listen Engine.stop_listening",
+    rebalance: "Engine.rebalance",
     execute: "EventLoop.execute EventLoop.in_loop",
     schedule_and_cancel: "EventLoop.schedule Timer.cancel",
     stop_accepting_and_drain: "Engine.stop_accepting Engine.drain",
@@ -357,6 +363,7 @@ def test_no_method_was_forgotten():
         for name in (
             *("stop", "join", "stop_accepting", "drain", "addresses", "connection_count", "loops", "running"),
             *("get", "dial", "enroll", "dup_listener", "metrics", "listen", "stop_listening"),
+            "rebalance",
             *("stuck_for", "timings"),
         )
     }

@@ -57,6 +57,7 @@ ON_AN_ENGINE = {
     "connections": lambda engine: engine.connections(),
     "dial": lambda engine: engine.dial("tcp://127.0.0.1:1"),
     "dup_listener": lambda engine: engine.dup_listener(),
+    "rebalance": lambda engine: engine.rebalance(),
     "listen": lambda engine: engine.listen("tcp://127.0.0.1:0"),
     "stop_listening": lambda engine: engine.stop_listening("tcp://127.0.0.1:0"),
     "metrics": lambda engine: engine.metrics(),

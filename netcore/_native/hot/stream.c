@@ -107,6 +107,27 @@ static int stream__init(PyObject *object, PyObject *args, PyObject *kwargs)
     return status;
 }
 
+/* rebind(host): see MovableHalves.rebind. What it was part of, and had had, in the outbox of before says nothing here. */
+static PyObject *stream__rebind(PyObject *object, PyObject *host)
+{
+    hot_stream *self = (hot_stream *)object;
+    PyObject *inbox = stream__take(host, hot_name_inbox, hot_inbox_type);
+    PyObject *outbox = inbox ? stream__take(host, hot_name_outbox, hot_outbox_type) : NULL;
+
+    if (outbox == NULL) {
+        Py_XDECREF(inbox);
+        return NULL;
+    }
+    self->taken = 0;
+    self->turn = ((hot_outbox *)outbox)->turn - 1;
+    self->noted = ((hot_outbox *)outbox)->number - 1;
+    if (!hot_is_none(self->straight))
+        hot_keep(&self->straight, outbox);
+    hot_replace(&self->inbox, inbox);
+    Py_DECREF(outbox);
+    return hot_none();
+}
+
 static PyObject *stream__straight(PyObject *object, void *ignored)
 {
     PyObject *value = ((hot_stream *)object)->straight;
@@ -219,6 +240,7 @@ static PyMethodDef stream__methods[] = {
     STREAM_METHOD("discard", reading__discard),
     STREAM_METHOD("write", writing__write),
     STREAM_METHOD("writev", writing__writev),
+    {"rebind", stream__rebind, METH_O, "Reads from the inbox, and writes to the outbox, of another loop."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -19,7 +19,7 @@ from netcore.connection.core.life import (
     Connection,
 )
 from netcore.connection.core.meter import BOUNDS, BaseMeter, Meter
-from netcore.connection.core.pledges import OVERHEAD, Pledges
+from netcore.connection.core.pledges import OVERHEAD, PLEDGING, Pledges
 from netcore.connection.core.settings import SocketSettings
 from netcore.connection.core.state import TRANSITIONS, Event, State
 
@@ -35,6 +35,7 @@ __all__ = [
     "OVER_BY_EOF",
     "OWES_TRAFFIC",
     "PAUSED",
+    "PLEDGING",
     "STALL",
     "TRANSITIONS",
     "UNWATCHED",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from netcore.address import Address
@@ -120,9 +121,19 @@ class Identity(SocketSettings):
     def local_address(self) -> Address:
         """See ``Conn.local_address``; getsockname(2)."""
         if self._local is None:
-            with self._host.descriptor_lock:
+            with self._locked():
                 self.remember_local_address()
         return self._local or self._nowhere
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keeps the descriptor open, and on its loop. Any thread."""
+        while True:
+            host = self._host
+            with host.descriptor_lock:
+                if host is self._host:  # else it has moved in between, with the descriptor
+                    yield
+                    return
 
     def remember_local_address(self) -> None:
         """Asks the system for this side's address while it can still tell; needs the descriptor lock."""

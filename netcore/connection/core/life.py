@@ -205,7 +205,7 @@ class Connection(Identity):
     @contextmanager
     def borrowed(self) -> Iterator[socket.socket]:
         """See ``SocketSettings.borrowed``; the lock keeps the loop from closing the descriptor."""
-        with self._host.descriptor_lock:
+        with self._locked():
             if self.state is State.CLOSED:
                 raise ConnectionClosedError(f"connection {self.id} is closed")
             with self._host.sockets.borrow(self.fd) as sock:
@@ -246,7 +246,7 @@ class Connection(Identity):
     def wake(self, callback: Callback | None = None) -> None:
         """See ``Conn.wake``."""
         check_callback(callback)
-        self._host.post(self._wake_now, callback)
+        self._ask(self._wake_now, callback)
 
     def set_deadline(self, seconds: float | None) -> None:
         """See ``Conn.set_deadline``."""
@@ -300,7 +300,7 @@ class Connection(Identity):
             self._posted += 1
             self._host.post(self._carry_out, function, *args)
         else:
-            self._host.post(function, *args)
+            self._ask(function, *args)
 
     def _carry_out(self, function: Callable[..., object], *args: object) -> None:
         self._posted -= 1
@@ -310,7 +310,26 @@ class Connection(Identity):
         if self._host.in_loop():
             function(*args)
         else:
-            self._host.post(function, *args)
+            self._ask(function, *args)
+
+    def _ask(self, function: Callable[..., object], *args: object) -> None:
+        """Has the loop call a function; the connection stays that loop's until it has."""
+        with PLEDGING:
+            (self._pledges or self._make_pledges()).asked += 1
+        self._host.post(self._asked, function, *args)
+
+    def _asked(self, function: Callable[..., object], *args: object) -> None:
+        pledges = self._pledges
+        assert pledges is not None
+        with PLEDGING:
+            pledges.asked -= 1
+        function(*args)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the loop has calls of other threads to carry out."""
+        pledges = self._pledges
+        return pledges is not None and (pledges.calls or pledges.asked) > 0
 
     def _close(self, callback: Callback | None) -> None:
         reason = CloseReason.EOF if self.state is State.PEER_CLOSED else CloseReason.LOCAL
@@ -342,7 +361,10 @@ class Connection(Identity):
         limits = self._host.limits
         first = not pledges.refused
         if first and not pledges.promise(size, self.memory_waiting, limits.max_outbound, limits.high_water):
-            self._post(self._write_now, chunks, callback)
+            if self._host.in_loop():
+                self._post(self._write_now, chunks, callback)
+            else:
+                self._host.post(self._write_now, chunks, callback)
         elif first or callback is not None:  # nothing follows a hole
             self._post(self._refuse, callback)
 

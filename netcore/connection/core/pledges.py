@@ -29,15 +29,17 @@ class Pledges:
     Attributes:
         size: Bytes that are promised.
         calls: In how many calls.
+        asked: How many other calls the loop has not carried out, be they of no bytes.
         reached: Whether the high-water mark was reached since this was last taken back.
         refused: How many were refused. A stream takes no more after the first, which has left a hole.
     """
 
-    __slots__ = ("calls", "reached", "refused", "size")
+    __slots__ = ("asked", "calls", "reached", "refused", "size")
 
     def __init__(self) -> None:
         self.size = 0
         self.calls = 0
+        self.asked = 0
         self.reached = False
         self.refused = 0
 

@@ -21,8 +21,8 @@ from netcore.connection.core import (
     checking,
     run,
 )
+from netcore.connection.stream.moving import MovableHalves
 from netcore.connection.stream.outbox import Outbox, StreamHost
-from netcore.connection.stream.upgrading import UpgradableHalves
 from netcore.connection.stream.writing import LARGE
 from netcore.errors import ConnectionClosedError, UnsupportedOperationError
 from netcore.handler import CloseReason
@@ -43,7 +43,7 @@ _NOTHING_FOLLOWS = (CloseReason.EOF, CloseReason.ERROR)
 _WOULD_BLOCK = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 
-class BaseStream(UpgradableHalves):
+class BaseStream(MovableHalves):
     """Joins the two halves: what events do to the connection, and how it ends."""
 
     __slots__ = NO_FIELDS
@@ -313,6 +313,11 @@ class StreamConnection(BaseStream):
         self._backlog = None
         self._straight = cast("Outbox", host.outbox)
         self._filtering = self._front = None
+
+    def rebind(self, host: StreamHost, /) -> None:
+        """See ``MovableHalves.rebind``."""
+        if self._straight is not None:
+            self._straight = cast("Outbox", host.outbox)
 
     def write(self, data: Buffer) -> int:
         """See ``Conn.write``."""
