@@ -140,6 +140,7 @@ class Moving:
         finally:
             if not is_theirs:
                 self._connections.adopt(conn)
+                site.shared.moves.note()  # back again
                 home.forget(conn)
                 site.settle_later(conn)  # which has it watched again, and its deadlines planned
 
