@@ -87,14 +87,23 @@ class DatagramListener:
         self._site.watchers.neglect(self._port.fd)
 
     def close(self) -> None:
-        """Sends what has been written and closes the socket; its datagrams cannot be answered any more."""
+        """Sends what has been written and closes the socket; its datagrams cannot be answered any more.
+
+        What the kernel's buffer has no room for just now is dropped, as the network would. What waits to be
+        received stays with the socket, for whoever has a duplicate of it.
+        """
         if self._closed:
             return
         self._closed = True
         try:
-            self._port.outbox.settle()
+            dropped = self._port.outbox.finish()
         except BaseException as error:
             self._site.charge(self, error)
+        else:
+            if dropped:
+                self._site.counters.datagrams_dropped += dropped
+                text = "%d datagrams are dropped: the system took no more when %s was closed"
+                self._site.logger.warning(text, dropped, self._port.local)
         self._pause()
         with self._site.descriptor_lock:
             self._port.outbox.close()

@@ -6,6 +6,8 @@ import errno
 import logging
 import socket
 
+import pytest
+
 from netcore import Address, CloseReason
 from netcore.connection import Limits
 from netcore.poll import Interest, Readiness
@@ -126,6 +128,23 @@ def test_a_server_drops_what_is_beyond_the_limit_and_says_so(world, caplog):
     assert 1 <= len(made.sent()) <= 3
     assert made.loop.metrics().datagrams_dropped == 10 - len(made.sent())
     assert made.sent()[0] == b"000" * 100
+
+
+@pytest.mark.parametrize("room", [0, 3, 10])
+def test_what_waits_is_offered_once_more_when_the_listener_closes(world, caplog, room):
+    made = world(on_traffic=echo)
+    made.sockets.block(FD)
+    made.feed(*[b"%d" % number for number in range(10)])
+    assert made.sent() == []
+    made.sockets.unblock(FD)
+    made.sockets.script_sends(FD, *[1] * room, *[0] * 20)
+    with caplog.at_level(logging.WARNING, "netcore"):
+        made.loop.stop_listening(made.listener)
+        made.turns()
+    assert made.sent() == [b"%d" % number for number in range(room)]
+    assert made.loop.metrics().datagrams_dropped == 10 - room
+    assert ("datagrams are dropped" in caplog.text) is (room < 10)
+    assert not made.loop.listening
 
 
 def test_empty_datagrams_cannot_fill_the_memory_either(world):

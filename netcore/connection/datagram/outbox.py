@@ -203,6 +203,15 @@ class BaseDatagramOutbox(abc.ABC):
         if not backlog:
             self._owner.watch_writable(False)
 
+    def finish(self) -> int:
+        """Offers the kernel all that waits, for the last time; returns how many it has not taken."""
+        self.settle()
+        before = -1
+        while self._backlog and len(self._backlog) != before:
+            before = len(self._backlog)
+            self.refill()
+        return len(self._backlog)
+
     def _send(self, batch: list[Entry]) -> int:
         """Offers a batch to the kernel; returns how many at its end were refused because it is full."""
         if not self.open:  # written by a thread that must not: the descriptor may be another's by now
