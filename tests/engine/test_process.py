@@ -272,3 +272,42 @@ def test_an_engine_that_was_stopped_or_never_started_is_left_alone():
         first.stop()
         """
     ) == ["on_shutdown"]
+
+
+@FORK
+def test_a_child_is_not_held_up_by_a_thread_that_it_has_not():
+    """One that was in the midst of an asynchronous call when the process was forked."""
+    words = output(
+        """
+        import threading
+
+        from netcore.connection import PLEDGING
+
+        engine = Engine(Echo(), "tcp://127.0.0.1:0")
+        engine.start()
+        sock = dial(engine)
+        conn = engine.get(engine._handler.conn.id)
+        inside, leave = threading.Event(), threading.Event()
+
+        def hold():
+            with PLEDGING:
+                inside.set()
+                leave.wait(30)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        inside.wait(30)
+
+        def child():
+            conn.async_write(b"not from here")
+            conn.wake()
+            print("went on", flush=True)
+
+        pid = in_child(child)
+        reap(pid)
+        leave.set()
+        holder.join()
+        engine.stop()
+        """
+    )
+    assert words[:2] == ["went", "on"]

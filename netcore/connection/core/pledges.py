@@ -7,6 +7,7 @@ runs between the load and the store of an addition.
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from netcore._locks import Lock, make_lock
@@ -20,7 +21,18 @@ _FEW = 1024
 """So many calls may wait whatever the limit on bytes is."""
 
 PLEDGING: Final[Lock] = make_lock()
-"""Held while an account is made or changed."""
+"""Held while an account is made or changed, and while a connection changes its loop."""
+
+
+def _renew() -> None:
+    """Frees the lock in a forked child, in which a thread that had it does not exist."""
+    renew = getattr(PLEDGING, "_at_fork_reinit", None)  # as the interpreter does with its own
+    if renew is not None:
+        renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 class Pledges:
