@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import re
 from pathlib import Path
 
 from generated import list_table, rst_directive
 from sphinx.application import Sphinx
 
 from netcore import Options
+from netcore.cli.option_settings import meaning_of_options
 
 COSTS = Path(__file__).parents[1] / "reference" / "option-costs.txt"
 """One line for each option: its name, a colon, and what it costs to set it."""
@@ -38,12 +37,6 @@ def shown(default: object) -> str:
     if type(default) is int and default >= 1 << 16 and default % (1 << 10) == 0:
         return f"{default >> 20} << 20" if default % (1 << 20) == 0 else f"{default >> 10} << 10"
     return repr(default)
-
-
-def meaning_of_options() -> dict[str, str]:
-    """Returns what the docstring says of each option."""
-    section = inspect.cleandoc(Options.__doc__ or "").partition("Attributes:\n")[2]
-    return dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE))
 
 
 def read_costs(text: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from netcore.cli.setting import Setting
 from netcore.cli.usage import UsageError
@@ -50,6 +49,8 @@ def give(
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Returns ``: did you mean ...?`` if one of the known words is near; otherwise nothing."""
+    from difflib import get_close_matches  # for those who err only
+
     words = list(known)
     near = [each for each in words if each.startswith(word) and len(word) > 2] if word else []
     near = near[:1] if len(near) == 1 else get_close_matches(word, words, 1, cutoff)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import re
 from pathlib import Path
 
+import pytest
+
 import netcore
+from netcore.cli.settings import run_settings
 from netcore.connection.core import debug
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +24,16 @@ def test_every_option_has_a_meaning_and_a_cost() -> None:
     names = [field.name for field in dataclasses.fields(netcore.Options)]
     assert sorted(costs) == sorted(names)
     assert sorted(meanings) == sorted(names)
+
+
+def test_every_flag_has_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    written = importlib.import_module("command_line").describe()
+    for setting in run_settings():
+        assert f"``{setting.flag}" in written
+        assert f"(``{setting.variable}``)" in written
+    assert "SUPPRESS" not in written
 
 
 def test_what_debug_mode_checks_is_not_for_any_thread() -> None:
