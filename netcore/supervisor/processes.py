@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -89,9 +89,10 @@ class Processes:
     def start(self, number: int, listeners: set[int]) -> int:
         """See ``Yard.start``."""
         channel, theirs = Channel.pair()
-        crash = tempfile.TemporaryFile()  # noqa: SIM115 -- it outlives this call
-        try:
-            with theirs, _blocked_signals():
+        with ExitStack() as undo, theirs:
+            undo.callback(channel.close)
+            crash = undo.enter_context(tempfile.TemporaryFile())
+            with _blocked_signals():
                 popen = subprocess.Popen(
                     [
                         *interpreter(),
@@ -102,10 +103,7 @@ class Processes:
                     pass_fds=(theirs.fileno(), crash.fileno()),
                     env=scrub(os.environ),
                 )
-        except BaseException:
-            channel.close()
-            crash.close()
-            raise
+            undo.pop_all()
         self.running[popen.pid] = Running(popen, channel, crash)
         channel.set_blocking(False)
         kept = [*self._listeners.shared(), *self._listeners.of(listeners)]
