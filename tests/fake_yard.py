@@ -13,6 +13,7 @@ from netcore.supervisor.yard import Pace
 from netcore.testing import ManualClock
 
 PACE = Pace(hang=math.inf, drain=30.0, stop=12.0)
+LOGGER = logging.getLogger("netcore")
 ABORT, KILL = int(signal.SIGABRT), int(getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
@@ -99,12 +100,19 @@ class World:
         size: How many processes.
         own: Whether each place has listeners of its own.
         pace: See ``Pace``.
+        logger: Where it is told what happens.
     """
 
-    def __init__(self, size: int = 2, own: bool = True, pace: Pace = PACE) -> None:
+    def __init__(
+        self,
+        size: int = 2,
+        own: bool = True,
+        pace: Pace = PACE,
+        logger: logging.Logger = LOGGER,
+    ) -> None:
         self.clock = ManualClock()
         self.yard = FakeYard(set(range(size)) if own else set())
-        self.fleet = Fleet(size, self.yard, pace, self.clock, logging.getLogger("netcore"))
+        self.fleet = Fleet(size, self.yard, pace, self.clock, logger)
 
     def boot(self) -> list[int]:
         """Starts the fleet and has each process boot; returns their pids."""
