@@ -57,7 +57,7 @@ class Herald:
         fleet = self._fleet
         if fleet.rolls != self._rolls:
             self._rolls = fleet.rolls
-            if self._state in (_State.READY, _State.RELOADING):
+            if self._state in (_State.READY, _State.RELOADING) and not fleet.ending:
                 # Although it may have failed by now, or another one be under way: who has sent a signal waits
                 # for a word that is later than that, and for READY=1 after it (Type=notify-reload).
                 self._tell(_State.RELOADING, anew=True)

@@ -19,17 +19,17 @@ class State(enum.Enum):
         ends: Whether its end was asked for, so that it surprises nobody.
     """
 
-    BOOTING = "booting", False
+    BOOTING = "has not booted yet", False
     """It has been started, and its ``on_boot`` has not returned."""
-    SERVING = "serving", False
+    SERVING = "accepts connections", False
     """It accepts connections."""
-    DRAINING = "draining", True
+    DRAINING = "lets its connections end", True
     """It accepts no more, and lets its connections end by themselves."""
-    STOPPING = "stopping", True
+    STOPPING = "was asked to end", True
     """It closes its connections, or gives up its boot."""
-    KILLED = "killed", True
+    KILLED = "was sent a signal", True
     """It was sent a signal that it cannot but die of."""
-    GONE = "gone", True
+    GONE = "has ended", True
     """It has ended, and its status is known."""
 
     def __init__(self, label: str, ends: bool) -> None:
