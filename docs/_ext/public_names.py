@@ -20,6 +20,7 @@ _FIRST = (
     "netcore.worker",
     "netcore.proxy",
     "netcore.tls",
+    "netcore.supervisor",
     "netcore.admin",
     "netcore.service",
     "netcore.logs",

@@ -37,6 +37,7 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._pieces: list[bytes] = []
+        self._lines: deque[bytes] = deque()
         self._size = 0
         self._fds: deque[int] = deque()
         self._lost_some = False
@@ -78,13 +79,19 @@ class Channel:
         return True
 
     def receive(self) -> Iterator[Message]:
-        """Receives once, and yields what is complete.
+        """Receives once, and yields what is complete; what the caller does not take is there the next time.
 
         A message whose descriptors there was no room for has none of them.
 
         Raises:
             EOFError: The other end is closed, or has sent what is no message.
         """
+        if not self._lines:
+            self._receive()
+        while self._lines:
+            yield self._read(self._lines.popleft())
+
+    def _receive(self) -> None:
         try:
             data, fds, flags, _ = sockets.recv_fds(self._sock, _AT_ONCE, _MOST_FDS, MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
@@ -99,9 +106,8 @@ class Channel:
             raise EOFError
         *lines, rest = data.split(b"\n")
         for line in lines:
-            whole = b"".join([*self._pieces, line])
+            self._lines.append(b"".join([*self._pieces, line]))
             self._pieces, self._size = [], 0
-            yield self._read(whole)
         self._pieces.append(rest)
         self._size += len(rest)
         if self._size > _LONGEST:
@@ -131,6 +137,8 @@ class Channel:
 
     def await_something(self, timeout: float | None) -> bool:
         """Waits for so many seconds for that, None for ever; returns whether it has come."""
+        if self._lines:
+            return True
         poll = select.poll()  # select(2) knows no descriptor beyond 1023
         poll.register(self._sock, select.POLLIN)
         return bool(poll.poll(None if timeout is None else timeout * 1000))
