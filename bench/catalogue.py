@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench import process, several
+from bench import process, several, watched
 from bench.figures import BULK, CPU, GIL, P50, P99, RATE, STEP, TIMER
 from bench.goals import TASKS, peers_needed
 from bench.peer import Peer
@@ -71,7 +71,7 @@ PROFILES = {
                 "memory",
                 "tls",
             ),
-            *("redis-get-1", "redis-get-16", "http", "asgi", "tasks", "gil-50", "processes"),
+            *("redis-get-1", "redis-get-16", "http", "asgi", "tasks", "gil-50", "watched-echo", "processes"),
         ),
         peers=("c-epoll", "c-batch", "redis-server", "netcore", "netcore-io_uring", "netcore.aio", "uvloop"),
     ),
@@ -98,6 +98,7 @@ def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int =
         *_tasks(registry),
         _timers(registry),
         *_gil(registry),
+        *watched.workloads(registry),
         *several.workloads(registry),
     ]
 

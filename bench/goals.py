@@ -23,7 +23,7 @@ from bench.summary import Spread, absolute, ratio
 
 _SUBJECT, _IO_URING, _OTHER = "netcore", "netcore-io_uring", "netcore-other"
 _AIO = "netcore.aio"
-_TWO, _WATCHED = "netcore-2", "netcore-2-watched"
+_ADMIN, _TWO, _WATCHED = "netcore-admin", "netcore-2", "netcore-2-watched"
 
 _SLICE = 3.0
 """Milliseconds that the kernel lets one of several have a CPU for, who all want it: sched(7)'s time slice."""
@@ -191,6 +191,7 @@ GOALS = (
     ),
     _cpu("echo 64 B, 50 connections", "echo-64-50", _OTHER, 1.01),
     _cpu("two loops, same load", "loops", "gnet-2", 1.0, _TWO),
+    _cpu("echo 64 B, 50 connections, with metrics and histograms", "watched-echo", "netcore", 1.01, _ADMIN),
     _cpu("two processes, echo 64 B, 50 connections", "processes-echo", "netcore", 1.05, _TWO),
     _cpu("two processes, HTTP, 50 connections", "processes-http", "netcore", 1.05, _TWO),
     _rate("two processes, 50 us of Python per message, messages", "processes-compute", "netcore", 1.9, _TWO),

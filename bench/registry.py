@@ -89,6 +89,10 @@ class Registry:
             )
         )
 
+    def plain_echo(self) -> tuple[Peer, ...]:
+        """The stream echo with netcore, to be compared with variations of it."""
+        return self._with_variants((self._netcore_stream("netcore", 1),))
+
     def tls_echo(self) -> tuple[Peer, ...]:
         """The stream echo by TLS, of those that have it."""
         files = ("{port}", "{certificate}", "{key}")

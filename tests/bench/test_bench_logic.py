@@ -113,6 +113,7 @@ tasks-tree-memoization asyncio <= 1.05, tasks-tree-mixed asyncio <= 1.05
 tasks-coroutines asyncio <= 1.05, tasks-tcp asyncio <= 1.05
 echo-64-50 netcore-other <= 1.01
 loops gnet-2 <= 1
+watched-echo netcore <= 1.01
 processes-echo netcore <= 1.05, processes-http netcore <= 1.05
 processes-compute netcore >= 1.9
 processes-compute-http uvicorn-2 >= 1, processes-compute-http gunicorn-2 >= 1

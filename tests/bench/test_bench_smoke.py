@@ -104,6 +104,19 @@ def test_every_other_workload_of_ours(run_bench: Callable[..., Any], compiler: s
     assert asked[1] / asked[0] == pytest.approx(1.6, rel=0.01)
 
 
+def test_what_is_watched(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    peers = ("netcore", "netcore-admin", "netcore-access_log", "netcore-watchdog")
+    selection = ("--workloads", "watched", "--peers", ",".join(peers))
+    done = run_bench(*selection, *SHORT, "--rounds", "1", "--json", str(output))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(output.read_text())
+    for name in ("watched-echo", "watched-connect"):
+        for peer in peers:
+            for sample in measured(result, name, peer):
+                assert sample["messages"] > 0
+
+
 def test_tls(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     peers = ("netcore", "netcore-cold", "uvloop", "asyncio", "node")
@@ -259,6 +272,8 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
         "redis-set-16",
         "timers",
         "gil-50",
+        "watched-echo",
+        "processes-rest",
     ):
         assert f"\n{name} " in done.stdout or done.stdout.startswith(name)
     for peer in (
@@ -273,7 +288,8 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
             "gevent",
             "twisted",
         ),
-        *("node", "gnet", "netty", "uvicorn", "granian"),
+        *("node", "gnet", "netty", "uvicorn", "granian", "netcore-admin"),
+        *("netcore-2-shared", "netcore-2-watched", "uvicorn-2", "gunicorn-2", "node-2"),
     ):
         assert peer in done.stdout
 
