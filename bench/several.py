@@ -53,6 +53,7 @@ def _computing(registry: Registry) -> Iterator[Workload]:
         title=f"stream echo that computes {_COMPUTED} us per message, 50 connections, {_SHARED}",
         peers=tuple(_computing_python(registry, _counts(registry, "several_echo:ComputingEcho"))),
         generator="load_stream",
+        options=("--naps",),
         shape=_ECHO,
         several_cpus=True,
         compared=(RATE, CPU),

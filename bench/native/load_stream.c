@@ -5,6 +5,9 @@
  * With --frames each message is a frame of SIZE bytes behind four bytes of big-endian length; with --lines it is a
  * line of SIZE bytes, its newline included.
  *
+ * With --naps it sleeps between two looks at its sockets, so that replies come together: to wait for each would take
+ * more of a CPU that it shares with the server. Latencies include that sleep, and say nothing.
+ *
  * Prints one line of JSON. The first failure of each connection goes to stderr and is counted.
  */
 #include "load.h"
@@ -13,9 +16,10 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define USAGE \
-    "load_stream [--frames|--lines] HOST PORT CONNECTIONS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID...]"
+    "load_stream [--frames|--lines|--naps] HOST PORT CONNECTIONS SIZE DEPTH WARMUP_SECONDS SECONDS [SERVER_PID...]"
 
 struct connection {
     struct stream stream;
@@ -24,6 +28,9 @@ struct connection {
 };
 
 static uint64_t connections, size, depth;
+static bool naps;
+
+static const struct timespec NAP = {.tv_nsec = 500000};
 
 static void start(struct connection *connection, uint64_t count, uint64_t now)
 {
@@ -42,6 +49,8 @@ static void on_replies(struct stream *stream, uint64_t count, uint64_t now)
 
 static void serve_events(uint64_t now, uint64_t until)
 {
+    if (naps)
+        nanosleep(&NAP, NULL);
     stream_wait(load_milliseconds(now, until));
 }
 
@@ -55,7 +64,8 @@ static enum load_framing framing_of(const char *option)
 int main(int argc, char **argv)
 {
     enum load_framing framing = framing_of(argc > 1 ? argv[1] : "");
-    int options = framing != LOAD_BYTES;
+    naps = argc > 1 && strcmp(argv[1], "--naps") == 0;
+    int options = naps || framing != LOAD_BYTES;
     const struct load_argument arguments[] = {
         {"CONNECTIONS", 1000000, &connections}, {"SIZE", 1 << 30, &size}, {"DEPTH", 1 << 20, &depth}};
     load_parse(argc - options, argv + options, USAGE, arguments, 3);

@@ -349,6 +349,14 @@ def test_frames_are_framed(generator: Callable[[str], str]) -> None:
     assert all(struct.unpack_from(">I", seen, i * 1004) == (1000,) for i in range(frames))
 
 
+def test_naps_between_replies(generator: Callable[[str], str]) -> None:
+    with serving_stream(lambda data: data) as port:
+        answer, complaints = run(generator("load_stream"), port, 5, 64, 1, 0, 0.2, options=("--naps",))
+    check(answer, complaints, 0, "")
+    assert answer["p50_us"] >= 490  # of the 500 that it sleeps for, but for a histogram's step
+    assert answer["messages"] <= 5 * 0.2 / 490e-6
+
+
 def test_lines_are_lines(generator: Callable[[str], str]) -> None:
     seen = bytearray()
 
