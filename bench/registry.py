@@ -56,7 +56,7 @@ _LOOPS = {"netcore.aio": "netcore.aio:new_event_loop", "uvloop": "uvloop", "asyn
 """The loops of asyncio's kind, as uvicorn is told of them."""
 
 # Seconds of load before the warm-up, for compilers that work while the program runs.
-_JVM_SETTLES, V8_SETTLES = 3.0, 0.5
+_JVM_SETTLES, _V8_SETTLES = 3.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Registry:
                 *self._on_each_loop("stream_protocol.py"),
                 Peer("gevent", self.script("stream_gevent.py", "import gevent")),
                 Peer("twisted", self.script("stream_twisted.py", "import twisted")),
-                Peer("node", NodeScript("stream_node.js"), settle=V8_SETTLES),
+                Peer("node", NodeScript("stream_node.js"), settle=_V8_SETTLES),
                 _gnet("gnet", "tcp", 1),
                 _netty("netty", "tcp", 1),
             )
@@ -100,7 +100,7 @@ class Registry:
             (
                 Peer("netcore", self.script("tls_netcore.py", _NETCORE_TLS), files),
                 *self._on_each_loop("stream_protocol.py", files, "import ssl"),
-                Peer("node", NodeScript("tls_node.js"), files, settle=V8_SETTLES),
+                Peer("node", NodeScript("tls_node.js"), files, settle=_V8_SETTLES),
             )
         )
 
@@ -127,7 +127,7 @@ class Registry:
                 *self._on_each_loop("datagram_protocol.py"),
                 Peer("gevent", self.script("datagram_gevent.py", "import gevent")),
                 Peer("twisted", self.script("datagram_twisted.py", "import twisted")),
-                Peer("node", NodeScript("datagram_node.js"), settle=V8_SETTLES),
+                Peer("node", NodeScript("datagram_node.js"), settle=_V8_SETTLES),
                 _gnet("gnet", "udp", 1),
                 _netty("netty", "udp", 1),
             )
@@ -168,7 +168,7 @@ class Registry:
                 self.uvicorn("uvicorn", "uvloop", "http_application:asgi"),
                 self._granian("granian", "rsgi"),
                 self._granian("granian-asgi", "asgi"),
-                Peer("node", NodeScript("http_node.js"), settle=V8_SETTLES),
+                Peer("node", NodeScript("http_node.js"), settle=_V8_SETTLES),
                 Peer("gnet", Built(foreign.gnet), ("http", "tcp", "{port}", "1")),
             )
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from bench.figures import CPU, RATE
 from bench.launchers import PEERS, Computing, NodeScript, PythonModule
 from bench.peer import Peer
-from bench.registry import V8_SETTLES, Registry
+from bench.registry import Registry
 from bench.workloads import Http, Load, Replacement, Rest, Workload
 from bench.workloads.replacement import boot_beside, by_sighup, by_sigusr2
 
@@ -15,6 +15,7 @@ _ONE, _TWO, _TWO_SHARED, _TWO_WATCHED = "netcore", "netcore-2", "netcore-2-share
 
 _SHARED = "one process and two; server and load share all CPUs"
 _COMPUTED = 50  # microseconds
+_CLUSTER_SETTLES = 3.0  # seconds of load, in which two compilers share the CPUs with what they compile for
 _HANG_TIMEOUT = 4.0
 _ECHO = {"connections": 50, "size": 64, "depth": 1}
 _NETCORE = "import netcore.supervisor"
@@ -132,7 +133,7 @@ def _computing_http(registry: Registry) -> Iterator[Peer]:
     )
     yield from _computing_python(registry, servers)
     node = Computing(NodeScript("cluster_node.js"), NodeScript("compute.js"), _COMPUTED)
-    yield Peer("node-2", node, ("{port}", "2"), settle=V8_SETTLES, processes=2)
+    yield Peer("node-2", node, ("{port}", "2"), settle=_CLUSTER_SETTLES, processes=2)
 
 
 def _computing_python(registry: Registry, peers: Iterable[Peer]) -> Iterator[Peer]:
