@@ -23,7 +23,7 @@ def test_the_script_is_the_same(netcore_command: Command, script: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["run", "doctor"]),
+        (["--help"], ["run", "doctor", "top"]),
         (["run", "--help"], ["MODULE:HANDLER", "--loops", "--poller", "--lb", "least-connections", "select"]),
         (["doctor", "--help"], ["exit status"]),
     ],

@@ -113,7 +113,7 @@ def complete(shell: str, script: Path) -> Complete:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("netcore ", {"run", "doctor", "completion"}),
+        ("netcore ", {"run", "doctor", "top", "completion"}),
         ("netcore comp", {"completion"}),
         ("netcore completion ", set(SHELLS)),
         ("netcore doctor --pl", {"--platforms"}),
