@@ -144,10 +144,10 @@ def test_dialled_connections_are_in_it(serve, kept):
 @pytest.mark.parametrize("how", [{}, {"access_log": False}])
 def test_it_is_silent_unasked(serve, dial, kept, how):
     engine = serve(Echo(), **how)
+    assert engine._access_log is None
     dial(engine).close()
     assert engine.stop()
     assert not kept.records
-    assert not [t for t in threading.enumerate() if t.name == "netcore-access-log"]
 
 
 def test_a_level_above_switches_it_off(serve, dial, kept):

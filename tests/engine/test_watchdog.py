@@ -185,6 +185,7 @@ def test_a_coroutine_that_blocks(serve, dial, receive, caplog):
     eventually(lambda: engine.metrics().hangs)
     let_go.set()
     assert receive(sock, 4) == b"done"
+    eventually(lambda: lines(caplog, logging.ERROR))
     assert "Coroutine.serve (test_watchdog.py:" in lines(caplog, logging.ERROR)[0]
 
 
@@ -209,6 +210,7 @@ def test_a_regular_expression_that_holds_the_lock_of_the_interpreter(serve, dial
     sock.sendall(b"x")
     assert receive(sock, 4) == b"done"
     eventually(lambda: engine.metrics().hangs)
+    eventually(lambda: lines(caplog, logging.ERROR))
     assert "Searches.on_traffic" in lines(caplog, logging.ERROR)[0]
 
 
@@ -227,14 +229,21 @@ def watchdogs():
     return [t for t in threading.enumerate() if t.name == "netcore-watchdog"]
 
 
+@pytest.fixture
+def none_left():
+    """Waits for the threads of earlier engines, which end right behind these."""
+    eventually(lambda: not watchdogs())
+
+
+@pytest.mark.usefixtures("none_left")
 def test_its_thread_ends_with_the_engine(serve):
-    assert not watchdogs()
     engine = serve(EventHandler(), watchdog=600)
     assert len(watchdogs()) == 1 and watchdogs()[0].daemon
     assert engine.stop()
     eventually(lambda: not watchdogs())
 
 
+@pytest.mark.usefixtures("none_left")
 @pytest.mark.parametrize("watchdog", [0, float("inf")])
 def test_there_is_none_unasked(serve, watchdog):
     serve(EventHandler(), watchdog=watchdog)
@@ -264,6 +273,7 @@ def test_a_hosted_loop(caplog):
         assert engine.metrics().hangs == 1
 
 
+@pytest.mark.usefixtures("none_left")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 def test_a_forked_child_has_none(serve):
     engine = serve(EventHandler(), watchdog=0.01)
