@@ -43,6 +43,13 @@ typedef struct {
     char in_turn;
 } hot_meter;
 
+/* Of functions that are called seldom: part of a hot one they would cost it registers. */
+#if defined(__GNUC__)
+#define HOT_SELDOM __attribute__((noinline, cold))
+#else
+#define HOT_SELDOM
+#endif
+
 /* Turns of a loop, and what they have moved; the rest of what is counted is Python's. */
 typedef struct {
     PyObject_HEAD

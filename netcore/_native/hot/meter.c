@@ -26,14 +26,14 @@ static void meter__add(hot_durations *durations, int64_t took)
 }
 
 /* A wait is over, and callbacks may follow. */
-static void meter_begin_turn(hot_meter *self)
+static HOT_SELDOM void meter_begin_turn(hot_meter *self)
 {
     self->began = self->stamp = self->clock();
     self->in_turn = 1;
 }
 
 /* The next wait is about to begin, or others have the thread. */
-static void meter_end_turn(hot_meter *self)
+static HOT_SELDOM void meter_end_turn(hot_meter *self)
 {
     if (self->in_turn)
         meter__add(&self->turns, self->clock() - self->began);
@@ -41,13 +41,13 @@ static void meter_end_turn(hot_meter *self)
 }
 
 /* A callback follows, behind something that has taken its time. */
-static void meter_look(hot_meter *self)
+static HOT_SELDOM void meter_look(hot_meter *self)
 {
     self->stamp = self->clock();
 }
 
 /* A callback has returned, which followed on one of the above, or on another callback. */
-static void meter_called(hot_meter *self)
+static HOT_SELDOM void meter_called(hot_meter *self)
 {
     int64_t now = self->clock();
 
