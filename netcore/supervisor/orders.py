@@ -21,14 +21,15 @@ _EVEN_IGNORED = frozenset({"SIGHUP", "SIGCHLD", "SIGTTIN", "SIGTTOU", "SIGUSR2"}
 class Orders:
     """The names of signals, in the order in which they came. Any thread, signal handlers too.
 
-    Also a context manager, which closes its descriptors.
+    A context manager, which has descriptors within its block; what is given before that waits for it.
     """
+
+    _inlet: socket.socket
+    _outlet: socket.socket
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._inlet, self._outlet = socket.socketpair()
-        for end in (self._inlet, self._outlet):
-            end.setblocking(False)
+        self._open = False
 
     def fileno(self) -> int:
         """Returns a descriptor that is readable when there are any."""
@@ -37,8 +38,9 @@ class Orders:
     def give(self, name: str) -> None:
         """Adds one. Any thread."""
         self._waiting.put(name)
-        with suppress(OSError):  # full: whoever waits is awake
-            self._inlet.send(b"\0")
+        if self._open:
+            with suppress(OSError):  # full: whoever waits is awake
+                self._inlet.send(b"\0")
 
     def take(self) -> Iterator[str]:
         """Yields those that wait."""
@@ -72,12 +74,18 @@ class Orders:
                     signal.set_wakeup_fd(before)
 
     def __enter__(self) -> Orders:
-        """Returns itself."""
+        """Opens its descriptors, and returns itself."""
+        self._inlet, self._outlet = socket.socketpair()
+        for end in (self._inlet, self._outlet):
+            end.setblocking(False)
+        self._open = True
+        self._inlet.send(b"\0")  # for what was given before
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Closes its descriptors."""
+        self._open = False
         self._inlet.close()
         self._outlet.close()

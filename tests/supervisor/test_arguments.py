@@ -21,12 +21,6 @@ from netcore.supervisor import Supervisor, TlsFiles
 HERE = "tcp://127.0.0.1:0"
 
 
-def unused(supervisor: Supervisor) -> None:
-    """Closes what one has that is never run."""
-    with supervisor._orders:
-        pass
-
-
 @pytest.mark.posix
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -82,8 +76,8 @@ def test_a_secured_address_needs_files_or_configure() -> None:
     assert str(caught.value) == (
         "'tls://127.0.0.1:0' needs a certificate: give its files, or set Options.tls by configure"
     )
-    unused(Supervisor("app:App", "tls://127.0.0.1:0", configure="app:configure"))
-    unused(Supervisor("app:App", "tls://127.0.0.1:0", tls_files=TlsFiles(certificate="not-read-here.pem")))
+    Supervisor("app:App", "tls://127.0.0.1:0", configure="app:configure")
+    Supervisor("app:App", "tls://127.0.0.1:0", tls_files=TlsFiles(certificate="not-read-here.pem"))
 
 
 @pytest.mark.posix
@@ -108,7 +102,7 @@ def test_options_that_are_none() -> None:
 def test_what_is_right_binds_nothing_yet() -> None:
     supervisor = Supervisor("no_such_module:App", HERE, processes=3)
     assert [str(address) for address in supervisor.addresses] == [HERE] and supervisor.pids == ()
-    unused(supervisor)
+    supervisor
 
 
 def test_windows_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
