@@ -39,6 +39,7 @@ class Fleet:
         failure: Why nothing is served; empty if all is well.
         restarts: How many processes have died that nobody had asked to.
         rolls: How often all processes were to be replaced.
+        ending_since: When it has begun to end; infinite before that.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Fleet:
         self._ever_booted = False
         self._tries = 0
         self._ending = False
+        self.ending_since = math.inf
 
     # What there is.
 
@@ -158,6 +160,7 @@ class Fleet:
 
     def _end(self, how: Callable[[Member], object]) -> None:
         self._ending = True
+        self.ending_since = min(self.ending_since, self._clock())
         self._rolling.clear()
         for member in list(self.members.values()):
             how(member)

@@ -22,16 +22,20 @@ class Overview:
     Args:
         fleet: Read on the thread of the admin server, while it goes on.
         ask: See ``Inquiries.ask``.
+        clock: That of the fleet.
+        delay: ``Options.shutdown_delay``, in which processes that are to stop go on serving.
     """
 
-    def __init__(self, fleet: Fleet, ask: Ask) -> None:
+    def __init__(self, fleet: Fleet, ask: Ask, clock: Callable[[], float], delay: float = 0.0) -> None:
         self._fleet = fleet
         self._ask = ask
+        self._clock = clock
+        self._delay = delay
 
     def state(self) -> State:
         """See ``Source.state``: it is ready as long as any process accepts."""
         if self._fleet.ending:
-            return "stopping"
+            return "draining" if self._clock() < self._fleet.ending_since + self._delay else "stopping"
         return "ready" if self._fleet.count else "booting"
 
     def processes(self) -> list[Any]:

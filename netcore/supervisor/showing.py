@@ -28,6 +28,7 @@ class Showing:
         wake: Has the supervisor's thread call ``pass_on``. Any thread.
         clock: Seconds that never go back.
         logger: Where it is told what happens.
+        delay: See ``Overview``.
     """
 
     def __init__(
@@ -37,12 +38,13 @@ class Showing:
         wake: Callable[[], object],
         clock: Callable[[], float],
         logger: logging.Logger,
+        delay: float = 0.0,
     ) -> None:
         self._address = address
         self._clock = clock
         self._logger = logger
         self._inquiries = Inquiries(wake)
-        self._overview = Overview(fleet, self._inquiries.ask)
+        self._overview = Overview(fleet, self._inquiries.ask, clock, delay)
         self._eyes: Eyes | None = None
         self._due = -math.inf if address else math.inf
 

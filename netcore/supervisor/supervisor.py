@@ -149,7 +149,12 @@ class Supervisor:
         self._orders = Orders()
         self._watch = FileWatch() if reload else None
         self._showing = Showing(
-            options.admin, self._fleet, lambda: self._orders.give(_INQUIRY), time.monotonic, _logger
+            options.admin,
+            self._fleet,
+            lambda: self._orders.give(_INQUIRY),
+            time.monotonic,
+            _logger,
+            options.shutdown_delay,
         )
         self._selector: selectors.BaseSelector
         self._hearing: Hearing

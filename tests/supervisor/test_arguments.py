@@ -102,7 +102,6 @@ def test_options_that_are_none() -> None:
 def test_what_is_right_binds_nothing_yet() -> None:
     supervisor = Supervisor("no_such_module:App", HERE, processes=3)
     assert [str(address) for address in supervisor.addresses] == [HERE] and supervisor.pids == ()
-    supervisor
 
 
 def test_windows_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from netcore.supervisor.overview import Overview
 
 
 def overview(world: World, answers: dict[str, list[Any]] | None = None) -> Overview:
-    return Overview(world.fleet, lambda what, value: (answers or {}).get(what, []))
+    return Overview(world.fleet, lambda what, value: (answers or {}).get(what, []), world.clock, 5.0)
 
 
 def values(shown: Overview) -> dict[str, Any]:
@@ -29,6 +29,8 @@ def test_it_is_ready_as_long_as_any_process_accepts() -> None:
     world.ready(world.newest())
     assert shown.state() == "ready"
     world.fleet.stop()
+    assert shown.state() == "draining"  # Options.shutdown_delay
+    world.advance(5)
     assert shown.state() == "stopping"
 
 
