@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import threading
 import time
@@ -16,26 +15,23 @@ from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices, check_address, chosen
-from netcore.engine.eyes import Eyes, check_admin, open_eyes
+from netcore.engine.company import Company
 from netcore.engine.given import GivenListener, source_of, sources_of
 from netcore.engine.guests import check_asyncio, give_guests, with_asyncio
 from netcore.engine.handlers import check_handler, warn_of_handler
 from netcore.engine.hangs import Hang, hangs, report
 from netcore.engine.lifecycle import Lifecycle, Phase
-from netcore.engine.logs import open_log
 from netcore.engine.process import track
-from netcore.engine.rebalancing import Rebalancer, rebalance
+from netcore.engine.rebalancing import rebalance
 from netcore.engine.secured import Secured
 from netcore.engine.threads import LoopThreads
-from netcore.engine.ticker import Ticker
-from netcore.engine.watchdog import Watchdog
 from netcore.errors import (
     EngineNotRunningError,
     InvalidAddressError,
     OptionsError,
     UnsupportedOperationError,
 )
-from netcore.eventloop import AccessLog, GuardedLogger, Loop, Shared, access_logger
+from netcore.eventloop import Loop, Shared
 from netcore.handler import Action, Conn, EngineView, EventHandler, Metrics, Timings
 from netcore.options import Options
 from netcore.proxy import ProxyHeader
@@ -108,21 +104,17 @@ class Engine(EngineView):
         self.options = options = with_asyncio(handler, options)
         self._wanted, self._sources = sources_of(addresses)
         check_asyncio(handler, options, self._wanted)
-        check_admin(options)
         self._choices = Choices.from_options(self.options, self._wanted)
         self._secured = Secured(self.options)
         self._handler = handler
-        logger, self._log_file = open_log(self.options)
-        self._logger = GuardedLogger(logger)
-        self._access_log = AccessLog(access_logger(logger)) if options.access_log else None
+        self._company = Company(self.options)
+        self._logger = self._company.logger
         self._life = Lifecycle()
         self._assembly = EMPTY
         self._threads = LoopThreads()
         self._hosted: list[Loop] = []
         self._stops_accepting = False
-        self._eyes: Eyes | None = None
         self._opened = False
-        self._watchdog: Watchdog | None = None
         self.measured = bool(options.admin)
         self._booting: int | None = None
         self._booted = False
@@ -184,9 +176,7 @@ class Engine(EngineView):
     @property
     def admin_address(self) -> Address | None:
         """Where ``Options.admin`` is served, with the real port from the start on; None without."""
-        if self._eyes is not None:
-            return self._eyes.address
-        return Address.parse(self.options.admin) if self.options.admin else None
+        return self._company.admin_address
 
     @property
     def leaving(self) -> bool:
@@ -277,8 +267,7 @@ class Engine(EngineView):
         mark = object()
         try:
             self._life.begin(mark)
-            if self._log_file is not None:
-                self._log_file.open()
+            self._company.open_log()
             warn_of_handler(self._handler, self.options.ticker, self._logger)
             shared = Shared.from_options(
                 self._handler,
@@ -289,26 +278,22 @@ class Engine(EngineView):
                 loop_ended=self._loop_ended,
                 exiting=self._exiting,
                 measured=self.measured,
-                access_log=self._access_log,
+                access_log=self._company.access_log,
             )
-            self._eyes = open_eyes(self, self.options, self._logger)
+            self._company.show(self)
             wanted = tuple(zip(self._wanted, self._sources, strict=True))
             self._assembly = assemble(shared, self.options, self._choices, wanted, self._secured)
             self._life.expect(len(self.loops))
             give_guests(self.loops, self.options)
-            track(self, self._logger)
-            if self._access_log is not None:
-                self._access_log.start()
-                track(self, self._access_log)
+            track(self, self._company.logs)
+            self._company.note_down()
             if hosted:
                 self._hosted = list(self.loops)
                 for loop in self.loops:
                     loop.claim()
             else:
                 self._threads.start(self.loops, self._choices.cpus)
-            if 0 < self.options.watchdog < math.inf:
-                self._watchdog = Watchdog(self.loops, self.options.watchdog, self._logger)
-                self._watchdog.start()
+            self._company.watch(self.loops)
             self._life.started()
             self._boot()
         except BaseException:
@@ -333,10 +318,7 @@ class Engine(EngineView):
         self._opened = True  # before anybody can be accepted
         for loop in self.loops:
             loop.post(loop.start_accepting)
-        if self.options.rebalance_interval and len(self.loops) > 1:
-            Rebalancer(self.loops, self.options.rebalance_interval, lambda: self.running).start()
-        if self.options.ticker:
-            Ticker(self._handler, self, self.loops[0], self._logger).start()
+        self._company.attend(self, self.loops, self._handler, lambda: self.running)
 
     def _undo(self) -> None:
         """Ends what a start that has failed has begun."""
@@ -438,11 +420,7 @@ class Engine(EngineView):
     def abandon(self) -> None:
         """Makes the engine inert in a forked child: it lives on in the parent, and only there."""
         if self._life.abandon():
-            self._logger.abandon()
-            if self._access_log is not None:
-                self._access_log.abandon()
-            if self._eyes is not None:
-                self._eyes.abandon()
+            self._company.abandon()
             for loop in self.loops:
                 loop.abandon()
 
@@ -710,13 +688,6 @@ class Engine(EngineView):
 
     def _finish(self) -> None:
         try:
-            if self._eyes is not None:
-                self._eyes.close()
-            if self._watchdog is not None:
-                self._watchdog.end()
-            if self._access_log is not None:
-                self._access_log.finish()
-            if self._log_file is not None:
-                self._logger.last(self._log_file.close)
+            self._company.end()
         finally:
             self._life.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from collections.abc import Iterable
 from typing import Protocol
 
 __all__ = ["track"]
@@ -32,10 +33,10 @@ _engines: weakref.WeakSet[_Tracked] = weakref.WeakSet()
 _logs: weakref.WeakSet[_Log] = weakref.WeakSet()  # a handler that hangs may outlast its engine
 
 
-def track(engine: _Tracked, log: _Log) -> None:
+def track(engine: _Tracked, logs: Iterable[_Log]) -> None:
     """Has a started engine stopped when the interpreter ends, and made inert in a forked child."""
     _engines.add(engine)
-    _logs.add(log)
+    _logs.update(logs)
 
 
 def _stop_all() -> None:

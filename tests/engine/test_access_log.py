@@ -144,7 +144,7 @@ def test_dialled_connections_are_in_it(serve, kept):
 @pytest.mark.parametrize("how", [{}, {"access_log": False}])
 def test_it_is_silent_unasked(serve, dial, kept, how):
     engine = serve(Echo(), **how)
-    assert engine._access_log is None
+    assert engine._company.access_log is None
     dial(engine).close()
     assert engine.stop()
     assert not kept.records
