@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ DASHBOARD, ALERTS = FOLDER / "dashboard.json", FOLDER / "alerts.yml"
 @pytest.fixture
 def known(make_report):
     """The names that there are, each with the labels of its samples."""
-    supervisor = Overview(World(2).fleet, lambda what, value: [])
+    supervisor = Overview(World(2).fleet, lambda what, value: [], time.monotonic)
     body, _ = expose([make_report("0")], supervisor.facts(), "")
     return {
         sample.name: set(sample.labels) | {"instance", "job"}
