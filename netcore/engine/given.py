@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 from netcore.options import Options
 from netcore.service import PassedSocket, match, passed_sockets
 
-__all__ = ["GivenListener", "Source", "source_of", "sources_of"]
+__all__ = ["GivenListener", "Source", "source_of", "sources_of", "warn_of_unserved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ def _complaint(passed: Sequence[PassedSocket]) -> str:
     if not passed:
         return "no sockets were passed to this process (LISTEN_FDS, LISTEN_PID)"
     return f"the sockets passed to this process are named {', '.join(repr(name) for _, name in passed)}"
+
+
+def warn_of_unserved(logger: logging.Logger) -> None:
+    """Says which passed sockets nobody serves: their clients would be connected, and wait for ever."""
+    for fd, name in passed_sockets():
+        logger.warning("the service manager has passed fd://%d (%s), which no address asks for", fd, name)
 
 
 def source_of(given: str | Address | GivenListener) -> tuple[Address, Source]:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from netcore.address import Address
 from netcore.engine.announcing import Announcements
 from netcore.engine.engine import Engine
-from netcore.engine.given import GivenListener
+from netcore.engine.given import GivenListener, warn_of_unserved
 from netcore.engine.signals import Signals
 from netcore.handler import EventHandler
 from netcore.options import Options
-from netcore.service import Notifier, passed_sockets
+from netcore.service import Notifier
 
 __all__ = ["run", "serve"]
 
@@ -77,7 +77,7 @@ def serve(engine: Engine, started: Callable[[], object] | None = None) -> None:
         signals.serving = True
         try:
             announcements.serves()
-            _warn_of_unserved(engine)
+            warn_of_unserved(engine.options.logger or logging.getLogger("netcore"))
             if started is not None:
                 started()
             _wait(engine, announcements)
@@ -97,13 +97,6 @@ def _wait(engine: Engine, announcements: Announcements) -> None:
         if engine.overdue():
             engine.report_hangs("the engine has not ended in its time, and is left alone")
             return
-
-
-def _warn_of_unserved(engine: Engine) -> None:
-    """Says which passed sockets nobody serves: their clients would be connected, and wait for ever."""
-    logger = engine.options.logger or logging.getLogger("netcore")
-    for fd, name in passed_sockets():
-        logger.warning("the service manager has passed fd://%d (%s), which no address asks for", fd, name)
 
 
 def _warn_inside_asyncio() -> None:

@@ -14,7 +14,7 @@ from netcore._platform import REUSE_PORT_OPTION
 from netcore.address import Address
 from netcore.engine.choices import chosen
 from netcore.engine.eyes import check_admin
-from netcore.engine.given import GivenListener
+from netcore.engine.given import GivenListener, warn_of_unserved
 from netcore.errors import InvalidAddressError, OptionsError, UnsupportedOperationError
 from netcore.options import Options
 from netcore.service import Notifier
@@ -210,6 +210,7 @@ class Supervisor:
             if predecessor is not None:
                 self._listeners.inherit(predecessor.take_kept())
             self._listeners.open(self._size)
+            warn_of_unserved(_logger)
             with Notifier.from_environment() as notifier:
                 try:
                     self._serve(predecessor, notifier)
