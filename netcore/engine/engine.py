@@ -297,7 +297,7 @@ class Engine(EngineView):
             self._life.started()
             self._boot()
         except BaseException:
-            if self._life.was_begun(mark):
+            if self._life.was_begun(mark) and self._life.phase is not Phase.FORKED:
                 self._undo()
             raise
 
@@ -306,6 +306,8 @@ class Engine(EngineView):
         self._booted = True
         action: object = self._handler.on_boot(self)
         self._booting = None
+        if self._life.phase is Phase.FORKED:  # which would serve with no loops, and never end
+            self._life.check_running("start()")
         if action is not None and not isinstance(action, Action):
             self._logger.error("on_boot returned %r, which is no Action and counts as None", action)
         # Before anything is accepted, which would get a number of standard input or output. What follows asks

@@ -153,6 +153,7 @@ class Lifecycle:
         self._loops = None
         self._starting_thread = self._ending_thread = None
         self._over = True  # a thread that could end it does not exist here
+        self._go()
         return True
 
     def finish(self) -> None:

@@ -119,7 +119,7 @@ class Channel:
             count = message.pop("fds", 0)
             if count:
                 message["fds"] = self._take(count)
-        except (ValueError, AttributeError, IndexError, TypeError) as error:
+        except (ValueError, AttributeError, IndexError, TypeError, RecursionError) as error:
             raise EOFError from error
         return dict(message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import selectors
 import threading
@@ -13,6 +14,8 @@ from netcore.supervisor.channel import Channel, Message
 from netcore.supervisor.processes import Processes
 
 __all__ = ["Hearing"]
+
+_logger = logging.getLogger("netcore")
 
 _LOOK = 0.02
 """Seconds between two looks for the end of a process that has closed its channel: its last moment."""
@@ -77,6 +80,9 @@ class Hearing:
             for message in channel.receive():
                 self._tell(pid, message)
         except EOFError:
+            self._deafen(pid)
+        except (ValueError, TypeError, KeyError):  # the application has written to what is not its own
+            _logger.exception("process %d says what nobody understands, and is not heard any more", pid)
             self._deafen(pid)
 
     def _deafen(self, pid: int) -> None:

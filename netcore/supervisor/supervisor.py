@@ -166,7 +166,7 @@ class Supervisor:
             "SIGTERM": self._stop,
             "SIGINT": self._stop,
             "SIGHUP": self._replace,
-            "SIGTTIN": self._fleet.grow,
+            "SIGTTIN": self._grow,
             "SIGTTOU": self._fleet.shrink,
             "SIGUSR2": lambda: self._succession.upgrade(),
             _INQUIRY: lambda: self._showing.pass_on(self._fleet.members, self._processes.ask),
@@ -317,6 +317,12 @@ class Supervisor:
             self._fleet.stop()
         else:
             self._fleet.stop_now()
+
+    def _grow(self) -> None:
+        if self._succession.over:
+            self._fleet.grow()
+        else:  # which has what this one listened on when it was started: the rest would be lost with this one
+            _logger.warning("there is no process more: a new supervisor is about to take over")
 
     def _replace(self) -> None:
         if not self._fleet.ending:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,10 @@ from netcore.supervisor.listeners import Kept
 __all__ = ["Predecessor", "Successor"]
 
 _VARIABLE = "NETCORE_TAKEOVER"
-"""Which descriptor is the channel to the predecessor, and the number of its process, lest others heed it."""
+"""Which descriptor is the channel to the predecessor, and its inode: by others it may be something else.
+
+Not the number of the predecessor's process: when that has just been killed somebody else is the parent.
+"""
 
 _HERITAGE = ("NOTIFY_SOCKET", "WATCHDOG_USEC")
 """What the service manager has said to the process before, and means for the one that follows."""
@@ -46,7 +50,7 @@ class Successor:
     def __init__(self, kept: Sequence[Kept]) -> None:
         self.channel, theirs = Channel.pair()
         heritage = {name: os.environ[name] for name in _HERITAGE if name in os.environ}
-        here = {_VARIABLE: f"{theirs.fileno()}:{os.getpid()}"}
+        here = {_VARIABLE: f"{theirs.fileno()}:{os.fstat(theirs.fileno()).st_ino}"}
         try:
             with theirs:
                 self._popen = subprocess.Popen(
@@ -123,8 +127,8 @@ class Predecessor:
         Raises:
             EOFError: It has ended meanwhile.
         """
-        fd, _, parent = os.environ.pop(_VARIABLE, "").partition(":")
-        if not fd.isdecimal() or parent != str(os.getppid()):
+        fd, _, inode = os.environ.pop(_VARIABLE, "").partition(":")
+        if not fd.isdecimal() or not _is_socket(int(fd), inode):
             return None
         os.set_inheritable(int(fd), False)
         found = cls(Channel(socket.socket(fileno=int(fd))))
@@ -162,6 +166,14 @@ class Predecessor:
         self.channel.close()
         for each in self._kept:
             each.bound.sock.close()
+
+
+def _is_socket(fd: int, inode: str) -> bool:
+    try:
+        found = os.fstat(fd)
+    except (OSError, OverflowError):
+        return False
+    return stat.S_ISSOCK(found.st_mode) and str(found.st_ino) == inode
 
 
 def _read(message: Message) -> list[Kept]:

@@ -14,7 +14,7 @@ from netcore._native import MISSING
 
 HEAD = r"""
 import os, socket, sys, threading, time
-from netcore import Action, Client, Engine, EngineNotRunningError, EventHandler
+from netcore import Action, Client, Engine, EngineNotRunningError, EventHandler, run
 
 class Echo(EventHandler):
     def on_open(self, conn):
@@ -141,6 +141,47 @@ def test_a_forked_child_gets_clear_errors_and_the_parent_goes_on(poller):
         poller=poller,
     )
     assert words == ["on_close", "on_shutdown"] + ["on_close"] * 2 + ["on_shutdown"]
+
+
+@FORK
+def test_a_child_that_on_boot_forks_ends_and_does_not_wait_for_ever():
+    output(
+        """
+        class Forks(Echo):
+            def on_boot(self, engine):
+                self.pid = os.fork()
+                if self.pid:
+                    engine.stop()
+
+        handler = Forks()
+        try:
+            run(handler, "tcp://127.0.0.1:0")
+        except RuntimeError as error:
+            os._exit(7 if not handler.pid and "fork" in str(error) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(handler.pid, 0)[1]) == 7
+        """
+    )
+
+
+@FORK
+def test_a_child_that_a_signal_handler_forks_has_nothing_to_wait_for():
+    output(
+        """
+        import signal
+        pids = []
+
+        class Forks(Echo):
+            def on_boot(self, engine):
+                signal.signal(signal.SIGUSR1, lambda number, frame: (pids.append(os.fork()),
+                                                                     pids[0] and engine.stop()))
+                engine.loops[0].execute(os.kill, os.getpid(), signal.SIGUSR1)
+
+        run(Forks(), "tcp://127.0.0.1:0")
+        if pids[0] == 0:
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]) == 7
+        """
+    )
 
 
 @FORK

@@ -75,7 +75,11 @@ def test_a_message_without_room_for_its_descriptors_has_none(ends: tuple[Channel
         os.close(message["fds"][0])
 
 
-@pytest.mark.parametrize("line", [b"no json\n", b"[]\n", b'{"fds": 1}\n', b'{"fds": "x"}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "line",
+    [b"no json\n", b"[]\n", b'{"fds": 1}\n', b'{"fds": "x"}\n', b"\xff\n", b"[" * 50000 + b"\n"],
+    ids=["no json", "no object", "no descriptors", "no number", "no text", "too deep"],
+)
 def test_what_is_no_message_ends_it(line: bytes) -> None:
     ours, theirs = Channel.pair()
     with theirs:

@@ -13,6 +13,7 @@ import pytest
 from supervised import APPLICATION, Supervised, alive, until
 
 from netcore._native import MISSING
+from netcore.supervisor.takeover import Predecessor
 
 pytestmark = pytest.mark.posix
 
@@ -143,6 +144,33 @@ def test_a_supervisor_killed_in_a_takeover_leaves_nothing(supervise: Supervise) 
     pids = [successor, *_children(successor), *_children(one.pid)]
     os.kill(one.pid, signal.SIGKILL)
     until(lambda: not any(map(alive, pids)))
+
+
+def test_a_supervisor_killed_before_its_successor_knows_of_it_leaves_nothing(supervise: Supervise) -> None:
+    one = supervise("tcp://127.0.0.1:0", shutdown_timeout=0.1).serves()
+    one.signal(signal.SIGUSR2)
+    successor = int(one.said(r"a new supervisor \((\d+)\)")[1])
+    os.kill(successor, signal.SIGSTOP)  # its interpreter has just started
+    pids = [successor, *_children(one.pid)]
+    os.kill(one.pid, signal.SIGKILL)
+    one.popen.wait(30)
+    os.kill(successor, signal.SIGCONT)
+    until(lambda: not any(map(alive, pids)))
+    assert len({line.partition("listening on")[2] for line in one.lines if "listening on" in line}) == 1
+
+
+def test_who_follows_is_told_by_the_channel_and_not_by_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    inode = os.fstat(theirs.fileno()).st_ino
+    with theirs:
+        for words in ("", "x:1", f"{theirs.fileno()}:{inode + 1}", f"{2**70}:{inode}", f"999999:{inode}"):
+            monkeypatch.setenv("NETCORE_TAKEOVER", words)
+            assert Predecessor.find() is None
+        monkeypatch.setenv("NETCORE_TAKEOVER", f"{theirs.fileno()}:{inode}")
+        ours.close()
+        with pytest.raises(EOFError):
+            Predecessor.find()
+        theirs.detach()
 
 
 def _children(pid: int) -> list[int]:

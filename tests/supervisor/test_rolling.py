@@ -89,6 +89,19 @@ def test_takes_over(supervise: Supervise) -> None:
     one.stop()
 
 
+def test_no_listener_is_added_that_a_successor_knows_nothing_of(supervise: Supervise) -> None:
+    one = supervise("tcp://127.0.0.1:0").serves()
+    one.write("import time\ntime.sleep(1000)")
+    one.signal(signal.SIGUSR2)
+    one.said(r"a new supervisor \(\d+\)")
+    one.signal(signal.SIGTTIN)
+    one.said("there is no process more: a new supervisor is about to take over")
+    assert "3 processes" not in one.log
+    one.signal(signal.SIGTERM)
+    one.signal(signal.SIGTERM)
+    assert one.wait() == 0
+
+
 @pytest.mark.parametrize("how", ["syntax", "boot", "exit"])
 def test_a_supervisor_that_does_not_come_up_leaves_the_old_one(supervise: Supervise, how: str) -> None:
     one = supervise("tcp://127.0.0.1:0").serves()
