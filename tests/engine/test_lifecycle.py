@@ -22,6 +22,7 @@ from netcore import (
     PollerUnavailableError,
     UnsupportedProtocolError,
 )
+from netcore.engine.lifecycle import Lifecycle
 from netcore.testing import RecordingHandler
 
 
@@ -313,3 +314,12 @@ def test_an_exception_in_on_shutdown_is_logged(serve, caplog):
 def test_stop_in_on_shutdown_does_not_wait_for_itself(serve):
     engine = serve(RecordingHandler(on_shutdown=lambda engine: engine.stop()))
     assert engine.stop(30)
+
+
+def test_in_a_fork_nobody_waits_for_what_no_thread_can_do():
+    life = Lifecycle()
+    life.begin(object())
+    life.started()
+    assert life.abandon()
+    assert life.wait_leaving(0)
+    assert life.wait(0)

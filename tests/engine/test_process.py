@@ -164,27 +164,6 @@ def test_a_child_that_on_boot_forks_ends_and_does_not_wait_for_ever():
 
 
 @FORK
-def test_a_child_that_a_signal_handler_forks_has_nothing_to_wait_for():
-    output(
-        """
-        import signal
-        pids = []
-
-        class Forks(Echo):
-            def on_boot(self, engine):
-                signal.signal(signal.SIGUSR1, lambda number, frame: (pids.append(os.fork()),
-                                                                     pids[0] and engine.stop()))
-                engine.loops[0].execute(os.kill, os.getpid(), signal.SIGUSR1)
-
-        run(Forks(), "tcp://127.0.0.1:0")
-        if pids[0] == 0:
-            os._exit(7)
-        assert os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]) == 7
-        """
-    )
-
-
-@FORK
 def test_a_child_that_lives_on_keeps_nothing_open():
     """The peer gets its FIN and the port is free although a child still runs."""
     output(
