@@ -176,7 +176,7 @@ def _fields(conn: Retired) -> dict[str, Any]:
         "error": None if error is None else plain(error),
         "bytes_received": conn.bytes_received,
         "bytes_sent": conn.bytes_sent,
-        "seconds": conn.age,
+        "seconds": round(conn.age, 6),
         "loop": conn.loop.index,
     }
     if conn.proxy is not None:

@@ -69,9 +69,9 @@ class Endings:
         for member in members:
             hangs_from = member.hangs_from(self._pace.hang)
             if now >= hangs_from and not self._is_excused(member, now - hangs_from):
-                where = f" in {member.where}" if member.where else ""
+                where = f": {member.where}" if member.where else ""
                 since = now - member.heard + member.stuck
-                self._logger.critical("%s hangs%s for %.1f s: it is ended", member, where, since)
+                self._logger.critical("%s has hung for %.1f s and is ended%s", member, since, where)
                 self._kill(member, _ABORT)
             elif now >= member.ends_by:
                 if member.state is not State.KILLED:

@@ -11,7 +11,6 @@ import logging
 import os
 import socket
 import sys
-import traceback
 from typing import cast
 
 from netcore._loading import LoadError, load_balancer, load_handler, load_object
@@ -57,14 +56,15 @@ def main() -> int:
     try:
         engine = _make_engine(launch, number, first)
     except (LoadError, NetcoreError, OSError) as error:
-        if isinstance(error, LoadError) and error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        _logger.error("%s", error)
+        _logger.error("%s", error, exc_info=error.__cause__ if isinstance(error, LoadError) else None)
         return _WRONG
     control_of = Control(engine, channel, number, asks=launch.asks, watches=launch.watches)
     control_of.begin()
     try:
         serve(engine, started=control_of.ready)
+    except Exception as error:  # on_boot's, say: in the log's own format, as all that several processes write
+        _logger.exception("this process failed: %s: %s", type(error).__name__, error)
+        return 1
     finally:
         control_of.ended()
     return 0

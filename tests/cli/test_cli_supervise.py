@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import signal
@@ -212,6 +213,27 @@ def test_the_real_one_serves(served: Callable[..., AbstractContextManager[Any]])
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
         assert any(re.search(r" INFO netcore: process 0 \(\d+\) serves", line) for line in server.log)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="there is no supervisor")
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (APP + "Echo.on_boot = lambda self, engine: 1 // 0", "this process failed: ZeroDivisionError: "),
+        (APP + "1 // 0", "importing app failed: ZeroDivisionError: "),
+    ],
+    ids=["boot", "import"],
+)
+def test_what_ends_a_process_is_in_the_log_in_its_format(
+    netcore_command: Command, tmp_path: Path, broken: str, said: str
+) -> None:
+    (tmp_path / "app.py").write_text(broken)
+    done = netcore_command("run", *SERVED, "--processes", "1", "--log-format", "json")
+    assert done.returncode == 1
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    failures = [record for record in records if record["message"].startswith(said)]
+    assert len(failures) == 3 and all(record["process"] == 0 for record in failures)
+    assert all("Traceback" in record["exception"] for record in failures)
 
 
 @pytest.mark.skipif(hasattr(signal, "pthread_sigmask"), reason="there is a supervisor")

@@ -59,7 +59,7 @@ def test_a_process_that_hangs_is_ended_with_its_stacks(supervise: Supervise, how
         before = len(one.lines)
         sock.sendall(f"!{HANGS[how]}".encode())
         assert sock.recv(100) == b""
-        one.said("hangs", after=before)
+        one.said("has hung", after=before)
         one.said("was ended by SIGABRT", after=before)
         one.said(r"File .*app\.py", after=before)
         one.said(r"process \d .* serves", after=before)
@@ -76,7 +76,7 @@ def test_neither_a_slow_boot_nor_idleness_is_a_hang(supervise: Supervise) -> Non
         with pytest.raises(TimeoutError):
             sock.recv(1)
     assert one.ask("os.getpid()") == str(pid)
-    assert "hangs" not in one.log
+    assert "has hung" not in one.log
     assert one.stop() == 0
 
 

@@ -27,14 +27,16 @@ def test_one_that_says_that_all_is_well_is_idle_and_no_more() -> None:
 def test_a_turn_that_takes_too_long(caplog: pytest.LogCaptureFixture) -> None:
     world, (pid,) = serving()
     world.advance(2)
-    world.fleet.heard(pid, HANG - 0.1, "echo:Echo.on_traffic")
+    world.fleet.heard(pid, HANG - 0.1, "loop 0 is stuck in Echo.on_traffic (echo.py:7)")
     world.advance(0)
     assert world.orders(pid) == []
     world.advance(0.1)
-    world.fleet.heard(pid, HANG, "echo:Echo.on_traffic")
+    world.fleet.heard(pid, HANG, "loop 0 is stuck in Echo.on_traffic (echo.py:7)")
     world.advance(0)
     assert world.orders(pid) == [ABORT]
-    assert caplog.messages == [f"process 0 ({pid}) hangs in echo:Echo.on_traffic for 8.0 s: it is ended"]
+    assert caplog.messages == [
+        f"process 0 ({pid}) has hung for 8.0 s and is ended: loop 0 is stuck in Echo.on_traffic (echo.py:7)"
+    ]
 
 
 def test_a_long_turn_that_has_ended_since_its_last_word_is_none() -> None:
@@ -54,7 +56,7 @@ def test_silence_is_as_bad(caplog: pytest.LogCaptureFixture) -> None:
     assert world.orders(pid) == []
     world.advance(0.1)
     assert world.orders(pid) == [ABORT]
-    assert caplog.messages == [f"process 0 ({pid}) hangs for 11.0 s: it is ended"]
+    assert caplog.messages == [f"process 0 ({pid}) has hung for 11.0 s and is ended"]
 
 
 def test_a_boot_is_no_hang_however_long_nor_is_one_that_is_given_up() -> None:
