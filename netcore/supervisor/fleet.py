@@ -129,7 +129,7 @@ class Fleet:
                 return
             self.places.append(Place(self._wanted, self._clock()))
         self._wanted += 1
-        self._logger.info("%d processes are wanted now", self._wanted)
+        self._logger.info("processes that are wanted now: %d", self._wanted)
         self.step()
 
     def shrink(self) -> None:
@@ -143,7 +143,7 @@ class Fleet:
         place = self.places[self._wanted]
         self._retire_successor(place)
         self._rolled(place)
-        self._logger.info("%d processes are wanted now", self._wanted)
+        self._logger.info("processes that are wanted now: %d", self._wanted)
         self.step()
 
     def retire_all(self) -> None:
