@@ -91,7 +91,7 @@ class Processes:
         channel, theirs = Channel.pair()
         with ExitStack() as undo, theirs:
             undo.callback(channel.close)
-            crash = undo.enter_context(tempfile.TemporaryFile())
+            crash = undo.enter_context(_scratch())
             with _blocked_signals():
                 popen = subprocess.Popen(
                     [
@@ -129,6 +129,8 @@ class Processes:
         running = self.running.get(member.pid)
         if running is not None:
             running.popen.send_signal(number)
+            if number != signal.SIGKILL:  # a process that is stopped takes no other one: signal(7)
+                running.popen.send_signal(signal.SIGCONT)
 
     def ended(self) -> Iterator[tuple[int, int]]:
         """Yields the pid and the status of each that has ended and is not buried."""
@@ -148,6 +150,14 @@ class Processes:
         for pid, running in list(self.running.items()):
             running.popen.wait()
             self.bury(pid)
+
+
+def _scratch() -> IO[bytes]:
+    """Opens a file without a name; in memory where that can be: no folder may be writable, or have room."""
+    in_memory = getattr(os, "memfd_create", None)
+    if in_memory is not None:
+        return open(in_memory("netcore-crash"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def _send(channel: Channel, message: Message, kept: list[Kept]) -> bool:

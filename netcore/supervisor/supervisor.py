@@ -19,7 +19,7 @@ from netcore.errors import InvalidAddressError, OptionsError, UnsupportedOperati
 from netcore.options import Options
 from netcore.service import Notifier
 from netcore.supervisor.channel import Message
-from netcore.supervisor.checks import check_all, checked_seconds, checked_size
+from netcore.supervisor.checks import check_all, check_extras, checked_seconds, checked_size
 from netcore.supervisor.errors import BootError
 from netcore.supervisor.files import TlsFiles
 from netcore.supervisor.fleet import Fleet
@@ -121,6 +121,7 @@ class Supervisor:
         if listeners not in _LISTENERS:
             raise OptionsError(f"listeners is {listeners!r}: it must be 'own', 'shared' or empty")
         wanted = [one if isinstance(one, GivenListener) else Address.parse(one) for one in addresses]
+        check_extras(reload, balancer, tls_files, log_level, log_format)
         check_all(target, configure, options, tls_files, wanted)
         check_admin(options)
         self._launch = Launch(

@@ -29,6 +29,14 @@ HERE = "tcp://127.0.0.1:0"
         ({"processes": True}, "processes is True: it must be a whole number, 0 for one per usable CPU"),
         ({"processes": 2.0}, "processes is 2.0: it must be a whole number, 0 for one per usable CPU"),
         ({"processes": "auto"}, "processes is 'auto': it must be a whole number, 0 for one per usable CPU"),
+        ({"processes": 1025}, "processes is 1025: it must be 1024 at most"),
+        ({"processes": 10**30}, f"processes is {10**30}: it must be 1024 at most"),
+        ({"reload": "yes"}, "reload is 'yes': it must be True or False"),
+        ({"balancer": "mine"}, "balancer is 'mine': it must be of the form 'module:class', or empty"),
+        ({"tls_files": "x.pem"}, "tls_files is 'x.pem': it must be a TlsFiles object, or None"),
+        ({"log_level": "INFO"}, "log_level is 'INFO': it must be a level of logging, 0 for none"),
+        ({"log_format": "xml"}, "log_format is 'xml': it must be 'text' or 'json'"),
+        ({"configure": ":"}, "configure is ':': it must be of the form 'module:name'"),
         ({"listeners": "mine"}, "listeners is 'mine': it must be 'own', 'shared' or empty"),
         ({"configure": "app"}, "configure is 'app': it must be of the form 'module:name'"),
         ({"configure": len}, f"configure is {len!r}: it must be of the form 'module:name'"),
@@ -53,7 +61,9 @@ def test_a_duration_that_is_none(name: str, value: Any) -> None:
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("target", ["app", "", None, 7, netcore.EventHandler])
+@pytest.mark.parametrize(
+    "target", ["app", "app:", ":App", "a b:c", "app:App()", "app:A:B", "", None, 7, netcore.EventHandler]
+)
 def test_a_target_that_is_none(target: Any) -> None:
     with pytest.raises(OptionsError) as caught:
         Supervisor(target, HERE)

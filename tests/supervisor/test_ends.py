@@ -66,6 +66,16 @@ def test_a_process_that_hangs_is_ended_with_its_stacks(supervise: Supervise, how
     assert one.stop() == 0
 
 
+def test_a_process_that_was_stopped_is_ended_with_its_stacks_too(supervise: Supervise) -> None:
+    one = supervise("tcp://127.0.0.1:0", hang_timeout=1).serves()
+    before = len(one.lines)
+    os.kill(one.process(1), signal.SIGSTOP)
+    one.said(r"process 1 .* was ended by SIGABRT", after=before)
+    one.said(r"process 1 .* serves", after=before)
+    assert "is killed" not in one.log
+    assert one.stop() == 0
+
+
 def test_neither_a_slow_boot_nor_idleness_is_a_hang(supervise: Supervise) -> None:
     application = APPLICATION + "\n    def on_boot(self, engine): time.sleep(1.2)\n"
     one = supervise("tcp://127.0.0.1:0", application=application, processes=1, hang_timeout=0.4).serves(1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -17,8 +19,13 @@ from needed import program
 from pki import Pki
 from supervised import APPLICATION, Supervised, connect, read_line, until
 
+from netcore.address import Address
+from netcore.options import Options
 from netcore.supervisor import TlsFiles
 from netcore.supervisor._posix import limits
+from netcore.supervisor.launch import Launch
+from netcore.supervisor.listeners import Listeners
+from netcore.supervisor.processes import Processes
 
 pytestmark = pytest.mark.posix
 
@@ -310,3 +317,16 @@ def test_a_supervisor_is_small(supervise: Supervise) -> None:
     status = Path(f"/proc/{one.pid}/status").read_text()
     assert int(status.split("VmRSS:")[1].split()[0]) <= 25 * 1024
     assert one.stop() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no file without a folder")
+def test_no_folder_needs_to_be_writable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    launch = Launch(target="nowhere:App")
+    logger = logging.getLogger("netcore")
+    listeners = Listeners([Address.parse("tcp://127.0.0.1:0")], Options(), False, logger)
+    processes = Processes(launch, listeners, logger)
+    try:
+        assert processes.start(0, set()) in processes.running
+    finally:
+        processes.kill_all()
