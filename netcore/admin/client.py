@@ -46,9 +46,7 @@ class AdminClient:
         if address.lower().startswith("http://"):
             self._at, self._prefix = _from_url(address)
         else:
-            self._at = Address.parse(address)
-        if self._at.network not in ("tcp", "tcp4", "tcp6", "unix"):
-            raise AdminError(f"{address!r} is no address of an admin server: use tcp://, unix:// or http://")
+            self._at = _from_address(address)
         self._http = _Connection(self._at, timeout)
 
     def stats(self) -> Stats:
@@ -77,6 +75,8 @@ class AdminClient:
                 return self._ask(path)
         except (OSError, http.client.HTTPException) as error:
             self._http.close()
+            if type(error) is http.client.BadStatusLine:
+                raise AdminError(f"{self.name} answers, but not by HTTP") from None
             reason = getattr(error, "strerror", None) or plain(error) or type(error).__name__
             raise AdminError(f"cannot ask {self.name}: {reason}") from None
 
@@ -115,6 +115,15 @@ class _Connection(http.client.HTTPConnection):
             sock.close()
             raise
         self.sock = sock
+
+
+def _from_address(text: str) -> Address:
+    address = (
+        Address.parse(text) if "://" in text else None
+    )  # whose complaint would name schemes of no use here
+    if address is None or address.network not in ("tcp", "tcp4", "tcp6", "unix"):
+        raise AdminError(f"{text!r} is no address of an admin server: use tcp://, unix:// or http://")
+    return address
 
 
 def _from_url(text: str) -> tuple[Address, str]:

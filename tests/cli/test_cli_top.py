@@ -74,7 +74,9 @@ def test_lines_go_on_until_nobody_reads_them(admin):
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("nowhere", "'nowhere' is not an address"),
+        ("nowhere", "'nowhere' is no address of an admin server: use tcp://, unix:// or http://"),
+        ("127.0.0.1:9100", "no address of an admin server"),
+        ("tcp://127.0.0.1", "127.0.0.1"),
         ("udp://127.0.0.1:1", "no address of an admin server"),
         ("http://", "no address of an admin server"),
         ("http://127.0.0.1:99999", "no address of an admin server"),
@@ -108,7 +110,7 @@ def test_nobody_there(capsys):
     ("answer", "said"),
     [
         (b"", "cannot ask"),
-        (b"SSH-2.0-x\r\n", "cannot ask"),
+        (b"SSH-2.0-x\r\n", "answers, but not by HTTP"),
         (b"HTTP/1.1 404 No\x1bpe\r\nContent-Length: 0\r\n\r\n", "answers 404 No\\x1bpe"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwhat", "not as an admin server"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "not as an admin server"),
