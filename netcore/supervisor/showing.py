@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from netcore.address import Address
 from netcore.engine.eyes import Eyes, open_overview
@@ -15,8 +16,11 @@ from netcore.supervisor.overview import Overview
 
 __all__ = ["Showing"]
 
-_AGAIN = 1.0
+_AGAIN = 0.05
 """Seconds until an address is tried again that a predecessor may still have."""
+
+_LONG = 1.0
+"""Seconds after which it is said that it is not to be had."""
 
 
 class Showing:
@@ -47,6 +51,7 @@ class Showing:
         self._overview = Overview(fleet, self._inquiries.ask, clock, delay)
         self._eyes: Eyes | None = None
         self._due = -math.inf if address else math.inf
+        self._tried_since: float | None = None
 
     @property
     def address(self) -> Address | None:
@@ -59,6 +64,17 @@ class Showing:
     def due(self) -> float:
         """When ``open_again`` is to be called; infinite for never."""
         return self._due
+
+    def follow(self, shown: str) -> None:
+        """Shows where the predecessor does, if any port would do.
+
+        Args:
+            shown: Its address; empty for none.
+        """
+        if shown and self._address:
+            there = Address.parse(shown)
+            if replace(there, port=0) == Address.parse(self._address):
+                self._address = there
 
     def open(self) -> None:
         """Begins to show, if that is wanted.
@@ -73,11 +89,17 @@ class Showing:
 
     def open_again(self) -> None:
         """Does so, if it is due, once the predecessor has left the address."""
-        if self._clock() >= self._due:
-            self._due = self._clock() + _AGAIN
-            try:
-                self.open()
-            except OSError as error:
+        now = self._clock()
+        if now < self._due:
+            return
+        if self._tried_since is None:
+            self._tried_since = now
+        self._due = now + _AGAIN
+        try:
+            self.open()
+        except OSError as error:
+            if now - self._tried_since >= _LONG:
+                self._due = now + _LONG
                 self._logger.warning("the processes cannot be shown yet: %s", error)
 
     def pass_on(self, pids: Iterable[int], send: Callable[[int, Message], bool]) -> None:

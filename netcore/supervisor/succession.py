@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from netcore.address import Address
 from netcore.supervisor.channel import Channel
 from netcore.supervisor.fleet import Fleet
 from netcore.supervisor.listeners import Listeners
@@ -40,6 +41,7 @@ class Succession:
         predecessor: See there; None if there was none.
         fleet: What serves here.
         listeners: What is handed over.
+        shown: Tells where processes are shown; None for nowhere.
         spokesman: See there.
         patience: Seconds that a successor which is given up has to end.
         selector: Where the channels are registered, with what is to be called as their data.
@@ -55,6 +57,7 @@ class Succession:
         predecessor: Predecessor | None,
         fleet: Fleet,
         listeners: Listeners,
+        shown: Callable[[], Address | None],
         spokesman: Spokesman,
         patience: float,
         selector: selectors.BaseSelector,
@@ -65,6 +68,7 @@ class Succession:
         self._successor: Successor | None = None
         self._fleet = fleet
         self._listeners = listeners
+        self._shown = shown
         self._spokesman = spokesman
         self._patience = patience
         self._selector = selector
@@ -138,7 +142,7 @@ class Succession:
 
     def _start(self) -> None:
         try:
-            self._successor = successor = Successor(self._listeners.everything())
+            self._successor = successor = Successor(self._listeners.everything(), self._shown())
         except OSError as error:
             self._logger.error("a new supervisor cannot be started, and this one stays: %s", error)
             return

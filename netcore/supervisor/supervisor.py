@@ -210,6 +210,7 @@ class Supervisor:
                 return
             if predecessor is not None:
                 self._listeners.inherit(predecessor.take_kept())
+                self._showing.follow(predecessor.shown)
             self._listeners.open(self._size)
             warn_of_unserved(_logger)
             with Notifier.from_environment() as notifier:
@@ -237,6 +238,7 @@ class Supervisor:
             predecessor,
             self._fleet,
             self._listeners,
+            lambda: self._showing.address,
             self._herald,
             self._pace.drain + self._pace.stop,
             self._selector,

@@ -42,12 +42,13 @@ class Successor:
 
     Args:
         kept: What it is to listen on.
+        shown: Where processes are shown; None for nowhere.
 
     Raises:
         OSError: It cannot be started.
     """
 
-    def __init__(self, kept: Sequence[Kept]) -> None:
+    def __init__(self, kept: Sequence[Kept], shown: Address | None = None) -> None:
         self.channel, theirs = Channel.pair()
         heritage = {name: os.environ[name] for name in _HERITAGE if name in os.environ}
         here = {_VARIABLE: f"{theirs.fileno()}:{os.fstat(theirs.fileno()).st_ino}"}
@@ -63,7 +64,7 @@ class Successor:
             raise
         self._heeds = False
         said = [(str(each.wanted), str(each.address), each.number) for each in kept]
-        self.channel.send({"kept": said}, [each.sock.fileno() for each in kept])
+        self.channel.send({"kept": said, "shown": str(shown or "")}, [each.sock.fileno() for each in kept])
         self.channel.set_blocking(False)
 
     @property
@@ -114,10 +115,15 @@ class Successor:
 
 
 class Predecessor:
-    """The supervisor that was here before, as its successor sees it."""
+    """The supervisor that was here before, as its successor sees it.
+
+    Attributes:
+        shown: Where it shows its processes; empty for nowhere.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.shown = ""
         self._kept: list[Kept] = []
 
     @classmethod
@@ -145,6 +151,7 @@ class Predecessor:
             for message in self.channel.receive():
                 if "kept" in message:
                     self._kept = _read(message)
+                    self.shown = str(message.get("shown", ""))
                     self.channel.set_blocking(False)
                     return
 

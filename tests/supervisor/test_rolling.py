@@ -89,6 +89,18 @@ def test_takes_over(supervise: Supervise) -> None:
     one.stop()
 
 
+def test_a_successor_shows_its_processes_where_they_were_shown(supervise: Supervise) -> None:
+    pytest.importorskip("h11")
+    one = supervise("tcp://127.0.0.1:0", admin="tcp://127.0.0.1:0").serves()
+    shown = one.said("the processes are shown on (.*)")[1]
+    one.signal(signal.SIGUSR2)
+    one.said(r"the new supervisor \(\d+\) serves")
+    assert one.said("the processes are shown on (.*)", times=2)[1] == shown
+    assert "cannot be shown" not in one.log
+    one.signal(signal.SIGTERM)
+    assert one.wait() == 0
+
+
 def test_no_listener_is_added_that_a_successor_knows_nothing_of(supervise: Supervise) -> None:
     one = supervise("tcp://127.0.0.1:0").serves()
     one.write("import time\ntime.sleep(1000)")
