@@ -297,7 +297,8 @@ class Supervisor:
     def _listen_to(self, pid: int, message: Message) -> None:
         if message.get("ready"):
             self._fleet.ready(pid)
-            self._announce()
+            if self._fleet.count:  # and not one that has been told to stop meanwhile
+                self._announce()
         elif "stuck" in message:
             self._fleet.heard(pid, float(message["stuck"]), str(message.get("where", "")))
         elif "answer" in message:

@@ -100,6 +100,19 @@ def test_a_terminal_stops_the_group_in_order(supervise: Supervise) -> None:
     assert "Traceback" not in one.log
 
 
+def test_who_stops_while_it_boots_says_not_that_it_listens(supervise: Supervise) -> None:
+    slow = """
+    def on_boot(self, engine):
+        print("it boots", file=__import__("sys").stderr, flush=True)
+        time.sleep(0.5)
+"""
+    one = supervise("tcp://127.0.0.1:0", application=APPLICATION + slow)
+    one.said("it boots")
+    assert one.stop() == 0
+    assert "listening on" not in one.log and "serves" not in one.log
+    one.said("process 0 .* has ended")
+
+
 def test_a_second_signal_ends_it_at_once(supervise: Supervise) -> None:
     application = APPLICATION + "\n    def on_shutdown(self, engine): time.sleep(1000)\n"
     one = supervise("tcp://127.0.0.1:0", application=application, shutdown_timeout=1000).serves()
