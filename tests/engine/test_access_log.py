@@ -274,6 +274,7 @@ def test_a_forked_child_writes_nothing(serve, dial, kept):
     kept.wait(1)
 
 
+@pytest.mark.posix
 def test_a_full_pipe_holds_no_loop_up(serve, dial, receive):
     reading, writing = os.pipe()
     stream = open(writing, "w", buffering=1)  # noqa: SIM115

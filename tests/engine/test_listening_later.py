@@ -97,10 +97,8 @@ def test_datagrams(serve, loops):
         sock.send(b"datagram")
         assert sock.recv(100) == b"datagram"
         engine.stop_listening(added)
-        with suppress(ConnectionError):
-            sock.send(b"nobody")
-            with pytest.raises(ConnectionRefusedError):
-                sock.recv(100)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:  # the port is free
+        sock.bind((added.host, added.port))
 
 
 @pytest.mark.posix
@@ -178,6 +176,7 @@ def test_two_listeners_of_one_address_are_told_apart(serve, receive, loops):
     assert refused(address)
 
 
+@pytest.mark.posix
 def test_the_same_number_again_is_another_listener(serve):
     engine = serve(EventHandler(), TCP)
     made = []
@@ -206,6 +205,7 @@ def test_the_last_one_of_an_address_goes_first(serve):
     assert first not in engine.addresses
 
 
+@pytest.mark.posix
 def test_what_is_given_is_taken_over(serve):
     engine = serve(EventHandler(), TCP)
     fd = listening().detach()
@@ -216,6 +216,7 @@ def test_what_is_given_is_taken_over(serve):
     assert not refused(address)
 
 
+@pytest.mark.posix
 def test_what_cannot_be_served_stays_the_callers(serve):
     engine = serve(EventHandler(), TCP)
     before = engine.addresses
@@ -236,6 +237,7 @@ def test_what_cannot_be_served_stays_the_callers(serve):
     assert engine.addresses == before
 
 
+@reuse_port
 def test_nothing_stays_open_of_several_sockets(serve, monkeypatch):
     """The second of three sockets cannot be bound."""
     from netcore.engine import listening as module
@@ -314,7 +316,7 @@ def test_in_callbacks(serve, receive, loops):
             conn.write(b"closed\n")
 
     engine = serve(RecordingHandler(on_traffic=traffic), TCP, num_event_loops=loops)
-    with connected(engine.addresses[0]) as sock, sock.makefile("rw") as lines:
+    with connected(engine.addresses[0]) as sock, sock.makefile("rw", newline="\n") as lines:
         lines.write("open\n")
         lines.flush()
         added = Address("tcp", "127.0.0.1", int(lines.readline()))

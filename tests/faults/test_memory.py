@@ -194,14 +194,14 @@ def test_a_codec(site):
 def test_a_new_connection(site, monkeypatch):
     s = site(places=5)
     conn = s.connect()
-    make = s.loop._hosted._stream_class
+    make = s.loop._hosted.stream_class
 
     def fail(host, fd, *args):
         if fd == fds[1]:
             raise MemoryError
         return make(host, fd, *args)
 
-    monkeypatch.setattr(s.loop._hosted, "_stream_class", fail)
+    monkeypatch.setattr(s.loop._hosted, "stream_class", fail)
     fds = s.arrive(3)
     s.turns()
     assert set(s.loop._hosted.streams) == {conn.fd, fds[0], fds[2]}
