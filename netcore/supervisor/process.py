@@ -60,6 +60,8 @@ def main() -> int:
         return _WRONG
     control_of = Control(engine, channel, number, asks=launch.asks, watches=launch.watches)
     control_of.begin()
+    # Back in force when the engine has ended: whoever asks then is too late to make another status of it.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     try:
         serve(engine, started=control_of.ready)
     except Exception as error:  # on_boot's, say: in the log's own format, as all that several processes write
@@ -110,7 +112,10 @@ def _configured(reference: str, options: Options) -> Options:
     function = load_object(reference)
     if not callable(function):
         raise LoadError(f"{reference} is no function from options to options")
-    configured = cast("object", function(options))
+    try:
+        configured = cast("object", function(options))
+    except Exception as error:
+        raise LoadError(f"calling {reference} failed: {type(error).__name__}: {error}") from error
     if not isinstance(configured, Options):
         raise LoadError(f"{reference} returned {configured!r}, which is no Options object")
     return configured

@@ -112,6 +112,35 @@ def configure(options):
     assert one.stop() == 0
 
 
+def test_a_configure_that_fails_is_told_in_one_line_and_where(supervise: Supervise) -> None:
+    one = supervise(
+        "tcp://127.0.0.1:0",
+        application=APPLICATION + "\ndef configure(options): return options.no_such_thing\n",
+        configure="app:configure",
+    )
+    assert one.wait() == 1
+    assert "calling app:configure failed: AttributeError" in one.log
+    assert "app.py" in one.log
+
+
+def test_who_is_told_to_end_when_he_has_ended_ends_in_order(supervise: Supervise) -> None:
+    """A service manager, or timeout(1), signals the whole group."""
+    application = """
+import atexit, sys, time
+@atexit.register
+def leave():
+    print("leaving", flush=True, file=sys.stderr)
+    time.sleep(0.5)
+"""
+    one = supervise("tcp://127.0.0.1:0", processes=1, application=application + APPLICATION).serves(1)
+    pid = one.process(0)
+    one.signal(signal.SIGTERM)
+    one.said("^leaving")
+    os.kill(pid, signal.SIGTERM)
+    assert one.wait() == 0
+    assert "was ended by" not in one.log
+
+
 def test_reload_takes_what_is_written(supervise: Supervise) -> None:
     one = supervise("tcp://127.0.0.1:0", processes=1, reload=True, application=APPLICATION).serves(1)
     one.write("def")
