@@ -44,6 +44,7 @@ def _guarded(which: str, action: str) -> tuple[subprocess.Popen[str], socket.soc
             pass_fds=[theirs.fileno()],
             stdout=subprocess.PIPE,
             text=True,
+            cwd=os.path.dirname(__file__),  # not where a source tree would be imported that is not built
         )
     assert popen.stdout is not None
     assert popen.stdout.readline() == "guarded\n"
