@@ -32,7 +32,7 @@ from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandl
 
 # How long an example takes says how busy the machine is, and nothing of netcore. One environment of tox takes
 # more of them than the others: pytest --hypothesis-profile=thorough.
-for name, examples in (("thorough", 150), ("quick", 40)):
+for name, examples in (("thorough", 100), ("quick", 40)):
     settings.register_profile(
         name,
         max_examples=examples,

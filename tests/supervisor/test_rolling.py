@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from supervised import APPLICATION, Supervised, alive, until
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.posix, pytest.mark.once]
 
 Supervise = Callable[..., Supervised]
 

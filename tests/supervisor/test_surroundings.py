@@ -27,7 +27,7 @@ from netcore.supervisor.launch import Launch
 from netcore.supervisor.listeners import Listeners
 from netcore.supervisor.processes import Processes
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.posix, pytest.mark.once]
 
 Supervise = Callable[..., Supervised]
 
