@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -152,8 +153,12 @@ def test_reload_takes_what_is_written(supervise: Supervise) -> None:
     assert one.ask("__import__('late').WORD") == "3"
 
     def again() -> bool:
-        one.write("WORD = 4", "late.py")
-        return one.ask("__import__('late').WORD") == "4"
+        """Writes it, and waits: once is not enough before the process has said what it has imported."""
+        one.write("WORD = 2 + 2", "late.py")
+        with suppress(AssertionError):
+            until(lambda: one.ask("__import__('late').WORD") == "4", patience=5)
+            return True
+        return False
 
     until(again)
     assert one.stop() == 0
