@@ -177,6 +177,9 @@ def empty(peer: socket.socket) -> bytes:
     return data.replace(b".", b"")
 
 
+FULL = pytest.mark.wine("a full socket makes room by itself", run=False)
+
+
 def open_full(ends: Ends) -> tuple[Any, socket.socket]:
     """Opens a transport whose kernel takes nothing, and that pauses its protocol at the first byte."""
     one, peer = ends.open()
@@ -185,6 +188,7 @@ def open_full(ends: Ends) -> tuple[Any, socket.socket]:
     return one, peer
 
 
+@FULL
 def test_what_a_protocol_writes_when_it_is_paused_comes_after_what_was_written(ends: Ends) -> None:
     (one, _peer), (other, other_peer) = open_full(ends), open_full(ends)
     got = []
@@ -206,6 +210,7 @@ def test_what_a_protocol_writes_when_it_is_paused_comes_after_what_was_written(e
     assert b"".join(got) == b"1" * 1500 + b"2" * 1500
 
 
+@FULL
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_an_exit_of_one_that_is_paused_loses_nobodys_bytes(ends: Ends, kind: type[BaseException]) -> None:
     pairs = [open_full(ends) for _ in range(3)]
@@ -231,6 +236,7 @@ def test_an_exit_of_one_that_is_paused_loses_nobodys_bytes(ends: Ends, kind: typ
         assert got == b"x" * 1500
 
 
+@FULL
 def test_one_that_cannot_keep_what_is_unsent_ends(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     (one, _peer), (other, other_peer) = open_full(ends), open_full(ends)
 
