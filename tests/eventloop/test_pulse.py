@@ -103,7 +103,8 @@ def test_a_loop_in_a_callback(serve, dial):
     handler = Blocks()
     engine = serve(handler)
     sock = dial(engine)
-    assert engine.stuck_for() == engine.loops[0].stuck_for() == 0.0
+    while engine.stuck_for() or engine.loops[0].stuck_for():  # the turn that has accepted may not be over
+        time.sleep(0.001)
     sock.sendall(b"ping")
     assert handler.began.wait(30)
     engine.stuck_for()
