@@ -13,7 +13,7 @@ from collections.abc import Callable
 from netcore.handler import EventHandler
 from netcore.lb import LoadBalancer, balancer_names
 
-__all__ = ["LoadError", "load_balancer", "load_handler", "load_object"]
+__all__ = ["LoadError", "is_reference", "load_balancer", "load_handler", "load_object"]
 
 
 class LoadError(Exception):
@@ -59,6 +59,12 @@ def load_balancer(choice: str) -> str | LoadBalancer:
     return found  # type: ignore[return-value]
 
 
+def is_reference(text: str) -> bool:
+    """Whether a text is of the form ``MODULE:NAME``, wherever that leads."""
+    module, _, path = text.partition(":")
+    return all(name.isidentifier() for name in (*module.split("."), *path.split(".")))
+
+
 def load_object(reference: str) -> object:
     """Imports a module and follows the attributes after the colon.
 
@@ -67,7 +73,7 @@ def load_object(reference: str) -> object:
     """
     module, _, path = reference.partition(":")
     names = path.split(".")
-    if not all(name.isidentifier() for name in (*module.split("."), *names)):
+    if not is_reference(reference):
         raise LoadError(f"{reference!r} is not of the form MODULE:NAME, such as examples.echo:Echo")
     found = _import(module)
     for index, name in enumerate(names):

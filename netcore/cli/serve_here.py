@@ -69,5 +69,5 @@ class _Boot:
         self.reached = True
         if self._reloading is not None:
             self._reloading.begin(engine)
-        _logger.info(where(engine.addresses))
+        _logger.info("%s", where(engine.addresses))
         return self._on_boot(engine)

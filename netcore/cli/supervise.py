@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from netcore._loading import load_balancer
+from netcore._tls_files import TlsFiles
 from netcore.address import Address
 from netcore.cli.configuration import Configuration
+from netcore.cli.tls_files import tls_files
 from netcore.errors import NetcoreError
-
-if TYPE_CHECKING:
-    from netcore.supervisor import TlsFiles
 
 __all__ = ["supervise"]
 
@@ -59,8 +57,6 @@ def supervise(configuration: Configuration, addresses: Sequence[Address]) -> int
 
 def _tls_files(configuration: Configuration) -> TlsFiles:
     """Names the files of TLS. What is in them, the processes will see; that they are there is seen here."""
-    from netcore.supervisor import TlsFiles
-
     values = configuration.values
     for name in ("tls_certificate", "tls_key", "tls_client_ca"):
         path = getattr(values, name)
@@ -70,10 +66,4 @@ def _tls_files(configuration: Configuration) -> TlsFiles:
                     pass
         except OSError as error:
             raise configuration.blame(name, f"{path}: {error.strerror}") from None
-    return TlsFiles(
-        certificate=values.tls_certificate,
-        key=values.tls_key,
-        client_ca=values.tls_client_ca,
-        client_optional=values.tls_client_optional,
-        alpn=values.tls_alpn,
-    )
+    return tls_files(values)

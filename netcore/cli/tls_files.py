@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from netcore._tls_files import TlsFiles
 from netcore.address import Address
 from netcore.cli.usage import UsageError
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["check_tls", "load_tls"]
+__all__ = ["check_tls", "load_tls", "tls_files"]
 
 _NEEDED = (
     ("tls_key", "tls_certificate"),
@@ -45,22 +46,25 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def tls_files(arguments: argparse.Namespace) -> TlsFiles:
+    """Returns the files that the arguments name."""
+    return TlsFiles(
+        certificate=arguments.tls_certificate,
+        key=arguments.tls_key,
+        client_ca=arguments.tls_client_ca,
+        client_optional=arguments.tls_client_optional,
+        alpn=arguments.tls_alpn,
+    )
+
+
 def load_tls(arguments: argparse.Namespace) -> ssl.SSLContext:
     """Makes a server's context of the files, as they are now; a certificate is named.
 
     Raises:
         UsageError: They are of no use.
     """
-    from netcore.tls import server_context  # and with it ssl, for those who use it only
-
     try:
-        return server_context(
-            arguments.tls_certificate,
-            arguments.tls_key,
-            client_ca=arguments.tls_client_ca,
-            require_client_certificate=bool(arguments.tls_client_ca) and not arguments.tls_client_optional,
-            alpn=arguments.tls_alpn,
-        )
+        return tls_files(arguments).load()
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
     except ValueError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from netcore._platform import (
@@ -18,7 +20,15 @@ from netcore.errors import UnsupportedProtocolError
 from netcore.options import Options
 from netcore.sockets import Endpoint, SocketOptions, naming, resolve
 
-__all__ = ["Bound", "bind", "check_servable", "endpoint_of", "socket_options"]
+__all__ = [
+    "Bound",
+    "bind",
+    "check_servable",
+    "closed_on_error",
+    "endpoint_of",
+    "probe_port",
+    "socket_options",
+]
 
 _KEEP_COUNT = 5
 """Unanswered keep-alive probes before a connection is given up, unless the options say so."""
@@ -88,27 +98,45 @@ def check_servable(address: Address) -> None:
 
 
 def _bind_inet(address: Address, options: Options, reuse_port: bool) -> Bound:
+    sock = _bound_inet(address, options, reuse_port)
+    with closed_on_error(sock, address):
+        sock.listen(options.backlog)
+        sock.setblocking(False)
+        bound = replace(address, port=sock.getsockname()[1])
+    host = sock.getsockname()[0].partition("%")[0]
+    zone = address.zone if sock.family == socket.AF_INET6 else ""
+    local = None if host in ("0.0.0.0", "::") else Address("tcp", host, bound.port, zone=zone)
+    return Bound(sock, bound, local, None)
+
+
+def probe_port(address: Address, options: Options) -> None:
+    """Raises OSError if a port is in use, even by listeners that would share it."""
+    _bound_inet(address, options, reuse_port=False).close()
+
+
+def _bound_inet(address: Address, options: Options, reuse_port: bool) -> socket.socket:
+    """Returns a socket that is bound and does not listen yet."""
     endpoint = endpoint_of(address)
     sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
-    try:
+    with closed_on_error(sock, address):
         _configure(sock, options, reuse_port)
         if endpoint.family == socket.AF_INET6:
             dual = address.network in ("tcp", "tls") and not address.host
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
         sock.bind(endpoint.name)
-        sock.listen(options.backlog)
-        sock.setblocking(False)
-        bound = replace(address, port=sock.getsockname()[1])
-    except OSError as error:
+    return sock
+
+
+@contextmanager
+def closed_on_error(sock: socket.socket, address: Address) -> Iterator[None]:
+    """Closes a socket if the block fails, and has an error of the system's name the address."""
+    try:
+        yield
+    except BaseException as error:
         sock.close()
-        raise naming(error, address) from error
-    except BaseException:
-        sock.close()
+        if isinstance(error, OSError):
+            raise naming(error, address) from error
         raise
-    host = sock.getsockname()[0].partition("%")[0]
-    zone = address.zone if endpoint.family == socket.AF_INET6 else ""
-    local = None if host in ("0.0.0.0", "::") else Address("tcp", host, bound.port, zone=zone)
-    return Bound(sock, bound, local, None)
 
 
 def endpoint_of(address: Address) -> Endpoint:

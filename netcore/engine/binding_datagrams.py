@@ -14,13 +14,12 @@ from netcore._platform import (
     pack_interface,
 )
 from netcore.address import Address
-from netcore.engine.binding import endpoint_of, socket_options
+from netcore.engine.binding import closed_on_error, endpoint_of, socket_options
 from netcore.options import Options
 from netcore.sockets import (
     Endpoint,
     address_of,
     ip_of,
-    naming,
     scope_of,
     survive_unreachable,
     tell_destinations,
@@ -79,7 +78,7 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
     group = group_of(address)
     endpoint = endpoint_of(address)
     sock = socket.socket(endpoint.family, socket.SOCK_DGRAM)
-    try:
+    with closed_on_error(sock, address):
         if group is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         elif share_port and REUSE_PORT_OPTION is not None:
@@ -98,12 +97,6 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
             _join(sock, group, index)
         sock.setblocking(False)
         local = address_of(sock)
-    except OSError as error:
-        sock.close()
-        raise naming(error, address) from error
-    except BaseException:
-        sock.close()
-        raise
     return BoundDatagrams(sock, replace(address, port=local.port), local)
 
 
@@ -116,11 +109,8 @@ def allow_sending(sock: socket.socket) -> None:
 def probe_free(address: Address) -> None:
     """Raises OSError if a port is in use, even by sockets that would share it."""
     endpoint = endpoint_of(address)
-    with socket.socket(endpoint.family, socket.SOCK_DGRAM) as probe:
-        try:
-            _bind(probe, address, endpoint)
-        except OSError as error:
-            raise naming(error, address) from error
+    with socket.socket(endpoint.family, socket.SOCK_DGRAM) as probe, closed_on_error(probe, address):
+        _bind(probe, address, endpoint)
 
 
 def _bind(sock: socket.socket, address: Address, endpoint: Endpoint) -> None:

@@ -1,7 +1,7 @@
 """Several processes, each with an engine of its own, on one set of listeners."""
 
+from netcore._tls_files import TlsFiles
 from netcore.supervisor.errors import BootError
-from netcore.supervisor.files import TlsFiles
 from netcore.supervisor.supervisor import Supervisor
 
 __all__ = ["BootError", "Supervisor", "TlsFiles"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from netcore._durations import seconds
+from netcore._loading import is_reference
 from netcore._platform import usable_cpus
+from netcore._tls_files import TlsFiles
 from netcore.engine.choices import Choices
 from netcore.engine.given import GivenListener
 from netcore.errors import OptionsError
 from netcore.logs import FORMATS
 from netcore.options import Options
-from netcore.supervisor.files import TlsFiles
 
-__all__ = ["check_all", "checked_seconds", "checked_size"]
-
+__all__ = ["check_all", "check_extras", "checked_seconds", "checked_size"]
 
 _MOST = 1024
 """Processes; each may have listeners of its own, which are bound before anything is served."""
@@ -54,11 +54,7 @@ def check_extras(
 
 
 def _is_reference(value: object) -> bool:
-    """Whether it is of the form that ``netcore._loading`` takes."""
-    if not isinstance(value, str):
-        return False
-    module, _, path = value.partition(":")
-    return all(name.isidentifier() for name in (*module.split("."), *path.split(".")))
+    return isinstance(value, str) and is_reference(value)
 
 
 def check_all(

@@ -46,7 +46,7 @@ class Control:
         self._asks = asks
         self._watches = watches
         self._ready = False
-        self._source: Any = _source_of(engine, number) if getattr(engine, "measured", False) else None
+        self._source: Any = _source_of(engine, number) if engine.measured else None
         self._files: Sequence[str] = ()
         self._sending = threading.Lock()
         self._adopted: dict[int, list[GivenListener]] = {}

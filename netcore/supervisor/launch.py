@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from netcore._tls_files import TlsFiles
 from netcore.errors import OptionsError
 from netcore.options import Options
-from netcore.supervisor.files import TlsFiles
 
 __all__ = ["Launch", "plain_options"]
 

@@ -6,16 +6,15 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from netcore._platform import REUSE_PORT_OPTION
 from netcore.address import Address
-from netcore.engine.binding import Bound, bind, endpoint_of, socket_options
+from netcore.engine.binding import Bound, bind, probe_port
 from netcore.engine.binding_datagrams import BoundDatagrams, bind_datagrams, group_of, probe_free
 from netcore.engine.given import GivenListener, Source, sources_of
 from netcore.engine.taking import Takings
 from netcore.options import Options
-from netcore.sockets import naming
 
 __all__ = ["Kept", "Listeners"]
 
@@ -184,7 +183,7 @@ class Listeners:
             self._keep(address, 0, self._bind(source, share=not single))
         elif self.own and source.network != "unix":
             if source.port:
-                _probe(source, self._options)
+                probe_port(source, self._options)
             self._keep(address, 0, self._bind(source, share=True))
         else:
             self._keep(address, None, self._bind(source, share=False))
@@ -199,19 +198,3 @@ class Listeners:
         if address.is_datagram:
             return bind_datagrams(address, self._options, share_port=share)
         return bind(address, self._options, reuse_port=share)
-
-
-def _probe(address: Address, options: Options) -> None:
-    """Raises OSError if a port is in use, even by listeners that would share it."""
-    endpoint = endpoint_of(address)
-    with socket.socket(endpoint.family, socket.SOCK_STREAM) as probe:
-        if options.reuse_addr:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        replace(socket_options(options), no_delay=False, keep_alive=0).apply(probe)
-        if endpoint.family == socket.AF_INET6:
-            dual = address.network in ("tcp", "tls") and not address.host
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
-        try:
-            probe.bind(endpoint.name)
-        except OSError as error:
-            raise naming(error, address) from error

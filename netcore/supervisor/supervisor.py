@@ -10,8 +10,9 @@ import signal
 import time
 from collections.abc import Callable
 
-from netcore._platform import REUSE_PORT_OPTION
+from netcore._tls_files import TlsFiles
 from netcore.address import Address
+from netcore.engine.announcing import where
 from netcore.engine.choices import chosen
 from netcore.engine.eyes import check_admin
 from netcore.engine.given import GivenListener, warn_of_unserved
@@ -21,7 +22,6 @@ from netcore.service import Notifier
 from netcore.supervisor.channel import Message
 from netcore.supervisor.checks import check_all, check_extras, checked_seconds, checked_size
 from netcore.supervisor.errors import BootError
-from netcore.supervisor.files import TlsFiles
 from netcore.supervisor.fleet import Fleet
 from netcore.supervisor.hearing import Hearing
 from netcore.supervisor.herald import Herald
@@ -124,6 +124,7 @@ class Supervisor:
         check_extras(reload, balancer, tls_files, log_level, log_format)
         check_all(target, configure, options, tls_files, wanted)
         check_admin(options)
+        stop = options.shutdown_delay + options.shutdown_timeout + _GRACE
         self._launch = Launch(
             target=target,
             configure=configure,
@@ -135,15 +136,14 @@ class Supervisor:
             asks=0.0 if hang == math.inf else hang / _WORDS,
             watches=reload,
             measures=bool(options.admin),
-            grace=options.shutdown_delay + options.shutdown_timeout + _GRACE + _LAST_GRACE,
+            grace=stop + _LAST_GRACE,
         )
-        own = listeners != "shared" and REUSE_PORT_OPTION is not None
-        self._listeners = Listeners(wanted, options, own, _logger)
+        self._listeners = Listeners(wanted, options, listeners != "shared", _logger)
         self._processes = Processes(self._launch, self._listeners, _logger)
         pace = Pace(
             hang=hang,
             drain=checked_seconds(drain_timeout, "drain_timeout"),
-            stop=options.shutdown_delay + options.shutdown_timeout + _GRACE,
+            stop=stop,
         )
         self._fleet = Fleet(self._size, self._processes, pace, time.monotonic, _logger)
         self._pace = pace
@@ -309,7 +309,7 @@ class Supervisor:
     def _announce(self) -> None:
         if not self._announced:
             self._announced = True
-            _logger.info("listening on %s", ", ".join(map(str, self.addresses)))
+            _logger.info("%s", where(self.addresses))
 
     # What signals do.
 

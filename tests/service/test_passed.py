@@ -16,6 +16,12 @@ from netcore.service import VARIABLES, PassedSocket, claim, match, passed, passe
 ME = str(os.getpid())
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_claimed(monkeypatch):
+    """What other tests have taken over in this process is not to count here."""
+    monkeypatch.setattr(passed, "_claimed", set())
+
+
 @pytest.fixture
 def opened():
     """Opens sockets as a service manager would: ``opened("tcp://127.0.0.1:0", ...)``."""
@@ -83,8 +89,7 @@ def test_a_number_without_end_is_bounded():
     assert len(passed_sockets({"LISTEN_PID": ME, "LISTEN_FDS": "9" * 100})) == 1 << 16
 
 
-def test_what_is_claimed_is_passed_no_more(monkeypatch):
-    monkeypatch.setattr(passed, "_claimed", set())
+def test_what_is_claimed_is_passed_no_more():
     claim(4)
     environ = {"LISTEN_PID": ME, "LISTEN_FDS": "3", "LISTEN_FDNAMES": "a:b:c"}
     assert passed_sockets(environ) == [(3, "a"), (5, "c")]

@@ -36,7 +36,7 @@ class TlsFiles:
             OSError: One cannot be read.
             ValueError: One is of no use.
         """
-        from netcore.tls.contexts import server_context  # and with it ssl, for those who use it only
+        from netcore.tls import server_context  # and with it ssl, for those who use it only
 
         return server_context(
             self.certificate,
