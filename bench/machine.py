@@ -21,7 +21,7 @@ _PROGRAMS = (
 _PACKAGES = """
 from importlib.metadata import PackageNotFoundError, version
 found = []
-for name in ("netcore", "uvloop", "httptools", "uvicorn", "granian", "gevent", "twisted"):
+for name in ("netcore-io", "uvloop", "httptools", "uvicorn", "granian", "gevent", "twisted"):
     try:
         found.append(f"{name} {version(name)}")
     except PackageNotFoundError:

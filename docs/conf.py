@@ -8,12 +8,12 @@ from pathlib import Path
 os.environ["NETCORE_HOT"] = "0"  # classes of C have no annotations, and what they inherit has no entries
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
-from importlib.metadata import version as installed_version
+from netcore import __version__
 
 project = "netcore"
 author = "the netcore developers"
 copyright = "the netcore developers; Apache License 2.0"
-release = version = installed_version("netcore")
+release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "netcore_docs"]
 exclude_patterns = ["_ext", "_build"]

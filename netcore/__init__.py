@@ -10,6 +10,7 @@ Example:
         netcore.run(Echo(), "tcp://127.0.0.1:9000")
 """
 
+from netcore._version import __version__ as __version__
 from netcore.address import Address
 from netcore.engine import Client, Engine, GivenListener, run
 from netcore.errors import (

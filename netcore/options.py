@@ -159,7 +159,7 @@ class Options:
         tls_handshake_timeout: How long a handshake may take.
         admin: Where metrics, health and a live page are served by HTTP (tcp or unix), on a thread of its own;
             empty for nowhere. Whoever reaches it sees who is connected: a loopback address, or a Unix socket.
-            It needs ``pip install 'netcore[admin]'``.
+            It needs ``pip install 'netcore-io[admin]'``.
     """
 
     multicore: bool = False

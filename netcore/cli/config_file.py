@@ -49,7 +49,7 @@ def _load(path: str) -> dict[str, object]:
         toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     except ModuleNotFoundError:
         raise UsageError(
-            f"{path}: to read TOML, Python before 3.11 needs tomli: pip install 'netcore[config]'"
+            f"{path}: to read TOML, Python before 3.11 needs tomli: pip install 'netcore-io[config]'"
         ) from None
     try:
         with open(path, "rb") as file:

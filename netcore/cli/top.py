@@ -65,7 +65,7 @@ def top(arguments: argparse.Namespace) -> int:
         from netcore.cli.watching import watch
     except ImportError as error:
         name = str(error.name).partition(".")[0]
-        raise UsageError(f"top needs the package {name}: pip install 'netcore[admin]'") from None
+        raise UsageError(f"top needs the package {name}: pip install 'netcore-io[admin]'") from None
     given = arguments
     return watch(given.address, given.sort.replace("-", "_"), given.reverse, given.interval, given.once)
 

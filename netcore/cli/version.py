@@ -1,22 +1,13 @@
-"""netcore's version, as it was installed."""
+"""``--version``."""
 
 from __future__ import annotations
 
 import argparse
 
+from netcore._version import __version__
 from netcore.cli.output import say
 
-__all__ = ["VersionAction", "version"]
-
-
-def version() -> str:
-    """Returns the version, or "(not installed)" in a source tree that nobody has installed."""
-    from importlib import metadata  # which takes its time, and memory
-
-    try:
-        return metadata.version("netcore")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
+__all__ = ["VersionAction"]
 
 
 class VersionAction(argparse.Action):
@@ -30,5 +21,5 @@ class VersionAction(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """Does so."""
-        say(f"netcore {version()}")
+        say(f"netcore {__version__}")
         parser.exit()

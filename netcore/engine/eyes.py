@@ -53,7 +53,7 @@ def check_admin(options: Options) -> None:
         except ImportError as error:
             name = str(error.name).partition(".")[0]
             raise OptionsError(
-                f"option admin needs the package {name}: pip install 'netcore[admin]'", option="admin"
+                f"option admin needs the package {name}: pip install 'netcore-io[admin]'", option="admin"
             ) from None
 
 

@@ -192,7 +192,7 @@ except netcore.OptionsError as error:
 netcore.Engine(netcore.EventHandler(), "tcp://127.0.0.1:0")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == f"option admin needs the package {missing}: pip install 'netcore[admin]'\n"
+    assert done.stdout == f"option admin needs the package {missing}: pip install 'netcore-io[admin]'\n"
 
 
 def test_without_it_nothing_of_it_is_imported():

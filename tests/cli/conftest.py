@@ -123,7 +123,7 @@ def netcore_main(
 def installed() -> str:
     """The version of netcore that is installed."""
     try:
-        return metadata.version("netcore")
+        return metadata.version("netcore-io")
     except metadata.PackageNotFoundError:
         pytest.skip("netcore is not installed, only on the path")
 

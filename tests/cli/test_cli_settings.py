@@ -316,7 +316,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_python_without_a_reader_of_toml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("tomllib", "tomli"):
         monkeypatch.setitem(sys.modules, name, None)
-    assert "netcore[config]" in complaint(*SERVED, "--config", write(tmp_path, ""))
+    assert "netcore-io[config]" in complaint(*SERVED, "--config", write(tmp_path, ""))
 
 
 # The command as a whole.

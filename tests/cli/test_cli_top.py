@@ -151,7 +151,7 @@ def test_without_a_package_there_is_one_line(missing):
     )
     assert (done.returncode, done.stderr) == (
         2,
-        f"netcore: top needs the package {missing}: pip install 'netcore[admin]'\n",
+        f"netcore: top needs the package {missing}: pip install 'netcore-io[admin]'\n",
     )
 
 

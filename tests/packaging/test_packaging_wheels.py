@@ -57,7 +57,7 @@ def test_one_wheel_for_the_stable_abi_of_each_platform(
 def test_what_is_tested_is_the_wheel_for_every_cpython() -> None:
     # Where it is imported from: a build has left metadata in the source tree too.
     home = str(Path(netcore.__file__).parents[1])
-    (distribution,) = importlib.metadata.distributions(name="netcore", path=[home])
+    (distribution,) = importlib.metadata.distributions(name="netcore-io", path=[home])
     lines = (distribution.read_text("WHEEL") or "").splitlines()
     tags = [line.partition(": ")[2] for line in lines if line.startswith("Tag: ")]
     assert tags

@@ -12,15 +12,15 @@ from importlib.machinery import PathFinder
 
 from netcore._native import COLD, MISSING
 from netcore._platform import SOCKETS_ARE_HANDLES
+from netcore._version import __version__
 from netcore.cli.findings import BUILD, Finding, fail, missing, ok
-from netcore.cli.version import version
 
 __all__ = ["probe_build"]
 
 
 def probe_build() -> Iterator[Finding]:
     """Reports versions, and whether the native part is there and loads."""
-    yield ok("netcore", version())
+    yield ok("netcore", __version__)
     if shadowed := _shadowed():
         text = f"the checkout in the current directory is used instead of {shadowed}"
         yield missing("installation", text, "run from elsewhere, or install the checkout: pip install -e .")
