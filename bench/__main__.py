@@ -15,7 +15,7 @@ from bench.goals import judge
 from bench.peer import Peer
 from bench.progress import open_progress
 from bench.registry import Registry
-from bench.report import comparison_to_markdown, run_to_markdown
+from bench.report import comparison_to_markdown, regressions_to_markdown, run_to_markdown
 from bench.results import Run, SchemaError, WorkloadResult, from_json
 from bench.rounds import Task, run_rounds
 from bench.workloads import Timing, Workload
@@ -32,7 +32,8 @@ def main() -> int:
     wanted = arguments.parse(line)
     process.raise_descriptor_limit(_DESCRIPTORS)
     try:
-        earlier = _read(wanted.compare) if wanted.compare else None
+        reference = wanted.worse or wanted.compare
+        earlier = _read(reference) if reference else None
         if wanted.load:
             run = _read(wanted.load)
         else:
@@ -103,8 +104,11 @@ def _result(task: Task, baseline: str | None) -> WorkloadResult:
 
 
 def _report(wanted: argparse.Namespace, run: Run, earlier: Run | None) -> None:
-    print(run_to_markdown(run, judge(run)))
-    if earlier:
+    if earlier and wanted.worse:
+        print(regressions_to_markdown(changes(earlier, run), earlier))
+    else:
+        print(run_to_markdown(run, judge(run)))
+    if earlier and wanted.compare:
         print(f"\n{comparison_to_markdown(changes(earlier, run), earlier)}")
     if wanted.json:
         documents.write_json(run, wanted.json)

@@ -37,6 +37,14 @@ def parse(line: list[str]) -> argparse.Namespace:
     add("--seed", type=int, default=random.randrange(1 << 16), help="decides the order in each round")
     add("--json", type=Path, metavar="FILE", help="write every sample here")
     add("--compare", type=Path, metavar="FILE", help="an earlier --json to show regressions against")
+    add(
+        "--worse",
+        type=Path,
+        metavar="FILE",
+        nargs="?",
+        const=DOCUMENTS / "result.json",
+        help="print nothing but what got worse since an earlier --json (default: what docs/benchmarks shows)",
+    )
     add("--load", type=Path, metavar="FILE", help="measure nothing: report an earlier --json")
     add(
         "--write",
@@ -48,6 +56,8 @@ def parse(line: list[str]) -> argparse.Namespace:
     )
     add("--list", action="store_true", help="show the profile's workloads and their peers, and end")
     arguments = parser.parse_args(line)
+    if arguments.worse and arguments.compare:
+        parser.error("--worse compares by itself: leave out --compare")
     _check_peers(parser, arguments)
     return arguments
 

@@ -77,11 +77,20 @@ def _ratios_table(workload: WorkloadResult) -> str:
 def comparison_to_markdown(changes: Sequence[Change], before: Run) -> str:
     """Returns the changes beyond the spread, regressions first, and how many figures were compared."""
     beyond = [change for change in changes if change.verdict in ("regression", "improvement")]
-    beyond.sort(key=lambda change: (change.verdict != "regression", change.workload, change.peer))
+    return _changes_to_markdown(beyond, "changed", changes, before)
+
+
+def regressions_to_markdown(changes: Sequence[Change], before: Run) -> str:
+    """Returns what got worse beyond the spread, and how many figures were compared."""
+    worse = [change for change in changes if change.verdict == "regression"]
+    return _changes_to_markdown(worse, "got worse", changes, before)
+
+
+def _changes_to_markdown(told: Sequence[Change], how: str, changes: Sequence[Change], before: Run) -> str:
     unsure = sum(change.verdict == "too few rounds" for change in changes)
     parts = [
         f"## Compared with {before.date}",
-        f"{len(changes)} figures compared, {len(beyond)} changed by more than the spread of both runs"
+        f"{len(changes)} figures compared, {len(told)} {how} by more than the spread of both runs"
         + (f"; {unsure} have too few rounds to tell." if unsure else "."),
     ]
     rows = [
@@ -94,7 +103,7 @@ def comparison_to_markdown(changes: Sequence[Change], before: Run) -> str:
             _spread(change.after),
             f"{change.factor - 1:+.0%}",
         ]
-        for change in beyond
+        for change in sorted(told, key=lambda it: (it.verdict != "regression", it.workload, it.peer))
     ]
     if rows:
         headings = ["", "workload", "server", "figure, as a ratio", "before", "after", "change"]

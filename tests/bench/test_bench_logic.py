@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,6 +216,43 @@ def test_changes_beyond_the_spread() -> None:
     text = comparison_to_markdown(list(found.values()), before)
     assert "| regression | echo-64-50 | netcore |" in text
     assert "2 figures compared, 1 changed" in text
+
+
+def test_what_got_worse_and_nothing_else() -> None:
+    from bench.compare import changes
+    from bench.report import regressions_to_markdown
+
+    def run(worse: float, better: float) -> Run:
+        others = {"uvloop": outcome(*[better] * 3), "netcore": outcome(*[worse] * 3)}
+        return run_of(echo_64_50=result("c-epoll", c_epoll=outcome(1.0, 1.0, 1.0), **others))
+
+    before = run(1.0, 2.0)
+    text = regressions_to_markdown(changes(before, run(1.5, 1.5)), before)
+    assert "2 figures compared, 1 got worse" in text
+    assert "| regression | echo-64-50 | netcore |" in text and "+50%" in text
+    assert "improvement" not in text and "uvloop" not in text
+    text = regressions_to_markdown(changes(before, before), before)
+    assert "2 figures compared, 0 got worse" in text and "|" not in text
+
+
+def test_worse_refers_to_the_written_run_unless_told_otherwise(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench import arguments
+    from bench.__main__ import main
+
+    written = arguments.DOCUMENTS / "result.json"
+    assert arguments.parse(["--worse"]).worse == written
+    assert arguments.parse(["--worse", "other.json"]).worse == Path("other.json")
+    with pytest.raises(SystemExit):
+        arguments.parse(["--worse", "--compare", "other.json"])
+    assert "leave out --compare" in capsys.readouterr().err
+
+    monkeypatch.setattr(sys, "argv", ["bench", "--load", str(written), "--worse"])
+    main()
+    said = capsys.readouterr().out
+    assert said.startswith("## Compared with") and ", 0 got worse" in said
+    assert "| goal |" not in said
 
 
 def test_without_a_baseline_figures_are_compared_as_they_are() -> None:
