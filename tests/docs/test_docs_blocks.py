@@ -86,9 +86,12 @@ def serve_briefly(handler: netcore.EventHandler, *addresses: str, **options: obj
         del options["poller"]
     with netcore.Engine(handler, *free, **options) as engine:
         for address in engine.addresses:
-            if address.network == "tcp":
+            if address.network in ("tcp", "tls"):
                 host = address.host or "127.0.0.1"
-                with socket.create_connection((host, address.port), timeout=30) as sock:
+                sock = socket.create_connection((host, address.port), timeout=30)
+                if address.is_tls:
+                    sock = netcore.tls.client_context(verify=False).wrap_socket(sock)
+                with sock:
                     sock.shutdown(socket.SHUT_WR)
                     while sock.recv(65536):
                         pass
@@ -184,6 +187,7 @@ def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         pytest.skip("the poller has no descriptor")
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.chdir(tmp_path)
+    make_certificates(page, tmp_path)
     # A page may register a poller: no other test is to know it, whichever of them comes first.
     monkeypatch.setattr(registry, "_factories", dict(registry._factories))
     for name in [name for name in sys.modules if name.startswith("examples.")]:
@@ -198,6 +202,15 @@ def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
             with contextlib.redirect_stdout(said):
                 exec(code, namespace)
     assert not logged, logged
+
+
+def make_certificates(page: Path, folder: Path) -> None:
+    """Runs what a page has openssl make before its code needs it."""
+    for block in blocks(page):
+        if block.language == "sh" and block.text.startswith("openssl req "):
+            if not shutil.which("openssl"):
+                pytest.skip("openssl is not installed")
+            subprocess.run(block.text, shell=True, cwd=folder, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
