@@ -95,6 +95,7 @@ DEEDS = (
     *("write bytes",) * 8,
     *("writev", "sendfile", "flush", "async_write", "wake"),
     *("close", "abort", "shutdown_write", "pause", "resume", "raise", "action_close", "odd result"),
+    *("pause_for", "resume_for", "resume_for"),
     *("deadline", "read_deadline", "write_deadline", "disarm", "stall", "farewell", "count"),
 )
 
@@ -438,6 +439,12 @@ class World:
 
     def _resume(self, conn, size):
         return conn.resume_reading()
+
+    def _pause_for(self, conn, size):
+        return conn.pause_reading(size % 2)
+
+    def _resume_for(self, conn, size):
+        return conn.resume_reading(size % 2)
 
     def _deadline(self, conn, size):
         return conn.set_deadline(1 + size % 7)

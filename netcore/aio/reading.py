@@ -15,6 +15,9 @@ from netcore.handler import Conn
 
 __all__ = ["ReadingStream"]
 
+_FULL = "netcore.aio: enough is unread"
+"""What a stream pauses reading for."""
+
 _BUSY = "a read was called while another coroutine is already waiting for incoming data"
 
 
@@ -217,7 +220,7 @@ class ReadingStream:
     def _go_on(self) -> None:
         """Receives again."""
         self._holds = False
-        self.conn.resume_reading()
+        self.conn.resume_reading(_FULL)
 
     def _take_front(self, n: int) -> bytes:
         front, at = self._front, self._at
@@ -253,7 +256,7 @@ class ReadingStream:
             here = self.conn.inbound_buffered
         if here > self.limit and not self._holds and not self.conn.closed:
             self._holds = True
-            self.conn.pause_reading()
+            self.conn.pause_reading(_FULL)
 
     def end_of_stream(self) -> None:
         """Nothing more comes, since the peer has sent FIN or this side ends.

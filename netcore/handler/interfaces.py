@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
@@ -233,7 +233,7 @@ class Conn(Protocol):
     @property
     @abc.abstractmethod
     def paused(self) -> bool:
-        """Whether ``pause_reading`` has taken effect, and ``resume_reading`` not yet. Any thread."""
+        """Whether ``pause_reading`` has taken effect, for any reason that is not over yet. Any thread."""
 
     @property
     @abc.abstractmethod
@@ -371,12 +371,32 @@ class Conn(Protocol):
         """Writes everything received to a file and takes what the file took; returns how many bytes."""
 
     @abc.abstractmethod
-    def pause_reading(self) -> None:
-        """Receives nothing more until ``resume_reading``; the peer is slowed down in the end. Any thread."""
+    def pause_reading(self, reason: Hashable = None) -> None:
+        """Receives nothing more until ``resume_reading``; the peer is slowed down in the end. Any thread.
+
+        Whoever else may pause this connection as well gives a reason of his own. netcore's own parts do: no
+        call of the application's ends the pause of a ``WorkerPool``, and none of theirs the application's.
+
+        Args:
+            reason: Why; anything that can be a key of a dict. None is the application's. To pause twice for
+                the same reason is to pause once.
+
+        Raises:
+            TypeError: The reason cannot be hashed.
+        """
 
     @abc.abstractmethod
-    def resume_reading(self) -> None:
-        """Receives again; ``on_traffic`` runs if unread bytes are here already. Any thread."""
+    def resume_reading(self, reason: Hashable = None) -> None:
+        """Receives again, unless there is another reason not to. Any thread.
+
+        ``on_traffic`` runs then if unread bytes are here already.
+
+        Args:
+            reason: Which of those given to ``pause_reading`` is over; nothing happens if it is not there.
+
+        Raises:
+            TypeError: The reason cannot be hashed.
+        """
 
     # Writing. What is written leaves at the end of the turn, in order.
 

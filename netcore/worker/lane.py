@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,18 +38,14 @@ class ConnectionLike(Protocol):
         """The loop that serves it."""
 
     @property
-    def paused(self) -> bool:
-        """Whether reading is paused."""
-
-    @property
     def closed(self) -> bool:
         """Whether it is closing or closed."""
 
-    def pause_reading(self) -> None:
+    def pause_reading(self, reason: Hashable = None) -> None:
         """Receives nothing more."""
 
-    def resume_reading(self) -> None:
-        """Receives again."""
+    def resume_reading(self, reason: Hashable = None) -> None:
+        """Receives again, if there is no other reason not to."""
 
     def async_writev(
         self, chunks: Iterable[Buffer], callback: Callable[[Any, Exception | None], object] | None = None
@@ -80,30 +76,37 @@ class Lane:
         jobs: Those that no worker has begun.
         pending: How many were put in and have not been reported to the loop.
         active: Whether a worker has, or is about to get, the next job.
-        pausing: Whether it is the lane that paused the reading; on the loop's thread only.
+        pausing: Whether the lane has paused the reading; on the loop's thread only.
     """
 
-    __slots__ = ("active", "conn", "jobs", "pausing", "pending")
+    __slots__ = ("_pool", "active", "conn", "jobs", "pausing", "pending")
 
-    def __init__(self, conn: ConnectionLike) -> None:
+    def __init__(self, conn: ConnectionLike, pool: Hashable) -> None:
+        """Makes a queue.
+
+        Args:
+            conn: Whose it is.
+            pool: What is in the way when reading is paused.
+        """
         self.conn = conn
+        self._pool = pool
         self.jobs: deque[Job] = deque()
         self.pending = 0
         self.active = False
         self.pausing = False
 
     def pause(self) -> None:
-        """Stops reading, unless the application has already: then going on is its own affair."""
-        if not self.pausing and can_pause(self.conn) and not self.conn.paused:
+        """Stops reading."""
+        if not self.pausing and can_pause(self.conn):
             self.pausing = True
-            self.conn.pause_reading()
+            self.conn.pause_reading(self._pool)
 
     def resume(self) -> None:
-        """Reads again if it was the lane that stopped it."""
+        """Reads again, as far as the pool is concerned."""
         if self.pausing:
             self.pausing = False
             if not self.conn.closed:
-                self.conn.resume_reading()
+                self.conn.resume_reading(self._pool)
 
 
 def can_pause(conn: ConnectionLike) -> bool:

@@ -126,9 +126,8 @@ class WorkerPool:
 
         The connection is not read once it has ``max_pending_per_connection`` unfinished jobs, or was given
         one when the pool was full, until enough of them are done. What one ``on_traffic`` asks for in a
-        row is still accepted, so that memory is bounded by what was received. Reading that the application
-        had paused itself stays paused; a pause that it adds to the pool's cannot be told from it, and ends
-        with it. Jobs also run when the connection has closed.
+        row is still accepted, so that memory is bounded by what was received. The pool is a reason of its own
+        for the pause; see ``Conn.pause_reading``. Jobs also run when the connection has closed.
 
         Args:
             conn: Whose job it is.
@@ -156,7 +155,7 @@ class WorkerPool:
             full = self._full
             if full and not can_pause(conn):
                 raise self._full_error()
-            lane = self._lanes.setdefault(conn.id, Lane(conn))
+            lane = self._lanes.setdefault(conn.id, Lane(conn, self))
             self._jobs.add(job)
             lane.pending += 1
             lane.jobs.append(job)

@@ -157,6 +157,28 @@ def test_who_is_busy_slows_the_peer_down(serve, dial, receive):
     assert handler.closed == [(CloseReason.EOF, None)]
 
 
+def test_the_application_and_a_stream_do_not_end_each_others_pauses(serve, dial, receive):
+    async def busy(stream):
+        conn = stream.conn
+        while not conn.paused:  # since more is unread than its limit
+            await asyncio.sleep(0.01)
+        conn.pause_reading()
+        conn.resume_reading()
+        assert conn.paused
+        conn.pause_reading()
+        total = len(await stream.read(1 << 20))
+        assert conn.paused, "the application's is still there"
+        conn.resume_reading()
+        while data := await stream.read(1 << 20):
+            total += len(data)
+        stream.write(b"%d" % total)
+
+    peer = dial(serve(Serve(busy, limit=1000)))
+    peer.sendall(bytes(200_000))
+    peer.shutdown(socket.SHUT_WR)
+    assert receive(peer, 6) == b"200000"
+
+
 def test_what_was_written_is_sent_when_serve_returns(serve, dial, receive):
     async def once(stream):
         stream.write(bytes(3_000_000))

@@ -211,6 +211,10 @@ class Walk(RuleBasedStateMachine):
             conn.pause_reading()
         elif what == "resume":
             conn.resume_reading()
+        elif what == "pause_for":
+            conn.pause_reading(size % 2)
+        elif what == "resume_for":
+            conn.resume_reading(size % 2)
         elif what == "wake":
             conn.wake(self.callback("wake"))
         elif what == "flush":
@@ -230,6 +234,7 @@ class Walk(RuleBasedStateMachine):
 
     ACTIONS = (
         *("raise", "action_close", "close", "abort", "shutdown_write", "pause", "resume", "wake", "flush"),
+        *("pause_for", "resume_for", "resume_for"),
         *("write", "write", "write", "write_mutable", "async_write", "count"),
         *("sendfile",) * 4,
         *("deadline", "read_deadline", "write_deadline", "disarm"),
@@ -386,7 +391,8 @@ class Walk(RuleBasedStateMachine):
             if not peer.calls["on_close"]:
                 self.sockets._scripts[peer.conn.fd].clear()
                 self.sockets.unblock(peer.conn.fd)
-                peer.conn.resume_reading()
+                for reason in (None, 0, 1):
+                    peer.conn.resume_reading(reason)
                 peer.conn.wake()  # for what the handler has left unread
         self.turn(200)
         left = None

@@ -216,6 +216,65 @@ def test_pause_by_a_neighbour_in_the_same_batch_loses_nothing(world):
     assert second.context == b"two"
 
 
+def test_reading_goes_on_when_no_reason_is_left(world):
+    w = world(on_traffic=lambda conn: setattr(conn, "context", conn.read()))
+    conn = w.connect()
+    for reason in (None, "full", "full", ("late", 1)):
+        conn.pause_reading(reason)
+    w.sockets.feed(conn.fd, b"later")
+    for reason in ("unknown", ("late", 1), None, None):
+        conn.resume_reading(reason)
+        w.turns(2)
+        assert conn.paused and conn.context is None
+        assert w.poller.interests[conn.fd] == 0
+    conn.resume_reading("full")
+    w.turns(2)
+    assert not conn.paused and conn.context == b"later"
+
+
+def test_what_is_unread_is_shown_when_the_last_reason_is_gone(world):
+    lengths, on_traffic = on_each(lambda conn: conn.inbound_buffered)
+    w = world(on_traffic=on_traffic)
+    conn = w.connect()
+    w.feed(conn, b"abc")
+    conn.pause_reading()
+    conn.pause_reading("full")
+    conn.resume_reading()
+    w.turns(2)
+    assert lengths == [3]
+    conn.resume_reading("full")
+    conn.pause_reading()  # again, before it could be shown
+    w.turns(2)
+    assert lengths == [3]
+    conn.resume_reading()
+    w.turns(2)
+    assert lengths == [3, 3]
+
+
+def test_a_finalizer_may_pause_for_a_reason_of_its_own(world):
+    """``pause_reading`` is for ``__del__``, too; here it runs where the reason is hashed on the loop."""
+
+    class Reason:
+        def __init__(self, act):
+            self.act = act
+
+        def __hash__(self):
+            act, self.act = self.act, lambda: None
+            act()
+            return 7
+
+    w = world()
+    conn = w.connect()
+    conn.pause_reading(Reason(lambda: conn.pause_reading("inner")))
+    assert conn.paused
+    reason = Reason(lambda: None)
+    conn.pause_reading(reason)
+    conn.resume_reading("inner")
+    reason.act = lambda: conn.pause_reading("again")
+    conn.resume_reading(reason)
+    assert conn.paused
+
+
 def test_resume_shows_what_was_left_unread(world):
     lengths, on_traffic = on_each(lambda conn: conn.inbound_buffered)
     w = world(on_traffic=on_traffic)

@@ -41,6 +41,21 @@ def test_a_pause_in_mid_batch_keeps_the_rest(world):
     assert seen == [b"1", b"2", b"3", b"4", b"5"]
 
 
+def test_a_dialled_connection_reads_when_no_reason_is_left(world):
+    seen = []
+    made = world(on_traffic=lambda conn: seen.append(conn.read()))
+    conn = made.dial()
+    conn.pause_reading()
+    conn.pause_reading("full")
+    made.sockets.feed_datagram(DIALLED, b"1")
+    conn.resume_reading()
+    made.turns(2)
+    assert (seen, conn.paused) == ([], True)
+    conn.resume_reading("full")
+    made.turns(3)
+    assert (seen, conn.paused) == ([b"1"], False)
+
+
 def test_a_close_in_mid_batch_drops_the_rest(world):
     made = world(on_traffic=lambda conn: conn.close())
     made.dial()

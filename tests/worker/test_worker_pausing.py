@@ -89,6 +89,28 @@ def test_a_pause_of_the_application_is_left_alone(world, pool) -> None:
     assert conn.paused
 
 
+def test_the_application_and_several_pools_do_not_end_each_others_pauses(world, pool, gate) -> None:
+    w = world()
+    conn = w.connect()
+    busy: WorkerPool = pool(1, max_pending_per_connection=1)
+    other: WorkerPool = pool(1, max_pending_per_connection=1)
+    busy.run_for(conn, gate)
+    other.run_for(conn, int)
+    conn.pause_reading()
+    conn.resume_reading()
+    assert conn.paused, "both pools have too much"
+    other.shutdown()
+    w.turns()
+    assert conn.paused, "one has"
+    conn.pause_reading()
+    gate.open()
+    busy.shutdown()
+    w.turns()
+    assert conn.paused, "the application wants it so"
+    conn.resume_reading()
+    assert not conn.paused
+
+
 def test_reading_can_be_paused_from_then(world, pool) -> None:
     w = world()
     conn = w.connect()

@@ -108,6 +108,7 @@ typedef struct {
     PyObject *ending;
     PyObject *deadlines;
     PyObject *pledges;
+    PyObject *reasons;
     PyObject *kept;
     PyObject *backlog;
     PyObject *straight;

@@ -21,6 +21,7 @@ static PyMemberDef stream__members[] = {
     {"ending", T_OBJECT, offsetof(hot_stream, ending), 0, NULL},
     {"deadlines", T_OBJECT, offsetof(hot_stream, deadlines), 0, NULL},
     {"_pledges", T_OBJECT, offsetof(hot_stream, pledges), 0, NULL},
+    {"_reasons", T_OBJECT, offsetof(hot_stream, reasons), 0, NULL},
     {"_kept", T_OBJECT, offsetof(hot_stream, kept), 0, NULL},
     {"_backlog", T_OBJECT, offsetof(hot_stream, backlog), 0, NULL},
     {"_filtering", T_OBJECT, offsetof(hot_stream, filtering), 0, NULL},
@@ -184,6 +185,7 @@ static int stream__traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->ending);
     Py_VISIT(self->deadlines);
     Py_VISIT(self->pledges);
+    Py_VISIT(self->reasons);
     Py_VISIT(self->kept);
     Py_VISIT(self->backlog);
     Py_VISIT(self->straight);
@@ -202,6 +204,7 @@ static int stream__clear(PyObject *object)
     Py_CLEAR(self->ending);
     Py_CLEAR(self->deadlines);
     Py_CLEAR(self->pledges);
+    Py_CLEAR(self->reasons);
     Py_CLEAR(self->backlog);
     Py_CLEAR(self->straight);
     Py_CLEAR(self->filtering);

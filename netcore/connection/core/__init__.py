@@ -19,6 +19,7 @@ from netcore.connection.core.life import (
     Connection,
 )
 from netcore.connection.core.meter import BOUNDS, BaseMeter, Meter
+from netcore.connection.core.pausing import PausableConnection
 from netcore.connection.core.pledges import OVERHEAD, PLEDGING, Pledges
 from netcore.connection.core.settings import SocketSettings
 from netcore.connection.core.state import TRANSITIONS, Event, State
@@ -53,6 +54,7 @@ __all__ = [
     "Inbox",
     "Limits",
     "Meter",
+    "PausableConnection",
     "Payer",
     "Pledges",
     "Retired",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import errno
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -49,6 +49,7 @@ class Connection(Identity):
         "_flags",
         "_pledges",
         "_posted",
+        "_reasons",
         "deadlines",
         "ending",
         "interest",
@@ -63,6 +64,8 @@ class Connection(Identity):
     _posted: int
     """Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them."""
     _pledges: Pledges | None
+    _reasons: set[Hashable] | None
+    """What reading is paused for; None while it is not."""
     receiving: bool
     """Whether what comes is wanted; a slot of each class."""
 
@@ -96,6 +99,7 @@ class Connection(Identity):
         self.deadlines = None
         self._posted = 0
         self._pledges = None
+        self._reasons = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.network} {self.state.label}>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NoReturn, Protocol
 
@@ -391,11 +391,11 @@ class BaseDatagramConn(DatagramReading):
 
     # What takes a connection with a life of its own.
 
-    def pause_reading(self) -> None:
+    def pause_reading(self, reason: Hashable = None) -> None:
         """See ``Conn.pause_reading``; UnsupportedOperationError, since all senders share the socket."""
         self._refuse("pause_reading")
 
-    def resume_reading(self) -> None:
+    def resume_reading(self, reason: Hashable = None) -> None:
         """See ``Conn.resume_reading``; UnsupportedOperationError."""
         self._refuse("resume_reading")
 

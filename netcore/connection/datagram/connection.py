@@ -13,9 +13,9 @@ from netcore.connection.core import (
     CONGESTED,
     PAUSED,
     UNWATCHED,
-    Connection,
     Event,
     Host,
+    PausableConnection,
     Served,
     State,
     checking,
@@ -42,7 +42,7 @@ _REST = 0.01
 _READ, _WRITE, _EDGE = int(Interest.READ), int(Interest.WRITE), int(Interest.EDGE)
 
 
-class DatagramConnection(DatagramReading, Connection):
+class DatagramConnection(DatagramReading, PausableConnection):
     """Datagrams to and from one peer. An error that the network reports does not end it by itself.
 
     Attributes:
@@ -54,7 +54,7 @@ class DatagramConnection(DatagramReading, Connection):
     data: bytes | memoryview
 
     __slots__ = (
-        *Connection.FIELDS,
+        *PausableConnection.FIELDS,
         "_family",
         "_held",
         "_wants_write",
@@ -192,18 +192,15 @@ class DatagramConnection(DatagramReading, Connection):
 
     # Reading.
 
-    def pause_reading(self) -> None:
-        """See ``Conn.pause_reading``."""
-        self._on_loop(self._set_paused, True)
-
-    def resume_reading(self) -> None:
-        """See ``Conn.resume_reading``."""
-        self._on_loop(self._set_paused, False)
-
-    def _set_paused(self, paused: bool) -> None:
+    def set_paused(self, paused: bool) -> None:
+        """See ``PausableConnection.set_paused``."""
         self._mark(PAUSED, paused)
         self._decide_receiving()
         self._host.settle_later(self)
+
+    def go_on(self) -> None:
+        """See ``PausableConnection.go_on``."""
+        self.set_paused(False)
         if self._held and self.receiving:
             self._host.post(self._deliver_held)
 

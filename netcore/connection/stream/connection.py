@@ -50,14 +50,6 @@ class BaseStream(MovableHalves):
 
     # What the application asks for, on any thread.
 
-    def pause_reading(self) -> None:
-        """See ``Conn.pause_reading``."""
-        self._on_loop(self.set_paused, True)
-
-    def resume_reading(self) -> None:
-        """See ``Conn.resume_reading``."""
-        self._on_loop(self._resume)
-
     def shutdown_write(self) -> None:
         """See ``Conn.shutdown_write``; shutdown(2) with SHUT_WR."""
         if self.closed:
@@ -73,8 +65,9 @@ class BaseStream(MovableHalves):
             # Not what a class has that checks the thread: after the loop's end this runs on any.
             BaseStream.write(self, chunk)
 
-    def _resume(self) -> None:
-        if not self.paused or self.closed:
+    def go_on(self) -> None:
+        """See ``PausableConnection.go_on``."""
+        if self.closed:
             return
         self.set_paused(False)
         if self._host.limits.edge_chunk:
