@@ -54,7 +54,8 @@ def _tasks(wanted: argparse.Namespace) -> list[Task]:
     if wanted.sizes or wanted.connections:
         sizes, connections = wanted.sizes or [64], wanted.connections or [50]
         cells = [(size, count) for size in sizes for count in connections]
-    everything = workloads(Registry(wanted.python, wanted.other), cells, wanted.depth)
+    registry = Registry(wanted.python, wanted.other, wanted.pythons)
+    everything = workloads(registry, cells, wanted.depth)
     names = wanted.workloads or profile.workloads
     tasks = []
     for workload in select(everything, names):

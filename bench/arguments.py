@@ -34,6 +34,13 @@ def parse(line: list[str]) -> argparse.Namespace:
     )
     add("--python", default=sys.executable, metavar="PATH", help="interpreter of the Python peers")
     add("--other", default="", metavar="TREE", help="source tree of another netcore, a peer as netcore-other")
+    add(
+        "--pythons",
+        type=_interpreters,
+        default=(),
+        metavar="NAME=PATH,...",
+        help="other interpreters, peers too",
+    )
     add("--seed", type=int, default=random.randrange(1 << 16), help="decides the order in each round")
     add("--json", type=Path, metavar="FILE", help="write every sample here")
     add("--compare", type=Path, metavar="FILE", help="an earlier --json to show regressions against")
@@ -63,7 +70,7 @@ def parse(line: list[str]) -> argparse.Namespace:
 
 
 def _check_peers(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    known = peer_names(Registry(arguments.python, arguments.other))
+    known = peer_names(Registry(arguments.python, arguments.other, arguments.pythons))
     for name in [*(arguments.peers or ()), *([arguments.baseline] if arguments.baseline else ())]:
         if name not in known:
             parser.error(f"unknown peer {name!r}; there are {', '.join(known)}")
@@ -79,6 +86,13 @@ def spell(line: list[str]) -> str:
 
 def _names(text: str) -> list[str]:
     return list(dict.fromkeys(text.split(",")))
+
+
+def _interpreters(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name and path for name, _, path in pairs):
+        raise ValueError
+    return tuple((name, path) for name, _, path in pairs)
 
 
 def _numbers(text: str) -> list[int]:

@@ -56,7 +56,7 @@ _LOOPS = {"netcore.aio": "netcore.aio:new_event_loop", "uvloop": "uvloop", "asyn
 """The loops of asyncio's kind, as uvicorn is told of them."""
 
 # Seconds of load before the warm-up, for compilers that work while the program runs.
-_JVM_SETTLES, _V8_SETTLES = 3.0, 0.5
+_JVM_SETTLES, _V8_SETTLES, _JIT_SETTLES = 3.0, 0.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Registry:
 
     Beside "netcore" there are the same program on io_uring, as "netcore-io_uring", and without the hot half
     of a connection in C, as "netcore-cold". With `other`, the source tree of another version with its native
-    part in place, its netcore does the same jobs as "netcore-other".
+    part in place, its netcore does the same jobs as "netcore-other"; with `pythons`, names and paths of
+    interpreters for which the native part of this tree has been built as well, it does as "netcore-NAME".
 
     "netcore.aio", "uvloop" and "asyncio" are one program on three loops, the first with the
     variants of netcore.
@@ -73,6 +74,7 @@ class Registry:
 
     python: str
     other: str = ""
+    pythons: tuple[tuple[str, str], ...] = ()
 
     def stream_echo(self) -> tuple[Peer, ...]:
         """Servers that send back the bytes of a stream, the physical reference first."""
@@ -202,9 +204,12 @@ class Registry:
         found: list[Peer] = []
         for peer in peers:
             found.append(peer)
-            if peer.name in ("netcore", "netcore.aio") and isinstance(peer.launcher, PythonProgram):
-                variants = self._variants(peer.launcher, with_io_uring)
-                found += (replace(peer, name=peer.name + how, launcher=each) for how, each in variants)
+            if isinstance(peer.launcher, PythonProgram):
+                if peer.name in ("netcore", "netcore.aio"):
+                    variants = self._variants(peer.launcher, with_io_uring)
+                    found += (replace(peer, name=peer.name + how, launcher=each) for how, each in variants)
+                if peer.name in ("netcore", "netcore.aio", "asyncio"):
+                    found += self._on_each_python(peer, peer.launcher)
         return tuple(found)
 
     def _variants(self, plain: PythonProgram, with_io_uring: bool) -> Iterator[tuple[str, PythonProgram]]:
@@ -215,6 +220,11 @@ class Registry:
         if self.other:
             whole = replace(plain, needs=plain.needs + _NETCORE_NATIVE)
             yield "-other", whole.under(f"PYTHONPATH={self.other}")
+
+    def _on_each_python(self, peer: Peer, plain: PythonProgram) -> Iterator[Peer]:
+        for name, python in self.pythons:
+            launcher = replace(plain, python=python, needs=plain.needs + _NETCORE_NATIVE)
+            yield replace(peer, name=f"{peer.name}-{name}", launcher=launcher, settle=_JIT_SETTLES)
 
     def _on_each_loop(
         self, script: str, arguments: tuple[str, ...] = ("{port}",), needs: str = ""

@@ -41,6 +41,27 @@ def test_netcore_has_the_same_variants_in_every_job() -> None:
     assert min(seen["netcore"], seen["netcore.aio"]) > 10
 
 
+def test_other_interpreters_run_the_same_programs() -> None:
+    from bench import arguments
+    from bench.catalogue import peer_names
+    from bench.registry import Registry
+
+    pythons = arguments.parse(["--pythons", "pypy=/a/pypy3,next=/b/python"]).pythons
+    registry = Registry(sys.executable, pythons=pythons)
+    peers = {peer.name: peer for peer in registry.stream_echo()}
+    for subject in ("netcore", "netcore.aio", "asyncio"):
+        plain = peers[subject].command(port=1)
+        assert peers[f"{subject}-pypy"].command(port=1) == ["/a/pypy3", *plain[1:]]
+        assert peers[f"{subject}-next"].command(port=1) == ["/b/python", *plain[1:]]
+        assert peers[f"{subject}-pypy"].settle > peers[subject].settle == 0
+    assert peers["netcore-next"].missing() is not None
+    assert "uvloop-pypy" not in peer_names(registry)
+    assert arguments.parse(["--pythons", "a=b", "--peers", "netcore-a"]).peers == ["netcore-a"]
+    for wrong in ("pypy", "=/a/pypy3", "pypy="):
+        with pytest.raises(SystemExit):
+            arguments.parse(["--pythons", wrong])
+
+
 def test_the_loops_of_asyncio_run_one_program() -> None:
     from bench.catalogue import workloads
     from bench.registry import Registry
