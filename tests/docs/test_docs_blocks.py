@@ -60,13 +60,19 @@ def indented(page: Path) -> list[Block]:
     text = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), page.read_text())
     return [
         Block(text.count("\n", 0, match.start()) + 3, "sh", textwrap.dedent(match[1]))
-        for match in re.finditer(r"\n\n((?: {4}\S.*\n)+)", text)
+        for match in re.finditer(r"\n\n( {4}\S.*\n(?: {4,}\S.*\n)*)", text)
     ]
 
 
 def shell_blocks(page: Path) -> list[Block]:
     """Finds the commands of a page, fenced or indented."""
     return [*(block for block in blocks(page) if block.language == "sh"), *indented(page)]
+
+
+def width(page: Path) -> int:
+    """Returns how many columns the widest line of a page's code takes."""
+    lines = [line for block in [*blocks(page), *indented(page)] for line in block.text.splitlines()]
+    return max(map(len, lines), default=0)
 
 
 def pages_with(language: str) -> list[object]:
@@ -217,6 +223,11 @@ def make_certificates(page: Path, folder: Path) -> None:
 def test_languages_are_known(page: Path) -> None:
     for block in blocks(page):
         assert block.language in KNOWN, f"{page}:{block.line} is {block.language!r}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "bench" / "README.md"], ids=lambda page: page.name)
+def test_code_fits_a_page(page: Path) -> None:
+    assert width(page) <= 88
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if shell_blocks(page)], ids=lambda page: page.name)

@@ -156,7 +156,7 @@ def ask(address: Address, *pieces: bytes, end: bool = False) -> tuple[str, bytes
 def only_one_server(text: str) -> str:
     """Leaves the first server of the recipe, without its agent."""
     text = re.sub(r"^ +server two .*\n", "", text, flags=re.MULTILINE)
-    return re.sub(r" agent-check .*", "", text)
+    return re.sub(r" agent-(check|port) .*", "", text)
 
 
 @pytest.mark.parametrize("check", ["check", "check check-ssl verify none"])
