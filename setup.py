@@ -7,10 +7,13 @@ The environment variable NETCORE_NATIVE decides about it: ``require`` makes a mi
 import glob
 import os
 import platform
+import shutil
 import sys
 import sysconfig
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 
@@ -22,14 +25,39 @@ def native_wish() -> str:
     return wish
 
 
+class Build(build):
+    """Starts from nothing.
+
+    What an earlier build has left was made without the liburing, or the compiler, that is here now, or of
+    modules that are no more; setuptools, which looks at dates alone, would pack it all the same.
+    """
+
+    def run(self) -> None:
+        """Called by setuptools."""
+        if Path(self.build_base).resolve() in Path(self.build_lib).resolve().parents:
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
 class BuildNative(build_ext):
-    """Marks the extension as optional unless it is required, so that a failing compiler only warns."""
+    """Lets a failing compiler be a warning unless the native part is required."""
 
     def finalize_options(self) -> None:
         """Called by setuptools once the extensions are known."""
         super().finalize_options()
         for extension in self.extensions:
             extension.optional = native_wish() == "try"
+
+    def run(self) -> None:
+        """Called by setuptools. Where nothing could be compiled, the wheel is one for any machine."""
+        super().run()
+        names = [extension.name for extension in self.extensions]
+        lacking = [name for name in names if not Path(self.build_lib, self.get_ext_filename(name)).exists()]
+        for name in lacking if self.inplace else ():
+            Path(self.get_ext_fullpath(name)).unlink(missing_ok=True)  # what an earlier build has left
+        if lacking == names:
+            self.distribution.ext_modules = []
+            self.get_finalized_command("bdist_wheel").root_is_pure = True
 
 
 def limited_api() -> bool:
@@ -53,10 +81,10 @@ def hot_half() -> Extension:
     )
 
 
-settings: dict[str, object] = {}
+settings: dict[str, object] = {"cmdclass": {"build": Build}}
 if native_wish() != "0":
     settings["cffi_modules"] = ["netcore/_native/build.py:ffibuilder"]
-    settings["cmdclass"] = {"build_ext": BuildNative}
+    settings["cmdclass"] = {"build": Build, "build_ext": BuildNative}
     # Sockets that are handles are no index into a table, and PyPy is faster without.
     if platform.python_implementation() == "CPython" and sys.platform != "win32":
         settings["ext_modules"] = [hot_half()]

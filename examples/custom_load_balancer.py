@@ -13,9 +13,11 @@ import argparse
 import random
 import sys
 from collections.abc import Sequence
+from typing import TypeVar
 
 import netcore
-from netcore.lb import LoopT
+
+LoopT = TypeVar("LoopT", bound=netcore.EventLoop)
 
 
 class TwoChoices:

@@ -42,7 +42,6 @@ from netcore.handler import (
     Timings,
 )
 from netcore.options import Options
-from netcore.overrides import OptionOverrides
 
 __all__ = [
     "Action",
@@ -63,7 +62,6 @@ __all__ = [
     "InvalidAddressError",
     "Metrics",
     "NetcoreError",
-    "OptionOverrides",
     "Options",
     "OptionsError",
     "PollerUnavailableError",

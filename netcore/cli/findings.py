@@ -6,10 +6,10 @@ import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["BUILD", "Finding", "Probe", "Status", "fail", "missing", "ok"]
+__all__ = ["NATIVE_PART", "Finding", "Probe", "Status", "fail", "missing", "ok"]
 
-BUILD = "install a C compiler and Python's headers, then netcore anew with NETCORE_NATIVE=require"
-"""The remedy for a missing native part."""
+NATIVE_PART = "it takes the native part: see there"
+"""The remedy for what comes with the native part, whose own finding says how to have that."""
 
 
 class Status(enum.Enum):

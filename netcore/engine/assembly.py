@@ -139,4 +139,7 @@ def _report_missing_native_part(logger: logging.Logger) -> None:
     global _reported
     if MISSING and not _reported:
         _reported = True
-        logger.warning("%s: running on the standard library, several times slower", MISSING)
+        from netcore._native.remedy import remedy  # which takes its time, and memory
+
+        text = "%s: running on the standard library, several times slower; to mend it: %s"
+        logger.warning(text, MISSING, remedy())

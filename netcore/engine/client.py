@@ -17,10 +17,6 @@ from netcore.proxy import ProxyHeader
 if TYPE_CHECKING:
     import ssl
 
-    from typing_extensions import Unpack
-
-    from netcore.overrides import OptionOverrides
-
 __all__ = ["Client"]
 
 
@@ -42,12 +38,7 @@ class Client:
         engine: The engine, which is without listeners; its ``dial`` and its loops' do not wait.
     """
 
-    def __init__(
-        self,
-        handler: EventHandler,
-        options: Options | None = None,
-        **overrides: Unpack[OptionOverrides],
-    ) -> None:
+    def __init__(self, handler: EventHandler, options: Options | None = None, **overrides: object) -> None:
         self.engine = Engine.without_listeners(handler, chosen(options, overrides))
 
     def __enter__(self) -> Client:

@@ -39,10 +39,6 @@ from netcore.proxy import ProxyHeader
 if TYPE_CHECKING:
     import ssl
 
-    from typing_extensions import Unpack
-
-    from netcore.overrides import OptionOverrides
-
 __all__ = ["Engine"]
 
 _T = TypeVar("_T")
@@ -88,7 +84,7 @@ class Engine(EngineView):
         handler: EventHandler,
         *addresses: str | Address | GivenListener,
         options: Options | None = None,
-        **overrides: Unpack[OptionOverrides],
+        **overrides: object,
     ) -> None:
         if not addresses:
             raise InvalidAddressError("an engine needs at least one address to listen on")

@@ -6,7 +6,6 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from netcore.address import Address
 from netcore.engine.announcing import Announcements
@@ -17,11 +16,6 @@ from netcore.handler import EventHandler
 from netcore.options import Options
 from netcore.service import Notifier
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from netcore.overrides import OptionOverrides
-
 __all__ = ["run", "serve"]
 
 
@@ -29,7 +23,7 @@ def run(
     handler: EventHandler,
     *addresses: str | Address | GivenListener,
     options: Options | None = None,
-    **overrides: Unpack[OptionOverrides],
+    **overrides: object,
 ) -> None:
     """Binds, serves, and blocks until the engine has ended. Any thread.
 

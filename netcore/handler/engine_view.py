@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import socket
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -37,7 +38,7 @@ class EngineView(Protocol):
 
     @property
     @abc.abstractmethod
-    def loops(self) -> tuple[EventLoop, ...]:
+    def loops(self) -> Sequence[EventLoop]:
         """The event loops."""
 
     @property

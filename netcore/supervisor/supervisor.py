@@ -9,7 +9,6 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
 
 from netcore._tls_files import TlsFiles
 from netcore.address import Address
@@ -36,11 +35,6 @@ from netcore.supervisor.succession import Succession
 from netcore.supervisor.takeover import Predecessor
 from netcore.supervisor.watching import FileWatch
 from netcore.supervisor.yard import Pace
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from netcore.overrides import OptionOverrides, ProcessOverrides
 
 __all__ = ["Supervisor"]
 
@@ -112,7 +106,7 @@ class Supervisor:
         log_level: int = 0,
         log_format: str = "text",
         options: Options | None = None,
-        **overrides: Unpack[ProcessOverrides],
+        **overrides: object,
     ) -> None:
         if not hasattr(signal, "pthread_sigmask") or os.name == "nt":
             raise UnsupportedOperationError(
@@ -121,7 +115,7 @@ class Supervisor:
             )
         if not addresses:
             raise InvalidAddressError("a supervisor needs at least one address to listen on")
-        options = chosen(options, cast("OptionOverrides", overrides))
+        options = chosen(options, overrides)
         self._size = checked_size(processes)
         hang = checked_seconds(hang_timeout, "hang_timeout") or math.inf
         if listeners not in _LISTENERS:

@@ -25,13 +25,17 @@ SETTINGS = ("NETCORE_NATIVE", "NETCORE_LIBURING", "NETCORE_POLLER", "NETCORE_SOC
 Completed = subprocess.CompletedProcess
 
 
+def unset() -> dict[str, str]:
+    """Returns the environment without netcore's settings."""
+    return {name: value for name, value in os.environ.items() if name not in SETTINGS}
+
+
 def run(*command: object, cwd: Path, **environment: str) -> Completed[str]:
     """Runs a command with none of netcore's settings but those given."""
-    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env={**inherited, **environment},
+        env={**unset(), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -73,6 +77,18 @@ class Installed:
     def netcore(self, *arguments: str) -> Completed[str]:
         """Runs its ``netcore``."""
         return run(self.scripts / "netcore", *arguments, cwd=self.directory)
+
+
+@pytest.fixture(scope="session", name="run")
+def run_fixture() -> Callable[..., Completed[str]]:
+    """The function of that name."""
+    return run
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """One without netcore's settings."""
+    return unset()
 
 
 @pytest.fixture(scope="module")

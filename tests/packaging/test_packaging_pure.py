@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ pytestmark = pytest.mark.packaging
 
 NO_COMPILER = {"CC": "/nonexistent/cc"}
 NEEDS_CC = pytest.mark.skipif(sys.platform == "win32", reason="CC does not choose the compiler there")
+
+MENDED_BY = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary netcore-io netcore-io"
 
 ECHO_TWICE = """
 import logging, socket, netcore
@@ -36,9 +40,11 @@ def assert_runs_pure(installed: Any) -> None:
     assert done.stdout == "hello pure\n" * 2, done.stderr
     assert done.stderr.count("WARNING:netcore:") == 1
     assert done.stderr.count("without its native part") == 1
+    assert done.stderr.count(MENDED_BY) == 1
     done = installed.netcore("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     assert any(line.split()[:3] == ["--", "native", "part"] for line in done.stdout.splitlines())
+    assert done.stdout.count(MENDED_BY) == 1
     assert "built without its hot half" in done.stdout
     assert "echo over select" in done.stdout
 
@@ -55,7 +61,24 @@ def test_by_choice_the_wheel_is_pure_and_runs(
 def test_without_a_compiler_it_installs_and_runs(
     build_wheel: Callable[..., Any], install: Callable[..., Any]
 ) -> None:
-    assert_runs_pure(install(build_wheel(**NO_COMPILER).file))
+    wheel = build_wheel(**NO_COMPILER).file
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert_runs_pure(install(wheel))
+
+
+@NEEDS_CC
+@pytest.mark.native
+def test_nothing_of_an_earlier_build_is_packed(
+    source: Callable[[], Path], build_wheel: Callable[..., Any]
+) -> None:
+    tree = source()
+    assert "-py3-none-any" not in build_wheel(tree, NETCORE_NATIVE="require").file.name
+    (built,) = (tree / "build").glob("lib.*/netcore")
+    (built / "_gone.py").touch()
+    wheel = build_wheel(tree, **NO_COMPILER).file
+    assert wheel.name.endswith("-py3-none-any.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if name.endswith((".so", ".pyd", "_gone.py"))]
 
 
 @NEEDS_CC

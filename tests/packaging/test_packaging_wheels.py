@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import netcore
+from netcore._native import native
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -106,6 +107,19 @@ def test_a_build_without_liburing_works_and_says_so(
     (line,) = (line for line in done.stdout.splitlines() if line.split()[1:3] == ["poller", "io_uring"])
     assert line.startswith("--")
     assert "without liburing" in line
+
+
+@pytest.mark.native
+def test_a_liburing_that_has_come_since_is_taken_up(
+    source: Callable[[], Path], build_wheel: Callable[..., Any], install: Callable[[Path], Any]
+) -> None:
+    if not native()[1].nc_io_uring_built() and os.environ.get("NETCORE_LIBURING") != "require":
+        pytest.skip("this netcore was built without liburing, and there may be none here")
+    tree = source()
+    without = build_wheel(tree, NETCORE_NATIVE="require", NETCORE_LIBURING="0").file
+    since = build_wheel(tree, NETCORE_NATIVE="require", NETCORE_LIBURING="require").file
+    told = [install(wheel).netcore("doctor").stdout.count("without liburing") for wheel in (without, since)]
+    assert told[0] > told[1] == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from netcore._native import MISSING, native
 from netcore._platform import HERE, KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SENDFILE
-from netcore.cli.findings import BUILD, Finding, fail, missing, ok
+from netcore.cli.findings import NATIVE_PART, Finding, fail, missing, ok
 from netcore.poll import Interest, Poller, Readiness, available, open_poller
 from netcore.sockets import set_keep_alive
 
@@ -52,7 +52,7 @@ def _try_edge(subject: str, poller: Poller) -> Finding:
 def probe_datagrams() -> Iterator[Finding]:
     """Reports whether several datagrams go through the kernel in one call."""
     if MISSING:
-        yield missing("datagrams", "one by one: that several go at once takes the native part", BUILD)
+        yield missing("datagrams", "one by one, and not several at once", NATIVE_PART)
     elif bool(native()[1].nc_datagram_batches()) != HERE.datagram_batches:
         yield fail("datagrams", "the native part was built for another platform than this")
     elif HERE.datagram_batches:

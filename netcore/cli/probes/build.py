@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import sys
 import sysconfig
 from collections.abc import Iterator
-from importlib.machinery import PathFinder
 
+import netcore
 from netcore._native import COLD, MISSING
+from netcore._native.remedy import hidden, remedy
 from netcore._platform import SOCKETS_ARE_HANDLES
 from netcore._version import __version__
-from netcore.cli.findings import BUILD, Finding, fail, missing, ok
+from netcore.cli.findings import NATIVE_PART, Finding, fail, missing, ok
 
 __all__ = ["probe_build"]
 
@@ -21,15 +21,15 @@ __all__ = ["probe_build"]
 def probe_build() -> Iterator[Finding]:
     """Reports versions, and whether the native part is there and loads."""
     yield ok("netcore", __version__)
-    if shadowed := _shadowed():
-        text = f"the checkout in the current directory is used instead of {shadowed}"
+    if shadowed := hidden():
+        text = f"{os.path.dirname(netcore.__file__)} is used instead of {shadowed}"
         yield missing("installation", text, "run from elsewhere, or install the checkout: pip install -e .")
     yield ok("python", f"{platform.python_implementation()} {platform.python_version()}")
     yield ok("platform", platform.platform())
     if not MISSING:
         yield ok("native part", "compiled")
     elif importlib.util.find_spec("netcore._native._netcore") is None:
-        yield missing("native part", MISSING, BUILD)
+        yield missing("native part", MISSING, remedy())
     else:
         yield fail("native part", f"it is installed but does not load: {MISSING}")
     yield _hot_half()
@@ -44,18 +44,4 @@ def _hot_half() -> Finding:
         return missing("hot half", "not on this platform")
     if os.environ.get("NETCORE_HOT") == "0":
         return missing("hot half", "in Python, since NETCORE_HOT is 0", "unset NETCORE_HOT")
-    return missing("hot half", COLD, BUILD)
-
-
-def _shadowed() -> str:
-    """Returns where netcore is installed if the current directory hides that; else ``""``.
-
-    ``python -m netcore`` looks there first, and finds a checkout, which may lack the native part.
-    """
-    here = os.path.realpath(os.getcwd())
-    used = os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
-    if used != here:
-        return ""
-    elsewhere = [entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != here]
-    found = PathFinder.find_spec("netcore", elsewhere)
-    return os.path.dirname(found.origin) if found is not None and found.origin else ""
+    return missing("hot half", COLD, NATIVE_PART if MISSING else remedy())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netcore._native import MISSING
 from netcore._platform import HERE
-from netcore.cli.findings import BUILD, Finding, fail, missing, ok
+from netcore.cli.findings import NATIVE_PART, Finding, fail, missing, ok
 from netcore.errors import PollerUnavailableError
 from netcore.poll import is_opt_in, open_poller, poller_names, why_unavailable
 
@@ -41,7 +41,7 @@ def _remedy(name: str) -> str:
     if name not in HERE.pollers:
         return ""
     if MISSING:
-        return BUILD
+        return NATIVE_PART
     if name == "io_uring":
         return "it takes Linux 6.0, liburing when netcore is built, and kernel.io_uring_disabled=0"
     return "raise the limit of descriptors: ulimit -n"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from netcore._native import MISSING
-from netcore.cli.findings import BUILD, Finding, missing, ok
+from netcore.cli.findings import NATIVE_PART, Finding, missing, ok
 from netcore.errors import PollerUnavailableError
 from netcore.poll import open_poller
 from netcore.sockets import open_sockets
@@ -20,7 +20,7 @@ def probe_sockets() -> Iterator[Finding]:
     """Reports what a loop would use, and why."""
     name = _name()
     if MISSING:
-        yield missing("sockets", f"{name}: several times slower than native ones", BUILD)
+        yield missing("sockets", f"{name}: several times slower than native ones", NATIVE_PART)
     elif wanted := os.environ.get("NETCORE_SOCKETS"):
         yield ok("sockets", f"{name} (NETCORE_SOCKETS={wanted})")
     else:
