@@ -16,12 +16,20 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
-
-import uvicorn
 
 import netcore
 import netcore.aio
+
+if not __package__:
+    # Run as a script: Python has put this directory on the path, where the one above has to be.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from examples.needed import needed
+
+with needed("uvicorn>=0.36"):
+    import uvicorn
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

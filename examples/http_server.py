@@ -26,7 +26,10 @@ if not __package__:
     # Run as a script: Python has put this directory on the path, where the one above has to be.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from examples.http_service import Continue, Limits, Refusal, Request, RequestReader, Response, Site
+from examples.needed import needed
+
+with needed("netcore-io[http]"):
+    from examples.http_service import Continue, Limits, Refusal, Request, RequestReader, Response, Site
 
 PER_TURN = 64
 """Answers for one connection in a row; then it is the others' turn."""

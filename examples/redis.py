@@ -19,7 +19,10 @@ if not __package__:
     # package called redis; what has to be there is the directory above.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from examples.redis_server import Server, Session
+from examples.needed import needed
+
+with needed("netcore-io[redis]"):
+    from examples.redis_server import Server, Session
 
 # Redis does not limit what waits for an ordinary client either, but a reply is at most a few values.
 MAX_OUTBOUND = 1 << 30

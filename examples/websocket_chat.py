@@ -18,7 +18,10 @@ if not __package__:
     # Run as a script: Python has put this directory on the path, where the one above has to be.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from examples.websocket_service import Session, text_frame
+from examples.needed import needed
+
+with needed("netcore-io[websocket]"):
+    from examples.websocket_service import Session, text_frame
 
 PATIENCE = 30.0
 """Seconds without a byte from a client until it is pinged, and again until it is dropped."""

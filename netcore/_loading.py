@@ -94,6 +94,10 @@ def _import(name: str) -> object:
             where = "in the current directory or on Python's path"
             raise LoadError(f"there is no module {error.name!r} {where}") from None
         raise LoadError(f"importing {name} failed: {_short(error)}") from _below(error)
+    except SystemExit as error:
+        if not isinstance(error.code, str):
+            raise
+        raise LoadError(f"importing {name} failed: {error.code}") from None  # it says itself why
     return sys.modules[name]
 
 

@@ -28,7 +28,9 @@ def self_signed(folder: Path) -> Path:
     """
     openssl = shutil.which("openssl")
     if openssl is None:
-        raise FileNotFoundError("there is no program openssl to make a certificate: name one")
+        raise FileNotFoundError(
+            "there is no program openssl to make a certificate: name one by --tls-certificate"
+        )
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", _DAYS, "-subj", "/CN=localhost", "-addext", f"subjectAltName={_NAMES}"]

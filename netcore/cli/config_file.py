@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+from netcore._extras import missing
 from netcore.cli.given import Given, did_you_mean, give
 from netcore.cli.setting import Setting
 from netcore.cli.usage import UsageError
@@ -47,10 +48,8 @@ def _flat(
 def _load(path: str) -> dict[str, object]:
     try:
         toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    except ModuleNotFoundError:
-        raise UsageError(
-            f"{path}: to read TOML, Python before 3.11 needs tomli: pip install 'netcore-io[config]'"
-        ) from None
+    except ModuleNotFoundError as error:
+        raise UsageError(missing(f"{path}: TOML before Python 3.11", error, "config")) from None
     try:
         with open(path, "rb") as file:
             return cast("dict[str, object]", toml.load(file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from netcore._extras import missing
 from netcore.cli.usage import UsageError
 
 __all__ = ["SORTS", "add_top"]
@@ -64,8 +65,7 @@ def top(arguments: argparse.Namespace) -> int:
     try:
         from netcore.cli.watching import watch
     except ImportError as error:
-        name = str(error.name).partition(".")[0]
-        raise UsageError(f"top needs the package {name}: pip install 'netcore-io[admin]'") from None
+        raise UsageError(missing("top", error, "admin")) from None
     given = arguments
     return watch(given.address, given.sort.replace("-", "_"), given.reverse, given.interval, given.once)
 

@@ -10,6 +10,7 @@ import logging
 from importlib import import_module
 from typing import Protocol, cast
 
+from netcore._extras import missing
 from netcore.address import Address
 from netcore.errors import OptionsError
 from netcore.options import Options
@@ -51,10 +52,7 @@ def check_admin(options: Options) -> None:
         try:
             _hosting()
         except ImportError as error:
-            name = str(error.name).partition(".")[0]
-            raise OptionsError(
-                f"option admin needs the package {name}: pip install 'netcore-io[admin]'", option="admin"
-            ) from None
+            raise OptionsError(missing("option admin", error, "admin"), option="admin") from None
 
 
 def open_eyes(engine: object, options: Options, logger: logging.Logger) -> Eyes | None:
