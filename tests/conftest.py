@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings, strategies
 
 from netcore import Address, Conn, Engine, EventHandler
 from netcore._native import COLD, MISSING
@@ -123,8 +123,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"NETCORE_POLLER={forced}: {reason}"))
 
 
+@pytest.fixture(scope="session")
+def _hypothesis_has_begun() -> None:
+    """Has Hypothesis make its random numbers, for whose owner it looks among what is not frozen."""
+    given(strategies.none())(lambda _: None)()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _nothing_old_is_collected() -> None:
+def _nothing_old_is_collected(_hypothesis_has_begun: None) -> None:
     """Keeps the collector from looking, hundreds of times, at what there was before: tests, above all."""
     gc.collect()
     if hasattr(gc, "freeze"):  # which PyPy has not

@@ -27,7 +27,9 @@ from netcore.cli.usage import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVED = ("app:Echo", "tcp://127.0.0.1:0")
-OF_THE_TESTS = [f"NETCORE_{name}" for name in ("ECOSYSTEM", "NETWORK", "SITE", "TESTED", "WINDOWS", "WINE")]
+OF_THE_TESTS = [
+    f"NETCORE_{name}" for name in ("ECOSYSTEM", "NETWORK", "NEWEST", "SITE", "TESTED", "WINDOWS", "WINE")
+]
 SERVED_HERE = ("app:Report", "tcp://127.0.0.1:0")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
