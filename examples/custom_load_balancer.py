@@ -13,11 +13,9 @@ import argparse
 import random
 import sys
 from collections.abc import Sequence
-from typing import TypeVar
 
 import netcore
-
-LoopT = TypeVar("LoopT", bound=netcore.EventLoop)
+from netcore.lb import LoopT
 
 
 class TwoChoices:

@@ -42,6 +42,7 @@ from netcore.handler import (
     Timings,
 )
 from netcore.options import Options
+from netcore.overrides import OptionOverrides
 
 __all__ = [
     "Action",
@@ -62,6 +63,7 @@ __all__ = [
     "InvalidAddressError",
     "Metrics",
     "NetcoreError",
+    "OptionOverrides",
     "Options",
     "OptionsError",
     "PollerUnavailableError",

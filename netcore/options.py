@@ -16,7 +16,10 @@ from netcore.errors import InvalidAddressError, OptionsError, UnsupportedProtoco
 if TYPE_CHECKING:
     import ssl
 
+    from typing_extensions import Unpack
+
     from netcore.lb import LoadBalancer
+    from netcore.overrides import OptionOverrides
     from netcore.poll import Poller
 
 __all__ = ["MAX_CONNECTIONS_POLICIES", "Options"]
@@ -330,7 +333,7 @@ class Options:
             self.logger is None or not self.log_path, "log_path", "empty when a logger of your own is given"
         )
 
-    def replace(self, **overrides: object) -> Options:
+    def replace(self, **overrides: Unpack[OptionOverrides]) -> Options:
         """Returns a copy with other values in the named fields.
 
         Raises:
@@ -343,7 +346,7 @@ class Options:
         chunk = self.edge_triggered_chunk
         if "edge_triggered_chunk" in overrides and isinstance(chunk, _Chunk):
             overrides.setdefault("edge_triggered", chunk.given[0])
-        return dataclasses.replace(self, **overrides)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **overrides)
 
     __replace__ = replace
     """For ``copy.replace``."""

@@ -43,13 +43,15 @@ def resident_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _working_set() -> int:
-    """The same on Windows: GetProcessMemoryInfo's WorkingSetSize; 0 if it will not tell."""
-    import ctypes
+if sys.platform == "win32":
 
-    # PROCESS_MEMORY_COUNTERS is two 32-bit numbers, its own size first, and eight of pointer size.
-    counters = (ctypes.c_size_t * (8 + 8 // ctypes.sizeof(ctypes.c_size_t)))()
-    size = ctypes.sizeof(counters)
-    ask = ctypes.WinDLL("kernel32").K32GetProcessMemoryInfo
-    known = ask(ctypes.c_void_p(-1), ctypes.byref(counters), ctypes.c_uint32(size))  # -1: this process
-    return counters[-7] if known else 0
+    def _working_set() -> int:
+        """The same on Windows: GetProcessMemoryInfo's WorkingSetSize; 0 if it will not tell."""
+        import ctypes
+
+        # PROCESS_MEMORY_COUNTERS is two 32-bit numbers, its own size first, and eight of pointer size.
+        counters = (ctypes.c_size_t * (8 + 8 // ctypes.sizeof(ctypes.c_size_t)))()
+        size = ctypes.sizeof(counters)
+        ask = ctypes.WinDLL("kernel32").K32GetProcessMemoryInfo
+        known = ask(ctypes.c_void_p(-1), ctypes.byref(counters), ctypes.c_uint32(size))  # -1: this process
+        return counters[-7] if known else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import wsproto
+from wsproto.utilities import RemoteProtocolError
 
 from examples.websocket_service.http_front import HttpFront
 from examples.websocket_service.membership import Membership
@@ -36,7 +36,7 @@ class Session:
             return answer
         try:
             membership = Membership(request)
-        except wsproto.utilities.RemoteProtocolError as error:
+        except RemoteProtocolError as error:
             hint = error.event_hint
             headers = [(name.decode(), value.decode()) for name, value in getattr(hint, "headers", ())]
             return answer + self._front.refuse_upgrade(getattr(hint, "status_code", 400), str(error), headers)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netcore.codec.batch import BatchDecoder
 from netcore.codec.protocol import Codec, Decoder, check_codec
 from netcore.errors import EngineNotRunningError, FrameError
-from netcore.handler import Action, Conn, EventHandler, OddResults
+from netcore.handler import Action, Conn, ContextT, EventHandler, OddResults
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -87,7 +87,7 @@ class Session:
             self.owed = 1
 
 
-class FrameHandler(EventHandler):
+class FrameHandler(EventHandler[ContextT]):
     """Decodes what its connections receive and hands out the frames.
 
     All frames of a read are handled in the same turn, so their replies leave together. Override
@@ -117,10 +117,10 @@ class FrameHandler(EventHandler):
         # Datagrams that were not delivered to their end, since a callback has raised.
         self._torn: dict[int, deque[Session]] = {}
 
-    def on_frame(self, conn: Conn, frame: bytes) -> Action | None:
+    def on_frame(self, conn: Conn[ContextT], frame: bytes) -> Action | None:
         """A frame has come."""
 
-    def on_frame_error(self, conn: Conn, error: FrameError) -> Action | None:
+    def on_frame_error(self, conn: Conn[ContextT], error: FrameError) -> Action | None:
         """The peer has sent something that is no frame; it is skipped. Closes unless overridden."""
         return Action.CLOSE
 
@@ -136,7 +136,7 @@ class FrameHandler(EventHandler):
         """
         return conn.write(self.codec.encode(payload))
 
-    def on_traffic(self, conn: Conn) -> Action | None:
+    def on_traffic(self, conn: Conn[ContextT]) -> Action | None:
         """Hands out the frames that have come."""
         if _is_paused(conn):  # woken all the same: what is kept stays
             return None
@@ -190,7 +190,7 @@ class FrameHandler(EventHandler):
                 session.since = 0
         return action
 
-    def on_eof(self, conn: Conn) -> Action | None:
+    def on_eof(self, conn: Conn[ContextT]) -> Action | None:
         """Closes, unless overridden; frames kept from a pause that has just ended are handed out first."""
         session = self._sessions.get(conn.id)
         if session is None or not session.owed:
@@ -198,7 +198,7 @@ class FrameHandler(EventHandler):
         session.at_eof = True
         return self.on_traffic(conn)
 
-    def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
+    def on_close(self, conn: Conn[ContextT], error: Exception | None) -> Action | None:
         """Forgets the connection; without a call of this that happens when the object is gone."""
         self._sessions.pop(conn.id, None)
         self._torn.pop(conn.id, None)

@@ -15,7 +15,7 @@ from netcore.codec.frame_handler import FrameHandler, Session
 from netcore.codec.length_field import LengthFieldCodec
 from netcore.codec.line import LineCodec
 from netcore.codec.protocol import Codec
-from netcore.handler import Action, Conn
+from netcore.handler import Action, Conn, ContextT
 
 if TYPE_CHECKING:
     from netcore.codec.scan import Layout
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["HotFrameHandler"]
 
 
-class HotFrameHandler(_hot.Frames, FrameHandler):
+class HotFrameHandler(_hot.Frames, FrameHandler[ContextT]):
     """``FrameHandler``, of which C finds frames, hands them over, and makes them."""
 
     _python_on_traffic = FrameHandler.on_traffic

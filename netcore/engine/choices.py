@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from netcore._platform import usable_cpus
 from netcore.address import Address
@@ -14,12 +15,15 @@ from netcore.lb import LoadBalancer, make_balancer
 from netcore.options import Options
 from netcore.poll import Poller, open_poller, poller_names
 
+if TYPE_CHECKING:
+    from netcore.overrides import OptionOverrides
+
 __all__ = ["Choices", "check_address", "check_opened", "chosen"]
 
 _POLLER_METHODS = ("register", "modify", "unregister", "wait", "wake", "close")
 
 
-def chosen(options: Options | None, overrides: dict[str, object]) -> Options:
+def chosen(options: Options | None, overrides: OptionOverrides) -> Options:
     """Returns the options of an engine: those given, or the defaults, with other values in some fields.
 
     Raises:

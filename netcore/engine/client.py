@@ -17,6 +17,10 @@ from netcore.proxy import ProxyHeader
 if TYPE_CHECKING:
     import ssl
 
+    from typing_extensions import Unpack
+
+    from netcore.overrides import OptionOverrides
+
 __all__ = ["Client"]
 
 
@@ -38,7 +42,12 @@ class Client:
         engine: The engine, which is without listeners; its ``dial`` and its loops' do not wait.
     """
 
-    def __init__(self, handler: EventHandler, options: Options | None = None, **overrides: object) -> None:
+    def __init__(
+        self,
+        handler: EventHandler,
+        options: Options | None = None,
+        **overrides: Unpack[OptionOverrides],
+    ) -> None:
         self.engine = Engine.without_listeners(handler, chosen(options, overrides))
 
     def __enter__(self) -> Client:

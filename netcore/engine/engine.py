@@ -39,6 +39,10 @@ from netcore.proxy import ProxyHeader
 if TYPE_CHECKING:
     import ssl
 
+    from typing_extensions import Unpack
+
+    from netcore.overrides import OptionOverrides
+
 __all__ = ["Engine"]
 
 _T = TypeVar("_T")
@@ -84,7 +88,7 @@ class Engine(EngineView):
         handler: EventHandler,
         *addresses: str | Address | GivenListener,
         options: Options | None = None,
-        **overrides: object,
+        **overrides: Unpack[OptionOverrides],
     ) -> None:
         if not addresses:
             raise InvalidAddressError("an engine needs at least one address to listen on")

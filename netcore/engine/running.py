@@ -6,6 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from netcore.address import Address
 from netcore.engine.announcing import Announcements
@@ -16,6 +17,11 @@ from netcore.handler import EventHandler
 from netcore.options import Options
 from netcore.service import Notifier
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from netcore.overrides import OptionOverrides
+
 __all__ = ["run", "serve"]
 
 
@@ -23,7 +29,7 @@ def run(
     handler: EventHandler,
     *addresses: str | Address | GivenListener,
     options: Options | None = None,
-    **overrides: object,
+    **overrides: Unpack[OptionOverrides],
 ) -> None:
     """Binds, serves, and blocks until the engine has ended. Any thread.
 

@@ -2,7 +2,7 @@
 
 from netcore.handler.engine_view import EngineView
 from netcore.handler.handler import CALLBACKS, USUAL_ENDS, EventHandler
-from netcore.handler.interfaces import Callback, Conn, EventLoop, Timer
+from netcore.handler.interfaces import Callback, Conn, ContextT, EventLoop, Timer
 from netcore.handler.metrics import Metrics
 from netcore.handler.odd_results import OddResults
 from netcore.handler.timings import Histogram, Timings
@@ -15,6 +15,7 @@ __all__ = [
     "Callback",
     "CloseReason",
     "Conn",
+    "ContextT",
     "EngineView",
     "EventHandler",
     "EventLoop",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import socket
-from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -38,7 +37,7 @@ class EngineView(Protocol):
 
     @property
     @abc.abstractmethod
-    def loops(self) -> Sequence[EventLoop]:
+    def loops(self) -> tuple[EventLoop, ...]:
         """The event loops."""
 
     @property

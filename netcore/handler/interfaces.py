@@ -22,11 +22,17 @@ from netcore.proxy import ProxyHeader
 if TYPE_CHECKING:
     import ssl
 
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer, TypeVar
 
     from netcore.tls import TlsInfo
 
-__all__ = ["Conn", "EventLoop", "Timer"]
+    ContextT = TypeVar("ContextT", default=Any)  # so that a plain Conn is as good as Conn[Any] (PEP 696)
+else:
+    from typing import TypeVar
+
+    ContextT = TypeVar("ContextT")
+
+__all__ = ["Callback", "Conn", "ContextT", "EventLoop", "Timer"]
 
 
 @runtime_checkable
@@ -222,13 +228,16 @@ class EventLoop(Protocol):
 
 
 @runtime_checkable
-class Conn(Protocol):
-    """A connection as a handler sees it."""
+class Conn(Protocol[ContextT]):
+    """A connection as a handler sees it. ``Conn[Session]`` is one whose ``context`` is a ``Session``."""
 
-    __slots__ = ()
+    if TYPE_CHECKING:
+        __slots__ = ("context",)  # mypy wants to see what may be assigned, unless that is Any
+    else:
+        __slots__ = ()
 
-    context: Any
-    """Yours; None at first."""
+    context: ContextT
+    """Yours; None at first, whatever its type is said to be."""
 
     @property
     @abc.abstractmethod

@@ -9,6 +9,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from netcore._tls_files import TlsFiles
 from netcore.address import Address
@@ -35,6 +36,11 @@ from netcore.supervisor.succession import Succession
 from netcore.supervisor.takeover import Predecessor
 from netcore.supervisor.watching import FileWatch
 from netcore.supervisor.yard import Pace
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from netcore.overrides import OptionOverrides, ProcessOverrides
 
 __all__ = ["Supervisor"]
 
@@ -106,7 +112,7 @@ class Supervisor:
         log_level: int = 0,
         log_format: str = "text",
         options: Options | None = None,
-        **overrides: object,
+        **overrides: Unpack[ProcessOverrides],
     ) -> None:
         if not hasattr(signal, "pthread_sigmask") or os.name == "nt":
             raise UnsupportedOperationError(
@@ -115,7 +121,7 @@ class Supervisor:
             )
         if not addresses:
             raise InvalidAddressError("a supervisor needs at least one address to listen on")
-        options = chosen(options, overrides)
+        options = chosen(options, cast("OptionOverrides", overrides))
         self._size = checked_size(processes)
         hang = checked_seconds(hang_timeout, "hang_timeout") or math.inf
         if listeners not in _LISTENERS:

@@ -1,7 +1,9 @@
-"""What a type checker sees of netcore.aio in somebody's program: checked by tox's ``types``, never run.
+"""What type checkers see of netcore.aio in somebody's program: checked by tox's ``types``, never run.
 
 A comment that ignores an error stands where there has to be one: one that is not needed is an error itself.
 """
+
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true, reportDeprecated=false
 
 from __future__ import annotations
 
