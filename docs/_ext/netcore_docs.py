@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attack_table
+import breaks
 import changes
 import command_line
 import docstrings
@@ -34,6 +35,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for module in (
         attack_table,
+        breaks,
         changes,
         command_line,
         docstrings,

@@ -17,8 +17,8 @@
 
 typedef intptr_t nc_socket; /* a descriptor, or a handle where sockets are handles */
 
-/* Interest and readiness, the same for every poller. */
-enum { NC_READ = 1, NC_WRITE = 2, NC_EDGE = 4, NC_EXCLUSIVE = 8 }; /* the last is a hint, to ignore where need be */
+/* Interest and readiness, the same for every poller. NC_EXCLUSIVE is a hint, to ignore where need be. */
+enum { NC_READ = 1, NC_WRITE = 2, NC_EDGE = 4, NC_EXCLUSIVE = 8 };
 enum { NC_READABLE = 1, NC_WRITABLE = 2, NC_HANGUP = 4, NC_ERROR = 8 };
 enum { NC_ADD = 1, NC_MODIFY = 2, NC_REMOVE = 3 };
 
@@ -47,8 +47,8 @@ typedef struct {
 
 /* Backends. Each has these functions under its own name, but iocp has no fileno.
  * wait: timeout in seconds, negative for none; fills sockets[] and readiness[], returns how many.
- * fileno: the kernel's object as a descriptor for others to watch, readable from here on as soon as a wait would
- * find something or was woken; the same number each time, but it is to be asked anew before each time.
+ * fileno: the kernel's object as a descriptor for others to watch, readable from here on as soon as a wait
+ * would find something or was woken; the same number each time, but it is to be asked anew before each time.
  * wake: may be called on any thread while the poller is open. */
 int nc_epoll_open(nc_poller *poller);
 int nc_epoll_control(nc_poller *poller, int operation, nc_socket socket, int interest);
@@ -58,8 +58,8 @@ int nc_epoll_wake(nc_poller *poller);
 void nc_epoll_close(nc_poller *poller);
 
 /* kqueue keeps no interest that could be asked for, so it is told the former one: control takes
- * interest | former << NC_FORMER (NC_REMOVE: former << NC_FORMER). It knows of no descriptor registered twice, or
- * never, and an error that only the system can see is reported by the next wait, as NC_ERROR. */
+ * interest | former << NC_FORMER (NC_REMOVE: former << NC_FORMER). It knows of no descriptor registered twice,
+ * or never, and an error that only the system can see is reported by the next wait, as NC_ERROR. */
 enum { NC_FORMER = 4 };
 int nc_kqueue_open(nc_poller *poller);
 int nc_kqueue_control(nc_poller *poller, int operation, nc_socket socket, int interest);
@@ -126,9 +126,9 @@ intptr_t nc_send_one(nc_socket socket, const char *chunk, size_t length);
  * The arena has `capacity` slots of NC_DATAGRAM_SLOT bytes, and behind them as many of `cap` bytes. A
  * datagram lies in its small slot if it fits there, else in its large one.
  *
- * Names are packed as those of nc_accept, without the byte of length, one behind the other. The family may have
- * the bit NC_NAME_KNOWN: then the address of this side that the datagram was sent to is behind the name, which is
- * where an answer comes from (IPv4: 4 bytes; IPv6: the scope, 4 bytes, and 16), zero where there is none. */
+ * Names are packed as those of nc_accept, without the byte of length, one behind the other. The family may
+ * have the bit NC_NAME_KNOWN: then the address of this side that the datagram was sent to is behind the name,
+ * which is where an answer comes from (IPv4: 4 bytes; IPv6: the scope, 4 bytes, and 16), zero where there is none. */
 enum { NC_NAME_KNOWN = 0x40 };
 enum { NC_DATAGRAM_SLOT = 2112 }; /* an Ethernet frame and more; no power of two, for the cache's sake */
 
@@ -143,8 +143,8 @@ int nc_ignore_unreachable(nc_socket socket);
  * more. lengths[i] is the length, or -EMSGSIZE if it was longer than `cap` and is lost; *name_size is the
  * size of each sender's packed name; *error is the negative errno that ended the batch, such as an
  * ICMP error, or 0. */
-int nc_receive_datagrams(nc_socket socket, int capacity, int limit, char *arena, size_t cap, intptr_t *lengths,
-                         unsigned char *names, int *name_size, int *error);
+int nc_receive_datagrams(nc_socket socket, int capacity, int limit, char *arena, size_t cap,
+                         intptr_t *lengths, unsigned char *names, int *name_size, int *error);
 
 /* Sends datagrams in order, each to its name; a name of the family 0 is one byte and means the peer that the
  * socket is connected to. Chunks are given as to nc_send. unsent[i] is 0, or the negative errno with which
@@ -155,9 +155,10 @@ int nc_send_datagrams(nc_socket socket, int count, const size_t *lengths, const 
 
 int nc_shutdown_write(nc_socket socket);
 
-/* Ends connections: FIN, also where duplicates of the descriptors live on, or RST where SO_LINGER is set to zero
- * seconds; SO_LINGER above zero is switched off, since close(2) would wait. release only closes: what else is
- * open of the sockets goes on. reset sends RST, on Linux at once, elsewhere when the last duplicate is closed. */
+/* Ends connections: FIN, also where duplicates of the descriptors live on, or RST where SO_LINGER is set to
+ * zero seconds; SO_LINGER above zero is switched off, since close(2) would wait. release only closes: what else is
+ * open of the sockets goes on. reset sends RST, on Linux at once, elsewhere when the last duplicate is closed.
+ */
 void nc_close(int count, const nc_socket *sockets);
 void nc_release(int count, const nc_socket *sockets);
 int nc_reset(nc_socket socket);
@@ -172,8 +173,8 @@ int nc_io_uring_send(nc_poller *poller, int count, const nc_socket *sockets, con
                      const char *joined, const char *const *pointers, intptr_t *unsent);
 int nc_io_uring_release(nc_poller *poller, int count, const nc_socket *sockets);
 
-/* Has this process end by SIGKILL so many milliseconds after the other end of a connected Unix socket is closed, whatever
- * its other threads do. The descriptor stays the caller's, who may close it. */
+/* Has this process end by SIGKILL so many milliseconds after the other end of a connected Unix socket is
+ * closed, whatever its other threads do. The descriptor stays the caller's, who may close it. */
 int nc_guard(int fd, int grace);
 
 /* Nanoseconds that never go back; for durations, since they begin anywhere. */
@@ -231,11 +232,12 @@ typedef struct {
     size_t ending_length;
 } nc_framing;
 
-/* Finds the frame at data[at]: from where to where it goes, and, returned, where the next one begins; that is `at` if
- * what is there is not whole and acceptable. */
-size_t nc_next_frame(const nc_framing *framing, const char *data, size_t size, size_t at, size_t *begin, size_t *end);
+/* Finds the frame at data[at]: from where to where it goes, and, returned, where the next one begins; that
+ * is `at` if what is there is not whole and acceptable. */
+size_t nc_next_frame(const nc_framing *framing, const char *data, size_t size, size_t at, size_t *begin,
+                     size_t *end);
 
-/* Finds the first delimiter, or end of a line: where it begins, `size` if there is none, and how long it is. */
+/* Finds the first delimiter, or end of a line: where it begins, `size` if there is none, and its length. */
 size_t nc_find_delimiter(const nc_framing *framing, const char *data, size_t size, size_t *length);
 
 #endif
