@@ -13,10 +13,8 @@ _JOINT = re.compile(r"(?<=\w)(::|[-/_.:])(?=\w)")
 
 
 def break_names(body: str) -> str:
-    """Puts places to break into the code of the tables of a page, as HTML: they are no part of what is copied."""
-    return _TABLE.sub(
-        lambda table: _CODE.sub(lambda code: _JOINT.sub(r"\1<wbr>", code[0]), table[0]), body
-    )
+    """Puts places to break into the code of the tables of a page, as HTML that nobody copies."""
+    return _TABLE.sub(lambda table: _CODE.sub(lambda code: _JOINT.sub(r"\1<wbr>", code[0]), table[0]), body)
 
 
 def _on_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:

@@ -257,3 +257,18 @@ def test_plots_hold_what_was_measured(tmp_path: Path) -> None:
     (drawn,) = plots.draw(run, tmp_path)
     assert drawn[1].name == "open-loop.svg"
     assert drawn[1].read_text().startswith("<?xml")
+
+
+def test_the_legend_of_a_plot_is_within_it() -> None:
+    pytest.importorskip("matplotlib")
+    from bench import plots
+    from bench.summary import Spread
+
+    series = {peer: [(1.0, Spread(1, 1, 1, 1)), (2.0, Spread(2, 2, 2, 1))] for peer in plots._COLOURS}
+    figure = plots.lines([("one", series), ("other", series)], "bytes")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(series)
+    place = legend.get_window_extent()
+    assert figure.bbox.x0 <= place.x0 and place.x1 <= figure.bbox.x1
+    assert figure.bbox.y0 <= place.y0 and place.y1 <= min(axes.bbox.y0 for axes in figure.axes)

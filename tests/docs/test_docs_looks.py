@@ -61,7 +61,7 @@ for (const e of document.querySelectorAll("article *")) {
     const ink = over(channels(e.closest("svg") ? style.fill : style.color), behind);
     const [low, high] = [luminance(ink), luminance(behind)].sort((a, b) => a - b);
     const contrast = (high + 0.05) / (low + 0.05);
-    if (contrast < 4.5) found.add(`${e.tagName}.${e.className.baseVal ?? e.className} ${contrast.toFixed(2)} ${e.textContent.slice(0, 30)}`);
+    if (contrast < 4.5) found.add(`${e.tagName} ${contrast.toFixed(2)} ${e.textContent.slice(0, 60)}`);
 }
 return [...found];
 """
