@@ -18,6 +18,7 @@ _FIRST = (
     "netcore",
     "netcore.codec",
     "netcore.worker",
+    "netcore.ratelimit",
     "netcore.proxy",
     "netcore.tls",
     "netcore.supervisor",
