@@ -472,6 +472,7 @@ class Loop(Site):
         try:
             if self.outbox.size or self.outbox.producers:  # written between the turns
                 self.outbox.flush_early()
+                timeout = timeout or 0.0  # it was due, and this was what for
             self._turn.run(timeout)
             if not self._has_body:  # else what a guest does between its waits is a part of the turn
                 self._turn.end()

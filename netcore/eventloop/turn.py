@@ -58,7 +58,8 @@ class Turn:
 
         Args:
             longest: Seconds to wait at most; None for as long as there is nothing to do.
-            goes_on: Whether more turns follow anyway, so that those of messages alone may be taken here.
+            goes_on: Whether the loop takes more turns anyway, on a thread of its own: those of messages alone
+                may be taken here, and what interrupts the wait is meant for nobody else.
         """
         # The loop says that it sleeps before its last look at the tasks, and who adds one looks after that:
         # so one of the two sees the other.
@@ -79,7 +80,7 @@ class Turn:
             found = 0
             if isinstance(error, MemoryError):
                 self._intake.look_everywhere()
-            self._bear(error, longest)
+            self._bear(error, longest, goes_on)
         if found >= 0:  # before it says that it is awake, so that who looks has the number of this turn
             self._counters.turns += 1
             if self._outbox.shared:
@@ -107,7 +108,7 @@ class Turn:
                 self._aftermath.settle()
         except MemoryError as error:  # for no connection in particular: those have guards of their own
             self._intake.look_everywhere()
-            self._bear(error, longest)
+            self._bear(error, longest, goes_on)
 
     def end(self) -> None:
         """Ends the turn for who measures it: when the next wait begins, at the latest."""
@@ -141,7 +142,7 @@ class Turn:
                 if writer.deadlines is not None:
                     writer.deadlines.left(self._began, now)
 
-    def _bear(self, error: BaseException, longest: float | None) -> None:
+    def _bear(self, error: BaseException, longest: float | None, goes_on: bool) -> None:
         """Backs off after a turn that has failed, or raises what it has if it fails for good.
 
         So trouble that passes, such as a lack of memory, costs no connection, and an error that stays does
@@ -151,7 +152,7 @@ class Turn:
         if isinstance(error, (ValueError, AssertionError)) or not self._patience:
             raise error
         if not isinstance(error, Exception):
-            if longest is not None:  # who hosts the loop may be meant, by a KeyboardInterrupt
+            if not goes_on:  # who hosts the loop may be meant, by a KeyboardInterrupt
                 raise error
             self._site.charge(None, error)
         elif times := self._complaints.due():

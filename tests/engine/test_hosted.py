@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -71,6 +72,31 @@ class Host:
             for loop in [loop for loop in self.loops if loop.finished]:
                 loop.close()
                 self.loops.remove(loop)
+
+
+class Interrupted(BaseException):
+    """What the handler of a signal raises."""
+
+
+@contextlib.contextmanager
+def interrupted_after(seconds):
+    """Has this thread interrupted, once, by a signal whose handler raises; on POSIX only."""
+
+    def interrupt(*_):
+        raise Interrupted
+
+    if not hasattr(signal, "pthread_kill"):
+        yield
+        return
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    timer = threading.Timer(seconds, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.fixture(params=WATCHABLE)
@@ -326,10 +352,24 @@ def test_what_is_written_between_the_turns_leaves_with_the_next(hosted):
 
 def test_a_turn_that_is_due_does_not_wait(hosted):
     engine, host = hosted(RecordingHandler())
-    with connect(engine, host) as peer:
+    with connect(engine, host) as peer, interrupted_after(20):
         engine.connections()[0].write(b"by the host")
         engine.loops[0].turn()
         assert peer.recv(100) == b"by the host"
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("timeout", [None, 60], ids=["for as long as it takes", "for a minute"])
+def test_what_a_signal_handler_raises_comes_out_of_a_turn_that_waits(hosted, timeout):
+    engine, host = hosted(Echo())
+    with connect(engine, host) as peer:
+        with pytest.raises(Interrupted), interrupted_after(0.05):
+            while True:
+                engine.loops[0].turn(timeout)
+        peer.sendall(b"goes on")
+        while not host.step(peer):
+            pass
+        assert peer.recv(100) == b"goes on"
 
 
 def test_what_the_host_asks_for_between_the_turns_wakes_it(hosted):

@@ -473,7 +473,7 @@ def test_a_dialled_datagram_socket_fails(site, error, method, chunk):
 # The loop itself.
 
 
-@pytest.mark.parametrize("error", ERRORS[:2] + ERRORS[3:], ids=repr)
+@pytest.mark.parametrize("error", ERRORS[:2] + ERRORS[3:-1], ids=repr)
 def test_a_wait_that_fails_for_a_while(site, error, caplog):
     s = site()
     conn = s.connect()
@@ -482,8 +482,33 @@ def test_a_wait_that_fails_for_a_while(site, error, caplog):
     s.turns(6)
     assert s.sockets.sent[conn.fd] == b"hello"
     assert not conn.closed
-    if isinstance(error, Exception):
-        assert caplog.text.count("has failed") == 1
+    assert caplog.text.count("has failed") == 1
+
+
+@pytest.mark.parametrize("timeout", [None, 1.0])
+def test_an_exit_in_the_wait_of_a_turn_is_of_who_takes_the_turn(site, timeout):
+    s = site()
+    conn = s.connect()
+    s.poller.sabotage.plan("wait", SystemExit(3), times=1)
+    s.sockets.feed(conn.fd, b"hello")
+    with pytest.raises(SystemExit):
+        s.loop.turn(timeout)
+    assert not s.stops
+    s.turns()
+    assert s.sockets.sent[conn.fd] == b"hello"
+    assert s.serves()
+
+
+def test_an_exit_in_the_wait_of_a_loop_with_a_thread_stops_the_engine(site):
+    s = site()
+    conn = s.connect()
+    s.poller.sabotage.plan("wait", SystemExit(3), times=1)
+    s.sockets.feed(conn.fd, b"hello")
+    s.loop.execute(s.poller.sabotage.plan, "wait", OSError(errno.EBADF, "no poller"))
+    s.loop.run()
+    assert len(s.stops) == 2
+    assert s.handler.names(conn)[-1] == "on_close"
+    assert s.is_even()
 
 
 def test_a_wait_that_fails_for_good_ends_the_loop_in_order(site):
