@@ -7,6 +7,7 @@ The environment variable NETCORE_NATIVE decides about it: ``require`` makes a mi
 import glob
 import os
 import platform
+import re
 import shutil
 import sys
 import sysconfig
@@ -23,6 +24,22 @@ def native_wish() -> str:
     if wish not in ("require", "try", "0"):
         sys.exit(f"NETCORE_NATIVE is {wish!r}: it must be 'require', '0', or unset")
     return wish
+
+
+def described() -> str:
+    """Returns the README with links that lead somewhere on PyPI, too: to the site, or to the repository."""
+    names = ("README.md", "pyproject.toml", "netcore/_version.py")
+    readme, project, versioned = (Path(name).read_text(encoding="utf-8") for name in names)
+    addresses = dict(re.findall(r'^(Documentation|Source) = "(.+)"$', project, re.MULTILINE))
+    (version,) = re.findall(r'^__version__ = "(.+)"$', versioned, re.MULTILINE)
+
+    def target(link: re.Match[str]) -> str:
+        image, text, path = link.groups()
+        if not image and (page := re.fullmatch(r"docs/(.+)\.md(#.*)?", path)):
+            return f"[{text}]({addresses['Documentation']}{version}/{page[1]}.html{page[2] or ''})"
+        return f"{image}[{text}]({addresses['Source']}/{'raw' if image else 'blob'}/v{version}/{path})"
+
+    return re.sub(r"(!?)\[([^][]*)\]\((?!\w+:|#)([^)]+)\)", target, readme)
 
 
 class Build(build):
@@ -81,7 +98,11 @@ def hot_half() -> Extension:
     )
 
 
-settings: dict[str, object] = {"cmdclass": {"build": Build}}
+settings: dict[str, object] = {
+    "cmdclass": {"build": Build},
+    "long_description": described(),
+    "long_description_content_type": "text/markdown",
+}
 if native_wish() != "0":
     settings["cffi_modules"] = ["netcore/_native/build.py:ffibuilder"]
     settings["cmdclass"] = {"build": Build, "build_ext": BuildNative}

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NOT_SOURCE = (".*", "__pycache__", "*.so", "*.pyd", "*.egg-info", "_netcore.c", "build", "dist")
+BUILT = (".git", ".venv*", ".tox", ".hypothesis", ".*_cache", ".build")
+NOT_SOURCE = (*BUILT, "__pycache__", "*.so", "*.pyd", "*.egg-info", "_netcore.c", "build", "dist")
 SETTINGS = ("NETCORE_NATIVE", "NETCORE_LIBURING", "NETCORE_POLLER", "NETCORE_SOCKETS", "PYTHONPATH")
 
 Completed = subprocess.CompletedProcess
@@ -105,11 +106,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 @pytest.fixture(scope="module")
 def build_wheel(source: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Build]:
-    """Builds a wheel: ``build_wheel(NETCORE_NATIVE="0")``; of another tree with ``tree=``."""
+    """Builds a wheel: ``build_wheel(NETCORE_NATIVE="0")``; of another tree, or with a setting of pip's."""
 
-    def build(tree: Path | None = None, **environment: str) -> Build:
+    def build(tree: Path | None = None, setting: str | None = None, **environment: str) -> Build:
         output = tmp_path_factory.mktemp("wheel")
         options = ("--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", output)
+        options += (setting,) if setting else ()
         done = run(
             sys.executable, "-m", "pip", "wheel", *options, tree or source(), cwd=output, **environment
         )
