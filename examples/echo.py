@@ -1,7 +1,8 @@
-"""An echo server: sends back whatever it receives.
+r"""An echo server: sends back whatever it receives.
 
 python examples/echo.py tcp://127.0.0.1:9000
 netcore run examples.echo:Echo tcp://127.0.0.1:9000
+printf 'hello\n' | nc -N 127.0.0.1 9000
 """
 
 import argparse

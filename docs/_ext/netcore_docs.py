@@ -9,7 +9,7 @@ import breaks
 import changes
 import command_line
 import docstrings
-import example_table
+import example_gallery
 import layers
 import option_table
 import platform_table
@@ -39,7 +39,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         changes,
         command_line,
         docstrings,
-        example_table,
+        example_gallery,
         layers,
         option_table,
         platform_table,
