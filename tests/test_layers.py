@@ -52,33 +52,32 @@ def test_the_unspoilt_copy_passes(tree: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("module", "imported"),
-    [
-        ("netcore/poll/injected.py", "netcore.eventloop"),
-        ("netcore/poll/injected.py", "netcore.sockets"),
-        ("netcore/buffer/injected.py", "netcore.lb"),
-        ("netcore/handler/injected.py", "netcore.connection"),
-        ("netcore/engine/injected.py", "netcore.testing"),
-        ("netcore/cli/injected.py", "netcore.testing"),
-        ("netcore/eventloop/injected.py", "netcore.engine"),
-        ("netcore/connection/core/injected.py", "netcore.connection.stream"),
-        ("netcore/connection/stream/injected.py", "netcore.connection.datagram"),
-        ("netcore/eventloop/site.py", "netcore.eventloop.connections"),
-    ],
-)
+UPWARD_OR_SIDEWAYS = [
+    ("netcore/poll/injected.py", "netcore.eventloop"),
+    ("netcore/poll/injected.py", "netcore.sockets"),
+    ("netcore/buffer/injected.py", "netcore.lb"),
+    ("netcore/handler/injected.py", "netcore.connection"),
+    ("netcore/engine/injected.py", "netcore.testing"),
+    ("netcore/cli/injected.py", "netcore.testing"),
+    ("netcore/eventloop/injected.py", "netcore.engine"),
+    ("netcore/connection/core/injected.py", "netcore.connection.stream"),
+    ("netcore/connection/stream/injected.py", "netcore.connection.datagram"),
+    ("netcore/eventloop/site.py", "netcore.eventloop.connections"),
+]
+
+
 @pytest.mark.parametrize("of_types", [False, True], ids=["at run time", "for type checkers"])
-def test_an_import_upward_or_sideways_is_caught(
-    tree: Path, module: str, imported: str, of_types: bool
-) -> None:
-    statement = f"import {imported}\n"
-    if of_types:
-        statement = f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {statement}"
-    with (tree / module).open("a") as file:
-        file.write(statement)
+def test_each_import_upward_or_sideways_is_caught(tree: Path, of_types: bool) -> None:
+    for module, imported in UPWARD_OR_SIDEWAYS:
+        statement = f"import {imported}\n"
+        if of_types:
+            statement = f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {statement}"
+        with (tree / module).open("a") as file:
+            file.write(statement)
     done = lint(tree)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert f"{module.removesuffix('.py').replace('/', '.')} -> {imported}" in done.stdout
+    for module, imported in UPWARD_OR_SIDEWAYS:
+        assert f"{module.removesuffix('.py').replace('/', '.')} -> {imported}" in done.stdout
 
 
 def test_a_circle_of_types_is_caught(tree: Path) -> None:
