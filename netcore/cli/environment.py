@@ -9,7 +9,16 @@ from netcore.cli.setting import Setting, variable_of
 
 __all__ = ["OTHERS", "misspelt", "read_environment"]
 
-OTHERS = frozenset({"NETCORE_CODEC", "NETCORE_HOT", "NETCORE_LIBURING", "NETCORE_NATIVE", "NETCORE_SOCKETS"})
+OTHERS = frozenset(
+    {
+        "NETCORE_ANNOUNCE",
+        "NETCORE_CODEC",
+        "NETCORE_HOT",
+        "NETCORE_LIBURING",
+        "NETCORE_NATIVE",
+        "NETCORE_SOCKETS",
+    }
+)
 """What netcore itself, or its build, reads from the environment, and which is no setting."""
 
 _NEAR = 0.85

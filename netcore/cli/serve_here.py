@@ -13,7 +13,6 @@ from netcore.cli.configuration import Configuration
 from netcore.cli.reloading import Reloading
 from netcore.cli.tls_files import load_tls
 from netcore.engine import Engine, run
-from netcore.engine.announcing import where
 from netcore.errors import NetcoreError
 from netcore.handler import Action, EventHandler
 
@@ -48,7 +47,7 @@ def serve_here(configuration: Configuration, addresses: Sequence[Address]) -> in
 
 
 class _Boot:
-    """Comes before a handler's ``on_boot``: logs where the engine listens, and notes that it does.
+    """Comes before a handler's ``on_boot``, and notes that the engine has come so far.
 
     Args:
         handler: Whose.
@@ -63,11 +62,10 @@ class _Boot:
         self._reloading = reloading
         self._on_boot = handler.on_boot
         # In the instance, where it hides the method; other callbacks cost nothing more, as a wrapper would.
-        vars(handler)["on_boot"] = self._announce
+        vars(handler)["on_boot"] = self._boot
 
-    def _announce(self, engine: Engine) -> Action | None:
+    def _boot(self, engine: Engine) -> Action | None:
         self.reached = True
         if self._reloading is not None:
             self._reloading.begin(engine)
-        _logger.info("%s", where(engine.addresses))
         return self._on_boot(engine)

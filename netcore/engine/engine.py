@@ -17,6 +17,7 @@ from netcore.engine.binding import socket_options
 from netcore.engine.choices import Choices, check_address, chosen
 from netcore.engine.company import Company
 from netcore.engine.given import GivenListener, source_of, sources_of
+from netcore.engine.greeting import greet
 from netcore.engine.guests import check_asyncio, give_guests, with_asyncio
 from netcore.engine.handlers import check_handler, warn_of_handler
 from netcore.engine.hangs import Hang, hangs, report
@@ -672,6 +673,10 @@ class Engine(EngineView):
         """Tells where its threads are that have not ended; see ``netcore.engine.hangs``."""
         steps = (("the engine's start", self._booting), ("the engine's end", self._life.holds_up()))
         return list(hangs(self.loops, steps))
+
+    def greet(self) -> None:
+        """Says where it listens, as ``run`` does."""
+        greet(self.addresses, self._logger)
 
     def report_hangs(self, why: str) -> None:
         """Logs where its threads are that have not ended."""

@@ -12,6 +12,7 @@ from netcore.address import Address
 from netcore.engine.announcing import Announcements
 from netcore.engine.engine import Engine
 from netcore.engine.given import GivenListener, warn_of_unserved
+from netcore.engine.greeting import check_wish
 from netcore.engine.signals import Signals
 from netcore.handler import EventHandler
 from netcore.options import Options
@@ -44,6 +45,10 @@ def run(
     that it lives (WATCHDOG_USEC), as long as no loop hangs; that it stops. The variables stay as they are, so
     that a program can read them, too: ``netcore.service.scrub`` is for processes that it starts.
 
+    Where it listens is logged, at the level INFO. Where no logging is set up it is written to standard error
+    instead, if that is a terminal; the environment variable NETCORE_ANNOUNCE has that done always (1), or
+    never (0).
+
     On a thread on which an asyncio loop is running it blocks that loop, and warns: see ``Engine.start``.
 
     Args:
@@ -53,7 +58,8 @@ def run(
         overrides: Fields of ``Options`` that replace those of ``options``.
 
     Raises:
-        OptionsError: An option is unknown, has a bad value, or contradicts another one.
+        OptionsError: An option is unknown, has a bad value, or contradicts another one; or NETCORE_ANNOUNCE
+            is neither 0 nor 1.
         InvalidAddressError: An address is none.
         UnsupportedProtocolError: An address has a scheme that cannot be served.
         PollerUnavailableError: There is no such poller, or this machine cannot run it.
@@ -63,7 +69,9 @@ def run(
             engine has ended in order, and ``sys.exit(3)`` in a callback makes 3 the status of the process.
     """
     _warn_inside_asyncio()
-    serve(Engine(handler, *addresses, options=options, **overrides))
+    check_wish()
+    engine = Engine(handler, *addresses, options=options, **overrides)
+    serve(engine, started=engine.greet)
 
 
 def serve(engine: Engine, started: Callable[[], object] | None = None) -> None:

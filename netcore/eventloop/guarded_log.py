@@ -60,6 +60,13 @@ class GuardedLogger(logging.Logger):
         except Exception:
             return True
 
+    def hasHandlers(self) -> bool:
+        """See ``logging.Logger.hasHandlers``."""
+        try:
+            return self._target.hasHandlers()
+        except Exception:
+            return True
+
     def handle(self, record: logging.LogRecord) -> None:
         """See ``logging.Logger.handle``."""
         target = self._target

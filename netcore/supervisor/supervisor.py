@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 
 from netcore._tls_files import TlsFiles
 from netcore.address import Address
-from netcore.engine.announcing import where
 from netcore.engine.choices import chosen
 from netcore.engine.eyes import check_admin
 from netcore.engine.given import GivenListener, warn_of_unserved
+from netcore.engine.greeting import check_wish, greet
 from netcore.errors import InvalidAddressError, OptionsError, UnsupportedOperationError
 from netcore.options import Options
 from netcore.service import Notifier
@@ -202,10 +202,14 @@ class Supervisor:
         SIGHUP replaces every process, one after the other; SIGTTIN and SIGTTOU make it one more and one less;
         SIGUSR2 starts a new supervisor, which takes the listeners over.
 
+        Where it listens is told as by ``netcore.run``.
+
         Raises:
+            OptionsError: NETCORE_ANNOUNCE is neither 0 nor 1.
             OSError: An address cannot be bound.
             BootError: No process has ever booted.
         """
+        check_wish()
         with self._orders, self._orders.taken(self._acts), selectors.DefaultSelector() as self._selector:
             self._selector.register(self._orders, selectors.EVENT_READ)
             raise_open_files(_logger)
@@ -315,7 +319,7 @@ class Supervisor:
     def _announce(self) -> None:
         if not self._announced:
             self._announced = True
-            _logger.info("%s", where(self.addresses))
+            greet(self.addresses, _logger)
 
     # What signals do.
 
