@@ -1,9 +1,9 @@
 """An ASGI application, served by uvicorn on the asyncio loop of netcore.
 
 python examples/asgi.py tcp://127.0.0.1:8000
-uvicorn --port 8000 --loop netcore.aio:new_event_loop examples.asgi:application
+uvicorn --loop netcore.aio:new_event_loop examples.asgi:application
 curl http://127.0.0.1:8000/hello
-curl --data-binary @README.md http://127.0.0.1:8000/echo
+curl --data-binary @file http://127.0.0.1:8000/echo
 
 It needs the package uvicorn, from 0.36 on for the second way. Other applications of ASGI are served alike,
 such as those of Starlette and FastAPI.

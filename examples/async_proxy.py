@@ -1,8 +1,6 @@
-r"""The TCP proxy once more, as coroutines: one for each client, and one for each direction.
+"""The TCP proxy once more, as coroutines: one for each client, and one for each direction.
 
-python examples/echo.py tcp://127.0.0.1:8080
 python examples/async_proxy.py tcp://127.0.0.1:9000 --to tcp://127.0.0.1:8080
-printf 'hello\n' | nc -N 127.0.0.1 9000
 """
 
 import argparse

@@ -18,7 +18,7 @@ MAX_LINE = 512
 MAX_NAME = 20
 
 
-class Chat(netcore.EventHandler[str]):
+class Chat(netcore.EventHandler):
     """One room, whose members live on any number of loops.
 
     Each loop has a part of the room that only its own thread touches, so that telling everybody takes one
@@ -27,7 +27,7 @@ class Chat(netcore.EventHandler[str]):
 
     def __init__(self) -> None:
         self._loops: tuple[netcore.EventLoop, ...] = ()
-        self._parts: list[dict[int, netcore.Conn[str]]] = []
+        self._parts: list[dict[int, netcore.Conn]] = []
         self._names: set[str] = set()
         self._lock = threading.Lock()  # for the names, which are unique in the whole room
 
@@ -37,7 +37,7 @@ class Chat(netcore.EventHandler[str]):
         self._parts = [{} for _ in engine.loops]
         print("chat on", *engine.addresses, flush=True)
 
-    def on_open(self, conn: netcore.Conn[str]) -> None:
+    def on_open(self, conn: netcore.Conn) -> None:
         """Lets a guest in."""
         conn.context = f"guest{conn.id}"
         with self._lock:
@@ -46,7 +46,7 @@ class Chat(netcore.EventHandler[str]):
         conn.write(f"* welcome, {conn.context}\n".encode())
         self._tell_others(conn, f"* {conn.context} has joined")
 
-    def on_traffic(self, conn: netcore.Conn[str]) -> None:
+    def on_traffic(self, conn: netcore.Conn) -> None:
         """Takes the lines that are complete; the beginning of another one stays for the next time."""
         while not conn.closed:
             start = conn.peek(min(conn.inbound_buffered, MAX_LINE + 1))
@@ -61,7 +61,7 @@ class Chat(netcore.EventHandler[str]):
             else:
                 return
 
-    def on_close(self, conn: netcore.Conn[str], error: Exception | None) -> None:
+    def on_close(self, conn: netcore.Conn, error: Exception | None) -> None:
         """Says who has gone, and why if it was not by their own will."""
         del self._parts[conn.loop.index][conn.id]
         with self._lock:
@@ -69,7 +69,7 @@ class Chat(netcore.EventHandler[str]):
         slow = conn.close_reason is netcore.CloseReason.OVERFLOW
         self._tell_others(conn, f"* {conn.context} has {'been too slow' if slow else 'left'}")
 
-    def _hear(self, conn: netcore.Conn[str], line: bytes) -> None:
+    def _hear(self, conn: netcore.Conn, line: bytes) -> None:
         # A member's terminal obeys control characters: nobody gets to send it any.
         text = "".join(filter(str.isprintable, line.decode("utf-8", "replace"))).strip()
         command, _, argument = text.partition(" ")
@@ -86,7 +86,7 @@ class Chat(netcore.EventHandler[str]):
         elif text:
             self._tell_others(conn, f"{conn.context}: {text}")
 
-    def _rename(self, conn: netcore.Conn[str], name: str) -> None:
+    def _rename(self, conn: netcore.Conn, name: str) -> None:
         if not name.isalnum() or len(name) > MAX_NAME:
             conn.write(f"* a name is 1 to {MAX_NAME} letters and digits\n".encode())
             return
@@ -102,7 +102,7 @@ class Chat(netcore.EventHandler[str]):
         conn.write(f"* you are {name}\n".encode())
         self._tell_others(conn, f"* {former} is now {name}")
 
-    def _tell_others(self, speaker: netcore.Conn[str], line: str) -> None:
+    def _tell_others(self, speaker: netcore.Conn, line: str) -> None:
         for loop in self._loops:
             with suppress(netcore.EngineNotRunningError):  # it has ended, and with it its members
                 loop.execute(self._tell_part, loop.index, speaker.id, f"{line}\n".encode())

@@ -1,8 +1,7 @@
-r"""An echo server: sends back whatever it receives.
+"""An echo server: sends back whatever it receives.
 
 python examples/echo.py tcp://127.0.0.1:9000
 netcore run examples.echo:Echo tcp://127.0.0.1:9000
-printf 'hello\n' | nc -N 127.0.0.1 9000
 """
 
 import argparse

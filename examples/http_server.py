@@ -1,11 +1,11 @@
 """An HTTP/1.1 server: the files of a directory, GET /hello, and POST /echo, which sends the body back.
 
-python examples/http_server.py tcp://127.0.0.1:8080 --root docs --loops 2
+python examples/http_server.py tcp://127.0.0.1:8080 --root public --loops 2
 netcore run examples.http_server:HttpServer tcp://127.0.0.1:8080
 curl http://127.0.0.1:8080/hello
 
 python examples/http_server.py tls://127.0.0.1:8443 --tls-certificate cert.pem --tls-key key.pem
-netcore run examples.http_server:HttpServer tls://:8443 --tls-certificate cert.pem --tls-key key.pem
+netcore run examples.http_server:HttpServer tls://:8443 --tls-certificate cert.pem --tls-alpn http/1.1
 curl --cacert cert.pem https://127.0.0.1:8443/hello
 
 It needs the package httptools. The protocol itself is `examples.http_service`, which does no I/O; here it

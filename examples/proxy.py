@@ -1,8 +1,6 @@
-r"""A TCP proxy: passes on what comes, both ways, and no faster than the other side takes it.
+"""A TCP proxy: passes on what comes, both ways, and no faster than the other side takes it.
 
-python examples/echo.py tcp://127.0.0.1:8080
 python examples/proxy.py tcp://127.0.0.1:9000 --to tcp://127.0.0.1:8080
-printf 'hello\n' | nc -N 127.0.0.1 9000
 """
 
 import argparse

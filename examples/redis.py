@@ -2,8 +2,6 @@
 
 python examples/redis.py tcp://127.0.0.1:6380 --loops 2
 netcore run examples.redis:Redis tcp://127.0.0.1:6380
-redis-cli -p 6380 set greeting hello
-redis-cli -p 6380 get greeting
 
 It needs the package hiredis. The server itself is `examples.redis_server`, which does no I/O; here it is
 wired to connections.

@@ -1,6 +1,6 @@
 """A mail server with STARTTLS: SMTP that goes on with TLS when the client asks for it.
 
-python examples/smtp_starttls.py tcp://127.0.0.1:2525
+python examples/smtp_starttls.py
 python examples/smtp_starttls.py tcp://:2525 --tls-certificate cert.pem --tls-key key.pem --needs-tls
 swaks --server 127.0.0.1:2525 --tls --from me@here.example --to you@there.example
 

@@ -1,11 +1,9 @@
 """An echo server with TLS, which says what was agreed on and then sends back whatever it receives.
 
-python examples/tls_echo.py tls://127.0.0.1:8443
-echo hello | openssl s_client -quiet -connect 127.0.0.1:8443
-
+python examples/tls_echo.py
 python examples/tls_echo.py tls://:8443 --tls-certificate cert.pem --tls-key key.pem
 netcore run examples.tls_echo:TlsEcho tls://:8443 --tls-certificate cert.pem --tls-key key.pem
-echo hello | openssl s_client -quiet -connect 127.0.0.1:8443 -CAfile cert.pem
+openssl s_client -quiet -connect 127.0.0.1:8443 -CAfile cert.pem
 
 Without a certificate it makes one for this run, by the program openssl, and says how to talk to it.
 """

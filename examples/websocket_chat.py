@@ -2,9 +2,8 @@
 
 python examples/websocket_chat.py tcp://127.0.0.1:8080 --loops 2
 netcore run examples.websocket_chat:WebSocketChat tcp://127.0.0.1:8080
-http://127.0.0.1:8080/
 
-It is for two windows of a browser. It needs the package wsproto. The protocol itself is
+Open http://127.0.0.1:8080/ in two windows. It needs the package wsproto. The protocol itself is
 `examples.websocket_service`, which does no I/O; here it is wired to connections.
 """
 

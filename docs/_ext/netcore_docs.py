@@ -9,13 +9,14 @@ import breaks
 import changes
 import command_line
 import docstrings
-import example_gallery
+import example_table
 import layers
 import option_table
 import platform_table
 import pollers
 import reference
 import states
+import test_table
 import threads
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
@@ -39,13 +40,14 @@ def setup(app: Sphinx) -> dict[str, Any]:
         changes,
         command_line,
         docstrings,
-        example_gallery,
+        example_table,
         layers,
         option_table,
         platform_table,
         pollers,
         reference,
         states,
+        test_table,
         threads,
     ):
         module.setup(app)

@@ -99,8 +99,8 @@ def test_a_full_buffered_writer_keeps_what_it_took(make: Make) -> None:
     while buffer.buffered < 1 << 20:
         buffer.write(TEXT)
     expected = b"".join(buffer.peek())
-    # Its buffer is one that the pipe has room for, which from CPython 3.14 on it is not by default. It is closed
-    # below: that flushes, which needs the reader's help.
+    # Its buffer is one that the pipe has room for, which from CPython 3.14 on it is not by default. It is
+    # closed below: that flushes, which needs the reader's help.
     file = open(writer, "wb", buffering=1 << 13)  # noqa: SIM115
     try:
         with pytest.raises(BlockingIOError):

@@ -26,6 +26,14 @@ def test_every_option_has_a_meaning_and_a_cost() -> None:
     assert sorted(meanings) == sorted(names)
 
 
+def test_every_folder_of_tests_says_what_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    table = importlib.import_module("test_table")
+    assert table.folders().keys() - {""} == table.ABOUT.keys()
+    assert {"``docs``", "``select``"} <= set(re.findall("``[a-z]+``", table.environments()))
+
+
 def test_every_flag_has_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sphinx")
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
