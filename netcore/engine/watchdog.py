@@ -131,8 +131,8 @@ class Watchdog:
                 self._hangs[loop.index] = self._tell(loop, number, seconds, now)
 
     def _tell(self, loop: _Watched, number: int, seconds: float, now: float) -> _Hang:
-        loop.counters.hangs += 1
         found = whereabouts(loop.thread_id)
+        loop.counters.hangs += 1  # once it is known where: who sees this may let it go on
         where = found.callback if found is not None else "what cannot be told"
         how = "is stuck in" if found is not None and found.in_callback else "is in"
         text = "loop %d %s %s: its turn takes %.3g s already, and may take %g"

@@ -102,19 +102,19 @@ class TlsFilter:
         self.info: TlsInfo | None = None
         self.held = 0
         self._bios = Bios() if bios is None else bios
+        # wrap_bio would say so, too, but for what it checks before, and that differs between Pythons.
+        if context.protocol is (ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER):
+            side = "server" if server_side else "client"
+            raise ValueError(f"the context is not for a {side}: it is one of {context.protocol.name}")
         if isinstance(server_hostname, str):
             server_hostname = server_hostname.removesuffix(".")  # RFC 6066, 3; no certificate has it
         if context.check_hostname and not server_hostname and not server_side:
             raise ValueError(
                 "the context checks host names, and there is none to check"
             )  # wrap_bio would not
-        try:
-            self._ssl = context.wrap_bio(
-                self._bios.incoming, self._bios.outgoing, server_side, server_hostname, session
-            )
-        except ssl.SSLError as error:
-            side = "server" if server_side else "client"
-            raise ValueError(f"the context is not for a {side}: {error}") from None
+        self._ssl = context.wrap_bio(
+            self._bios.incoming, self._bios.outgoing, server_side, server_hostname, session
+        )
         self._peer = "client" if server_side else "server"
         self._hello = HelloReader() if server_side else None
         self._server_name = server_hostname  # of a server, what the client says

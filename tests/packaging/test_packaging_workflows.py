@@ -77,6 +77,9 @@ def test_linux_runs_all_that_tox_has() -> None:
         "environment": "${{ fromJSON(needs.environments.outputs.list) }}"
     }
     assert ".ci/run -e ${{ matrix.environment }}" in scripts(ci["linux"])
+    # All that tests/newest/run looks for is there; python3 is the last that is named.
+    (setup,) = (step["with"] for step in ci["linux"]["steps"] if "setup-python" in step.get("uses", ""))
+    assert {"3.14", "pypy-3.11"} <= set(setup["python-version"].split())
     # .ci/run hands its arguments to tox.
     assert '"$@' in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").replace("\\", "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from itertools import pairwise
 
@@ -173,7 +174,8 @@ def test_a_fatal_alert_is_passed_on(tls):
     raw[-1] ^= 1
     wire.deliver(wire.server, bytes(raw))
     assert type(wire.server.failure) is TlsError
-    assert str(wire.server.failure) == "a record of the client's was changed on its way"
+    # From OpenSSL 3.2 on, it is that or something else that is wrong with it.
+    assert re.fullmatch("a record of the client's .*was changed on its way", str(wire.server.failure))
     assert isinstance(wire.server.failure.__cause__, ssl.SSLError)
     wire.pump()
     assert type(wire.client.failure) is TlsError
