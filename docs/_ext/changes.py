@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def unreleased() -> str:
-    """Writes the fragments under the headings of their kinds, in Markdown."""
+    """Writes the fragments under the headings of their kinds, in Markdown; there may be none."""
     kinds = tomllib.loads((_ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]
     lines = []
     for kind in kinds:
@@ -26,7 +26,7 @@ def unreleased() -> str:
             lines += [f"**{kind['name']}**", ""]
             lines += ["- " + " ".join(path.read_text().split()) for path in fragments]
             lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines) or "Nothing yet."
 
 
 def setup(app: Sphinx) -> None:
