@@ -51,6 +51,7 @@ __all__ = [
     "pin_thread",
     "read_at",
     "return_freed_memory",
+    "socket_over",
     "usable_cpus",
 ]
 
@@ -200,6 +201,22 @@ def allocate_arena(size: int) -> mmap.mmap:
     if private:
         return mmap.mmap(-1, size, flags=private)  # type: ignore[call-arg, unused-ignore]
     return mmap.mmap(-1, size)
+
+
+_NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
+
+
+def socket_over(fd: int, family: int, kind: int, proto: int = -1) -> socket.socket:
+    """Makes an object that owns an open socket, which goes on to block, or not, as it did. Any thread.
+
+    The object takes it for one that does not block. Made in the plain way, PyPy's has the socket block, for
+    all who have it open; the flag keeps it from that, and in CPython concerns the object alone.
+
+    Raises:
+        OSError: It is no socket (ENOTSOCK). PyPy says nothing if the descriptor is closed, nor of what is no
+            socket if ``proto`` is given.
+    """
+    return socket.socket(family, kind | _NONBLOCK, proto, fd)
 
 
 BINDS_TO_GROUPS: bool = _SYSTEM != "win32"

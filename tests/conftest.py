@@ -352,6 +352,15 @@ def dial() -> Iterator[Callable[..., socket.socket]]:
 
 
 @pytest.fixture
+def tracemalloc() -> ModuleType:
+    """The module, which PyPy has by name only."""
+    try:
+        return import_module("tracemalloc")
+    except ImportError as error:
+        pytest.skip(f"{error}")
+
+
+@pytest.fixture
 def open_descriptors() -> Callable[..., set[str]]:
     """Tells which descriptors this process has, where the system shows them; elsewhere none.
 

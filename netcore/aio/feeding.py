@@ -38,13 +38,12 @@ def hand_over(transport: Fed, data: bytes) -> None:
             try:
                 if isinstance(protocol, asyncio.BufferedProtocol):
                     step = "get_buffer"
-                    room = memoryview(protocol.get_buffer(-1)).cast("B")
-                    if not room:
-                        raise RuntimeError("get_buffer() returned an empty buffer")
-                    step = "buffer_updated"
-                    n = min(len(room), len(left))
-                    room[:n] = left[:n]
-                    room.release()
+                    with memoryview(protocol.get_buffer(-1)) as given, given.cast("B") as room:
+                        if not room:
+                            raise RuntimeError("get_buffer() returned an empty buffer")
+                        step = "buffer_updated"
+                        n = min(len(room), len(left))
+                        room[:n] = left[:n]
                     left = left[n:]
                     protocol.buffer_updated(n)
                 else:

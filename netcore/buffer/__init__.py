@@ -12,9 +12,10 @@ from netcore.buffer.linked_list import LinkedListBuffer
 from netcore.buffer.pool import BufferPool
 from netcore.buffer.protocol import ByteBuffer, ReadableFile, WritableFile
 from netcore.buffer.ring import RingBuffer
-from netcore.buffer.views import writable_view
+from netcore.buffer.views import VIEWS_ARE_COUNTED, copy_of, writable_view
 
 __all__ = [
+    "VIEWS_ARE_COUNTED",
     "BufferPool",
     "ByteBuffer",
     "ElasticBuffer",
@@ -23,5 +24,6 @@ __all__ = [
     "ReadableFile",
     "RingBuffer",
     "WritableFile",
+    "copy_of",
     "writable_view",
 ]

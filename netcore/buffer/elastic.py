@@ -55,7 +55,12 @@ class ElasticBuffer(BufferBase):
 
     def write(self, data: Buffer) -> int:
         """Append ``data``; returns its size in bytes."""
-        source = data if type(data) is bytes else byte_view(data)
+        if type(data) is bytes:
+            return self._append(data)
+        with byte_view(data) as source:
+            return self._append(source)
+
+    def _append(self, source: bytes | memoryview) -> int:
         if self._list.is_empty and self._ring.buffered + len(source) <= self._max_static:
             return self._ring.write(source)
         return self._list.write(source)
@@ -75,9 +80,10 @@ class ElasticBuffer(BufferBase):
         Raises:
             TypeError: ``buffer`` is read-only.
         """
-        target = writable_view(buffer)
-        n = self._ring.read_into(target)
-        return n + self._list.read_into(target[n:])
+        with writable_view(buffer) as target:
+            n = self._ring.read_into(target)
+            with target[n:] as rest:
+                return n + self._list.read_into(rest)
 
     def peek(self, n: int = ALL) -> list[memoryview]:
         """Return read-only views of the first ``n`` bytes, all if negative, without copying.

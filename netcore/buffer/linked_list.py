@@ -5,7 +5,8 @@ blocks, in which small writes are gathered. A one-byte ``bytes`` object of its o
 more for its place in the queue; in a block it takes one and the allocator's slack of an eighth.
 
 Only the last block grows, and nothing ever overwrites a byte of a block, so views of it stay right.
-CPython refuses to grow it while a view is alive; then the next write starts another chunk.
+Python refuses to grow it while a view is alive; then the next write starts another chunk. So it does where
+PyPy has yet to find out that a view is gone.
 """
 
 from __future__ import annotations
@@ -43,11 +44,14 @@ def _view(chunk: _Chunk) -> memoryview:
 
 
 def _kept(data: Buffer) -> bytes | memoryview:
-    """The data itself if nobody can change it, else a copy."""
+    """The data itself, or a view of it, if nobody can change it, else a copy."""
     if type(data) is bytes:
         return data
     view = byte_view(data)
-    return view if type(view.obj) in (bytes, _Block) else view.tobytes()
+    if type(view.obj) in (bytes, _Block):
+        return view
+    with view:
+        return view.tobytes()
 
 
 class LinkedListBuffer(BufferBase):
@@ -78,16 +82,16 @@ class LinkedListBuffer(BufferBase):
 
     def write(self, data: Buffer) -> int:
         """Append ``data``, by reference if it is ``bytes``, else copied; returns its size in bytes."""
-        source = data if type(data) is bytes else byte_view(data)
-        size = len(source)
+        kept = data if type(data) is bytes else _kept(data)
+        size = len(kept)
         if not size:
             return 0
         if self._chunks is None:
             self._chunks = deque()
         if size >= _SMALL:
-            self._chunks.append(_kept(source))
-        elif not self._gather(self._chunks, source):
-            self._chunks.append(bytes(source))
+            self._chunks.append(kept)
+        elif not self._gather(self._chunks, kept):
+            self._chunks.append(bytes(kept))
         self._size += size
         return size
 
@@ -103,12 +107,12 @@ class LinkedListBuffer(BufferBase):
         Raises:
             TypeError: ``buffer`` is read-only.
         """
-        target = writable_view(buffer)
-        position = 0
-        for chunk in self.pop_chunks(len(target)):
-            target[position : position + len(chunk)] = chunk
-            position += len(chunk)
-        return position
+        with writable_view(buffer) as target:
+            position = 0
+            for chunk in self.pop_chunks(len(target)):
+                target[position : position + len(chunk)] = chunk
+                position += len(chunk)
+            return position
 
     def peek(self, n: int = ALL) -> list[memoryview]:
         """Return read-only views of the first ``n`` bytes, all if negative, one per chunk, no copy.

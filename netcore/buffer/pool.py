@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from netcore._arguments import size_of
-from netcore.buffer.views import is_viewed
+from netcore.buffer.views import VIEWS_ARE_COUNTED, is_viewed
 
 __all__ = ["BufferPool"]
 
@@ -75,8 +75,8 @@ class BufferPool:
 
         Raises:
             TypeError: ``buffer`` is no ``bytearray``.
-            BufferError: A view of ``buffer`` is alive, so its bytes must not be reused. Interpreters
-                that do not count views cannot notice this; there it is the caller's duty.
+            BufferError: A view of ``buffer`` is alive, so its bytes must not be reused. Where nobody can be
+                sure of that (PyPy), it is left to the view, which may be gone but for the collector.
             ValueError: In debug mode, the pool already has ``buffer``.
         """
         if not isinstance(buffer, bytearray):
@@ -88,6 +88,8 @@ class BufferPool:
         if self._debug and id(buffer) in self._idle:
             raise ValueError(f"this buffer of {size} bytes has been put into the pool twice")
         if is_viewed(buffer):
+            if not VIEWS_ARE_COUNTED:
+                return
             raise BufferError(f"this buffer of {size} bytes still has a view, so it cannot be reused")
         if self._retained + size > self._max_retained:
             return

@@ -90,24 +90,29 @@ class RingBuffer(BufferBase):
 
     def write(self, data: Buffer) -> int:
         """Append a copy of ``data``, growing as needed; returns its size in bytes."""
-        source = data if type(data) is bytes else byte_view(data)
+        if type(data) is bytes:
+            return self._append(data)
+        with byte_view(data) as source:
+            return self._append(source)
+
+    def _append(self, source: bytes | memoryview) -> int:
         size = len(source)
         if not size:
             return 0
         self._make_room(size)
         # Assigning through a view copies once; bytearray's own slices go through a temporary.
-        storage = memoryview(self._storage)
-        capacity = len(storage)
-        start = self._head + self._size
-        if start >= capacity:
-            start -= capacity
-        end = start + size
-        if end <= capacity:
-            storage[start:end] = source
-        else:
-            whole = memoryview(source)
-            storage[start:] = whole[: capacity - start]
-            storage[: end - capacity] = whole[capacity - start :]
+        with memoryview(self._storage) as storage:
+            capacity = len(storage)
+            start = self._head + self._size
+            if start >= capacity:
+                start -= capacity
+            end = start + size
+            if end <= capacity:
+                storage[start:end] = source
+            else:
+                with memoryview(source) as whole:
+                    storage[start:] = whole[: capacity - start]
+                    storage[: end - capacity] = whole[capacity - start :]
         self._size += size
         return size
 
@@ -129,12 +134,12 @@ class RingBuffer(BufferBase):
         Raises:
             TypeError: ``buffer`` is read-only.
         """
-        target = writable_view(buffer)
-        n = min(len(target), self._size)
-        if n:
-            self._copy_into(target, n)
-            self._consume(n)
-        return n
+        with writable_view(buffer) as target:
+            n = min(len(target), self._size)
+            if n:
+                self._copy_into(target, n)
+                self._consume(n)
+            return n
 
     def peek(self, n: int = ALL) -> list[memoryview]:
         """Return at most two read-only views of the first ``n`` bytes, all if negative, without copying.
@@ -151,6 +156,17 @@ class RingBuffer(BufferBase):
         if self._unseen is None:
             self._unseen = len(self._storage) - self._size
         return self._views(n)
+
+    def copy(self, n: int = ALL) -> bytes:
+        """Return the first ``n`` bytes, all if negative, and leave them where they are.
+
+        If fewer bytes are held, they are all there is.
+        """
+        if n is not ALL:
+            n = index(n)
+        if not 0 <= n <= self._size:
+            n = self._size
+        return self._copy(n) if n else b""
 
     def discard(self, n: int = ALL) -> int:
         """Remove up to ``n`` bytes, all if negative; returns how many."""
@@ -178,24 +194,28 @@ class RingBuffer(BufferBase):
         return self.peek()[0]
 
     def _views(self, n: int) -> list[memoryview]:
-        view = memoryview(self._storage).toreadonly()
-        end = self._head + n
-        if end <= len(view):
-            return [view[self._head : end]]
-        return [view[self._head :], view[: end - len(view)]]
+        with memoryview(self._storage) as whole, whole.toreadonly() as view:
+            end = self._head + n
+            if end <= len(view):
+                return [view[self._head : end]]
+            return [view[self._head :], view[: end - len(view)]]
 
     # The views made for copying are confined to the next two methods: none of them may be alive when
     # storage is handed back, which happens right after.
 
     def _copy(self, n: int) -> bytes:
         views = self._views(n)
-        return views[0].tobytes() if len(views) == 1 else b"".join(views)
+        data = views[0].tobytes() if len(views) == 1 else b"".join(views)
+        for view in views:
+            view.release()
+        return data
 
     def _copy_into(self, target: memoryview, n: int) -> None:
         position = 0
         for view in self._views(n):
-            target[position : position + len(view)] = view
-            position += len(view)
+            with view:
+                target[position : position + len(view)] = view
+                position += len(view)
 
     def _consume(self, n: int) -> None:
         self._size -= n
@@ -227,7 +247,8 @@ class RingBuffer(BufferBase):
 
     def _move(self, capacity: int) -> None:
         storage = self._new_storage(capacity)
-        self._copy_into(memoryview(storage), self._size)
+        with memoryview(storage) as target:
+            self._copy_into(target, self._size)
         self._drop_storage()
         self._storage = storage
         self._head = 0

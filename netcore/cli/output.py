@@ -75,7 +75,8 @@ class _Unread(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError:
-            return memoryview(data).nbytes
+            with memoryview(data) as view:
+                return view.nbytes
 
 
 def survive_unread() -> None:

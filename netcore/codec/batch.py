@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
 from typing import TYPE_CHECKING
 
+from netcore.buffer import copy_of
 from netcore.codec.protocol import Decoder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["WORTH_A_CALL", "BatchDecoder", "Found", "NativeSearch", "as_bytes"]
+__all__ = ["WORTH_A_CALL", "BatchDecoder", "Found", "NativeSearch"]
 
 Found = tuple[list[int], list[int], int]
 """Where frames begin, where they end, and where the search has stopped."""
@@ -34,11 +35,6 @@ WORTH_A_CALL = 1024
 call gives the GIL away, which with several loops costs more than the search."""
 
 _NOTHING: Iterator[bytes] = iter(())
-
-
-def as_bytes(data: Buffer) -> bytes:
-    """Returns the bytes of any buffer, contiguous or not; ``bytes`` objects are not copied."""
-    return data if type(data) is bytes else memoryview(data).tobytes()
 
 
 class BatchDecoder(Decoder):
@@ -106,7 +102,7 @@ class BatchDecoder(Decoder):
     def feed(self, data: Buffer) -> None:
         """See ``Decoder.feed``."""
         if type(data) is not bytes:
-            data = memoryview(data).tobytes()
+            data = copy_of(data)
         if data:
             self._chunks.append(data)
 

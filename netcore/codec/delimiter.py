@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import index
 from typing import TYPE_CHECKING
 
-from netcore.codec.batch import BatchDecoder, Found, NativeSearch, as_bytes
+from netcore.buffer import copy_of
+from netcore.codec.batch import BatchDecoder, Found, NativeSearch
 from netcore.codec.delimiters import LINE_ENDS, Delimiters
 from netcore.codec.scan import Layout, delimiter_search, delimiters_layout, line_search, wants_native
 from netcore.errors import FrameError, TooLongFrameError
@@ -47,7 +48,7 @@ class DelimiterCodec:
         max_length = index(max_length)
         if max_length < 1:
             raise ValueError(f"max_length is {max_length}: it must be 1 or more")
-        delimiters = tuple(map(as_bytes, delimiters))
+        delimiters = tuple(map(copy_of, delimiters))
         self.delimiters = Delimiters(delimiters)
         self.max_length = max_length
         self.strip_delimiter = strip_delimiter
@@ -84,7 +85,7 @@ class DelimiterCodec:
         Raises:
             FrameError: The payload contains a delimiter, or makes one together with what is appended.
         """
-        data = as_bytes(payload)
+        data = copy_of(payload)
         if not self.strip_delimiter:
             span = self.delimiters.search(data, 0)
             if span is not None and span[1] == len(data):

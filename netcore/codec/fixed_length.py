@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import index
 from typing import TYPE_CHECKING
 
-from netcore.codec.batch import BatchDecoder, Found, as_bytes
+from netcore.buffer import copy_of
+from netcore.codec.batch import BatchDecoder, Found
 from netcore.codec.scan import Layout, fixed_length_layout, wants_native
 from netcore.errors import FrameError
 
@@ -48,7 +49,7 @@ class FixedLengthCodec:
 
     def encode(self, payload: Buffer) -> bytes:
         """See ``Codec.encode``; the payload is the frame, and must have its length."""
-        data = as_bytes(payload)
+        data = copy_of(payload)
         if len(data) != self._length:
             raise FrameError(f"{len(data)} bytes are no frame of {self._length}")
         return data

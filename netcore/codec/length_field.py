@@ -7,7 +7,8 @@ from operator import index
 from struct import Struct
 from typing import TYPE_CHECKING, Literal
 
-from netcore.codec.batch import BatchDecoder, Found, NativeSearch, as_bytes
+from netcore.buffer import copy_of
+from netcore.codec.batch import BatchDecoder, Found, NativeSearch
 from netcore.codec.scan import Layout, length_field_layout, length_field_search, wants_native
 from netcore.errors import CorruptedFrameError, TooLongFrameError
 
@@ -132,7 +133,7 @@ class LengthFieldCodec:
             CorruptedFrameError: The length would be negative, or the payload is shorter than the offset.
             TooLongFrameError: The length does not fit into its field.
         """
-        data = as_bytes(payload)
+        data = copy_of(payload)
         offset = self._offset
         if len(data) < offset:
             raise CorruptedFrameError(f"{len(data)} bytes: {offset} must come before the length field")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from netcore._futures import disown
-from netcore._platform import AF_UNIX
+from netcore._platform import AF_UNIX, socket_over
 from netcore.address import Address
 from netcore.connection import ENROLLED, BaseStream
 from netcore.errors import UnsupportedOperationError
@@ -198,7 +198,7 @@ def _take_over(sock: socket.socket) -> _Given:
             sock.set_inheritable(inheritable)
         raise
     family, kind, number = sock.family, sock.type, sock.proto
-    return _Given(sock, socket.socket(family, kind, number, sock.detach()), timeout, inheritable)
+    return _Given(sock, socket_over(sock.detach(), family, kind, number), timeout, inheritable)
 
 
 def _give_back(given: _Given, fd: int) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from netcore._native import address, native
-from netcore._platform import allocate_arena
+from netcore._platform import allocate_arena, socket_over
 from netcore.address import Address
 from netcore.sockets.connecting import begin_connect, connect_result
 from netcore.sockets.files import send_file
@@ -115,7 +115,7 @@ class NativeSockets(NativeDatagrams):
 
     def connected(self, fd: int) -> int:
         """See ``Sockets.connected``."""
-        sock = socket.socket(LONGEST_NAMES, socket.SOCK_STREAM, 0, fileno=fd)
+        sock = socket_over(fd, LONGEST_NAMES, socket.SOCK_STREAM, 0)
         try:
             return connect_result(sock)
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from netcore._platform import AF_UNIX, SO_DOMAIN
+from netcore._platform import AF_UNIX, SO_DOMAIN, socket_over
 
 __all__ = ["LONGEST_NAMES", "socket_of"]
 
@@ -26,7 +26,7 @@ def socket_of(fd: int) -> socket.socket:
     Raises:
         OSError: It is closed (EBADF), or no socket (ENOTSOCK).
     """
-    probe = socket.socket(LONGEST_NAMES, socket.SOCK_STREAM, 0, fd)
+    probe = socket_over(fd, LONGEST_NAMES, socket.SOCK_STREAM, 0)
     try:
         kind = probe.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
         if SO_DOMAIN is None:
@@ -35,7 +35,7 @@ def socket_of(fd: int) -> socket.socket:
             family = probe.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
     finally:
         probe.detach()
-    return socket.socket(family, kind, -1, fd)
+    return socket_over(fd, family, kind)
 
 
 def _family_by_name(sock: socket.socket) -> int:

@@ -130,8 +130,8 @@ def survive_unreachable(sock: socket.socket) -> None:
 def duplicate(sock: socket.socket) -> int:
     """Duplicates a socket's descriptor; see dup(2). The copy is not inherited by child processes (PEP 446).
 
-    ``socket.socket.dup`` also gives the copy the time-out of the object. For one that was only borrowed
-    that is None, and the file status flags, O_NONBLOCK among them, are common to all copies (fcntl(2)):
-    the next accept(2) from the original would block its loop.
+    ``socket.socket.dup`` also gives the copy the time-out of the object; PyPy's has it block before that.
+    The file status flags, O_NONBLOCK among them, are common to all copies (fcntl(2)): the next accept(2) from
+    the original would block its loop.
     """
     return socket.dup(sock.fileno())

@@ -13,6 +13,7 @@ from typing import Any
 
 from netcore._locks import make_lock
 from netcore._platform import AF_UNIX, MSG_CMSG_CLOEXEC, SO_PASSRIGHTS, linger_of, pack_linger
+from netcore.sockets.objects import socket_of
 
 __all__ = ["take_passed"]
 
@@ -65,7 +66,7 @@ def _close(passed: list[tuple[int, int, bytes]]) -> None:
 
 def _close_without_waiting(fd: int) -> None:
     try:
-        sock = socket.socket(fileno=fd)
+        sock = socket_of(fd)
     except OSError:  # something else
         os.close(fd)
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netcore.buffer import ByteBuffer, RingBuffer
+from netcore.buffer.views import is_viewed
 from netcore.testing.conformance.check_buffer import check_buffer
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Refusing(RingBuffer):
     """Raises BufferError while views may be alive, but has lost its bytes by then."""
 
     def write(self, data: Buffer) -> int:
-        if self._unseen is not None and self._is_lent():
+        if self._unseen is not None and is_viewed(self._storage):
             self.reset()
             raise BufferError
         return super().write(data)
@@ -196,12 +197,12 @@ def test_says_what_is_wrong(broken: Callable[[], Any], sentence: str) -> None:
 def test_accepts_a_buffer_that_refuses_while_views_are_alive() -> None:
     class Strict(RingBuffer):
         def _move(self, capacity: int) -> None:
-            if self._is_lent():
+            if is_viewed(self._storage):
                 raise BufferError("a view is alive")
             super()._move(capacity)
 
         def release(self) -> None:
-            if self._is_lent():
+            if self._storage and is_viewed(self._storage):
                 raise BufferError("a view is alive")
             super().release()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tracemalloc
+from types import ModuleType
 
 import pytest
 
@@ -84,7 +84,7 @@ def test_large_writes_end_the_gathering() -> None:
 
 
 @cpython_only
-def test_a_flood_of_single_bytes_costs_about_a_byte_each() -> None:
+def test_a_flood_of_single_bytes_costs_about_a_byte_each(tracemalloc: ModuleType) -> None:
     count = 200_000
     data = bytearray(b"x")  # mutable, so that not even a reference would do
     tracemalloc.start()
@@ -101,7 +101,7 @@ def test_a_flood_of_single_bytes_costs_about_a_byte_each() -> None:
 
 
 @cpython_only
-def test_an_empty_one_holds_no_storage() -> None:
+def test_an_empty_one_holds_no_storage(tracemalloc: ModuleType) -> None:
     buffer = LinkedListBuffer()
     assert not hasattr(buffer, "__dict__")
     assert sys.getsizeof(buffer) < 100

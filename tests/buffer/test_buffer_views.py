@@ -39,6 +39,24 @@ def test_any_contiguous_buffer_counts_in_bytes(make: Make, data: array[int]) -> 
     assert buffer.read() == raw
 
 
+@pytest.mark.parametrize("size", [5, 5000])
+def test_what_was_passed_in_may_be_resized_at_once(make: Make, size: int) -> None:
+    buffer = make()
+    data = bytearray(size)
+    buffer.writev([data, data])
+    words = array("H", [1, 2])
+    buffer.write(words)
+    target = bytearray(size)
+    buffer.read_into(target)
+    for some in (data, target, words):
+        some.extend(b"12")  # BufferError where a view of it is alive
+    with pytest.raises(TypeError, match="read-only"):
+        buffer.read_into(memoryview(target).toreadonly())
+    with pytest.raises(BufferError), memoryview(target) as view, view[::2] as gaps:
+        buffer.write(gaps)
+    assert buffer.read() == bytes(size) + b"\1\0\2\0"
+
+
 def test_read_into_any_item_size(make: Make) -> None:
     buffer = make()
     buffer.write(b"0123456789")

@@ -9,6 +9,7 @@ import pickle
 import pytest
 
 from netcore import ShortBufferError
+from netcore.buffer import VIEWS_ARE_COUNTED
 
 
 class ShortFile(io.BytesIO):
@@ -130,7 +131,12 @@ def test_a_view_that_cannot_be_released_keeps_its_bytes(world):
     w.feed(conn, b"first")
     w.feed(conn, b"other")
     w.feed(conn, b"third")
-    assert [bytes(holder.raw()) for holder in holders] == [b"first", b"other", b"third"]
+    if VIEWS_ARE_COUNTED:
+        assert [bytes(holder.raw()) for holder in holders] == [b"first", b"other", b"third"]
+        return
+    for holder in holders:  # PyPy releases every view, and what was made of it shows nothing any more
+        with pytest.raises(ValueError, match="released"):
+            holder.raw()
 
 
 def test_peek_joins_what_lies_around_the_end_of_the_ring(world):

@@ -18,6 +18,7 @@ VIEWS = {
     "of three dimensions": (CUBE, bytes(range(24))),
     "of none": (memoryview(array.array("B", [7])).cast("B", ()), b"\7"),
     "empty": (memoryview(b""), b""),
+    "large, in rows": (memoryview(b"xy" * 5000).cast("B", (100, 100)), b"xy" * 5000),
     "large": (memoryview(b"x" * 100_000)[5:], b"x" * 99_995),
     "mutable": (bytearray(b"mutable"), b"mutable"),
     "large and mutable": (bytearray(b"y" * 40_000), b"y" * 40_000),
@@ -109,12 +110,13 @@ def test_a_chunk_that_the_kernel_refuses_has_the_others_wait_behind_it(world):
 def test_bytes_that_are_written_are_let_go_of(world):
     conn = (w := world()).connect()
     mutable = bytearray(b"abc" * 2000)
-    view = memoryview(mutable)
-    for _ in range(3):
-        conn.write(mutable)
-        conn.write(view[3:9])
-        conn.writev([mutable, view[:3]])
-    w.turns()
-    view.release()
+    with memoryview(mutable) as view, view[3:9] as middle, view[:3] as first:
+        for _ in range(3):
+            conn.write(mutable)
+            conn.write(middle)
+            conn.writev([mutable, first])
+            conn.async_write(mutable)
+            conn.async_writev([mutable])
     mutable.extend(b"x")  # which a view of it would forbid
-    assert len(w.sent(conn)) == 3 * (6000 + 6 + 6000 + 3)
+    w.turns(2)
+    assert len(w.sent(conn)) == 3 * (6000 + 6 + 6000 + 3 + 6000 + 6000)

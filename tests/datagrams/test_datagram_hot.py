@@ -7,7 +7,6 @@ import gc
 import inspect
 import socket
 import sys
-import tracemalloc
 import weakref
 
 import pytest
@@ -204,7 +203,7 @@ def test_references_are_given_back(server):
     assert len(errors) == 8 * 3
 
 
-def test_no_memory_is_left_behind(server):
+def test_no_memory_is_left_behind(server, tracemalloc):
     made = server()
     made.sockets.batches = Forgetting()
 

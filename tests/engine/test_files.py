@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tracemalloc
 
 import pytest
 
@@ -16,7 +15,9 @@ from netcore.testing import RecordingHandler
 @pytest.mark.parametrize("options", [{}, {"edge_triggered": True}], ids=["level", "edge"])
 @pytest.mark.parametrize("system_call", [True, False], ids=["sendfile", "reading"])
 @pytest.mark.parametrize("scheme", ["tcp", pytest.param("unix", marks=pytest.mark.unix_sockets)])
-def test_a_file_of_any_size_takes_no_memory(serve, dial, tmp_path, monkeypatch, scheme, system_call, options):
+def test_a_file_of_any_size_takes_no_memory(
+    serve, dial, tmp_path, monkeypatch, scheme, system_call, options, tracemalloc
+):
     if not system_call:
         monkeypatch.setattr(files, "SENDFILE", None)
     size = 40 << 20

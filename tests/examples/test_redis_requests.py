@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-import tracemalloc
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -153,7 +153,7 @@ def test_a_line_may_be_as_long_as_the_limit() -> None:
     assert feed(b"x" * 65535, b"y" * 65535 + b"\r\n") == [[b"x" * 65535 + b"y" * 65535]]
 
 
-def test_an_announced_length_allocates_nothing() -> None:
+def test_an_announced_length_allocates_nothing(tracemalloc: ModuleType) -> None:
     tracemalloc.start()
     try:
         assert feed(b"*1048576\r\n$536870912\r\nx") == []

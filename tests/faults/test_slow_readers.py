@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import socket
 import threading
-import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -19,7 +18,7 @@ TOTAL = 64 << 20
 
 
 @pytest.fixture
-def peak():
+def peak(tracemalloc):
     """The most memory that Python objects have taken since the test began."""
     tracemalloc.start()
     yield lambda: tracemalloc.get_traced_memory()[1]

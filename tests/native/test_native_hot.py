@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-import tracemalloc
 import weakref
 from pathlib import Path
 
@@ -122,7 +121,7 @@ def test_messages_leave_no_reference_behind(size, edge_chunk):
     loop.close()
 
 
-def test_messages_take_no_memory_for_good():
+def test_messages_take_no_memory_for_good(tracemalloc):
     loop = make_loop(Echo(), Discarding)
     conns = connect(loop, 70)
 

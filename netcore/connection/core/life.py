@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from netcore._arguments import check_callback
 from netcore._durations import seconds as checked_seconds
 from netcore.address import Address
+from netcore.buffer import copy_of
 from netcore.connection.core.callbacks import notify, react, run
 from netcore.connection.core.deadlines import STALL, BaseDeadlines, Deadlines
 from netcore.connection.core.ending import Ending
@@ -238,13 +239,13 @@ class Connection(Identity):
     def async_write(self, data: Buffer, callback: Callback | None = None) -> None:
         """See ``Conn.async_write``."""
         check_callback(callback)
-        owned = data if type(data) is bytes else bytes(memoryview(data))
+        owned = copy_of(data)
         self._write_later((owned,), callback)
 
     def async_writev(self, chunks: Iterable[Buffer], callback: Callback | None = None) -> None:
         """See ``Conn.async_writev``."""
         check_callback(callback)
-        owned = tuple(data if type(data) is bytes else bytes(memoryview(data)) for data in chunks)
+        owned = tuple(map(copy_of, chunks))
         self._write_later(owned, callback)
 
     def wake(self, callback: Callback | None = None) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from netcore._arguments import check_method
 from netcore._native import error as system_error
+from netcore.buffer import copy_of
 from netcore.connection.core import NO_FIELDS, OVERHEAD, Host, Payer, Served
 from netcore.sockets import Chunk
 
@@ -325,7 +326,7 @@ class DatagramOutbox(BaseDatagramOutbox):
 
 def owned(data: Buffer) -> bytes:
     """Makes of what was written one chunk that nobody changes."""
-    return data if type(data) is bytes else bytes(memoryview(data))
+    return copy_of(data)
 
 
 def read_whole(file: BinaryIO, write: Callable[[bytes], int]) -> int:

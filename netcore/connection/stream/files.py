@@ -129,8 +129,10 @@ def copy(file: BinaryIO, offset: int, count: int | None, write: Callable[[Chunk]
             piece = file.read(wanted)
             if not piece:
                 break
-            if count is not None and (size := memoryview(piece).nbytes) > wanted:
-                raise ValueError(f"read({wanted}) returned {size} bytes")
+            if count is not None:
+                with memoryview(piece) as view:
+                    if view.nbytes > wanted:
+                        raise ValueError(f"read({wanted}) returned {view.nbytes} bytes")
             total += write(piece)
     finally:
         if position is not None:

@@ -12,7 +12,7 @@ from operator import index
 from typing import TYPE_CHECKING, BinaryIO
 
 from netcore._arguments import ALL, check_method
-from netcore.buffer import ElasticRingBuffer, writable_view
+from netcore.buffer import VIEWS_ARE_COUNTED, ElasticRingBuffer, writable_view
 from netcore.connection.core import NO_FIELDS, PAUSED, Event, PausableConnection, State
 from netcore.errors import ShortBufferError
 from netcore.handler import CloseReason
@@ -118,7 +118,11 @@ class ReadingHalf(PausableConnection):
             raise ShortBufferError(f"{n} bytes were asked for, {here} are here")
         if self._kept is None:
             lo = self._lo
-            view = self._host.inbox.whole[lo : lo + n if n >= 0 else self._hi]
+            hi = lo + n if n >= 0 else self._hi
+            inbox = self._host.inbox
+            view = inbox.whole[lo:hi] if VIEWS_ARE_COUNTED else memoryview(inbox.arena[lo:hi])
+        elif not VIEWS_ARE_COUNTED:
+            view = memoryview(self._kept.copy(n))
         else:
             pieces = self._kept.peek(n)
             view = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))

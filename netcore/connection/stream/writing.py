@@ -195,12 +195,13 @@ class WritingHalf(ReadingHalf):
         """Makes a chunk that nobody changes before the end of the turn."""
         if type(data) is bytes:
             return data
-        view = memoryview(data)
-        whole = view.format == "B" and view.contiguous
+        view = memoryview(data)  # of our own: a view of the handler's is released after the callback
+        flat = view.format == "B" and view.ndim == 1 and view.contiguous
         lasting = type(view.obj) is bytes or view.obj is self._host.inbox.arena
-        if whole and lasting and view.nbytes >= _VIEW_WORTH_KEEPING:
-            return view[:]  # a view of our own: the handler's is released after the callback
-        return bytes(view)
+        if flat and lasting and view.nbytes >= _VIEW_WORTH_KEEPING:
+            return view
+        with view:
+            return view.tobytes()
 
     def _flush_early(self) -> None:
         """Sends a full outbox."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from netcore.buffer import ByteBuffer
 
@@ -48,9 +48,21 @@ def _expect(buffer: ByteBuffer, content: bytes, when: str) -> None:
     got = buffer.buffered
     _require(got == size, f"buffered is {got} instead of {size} {when}.")
     _require(buffer.is_empty == (not content), f"is_empty is {buffer.is_empty} with {size} bytes {when}.")
-    views = buffer.peek()
-    _require(b"".join(views) == content, f"peek() does not show the bytes held, in order, {when}.")
+    _require(_shown(buffer) == content, f"peek() does not show the bytes held, in order, {when}.")
     _require(buffer.buffered == size, f"peek() changed the number of bytes held {when}.")
+
+
+def _shown(buffer: ByteBuffer) -> bytes:
+    """All that is held; no view of it stays alive, be the collector of the interpreter ever so late."""
+    views = buffer.peek()
+    content = b"".join(views)
+    _release(views)
+    return content
+
+
+def _release(views: Iterable[memoryview]) -> None:
+    for view in views:
+        view.release()
 
 
 def _starts_empty(buffer: ByteBuffer) -> None:
@@ -137,6 +149,7 @@ def _peek_gives_read_only_views(buffer: ByteBuffer) -> None:
         _require(b"".join(views) == _TEXT[:n], f"peek({n}) does not show the first {n} bytes.")
         _require(all(views), f"peek({n}) returns a view of no bytes.")
         _require(all(view.readonly for view in views), "peek() returns a view that can be written to.")
+        _release(views)
 
 
 def _live_views_never_change(buffer: ByteBuffer) -> None:
@@ -145,7 +158,7 @@ def _live_views_never_change(buffer: ByteBuffer) -> None:
     for step in range(_STEPS):
         action = rng.choice((_add, _add, _take, _drop, _empty))
         when = f'in step {step} of a random sequence, by "{action.__name__.strip("_")}"'
-        content = b"".join(buffer.peek())
+        content = _shown(buffer)
         kept += [(view, bytes(view)) for view in buffer.peek(rng.randrange(3000))]
         refused = False
         try:
@@ -156,6 +169,7 @@ def _live_views_never_change(buffer: ByteBuffer) -> None:
         if refused:
             _expect(buffer, content, f"after a BufferError {when}")
         if refused or rng.random() < 0.1:
+            _release(view for view, _ in kept)
             kept.clear()
 
 

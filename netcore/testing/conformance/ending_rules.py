@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from netcore._platform import HERE, pack_linger
+from netcore._platform import HERE, pack_linger, socket_over
 from netcore.sockets import duplicate
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_all, receive_exactly
@@ -43,7 +43,7 @@ def _fill(bench: SocketsBench, fd: int) -> None:
 
 def _duplicate(bench: SocketsBench, fd: int) -> socket.socket:
     with bench.sockets.borrow(fd) as sock:
-        return bench.keep(socket.socket(sock.family, sock.type, sock.proto, duplicate(sock)))
+        return bench.keep(socket_over(duplicate(sock), sock.family, sock.type))
 
 
 def _closes_without_waiting(bench: SocketsBench) -> None:

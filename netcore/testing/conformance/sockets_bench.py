@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 
+from netcore._platform import socket_over
 from netcore.sockets import Chunk, Sockets, receive_one_of, send_one_of
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import require
@@ -165,7 +166,13 @@ def receive_all(peer: socket.socket, sentence: str) -> bytes:
 def is_open(fd: int) -> bool:
     """Tells whether a descriptor is an open socket."""
     try:  # with a family, or BSD would deny one whose connection has failed: getsockname(2) gives EINVAL
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd).detach()
+        sock = socket_over(fd, socket.AF_INET, socket.SOCK_STREAM, 0)
     except OSError:
         return False
+    try:
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)  # PyPy asks the system only now
+    except OSError:
+        return False
+    finally:
+        sock.detach()
     return True
