@@ -55,7 +55,7 @@ class AdminServer:
         limits: AdminLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.address = Address.parse(address)
+        self.address: Address = Address.parse(address)
         self._source = source
         self._logger = logger or logging.getLogger("netcore")
         self._limits = limits or AdminLimits()

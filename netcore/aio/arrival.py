@@ -34,7 +34,7 @@ class Arrival:
         self._callback: Callable[[Arrival], object] | None = None
         self._context: Context | None = None
         self._cancelled: object = None
-        self.busy = False
+        self.busy: bool = False
         self.need: float = 0
 
     def __await__(self) -> Generator[Arrival, None, None]:

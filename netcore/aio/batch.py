@@ -81,13 +81,13 @@ class Channel:
     )
 
     def __init__(self, batch: Batch, owner: Owner, sock: socket.socket) -> None:
-        self.batch = batch
-        self.owner = owner
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.usual = True
-        self.watched = False
-        self.waiting = 0
+        self.batch: Batch = batch
+        self.owner: Owner = owner
+        self.sock: socket.socket = sock
+        self.fd: int = sock.fileno()
+        self.usual: bool = True
+        self.watched: bool = False
+        self.waiting: int = 0
         self.receive: Callable[[bytes], object] | None = None
         self.handle: LoopHandle | None = None
         self._chunks: list[bytes] = []

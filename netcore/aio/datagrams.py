@@ -72,7 +72,7 @@ class DatagramBatch:
     """
 
     def __init__(self) -> None:
-        self.sockets = NativeSockets(_CAP)
+        self.sockets: NativeSockets = NativeSockets(_CAP)
         self.writers: list[DatagramTransport] = []
         self._interrupt: Callable[[], object] | None = None
 

@@ -37,7 +37,7 @@ class Frames:
     __slots__ = ("_decoder", "_found", "_next_frames", "_source", "codec")
 
     def __init__(self, source: Source, codec: Codec) -> None:
-        self.codec = codec
+        self.codec: Codec = codec
         self._source = source
         self._decoder = decoder = codec.decoder()
         # A decoder need not derive from Decoder: it may have just the methods that a codec's user calls.

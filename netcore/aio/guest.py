@@ -46,8 +46,8 @@ class LoopPoller:
     """
 
     def __init__(self, loop: Loop) -> None:
-        self.name = f"loop over {loop.poller.name}"
-        self.supports_edge = loop.poller.supports_edge
+        self.name: str = f"loop over {loop.poller.name}"
+        self.supports_edge: bool = loop.poller.supports_edge
         self._loop = loop
         self._watchers: dict[int, _Noted] = {}
         self._found: dict[int, int] = {}

@@ -45,8 +45,8 @@ class ReadingStream:
 
     def __init__(self, conn: Conn, loop: HostedLoop, limit: int) -> None:
         """Made by an ``AsyncHandler``."""
-        self.conn = conn
-        self.limit = min(limit, loop.max_unread)
+        self.conn: Conn = conn
+        self.limit: int = min(limit, loop.max_unread)
         self._stream = cast("BaseStream", conn)
         self._loop = loop
         self._arrival = Arrival(loop)

@@ -46,7 +46,7 @@ class DialledFor:
     __slots__ = ("context", "stream")
 
     def __init__(self, context: object) -> None:
-        self.context = context
+        self.context: object = context
         self.stream: Stream | None = None
 
 

@@ -66,8 +66,8 @@ class BatchDecoder(Decoder):
             search: Finds what ``find`` finds, natively.
             strip: Bytes that are left out at the beginning of each frame.
         """
-        self.discarding = False
-        self.at = 0
+        self.discarding: bool = False
+        self.at: int = 0
         self._search = search
         self._strip = strip
         self._chunks: list[bytes] = []

@@ -49,12 +49,12 @@ class DelimiterCodec:
         if max_length < 1:
             raise ValueError(f"max_length is {max_length}: it must be 1 or more")
         delimiters = tuple(map(copy_of, delimiters))
-        self.delimiters = Delimiters(delimiters)
+        self.delimiters: Delimiters = Delimiters(delimiters)
         self.max_length = max_length
         self.strip_delimiter = strip_delimiter
         self.fail_fast = fail_fast
         self._first = delimiters[0]
-        self.search = self._native_search()
+        self.search: NativeSearch | None = self._native_search()
 
     def _native_search(self) -> NativeSearch | None:
         if not wants_native() or self.delimiters.nested:

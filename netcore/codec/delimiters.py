@@ -37,16 +37,16 @@ class Delimiters:
         """
         if not delimiters or not all(delimiters):
             raise ValueError("there must be a delimiter, and none may be empty")
-        self.shortest_first = tuple(
+        self.shortest_first: tuple[bytes, ...] = tuple(
             sorted(set(delimiters), key=lambda delimiter: (len(delimiter), delimiter))
         )
-        self.longest = len(self.shortest_first[-1])
+        self.longest: int = len(self.shortest_first[-1])
         self._outer = [
             outer
             for outer in self.shortest_first
             if any(inner in outer[1:-1] for inner in self.shortest_first)
         ]
-        self.nested = bool(self._outer)
+        self.nested: bool = bool(self._outer)
         self._find = self._choose()
 
     def _choose(self) -> Callable[[bytes | bytearray, int], _Span | None]:

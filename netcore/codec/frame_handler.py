@@ -43,13 +43,13 @@ class Session:
         self.next_frames: Callable[[], Iterator[bytes]] = getattr(
             decoder, "next_frames", None
         ) or functools.partial(Decoder.next_frames, decoder)
-        self.decoder = decoder
-        self.missing = -1
-        self.owed = 0
-        self.since = 0
-        self.over = False
-        self.at_eof = False
-        self.watch = watch
+        self.decoder: Decoder = decoder
+        self.missing: int = -1
+        self.owed: int = 0
+        self.since: int = 0
+        self.over: bool = False
+        self.at_eof: bool = False
+        self.watch: weakref.ref[Conn] | None = watch
 
     def take(self, data: bytes, owed: int) -> None:
         """Feeds the decoder.

@@ -78,7 +78,7 @@ class LengthFieldCodec:
         if length_field_offset < 0 or initial_bytes_to_strip < 0:
             raise ValueError("length_field_offset and initial_bytes_to_strip must not be negative")
         self.max_frame_length = max_frame_length
-        self.header_length = length_field_offset + length_field_length
+        self.header_length: int = length_field_offset + length_field_length
         if max_frame_length < self.header_length:
             raise ValueError(
                 f"max_frame_length is {max_frame_length}: a header alone has {self.header_length} bytes"
@@ -91,7 +91,7 @@ class LengthFieldCodec:
         self._adjustment = length_adjustment + self.header_length
         self._read = self._reader()
         self._surplus = length_field_length if length_includes_length_field else -length_adjustment
-        self.search = self._native_search()
+        self.search: NativeSearch | None = self._native_search()
 
     def _reader(self) -> Callable[[bytes, int], tuple[int, ...]]:
         """Chooses how to read the length field at a place in the data."""

@@ -48,7 +48,7 @@ class Client:
         options: Options | None = None,
         **overrides: Unpack[OptionOverrides],
     ) -> None:
-        self.engine = Engine.without_listeners(handler, chosen(options, overrides))
+        self.engine: Engine = Engine.without_listeners(handler, chosen(options, overrides))
 
     def __enter__(self) -> Client:
         """Starts the client."""

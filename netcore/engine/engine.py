@@ -106,7 +106,8 @@ class Engine(EngineView):
         self, handler: EventHandler, addresses: Sequence[str | Address | GivenListener], options: Options
     ) -> None:
         check_handler(handler)
-        self.options = options = with_asyncio(handler, options)
+        options = with_asyncio(handler, options)
+        self.options: Options = options
         self._wanted, self._sources = sources_of(addresses)
         check_asyncio(handler, options, self._wanted)
         self._choices = Choices.from_options(self.options, self._wanted)
@@ -120,7 +121,7 @@ class Engine(EngineView):
         self._hosted: list[Loop] = []
         self._stops_accepting = False
         self._opened = False
-        self.measured = bool(options.admin)
+        self.measured: bool = bool(options.admin)
         self._booting: int | None = None
         self._booted = False
         self.ended_by: BaseException | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 __all__ = ["Action", "CloseReason", "Timeout"]
 
@@ -20,7 +21,8 @@ class Action(enum.IntEnum):
 class CloseReason(enum.Enum):
     """What ended a connection."""
 
-    __hash__ = object.__hash__  # in C, as for Timeout: the ends of connections are counted by it
+    if not TYPE_CHECKING:  # for which it is what it would be without
+        __hash__ = object.__hash__  # in C, as for Timeout: the ends of connections are counted by it
 
     LOCAL = "local"
     """This side closed or aborted it."""
@@ -39,7 +41,8 @@ class CloseReason(enum.Enum):
 class Timeout(enum.Enum):
     """Which deadline was met; see the methods of ``Conn`` that set them."""
 
-    __hash__ = object.__hash__  # in C: deadlines look these up on every round of the wheel
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # in C: deadlines look these up on every round of the wheel
 
     IDLE = "idle"
     """No byte went either way."""

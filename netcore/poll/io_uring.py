@@ -41,7 +41,7 @@ class IoUringPoller(DescriptorPoller):
         super().__init__()
 
     def _open(self) -> None:
-        self.ring = Ring(self._poller, self._mode)
+        self.ring: Ring = Ring(self._poller, self._mode)
 
     def register(self, fd: int, interest: int) -> None:
         """See ``Poller.register``; poll_add, or for attached connections multishot receive."""

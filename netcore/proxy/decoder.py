@@ -27,7 +27,7 @@ class ProxyDecoder:
 
     def __init__(self) -> None:
         self.header: ProxyHeader | None = None
-        self.remaining = b""
+        self.remaining: bytes = b""
         self._held = bytearray()
         self._size = 0
         self._error: ProxyError | None = None

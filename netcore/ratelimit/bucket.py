@@ -41,10 +41,10 @@ class TokenBucket:
             TypeError: That is no number.
             ValueError: The rate is not above zero, or infinite, or the burst is below one, or infinite.
         """
-        self.rate = _number(rate, "a rate")
+        self.rate: float = _number(rate, "a rate")
         if not 0 < self.rate < math.inf:
             raise ValueError(f"a rate is {rate!r}: it must be above zero, and finite")
-        self.burst = max(self.rate, 1.0) if burst is None else _number(burst, "a burst")
+        self.burst: float = max(self.rate, 1.0) if burst is None else _number(burst, "a burst")
         if not 1 <= self.burst < math.inf:
             raise ValueError(f"a burst is {burst!r}: it must be 1 or more, and finite")
         self._clock = clock

@@ -43,7 +43,7 @@ class TokenBuckets:
             TypeError: See ``TokenBucket``; or the maximum is no whole number.
             ValueError: See ``TokenBucket``; or the maximum is less than 1.
         """
-        self.max_keys = size_of(max_keys, "max_keys", most=None)
+        self.max_keys: int = size_of(max_keys, "max_keys", most=None)
         if not self.max_keys:
             raise ValueError("max_keys is 0: it must be 1 or more")
         self._make = partial(TokenBucket, rate, burst, clock=clock)

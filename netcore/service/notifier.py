@@ -51,7 +51,7 @@ class Notifier:
         if AF_UNIX is not None and address[:1] in ("/", "@") and len(address) > 1:
             self._socket = socket.socket(AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
-        self.watchdog_interval = watchdog_interval if self.active else None
+        self.watchdog_interval: float | None = watchdog_interval if self.active else None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Notifier:

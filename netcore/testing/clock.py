@@ -11,7 +11,7 @@ class ManualClock:
     """A clock for ``Loop``: call it for the time in seconds."""
 
     def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
+        self.now: float = now
 
     def __call__(self) -> float:
         """Returns the time."""

@@ -89,7 +89,7 @@ class FaultPlan:
     def __init__(
         self, rate: float = 0.0, seed: int = 0, faults: Mapping[str, Sequence[Fault]] = GENTLE_FAULTS
     ) -> None:
-        self.rate = rate
+        self.rate: float = rate
         self.injected: Counter[tuple[str, str]] = Counter()
         self._random = random.Random(seed)
         self._faults = faults

@@ -28,8 +28,8 @@ class FaultyPoller:
     """
 
     def __init__(self, poller: Poller, plan: FaultPlan) -> None:
-        self.name = f"faulty {poller.name}"
-        self.supports_edge = poller.supports_edge
+        self.name: str = f"faulty {poller.name}"
+        self.supports_edge: bool = poller.supports_edge
         self._poller = poller
         self._plan = plan
         self._interests: dict[int, int] = {}

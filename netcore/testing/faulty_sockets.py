@@ -41,7 +41,7 @@ class FaultySockets:
     """
 
     def __init__(self, sockets: Sockets, plan: FaultPlan, poller: FaultyPoller | None = None) -> None:
-        self.name = f"faulty {sockets.name}"
+        self.name: str = f"faulty {sockets.name}"
         self.open: set[int] = set()
         self.dead: set[int] = set()
         self.closed_twice: list[int] = []

@@ -29,9 +29,9 @@ class Bios:
     __slots__ = ("busy", "incoming", "outgoing")
 
     def __init__(self) -> None:
-        self.busy = False
-        self.incoming = MemoryBIO()
-        self.outgoing = MemoryBIO()
+        self.busy: bool = False
+        self.incoming: MemoryBIO = MemoryBIO()
+        self.outgoing: MemoryBIO = MemoryBIO()
 
     def aside(self, step: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T:
         """Takes a filter's step inside of another's, whose bytes are put aside meanwhile."""

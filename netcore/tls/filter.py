@@ -96,11 +96,11 @@ class TlsFilter:
         session: ssl.SSLSession | None = None,
         bios: Bios | None = None,
     ) -> None:
-        self.done = False
-        self.ended = False
+        self.done: bool = False
+        self.ended: bool = False
         self.failure: Exception | None = None
         self.info: TlsInfo | None = None
-        self.held = 0
+        self.held: int = 0
         self._bios = Bios() if bios is None else bios
         # wrap_bio would say so, too, but for what it checks before, and that differs between Pythons.
         if context.protocol is (ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER):
