@@ -57,11 +57,12 @@ class SelectorsPoller:
         self._check(interest)
         if fd in self._interests:
             raise FileExistsError(errno.EEXIST, f"descriptor {fd} is registered already")
-        if fd < 0:  # the selectors would call that a ValueError
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        # OSError if it is closed: select(2) would say so only in the wait. With a family, or the socket would
-        # be asked for its name, which BSD refuses (getsockname(2), EINVAL) once the peer has reset it.
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd).detach()
+        # OSError if it is closed: the selectors call a negative number a ValueError, and select(2) complains
+        # only in the wait. On Windows the number is not one of C's descriptors, and a socket is asked.
+        if os.name == "posix":
+            os.fstat(fd)
+        else:
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd).detach()
         self._change(fd, 0, interest)
         self._interests[fd] = interest
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from netcore._platform import socket_over
 from netcore.poll import EpollPoller, IocpPoller, KqueuePoller, Poller, SelectPoller
 from netcore.testing import FakePoller
 from netcore.testing.conformance import wires
@@ -50,9 +51,8 @@ class SelectorsPoller:
         self.check_open()
         if fd in self.interests:
             raise FileExistsError(fd)
-        if fd < 0:
+        if not is_open(fd):  # of which not every selector complains
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        socket.socket(fileno=fd).detach()  # complains of what is closed, as not every selector does
         if interest & 3:
             self.selector.register(fd, interest & 3)
         self.interests[fd] = interest
@@ -306,7 +306,7 @@ class ClosesEverything(SelectorsPoller):
         if not self.closed:
             for fd in self.interests:
                 # Not close, which would hit others' numbers.
-                with socket.socket(fileno=socket.dup(fd)) as sock:
+                with socket_over(socket.dup(fd), socket.AF_INET, socket.SOCK_STREAM) as sock:
                     sock.shutdown(socket.SHUT_RDWR)
         super().close()
 
@@ -349,7 +349,7 @@ class EndsWaitsForUnwantedEnds(SelectorsPoller):
     """As io_uring(7) does, whose polls tell of POLLRDHUP unasked."""
 
     def has_ended(self, fd: int) -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, socket.dup(fd)) as sock:
+        with socket_over(socket.dup(fd), socket.AF_INET, socket.SOCK_STREAM) as sock:
             try:
                 return sock.recv(1, socket.MSG_PEEK) == b""
             except OSError:
