@@ -6,6 +6,7 @@ import ast
 import asyncio
 import configparser
 import contextlib
+import importlib.util
 import io
 import logging
 import re
@@ -32,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 KNOWN = {"python", "sh", "ini", "text", "nginx", "haproxy", "c", "toml"}
 _FENCE = re.compile(r"^( *)(`{3,}|:{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+
+_FUTURE = "from __future__ import annotations"
 
 
 class Block(NamedTuple):
@@ -217,6 +220,32 @@ def make_certificates(page: Path, folder: Path) -> None:
             if not shutil.which("openssl"):
                 pytest.skip("openssl is not installed")
             subprocess.run(block.text, shell=True, cwd=folder, check=True, capture_output=True)
+
+
+def program_of(page: Path) -> str:
+    """The code of a page, in the lines in which it stands there; empty if it has none."""
+    lines: list[str] = []
+    for block in blocks(page):
+        if block.language == "python":
+            lines += [""] * (block.line - 1 - len(lines)) + block.text.replace(_FUTURE, "").splitlines()
+    return "\n".join(lines)
+
+
+@pytest.mark.once
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_the_programs_are_typed_right(tmp_path: Path) -> None:
+    for page in PAGES:
+        if program := program_of(page):
+            name = "_".join(page.relative_to(ROOT).with_suffix("").parts).replace("-", "_")
+            (tmp_path / f"{name}.py").write_text(f"{program}\n")
+    (tmp_path / "mypy.ini").write_text(
+        # Blocks of a page define what others have defined, and what is others' need not be installed.
+        "[mypy]\ncheck_untyped_defs = true\nignore_missing_imports = true\n"
+        f"disable_error_code = no-redef, var-annotated\nmypy_path = {ROOT}\ncache_dir = {tmp_path}/cache\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
