@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
-import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from browsing import Window, chromium
+from browsing import Window
 
 SITE = Path(os.environ.get("NETCORE_SITE", ""))
 PAGES = sorted(SITE.rglob("*.html")) if "NETCORE_SITE" in os.environ else []
@@ -65,34 +59,6 @@ for (const e of document.querySelectorAll("article *")) {
 }
 return [...found];
 """
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files, and says nothing of it."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Where the site is served."""
-    handler = functools.partial(Quiet, directory=str(SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def window(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
-    driver, binary = shutil.which("chromedriver"), shutil.which("chromium")
-    if driver is None or binary is None:
-        pytest.skip("there is no Chromium with its driver")
-    with chromium(driver, binary, tmp_path_factory.mktemp("profile")) as browser:
-        yield browser.open_window(address)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(SITE)))
