@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
 
@@ -14,6 +14,9 @@ __all__ = ["Frames", "Source"]
 
 class Source(Protocol):
     """Where the bytes come from."""
+
+    whole: bool
+    """Whether the peer has ended the stream, in order."""
 
     @abc.abstractmethod
     async def more(self, held: int) -> bytes:
@@ -34,7 +37,7 @@ class Frames:
         codec: What frames them.
     """
 
-    __slots__ = ("_decoder", "_found", "_next_frames", "_source", "codec")
+    __slots__ = ("_decoder", "_found", "_last_frame", "_next_frames", "_source", "codec")
 
     def __init__(self, source: Source, codec: Codec) -> None:
         self.codec: Codec = codec
@@ -42,6 +45,7 @@ class Frames:
         self._decoder = decoder = codec.decoder()
         # A decoder need not derive from Decoder: it may have just the methods that a codec's user calls.
         self._next_frames = getattr(decoder, "next_frames", None) or partial(Decoder.next_frames, decoder)
+        self._last_frame: Callable[[], bytes | None] = getattr(decoder, "last_frame", lambda: None)
         self._found: Iterator[bytes] = iter(())
 
     def __aiter__(self) -> Frames:
@@ -58,7 +62,10 @@ class Frames:
                 return frame
             data = await self._source.more(self.pending)
             if not data:
-                raise StopAsyncIteration
+                last = self._last_frame() if self._source.whole else None
+                if last is None:
+                    raise StopAsyncIteration
+                return last
             self._decoder.feed(data)
 
     @property

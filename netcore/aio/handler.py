@@ -67,7 +67,7 @@ class _Serving:
 
     def loop_ends(self, seconds: float) -> None:
         """See ``Serving.loop_ends``; half of the time is for what comes after it is cancelled."""
-        self.stream.end_of_stream()
+        self.stream.end_of_stream(whole=False)
         self.stream.has_news()
         if self._task is not None and not self._task.done():
             self._cancel_after(min(self._grace, seconds / 2))
@@ -181,7 +181,7 @@ class AsyncHandler(EventHandler):
         stream = self._streams.get(conn.id)
         if stream is None:
             return Action.CLOSE
-        stream.end_of_stream()
+        stream.end_of_stream(whole=True)
         return None if stream.owner is None else stream.owner.react()
 
     def on_writable(self, conn: Conn) -> Action | None:

@@ -27,6 +27,7 @@ class ReadingStream:
     Attributes:
         conn: See there.
         limit: See there.
+        whole: See ``Source.whole``.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class ReadingStream:
         "_stream",
         "conn",
         "limit",
+        "whole",
     )
 
     def __init__(self, conn: Conn, loop: HostedLoop, limit: int) -> None:
@@ -56,6 +58,7 @@ class ReadingStream:
         self._frames: Frames | None = None
         self._holds = False  # reading is paused, by this
         self._ended = False  # nothing more comes
+        self.whole = False
         self._error: Exception | None = None
 
     def __repr__(self) -> str:
@@ -143,10 +146,12 @@ class ReadingStream:
     def frames(self, codec: Codec) -> Frames:
         """Reads frames: ``async for frame in stream.frames(codec)``.
 
-        It ends at the end of the stream; a frame that is incomplete then is dropped. What is no frame is
-        raised and skipped: call this again to go on behind it. The iteration may be left and taken up again,
-        with the same codec. What its decoder has of later frames is the decoder's, and cannot be read
-        otherwise.
+        It ends at the end of the stream; a frame that is incomplete then is dropped, unless the peer has
+        ended the stream in order and the codec takes what is left for a frame (``Decoder.last_frame``).
+
+        What is no frame is raised and skipped: call this again to go on behind it. The iteration may be left
+        and taken up again, with the same codec. What its decoder has of later frames is the decoder's, and
+        cannot be read otherwise.
 
         Raises:
             FrameError: By the iteration: see ``Decoder.next_frame``.
@@ -258,11 +263,15 @@ class ReadingStream:
             self._holds = True
             self.conn.pause_reading(_FULL)
 
-    def end_of_stream(self) -> None:
+    def end_of_stream(self, whole: bool) -> None:
         """Nothing more comes, since the peer has sent FIN or this side ends.
+
+        Args:
+            whole: Whether it is the peer who has ended it.
 
         :meta private:
         """
+        self.whole = self.whole or whole
         self._ended = True
         if self._arrival.need:
             self._arrival.wake()

@@ -29,7 +29,12 @@ class DelimiterCodec:
     """
 
     def __init__(
-        self, max_length: int, *delimiters: bytes, strip_delimiter: bool = True, fail_fast: bool = True
+        self,
+        max_length: int,
+        *delimiters: bytes,
+        strip_delimiter: bool = True,
+        fail_fast: bool = True,
+        accept_unterminated: bool = False,
     ) -> None:
         """Makes the codec.
 
@@ -40,6 +45,8 @@ class DelimiterCodec:
             strip_delimiter: Leave the delimiter out of the frame.
             fail_fast: Raise ``TooLongFrameError`` as soon as a frame is known to be too long, rather than
                 when its delimiter has come.
+            accept_unterminated: When the peer ends the stream in order, give what has come behind the last
+                delimiter as a frame, too, unless it is nothing.
 
         Raises:
             TypeError: The maximum is no whole number, or a delimiter no bytes.
@@ -53,6 +60,7 @@ class DelimiterCodec:
         self.max_length = max_length
         self.strip_delimiter = strip_delimiter
         self.fail_fast = fail_fast
+        self.accept_unterminated = accept_unterminated
         self._first = delimiters[0]
         self.search: NativeSearch | None = self._native_search()
 
@@ -157,6 +165,28 @@ class DelimiterDecoder(BatchDecoder):
                 raise self._too_long()
         self._searched = unseen - self.at
         return False
+
+    def last_frame(self) -> bytes | None:
+        """See ``Decoder.last_frame``: with ``accept_unterminated``, what is left."""
+        codec, held, discarding = self._codec, self._held, self.discarding
+        self._held, self._searched, self.discarding = bytearray(), 0, False
+        if not codec.accept_unterminated or not (held or discarding):
+            return None
+        if discarding:
+            if codec.fail_fast:  # it was told
+                return None
+            raise self._too_long()
+        lo, hi = self._delimiters.search(held, 0, final=True) or self._end_of_rest(held)
+        self._held = held[hi:]
+        if lo > codec.max_length:
+            raise self._too_long()
+        return bytes(held[: lo if codec.strip_delimiter else hi])
+
+    def _end_of_rest(self, held: bytearray) -> tuple[int, int]:
+        """Returns what ``search`` would if a delimiter followed; of a line's end the CR may be there."""
+        size = len(held)
+        cut = self._delimiters.shortest_first == LINE_ENDS and held.endswith(b"\r")
+        return size - cut, size
 
     def _is_too_long(self, data: bytes | bytearray, at: int) -> bool:
         """Whether no delimiter can come in time any more for the frame that begins at ``at``."""

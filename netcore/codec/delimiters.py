@@ -66,18 +66,19 @@ class Delimiters:
         lo = data.find(self.shortest_first[0], at)
         return None if lo < 0 else (lo, lo + self.longest)
 
-    def search(self, data: bytes | bytearray, at: int) -> _Span | None:
+    def search(self, data: bytes | bytearray, at: int, final: bool = False) -> _Span | None:
         """Finds the first delimiter.
 
         Args:
             data: What to search.
             at: From where on; a place where a frame begins, or no delimiter has begun before it.
+            final: Whether nothing follows the data, so that there is nothing to wait for.
 
         Returns:
             Where it begins and ends; None if there is none that is whole and need not wait.
         """
         span = self._find(data, at)
-        if span is not None and self._outer and _begun(data, at, span[0], self._outer):
+        if span is not None and self._outer and not final and _begun(data, at, span[0], self._outer):
             return None
         return span
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -31,11 +32,14 @@ class Session:
         owed: Bytes that the decoder has, but the connection still shows as unread.
         since: Bytes that were fed since frames were last found.
         over: Whether an ``Action`` has ended the delivery.
-        at_eof: Whether the connection closes as soon as all frames are delivered.
+        at_eof: Whether nothing more comes: the last frame is what is left, and then a stream closes.
         watch: Keeps the callback alive that forgets the session; None if there is nothing to forget.
     """
 
-    __slots__ = ("at_eof", "decoder", "feed", "missing", "next_frames", "over", "owed", "since", "watch")
+    __slots__ = (
+        *("at_eof", "decoder", "feed", "last_frame", "missing"),
+        *("next_frames", "over", "owed", "since", "watch"),
+    )
 
     def __init__(self, decoder: Decoder, watch: weakref.ref[Conn] | None = None) -> None:
         self.feed: Callable[[bytes], None] = decoder.feed
@@ -43,6 +47,7 @@ class Session:
         self.next_frames: Callable[[], Iterator[bytes]] = getattr(
             decoder, "next_frames", None
         ) or functools.partial(Decoder.next_frames, decoder)
+        self.last_frame: Callable[[], bytes | None] = getattr(decoder, "last_frame", _none)
         self.decoder: Decoder = decoder
         self.missing: int = -1
         self.owed: int = 0
@@ -75,6 +80,16 @@ class Session:
         except FrameError:
             return True
 
+    def more_frames(self) -> Iterator[bytes]:
+        """Returns an iterator over frames that can be had now, as ``Decoder.next_frames`` does."""
+        frames = self.next_frames()
+        if not self.at_eof:
+            return frames
+        frame = next(frames, None)
+        if frame is None:
+            frame = self.last_frame()
+        return iter(()) if frame is None else itertools.chain((frame,), frames)
+
     def settle(self, conn: Conn) -> None:
         """Marks as read what the decoder has; no frames are left."""
         conn.discard(self.owed)
@@ -96,10 +111,11 @@ class FrameHandler(EventHandler[ContextT]):
 
     Once a callback closes the connection, or returns CLOSE or SHUTDOWN, later frames are dropped. While the
     connection is paused they are kept, and come when it is resumed. A frame that is incomplete when the
-    connection ends is dropped.
+    connection ends is dropped, unless the peer has ended it in order and the codec takes what is left for a
+    frame (``Decoder.last_frame``); who overrides ``on_eof`` calls this class's own for that.
 
-    A datagram is decoded by itself. Its frames come together, even if one of them pauses the connection, and
-    what is incomplete at its end is dropped: the next datagram does not continue it.
+    A datagram is decoded by itself, as a stream that ends with it. Its frames come together, even if one of
+    them pauses the connection, and what is incomplete at its end is not continued by the next datagram.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -175,6 +191,8 @@ class FrameHandler(EventHandler[ContextT]):
             session.over = True
         elif _is_paused(conn):
             session.keep_frames(conn)
+            if session.at_eof and not session.owed:
+                _owe_traffic(conn)
             return action
         elif _is_upgrading(conn) and session.has_more:
             session.keep_frames(conn)  # unread: what came before TLS is not to be taken for what comes by it
@@ -191,12 +209,18 @@ class FrameHandler(EventHandler[ContextT]):
         return action
 
     def on_eof(self, conn: Conn[ContextT]) -> Action | None:
-        """Closes, unless overridden; frames kept from a pause that has just ended are handed out first."""
+        """Closes, unless overridden; frames kept from a pause that has just ended are handed out first.
+
+        So is the last one, if it is the end that makes it one.
+        """
         session = self._sessions.get(conn.id)
-        if session is None or not session.owed:
+        if session is None or session.over:
             return Action.CLOSE
         session.at_eof = True
-        return self.on_traffic(conn)
+        if session.owed:
+            return self.on_traffic(conn)
+        session.take(b"", 0)
+        return self._hand_out(conn, session)
 
     def on_close(self, conn: Conn[ContextT], error: Exception | None) -> Action | None:
         """Forgets the connection; without a call of this that happens when the object is gone."""
@@ -208,6 +232,7 @@ class FrameHandler(EventHandler[ContextT]):
         """Hands out the frames of one datagram, behind those that exceptions have left of others."""
         datagrams = self._torn.pop(conn.id, None) or deque()
         datagram = Session(self.codec.decoder())
+        datagram.at_eof = True
         datagram.feed(conn.read())
         datagrams.append(datagram)
         action: Action | None = None
@@ -250,7 +275,7 @@ class FrameHandler(EventHandler[ContextT]):
         while True:
             found = False
             try:
-                frames = session.next_frames()
+                frames = session.more_frames()
             except FrameError as error:
                 found = True
                 frames = iter(())
@@ -285,6 +310,17 @@ def _count_unread(conn: Conn, decoder: Decoder) -> None:
     count = getattr(conn, "count_unread", None)  # a stream of netcore's own has it
     if count is not None:
         count(getattr(decoder, "pending", 0))
+
+
+def _none() -> None:
+    """Stands in for the ``last_frame`` of a decoder that has none."""
+
+
+def _owe_traffic(conn: Conn) -> None:
+    """Has ``on_traffic`` called after a pause, although nothing is unread: it is for the end."""
+    owe = getattr(conn, "owe_traffic", None)  # a stream of netcore's own has it
+    if owe is not None:
+        owe()
 
 
 def _is_paused(conn: Conn) -> bool:

@@ -46,6 +46,18 @@ class Decoder(abc.ABC):
     def pending(self) -> int:
         """Bytes that were fed and not yet taken or dropped."""
 
+    def last_frame(self) -> bytes | None:
+        """Takes a frame that the end of the stream has made of what is left, if it does.
+
+        To be called when the stream has ended in order, and ``next_frame`` has returned None; again until
+        this returns None, too. What is left by then is no frame; unless a codec has it otherwise, that is
+        all that is left.
+
+        Raises:
+            FrameError: See ``next_frame``.
+        """
+        return None
+
     def next_frames(self) -> Iterator[bytes]:
         """Takes several frames at once: one or more of those that can be had without feeding.
 

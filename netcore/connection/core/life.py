@@ -27,9 +27,18 @@ from netcore.handler import Action, Callback, CloseReason, Conn, Timeout
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CONGESTED", "DIALLED", "ENROLLED", "OWES_TRAFFIC", "PAUSED", "UPGRADING", "Connection"]
+__all__ = [
+    "CONGESTED",
+    "DIALLED",
+    "ENROLLED",
+    "OWES_END",
+    "OWES_TRAFFIC",
+    "PAUSED",
+    "UPGRADING",
+    "Connection",
+]
 
-PAUSED, OWES_TRAFFIC, CONGESTED, UPGRADING, DIALLED, ENROLLED = 1, 2, 4, 8, 16, 32
+PAUSED, OWES_TRAFFIC, CONGESTED, UPGRADING, DIALLED, ENROLLED, OWES_END = 1, 2, 4, 8, 16, 32, 64
 """What ``_flags`` is made of, in C too: facts seldom asked for, which share one place in each connection."""
 
 

@@ -13,6 +13,7 @@ from netcore.address import Address
 from netcore.connection.core import (
     CONGESTED,
     NO_FIELDS,
+    OWES_END,
     OWES_TRAFFIC,
     TRANSITIONS,
     UNWATCHED,
@@ -72,14 +73,19 @@ class BaseStream(MovableHalves):
         self.set_paused(False)
         if self._host.limits.edge_chunk:
             self._host.receive_again(self)  # the edge may have gone by in the turn of the pause
-        if self.inbound_buffered:
+        if self.inbound_buffered or self._flags & OWES_END:
             self._mark(OWES_TRAFFIC, True)
             self._host.post(self._pay_traffic)
+
+    def owe_traffic(self) -> None:
+        """Has ``on_traffic`` called when reading goes on, be there something unread by then or not."""
+        self._mark(OWES_END, True)
 
     def _pay_traffic(self) -> None:
         if self._flags & OWES_TRAFFIC:
             self._mark(OWES_TRAFFIC, False)
             if not self.closed and (not self.paused or self.state is State.FAILED):
+                self._mark(OWES_END, False)
                 run(self._host, self, self._host.handler.on_traffic)
 
     # What the loop reports.
