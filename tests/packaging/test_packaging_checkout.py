@@ -54,8 +54,12 @@ def checkout(source: Callable[[], Path], run: Run) -> Path:
     (packages,) = (tree / ".venv" / "lib").glob("*/site-packages")
     for bundled in packages.glob("setuptools*"):  # older Pythons bring one that is too old
         shutil.rmtree(bundled)
-    borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (packages / "borrowed.pth").write_text("\n".join(borrowed))
+    (packages / "borrowed").mkdir()
+    (packages / "borrowed.pth").write_text("borrowed")
+    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for path in Path(folder).iterdir():
+            if not path.name.startswith(("netcore", "__editable__")):
+                (packages / "borrowed" / path.name).symlink_to(path)
     offline = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # 0: there is none
     done = run("sh", "-c", installation, cwd=tree, NETCORE_NATIVE="require", **offline)
     assert done.returncode == 0, done.stdout + done.stderr
