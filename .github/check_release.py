@@ -40,7 +40,7 @@ def complaints(tag: str, files: list[str], root: Path = ROOT) -> list[str]:
     found = [] if tag == f"v{version}" else [f"the tag is {tag}, and the version {version}"]
     if not changes(version, root):
         found.append(f"CHANGELOG.md says nothing of {version}")
-    if fragments := [path.name for path in (root / "newsfragments").glob("*.md")]:
+    if fragments := [path.name for path in (root / "newsfragments").glob("*.*.md")]:
         found.append(f"newsfragments has {len(fragments)} that are not in the changelog")
     expected = [rf"netcore_io-{re.escape(version)}{name}" for name in NAMES]
     found += [

@@ -77,6 +77,8 @@ def test_a_release_out_of_order_is_refused(tree: Path) -> None:
         assert found.startswith("there is no netcore_io-0")
     for odd in ("netcore_io-0.2.0-py3-none-any.whl", "netcore_io-0.1.0.tar.gz"):
         assert complaints("v0.2.0", [*FILES, odd], tree) == [f"{odd} is none of a release"]
+    (tree / "newsfragments" / "README.md").touch()
+    assert complaints("v0.2.0", FILES, tree) == []
     (tree / "newsfragments" / "+late.feature.md").touch()
     (found,) = complaints("v0.2.0", FILES, tree)
     assert "newsfragments" in found
