@@ -1,4 +1,4 @@
-"""Lets long names in tables break behind their parts, so that a table fits a narrow page."""
+"""Where code within a text may break: behind the parts of a long name in a table, not in a flag's dashes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from sphinx.application import Sphinx
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 _CODE = re.compile(r'(?<=<span class="pre">)[^<]+')
 _JOINT = re.compile(r"(?<=\w)(::|[-/_.:])(?=\w)")
+_FLAG = re.compile(r"(?<![\w-])--?\w+")
 
 
 def break_names(body: str) -> str:
-    """Puts places to break into the code of the tables of a page, as HTML that nobody copies."""
-    return _TABLE.sub(lambda table: _CODE.sub(lambda code: _JOINT.sub(r"\1<wbr>", code[0]), table[0]), body)
+    """Puts places to break into the code of a page, as HTML that nobody copies."""
+    body = _TABLE.sub(lambda table: _CODE.sub(lambda code: _JOINT.sub(r"\1<wbr>", code[0]), table[0]), body)
+    return _CODE.sub(lambda code: _FLAG.sub(r'<span class="whole">\g<0></span>', code[0]), body)
 
 
 def _on_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
