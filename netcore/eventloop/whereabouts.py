@@ -55,8 +55,8 @@ def whereabouts(thread_id: int | None) -> Whereabouts | None:
     frame = None if thread_id is None else sys._current_frames().get(thread_id)
     if frame is None:
         return None
-    # What has called it is found at once. A stack takes time, for lines are read from files; if the thread goes
-    # on meanwhile, its frames no longer know who has called them.
+    # What has called it is found at once. A stack takes time, for lines are read from files; if the thread
+    # goes on meanwhile, its frames no longer know who has called them.
     called = _called_by_us(frame)
     where = _describe(called or frame)
     stack = "".join(traceback.format_list(traceback.extract_stack(frame, limit=_DEEPEST)))
