@@ -30,7 +30,7 @@ _OWN_REASONS = {
     "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "a record of the {peer}'s was changed on its way",
     "BAD_RECORD_MAC": "a record of the {peer}'s was changed on its way",
     # OpenSSL's last word on whatever is wrong with a record, from 3.2 on; Python asks for no other.
-    "RECORD_LAYER_FAILURE": "a record of the {peer}'s is none of TLS, or was changed on its way",
+    "RECORD_LAYER_FAILURE": "the {peer} does not keep to the protocol, or a record was changed on its way",
 }
 """What this side has found, by OpenSSL's reason."""
 

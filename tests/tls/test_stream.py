@@ -175,7 +175,7 @@ def test_a_fatal_alert_is_passed_on(tls):
     wire.deliver(wire.server, bytes(raw))
     assert type(wire.server.failure) is TlsError
     # From OpenSSL 3.2 on, it is that or something else that is wrong with it.
-    assert re.fullmatch("a record of the client's .*was changed on its way", str(wire.server.failure))
+    assert re.search("a record (of the client's )?was changed on its way$", str(wire.server.failure))
     assert isinstance(wire.server.failure.__cause__, ssl.SSLError)
     wire.pump()
     assert type(wire.client.failure) is TlsError
