@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+from netcore._signals import hears_signals
 
 __all__ = ["woken_by_signals"]
 
@@ -24,7 +25,7 @@ def woken_by_signals(sock: socket.socket | None, keep: Callable[[], object]) -> 
         sock: What the loop reads the other end of; None if it is closed.
         keep: Whether that is to stay so afterwards.
     """
-    if sock is None or threading.current_thread() is not threading.main_thread():
+    if sock is None or not hears_signals():
         yield
         return
     former = signal.set_wakeup_fd(sock.fileno(), warn_on_full_buffer=False)

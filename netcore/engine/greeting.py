@@ -6,9 +6,9 @@ import logging
 import os
 import signal
 import sys
-import threading
 from contextlib import suppress
 
+from netcore._signals import hears_signals
 from netcore.address import Address
 from netcore.engine.announcing import where
 from netcore.errors import OptionsError
@@ -55,4 +55,4 @@ def _is_wanted() -> bool:
 
 def _heeds_interrupts() -> bool:
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    return not ignored and threading.current_thread() is threading.main_thread()
+    return not ignored and hears_signals()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+
+from netcore._signals import hears_signals
 
 __all__ = ["SignalHandler", "handling"]
 
@@ -27,7 +28,7 @@ def handling(numbers: Iterable[int], handle: SignalHandler, even_ignored: bool =
         handle: What is called with a signal's number and the frame that it interrupts.
         even_ignored: Whether those are handled, too, that the process ignores, as nohup(1) has it.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not hears_signals():
         yield
         return
     former: dict[int, Callable[[], object]] = {}

@@ -14,7 +14,6 @@ import select
 import signal
 import socket
 import stat
-import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,6 +21,7 @@ from typing import Protocol
 
 from netcore._durations import seconds, waitable
 from netcore._platform import NO_SIGNAL, SELECT_LIMIT, SOCKETS_ARE_HANDLES
+from netcore._signals import hears_signals
 from netcore.poll.protocol import Interest, Readiness
 from netcore.poll.users import CLOSED, Users
 
@@ -194,7 +194,7 @@ class SelectPoller:
         something readable then: the byte that the interpreter writes to the waker. It is the signal's number,
         and passed on to whoever would have had it.
         """
-        if timeout == 0 or threading.current_thread() is not threading.main_thread():
+        if timeout == 0 or not hears_signals():
             return self._scan.scan(timeout)
         self._former = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import selectors
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 
+from netcore._signals import hears_signals
 from netcore.supervisor.channel import Channel, Message
 from netcore.supervisor.processes import Processes
 
@@ -45,7 +45,7 @@ class Hearing:
         self._open: dict[int, Channel] = {}
         self._closed: set[int] = set()
         # Only the main thread takes signals, SIGCHLD among them.
-        self._signalled = threading.current_thread() is threading.main_thread()
+        self._signalled = hears_signals()
 
     @property
     def due(self) -> float:

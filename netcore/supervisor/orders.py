@@ -5,11 +5,11 @@ from __future__ import annotations
 import queue
 import signal
 import socket
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 
+from netcore._signals import hears_signals
 from netcore.engine.signal_handlers import handling
 
 __all__ = ["Orders"]
@@ -64,7 +64,7 @@ class Orders:
             self.give(numbers[number])
 
         with handling(tame, handle, even_ignored=True), handling(wild, handle):
-            main = threading.current_thread() is threading.main_thread()
+            main = hears_signals()
             # Python runs handlers between two steps of the main thread, which may sleep: this wakes it.
             before = signal.set_wakeup_fd(self._inlet.fileno(), warn_on_full_buffer=False) if main else -1
             try:

@@ -104,24 +104,17 @@ static PyMethodDef module__functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module__definition = {
-    .m_base = PyModuleDef_HEAD_INIT,
-    .m_name = "netcore._native._hot",
-    .m_doc = "The hot half of a stream connection, in C; see hot.h.",
-    .m_size = -1, /* one for the process: what it knows of types is the interpreter's that has loaded it */
-    .m_methods = module__functions,
-};
-
-PyMODINIT_FUNC PyInit__hot(void)
+/* The types are the process's, and belong to the interpreter that has made them: here it is always the main one. Of
+ * the others, those with a GIL of their own are refused by Python, since no slot says that they are welcome; nor does
+ * one say that it can do without the GIL. */
+static int module__fill(PyObject *module)
 {
-    PyObject *module;
-
-    if (module__intern() < 0)
-        return NULL;
-    module = PyModule_Create(&module__definition);
-    if (module == NULL)
-        return NULL;
-    if (module__add_type(module, "Meter", &meter__spec, &hot_meter_type) < 0 ||
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+        PyErr_SetString(PyExc_ImportError, "it serves the main interpreter only");
+        return -1;
+    }
+    if (module__intern() < 0 ||
+        module__add_type(module, "Meter", &meter__spec, &hot_meter_type) < 0 ||
         module__add_type(module, "Counts", &counts__spec, &hot_counts_type) < 0 ||
         module__add_type(module, "Inbox", &inbox__spec, &hot_inbox_type) < 0 ||
         module__add_type(module, "Outbox", &outbox__spec, &hot_outbox_type) < 0 ||
@@ -136,9 +129,25 @@ PyMODINIT_FUNC PyInit__hot(void)
         module__add_type(module, "Port", &port__spec, &hot_port_type) < 0 ||
         module__add_type(module, "Batch", &exchange__spec, &hot_exchange_type) < 0 ||
         module__add_type(module, "Channel", &channel__spec, &hot_channel_type) < 0 ||
-        module__add_type(module, "Handles", &handles__spec, &hot_handles_type) < 0) {
-        Py_DECREF(module);
-        return NULL;
-    }
-    return module;
+        module__add_type(module, "Handles", &handles__spec, &hot_handles_type) < 0)
+        return -1;
+    return 0;
+}
+
+static PyModuleDef_Slot module__slots[] = {
+    {Py_mod_exec, module__fill},
+    {0, NULL},
+};
+
+static struct PyModuleDef module__definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "netcore._native._hot",
+    .m_doc = "The hot half of a stream connection, in C; see hot.h.",
+    .m_methods = module__functions,
+    .m_slots = module__slots,
+};
+
+PyMODINIT_FUNC PyInit__hot(void)
+{
+    return PyModuleDef_Init(&module__definition);
 }
