@@ -48,11 +48,12 @@ def verdict(error: ssl.SSLError, peer: str, done: bool) -> TlsError:
         return _refused_certificate(error, peer)
     if isinstance(error, ssl.SSLZeroReturnError):
         return found(f"the {peer} has closed during the handshake")
-    reason: str | None = error.reason
-    if not reason:
-        return found(f"with the {peer}: {in_words(error)}")
+    # PyPy knows no reason that is newer than its list of them, and has only the text.
+    reason: str = error.reason or in_words(error).upper().replace(" ", "_")
     if reason in _OWN_REASONS:
         return found(_OWN_REASONS[reason].format(peer=peer))
+    if not error.reason:
+        return found(f"with the {peer}: {in_words(error)}")
     if alert := _ALERT.fullmatch(reason):
         return found(f"the {peer} has refused, with the alert {alert[1].lower()}")
     return found(f"the {peer} does not keep to the protocol: {in_words(error)}")

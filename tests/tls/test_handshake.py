@@ -194,9 +194,10 @@ def test_a_context_for_the_other_side(tls):
 
 
 def failed(side, cls, text):
-    """Checks how one has failed, and that it is quiet from then on."""
+    """Checks how one has failed, saying this or one of these, and that it is quiet from then on."""
     assert type(side.failure) is cls, repr(side.failure)
-    assert text in str(side.failure)
+    texts = (text,) if isinstance(text, str) else text
+    assert any(one in str(side.failure) for one in texts), side.failure
     assert "_ssl.c" not in str(side.failure)
     assert side.feed(memoryview(b"more")) == b""
     side.wrap([b"more"])
@@ -303,7 +304,10 @@ def test_no_cipher_in_common(tls12):
         (b"SSH-2.0-OpenSSH_9.2\r\n", "what the client says is not TLS"),
         (b"\0" * 100, "what the client says is not TLS"),
         (b"\xff" * 5, "the client"),
-        (b"\x16\x03\x01\xff\xff", "the client does not keep to the protocol"),
+        (
+            b"\x16\x03\x01\xff\xff",
+            ("the client does not keep to the protocol", "a record of the client's is none of TLS"),
+        ),
         (b"\x16\x03\x01\0\x04\x02\0\0\0", "the client does not keep to the protocol: unexpected"),
         (
             b"\x16\x03\x01\0\x04\x01\xff\xff\xff",
