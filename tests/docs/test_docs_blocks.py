@@ -239,8 +239,8 @@ def test_the_programs_are_typed_right(tmp_path: Path) -> None:
             name = "_".join(page.relative_to(ROOT).with_suffix("").parts).replace("-", "_")
             (tmp_path / f"{name}.py").write_text(f"{program}\n")
     (tmp_path / "mypy.ini").write_text(
-        # Blocks of a page define what others have defined, and what is others' need not be installed.
-        "[mypy]\ncheck_untyped_defs = true\nignore_missing_imports = true\n"
+        # Blocks of a page define what others have defined. What other packages say of each other is theirs.
+        "[mypy]\ncheck_untyped_defs = true\nno_site_packages = true\nignore_missing_imports = true\n"
         f"disable_error_code = no-redef, var-annotated\nmypy_path = {ROOT}\ncache_dir = {tmp_path}/cache\n"
         # Starlette and hypercorn each have types of their own for ASGI, which do not know each other.
         "[mypy-hypercorn.*]\nfollow_imports = skip\n"
