@@ -27,7 +27,7 @@ WANTED = {
     "systemd": "how-to/systemd.html",
     "websocket": "examples.html",
     "rate limit": "how-to/rate-limit.html",
-    "broadcast": "examples.html",
+    "broadcast": "how-to/broadcast.html",
     "timeout": "tutorial/4-deadlines.html",
     "backpressure": "tutorial/3-back-pressure.html",
     "graceful shutdown": "how-to/closing.html",
