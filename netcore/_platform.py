@@ -7,6 +7,7 @@ come from the table in ``netcore._platforms``; everything is looked up by name, 
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import platform
@@ -17,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from netcore._cgroups import cpu_quota
 from netcore._platforms import Platform, platform_of
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "read_at",
     "return_freed_memory",
     "socket_over",
+    "usable_cpu_count",
     "usable_cpus",
 ]
 
@@ -174,6 +177,12 @@ def usable_cpus() -> tuple[int, ...]:
     if get_affinity is not None:
         return tuple(sorted(get_affinity(0)))
     return tuple(range(os.cpu_count() or 1))
+
+
+def usable_cpu_count() -> int:
+    """Returns how many CPUs this process can keep busy, a container's limit considered."""
+    cpus, quota = len(usable_cpus()), cpu_quota()
+    return cpus if quota is None else min(cpus, max(math.ceil(quota), 1))
 
 
 def pin_thread(cpu: int) -> bool:

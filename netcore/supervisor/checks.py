@@ -6,7 +6,7 @@ from typing import Any
 
 from netcore._durations import seconds
 from netcore._loading import is_reference
-from netcore._platform import usable_cpus
+from netcore._platform import usable_cpu_count
 from netcore._tls_files import TlsFiles
 from netcore.engine.choices import Choices
 from netcore.engine.given import GivenListener
@@ -26,7 +26,7 @@ def checked_size(processes: object) -> int:
         raise OptionsError(f"processes is {processes!r}: it must be a whole number, 0 for one per usable CPU")
     if processes > _MOST:
         raise OptionsError(f"processes is {processes}: it must be {_MOST} at most")
-    return processes or len(usable_cpus())
+    return processes or usable_cpu_count()
 
 
 def checked_seconds(value: object, name: str) -> float:

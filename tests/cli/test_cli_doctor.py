@@ -181,9 +181,14 @@ def test_balancing_is_judged_by_both_listeners(
 @pytest.mark.parametrize(
     ("cpus", "shown"), [((0,), "1 usable: 0"), ((0, 1, 2, 5), "4 usable: 0-2, 5"), ((1, 3), "2 usable: 1, 3")]
 )
-def test_cpus_are_shown_in_runs(monkeypatch: pytest.MonkeyPatch, cpus: tuple[int, ...], shown: str) -> None:
+def test_cpus_are_shown_in_runs_and_with_their_limit(
+    monkeypatch: pytest.MonkeyPatch, cpus: tuple[int, ...], shown: str
+) -> None:
     monkeypatch.setattr(process, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(process, "usable_cpu_count", lambda: 1)
     monkeypatch.setattr(process, "pin_thread", lambda cpu: False)
     found = by_subject(process.probe_cpus())
-    assert found["CPUs"].text == shown
+    assert found["CPUs"].text == shown + (
+        "; time of 1 (a limit of the control group's)" if len(cpus) > 1 else ""
+    )
     assert found["CPU affinity"].status is findings.Status.MISSING

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from netcore._platform import pin_thread, usable_cpus
+from netcore._platform import pin_thread, usable_cpu_count, usable_cpus
 from netcore.cli.findings import Finding, missing, ok
 
 __all__ = ["probe_cpus", "probe_descriptors"]
@@ -15,7 +15,9 @@ __all__ = ["probe_cpus", "probe_descriptors"]
 def probe_cpus() -> Iterator[Finding]:
     """Reports the usable CPUs, and whether a thread can be tied to one of them."""
     cpus = usable_cpus()
-    yield ok("CPUs", f"{len(cpus)} usable: {_ranges(cpus)}")
+    count = usable_cpu_count()
+    fewer = f"; time of {count} (a limit of the control group's)" if count < len(cpus) else ""
+    yield ok("CPUs", f"{len(cpus)} usable: {_ranges(cpus)}{fewer}")
     with ThreadPoolExecutor(1) as thread:  # not this thread, which would stay where it is put
         pinned = thread.submit(pin_thread, cpus[0]).result()
     if pinned:
