@@ -39,9 +39,14 @@ PROGRAM = """
 def start(code, stderr, **environment):
     """Runs a program, whose standard error is what it is given."""
     source = textwrap.dedent(PROGRAM) + textwrap.dedent(code)
-    environment = {**os.environ, "NETCORE_ANNOUNCE": "", "PYTHONPATH": os.getcwd(), **environment}
+    environment = {**os.environ, "NETCORE_ANNOUNCE": "", **environment}
     return subprocess.Popen(
-        [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=stderr, env=environment, text=True
+        [sys.executable, "-c", source],
+        cwd=sys.prefix,  # not the source tree, where another netcore than the one under test may lie
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=environment,
+        text=True,
     )
 
 

@@ -78,7 +78,8 @@ def told(kind: str) -> list[Any]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NETCORE_")}
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", OUTSIDE, kind],
-        env={**environment, "PYTHONPATH": home},
+        cwd=home,  # not the source tree, where another netcore than the one under test may lie
+        env=environment,
         capture_output=True,
         text=True,
         timeout=100,
