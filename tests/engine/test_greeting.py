@@ -199,7 +199,7 @@ def test_a_supervisor_says_it_once_for_all_its_processes():
     terminal, theirs = pty.openpty()
     code = """
         from netcore.supervisor import Supervisor
-        Supervisor("examples.echo:Echo", *addresses, processes=2).run()
+        Supervisor("netcore:EventHandler", *addresses, processes=2).run()
     """
     process = start(code, theirs)
     os.close(theirs)
