@@ -89,16 +89,18 @@ def _import(name: str) -> object:
     try:
         # Not importlib.import_module: its frames would stand at the top of the user's traceback.
         __import__(name)
-    except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+        return sys.modules[name]
+    except Exception as caught:
+        if isinstance(caught, ModuleNotFoundError) and f"{name}.".startswith(f"{caught.name}."):
             where = "in the current directory or on Python's path"
-            raise LoadError(f"there is no module {error.name!r} {where}") from None
-        raise LoadError(f"importing {name} failed: {_short(error)}") from _below(error)
-    except SystemExit as error:
-        if not isinstance(error.code, str):
+            raise LoadError(f"there is no module {caught.name!r} {where}") from None
+        error = caught
+    except SystemExit as caught:
+        if not isinstance(caught.code, str):
             raise
-        raise LoadError(f"importing {name} failed: {error.code}") from None  # it says itself why
-    return sys.modules[name]
+        raise LoadError(f"importing {name} failed: {caught.code}") from None  # it says itself why
+    # Behind the clause: within it PyPy would give the error all of its traceback again.
+    raise LoadError(f"importing {name} failed: {_short(error)}") from _below(error)
 
 
 def _call(function: Callable[..., object], reference: str) -> object:
@@ -110,8 +112,9 @@ def _call(function: Callable[..., object], reference: str) -> object:
         pass  # some built-in functions have no signature; the call itself will tell
     try:
         return function()
-    except Exception as error:
-        raise LoadError(f"calling {reference} failed: {_short(error)}") from _below(error)
+    except Exception as caught:
+        error = caught
+    raise LoadError(f"calling {reference} failed: {_short(error)}") from _below(error)  # see ``_import``
 
 
 def _below(error: Exception) -> Exception:

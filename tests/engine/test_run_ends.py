@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import socket
@@ -197,6 +198,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.posix
+@pytest.mark.skipif(not hasattr(ctypes, "pythonapi"), reason="this Python has no C API to install one by")
 def test_a_handler_that_python_has_not_installed_comes_back():
     command = [sys.executable, "-c", NATIVE_HANDLER]
     process = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=False)
