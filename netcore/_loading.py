@@ -94,13 +94,13 @@ def _import(name: str) -> object:
         if isinstance(caught, ModuleNotFoundError) and f"{name}.".startswith(f"{caught.name}."):
             where = "in the current directory or on Python's path"
             raise LoadError(f"there is no module {caught.name!r} {where}") from None
-        error = caught
+        failure = caught
     except SystemExit as caught:
         if not isinstance(caught.code, str):
             raise
         raise LoadError(f"importing {name} failed: {caught.code}") from None  # it says itself why
     # Behind the clause: within it PyPy would give the error all of its traceback again.
-    raise LoadError(f"importing {name} failed: {_short(error)}") from _below(error)
+    raise LoadError(f"importing {name} failed: {_short(failure)}") from _below(failure)
 
 
 def _call(function: Callable[..., object], reference: str) -> object:
@@ -113,8 +113,8 @@ def _call(function: Callable[..., object], reference: str) -> object:
     try:
         return function()
     except Exception as caught:
-        error = caught
-    raise LoadError(f"calling {reference} failed: {_short(error)}") from _below(error)  # see ``_import``
+        failure = caught
+    raise LoadError(f"calling {reference} failed: {_short(failure)}") from _below(failure)  # see ``_import``
 
 
 def _below(error: Exception) -> Exception:
