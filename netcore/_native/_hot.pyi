@@ -140,9 +140,9 @@ class Intake:
     def wait(self, timeout: float | None, /) -> int: ...
 
 class Frames:
-    _codec: Any
-    _sessions: dict[int, Any]
-    def _lay_out(
+    _nc_codec: Any
+    _nc_sessions: dict[int, Any]
+    def _nc_lay_out(
         self, layout: object = ..., framing: int = ..., next_frame: int = ..., find: int = ..., /
     ) -> None: ...
     def on_traffic(self, conn: Any) -> Any: ...

@@ -133,14 +133,14 @@ class AsyncHandler(EventHandler):
     grace: float = 1.0
     limit: int = 65536
 
-    _streams: dict[int, Stream]
+    _nc_streams: dict[int, Stream]
 
     def __new__(cls, *args: Any, **named: Any) -> AsyncHandler:
         """Makes what every handler of the kind needs, whatever its own ``__init__`` does."""
         self = super().__new__(cls)
         # One handler serves all loops: single operations on a dict are atomic, and each connection's key is
         # used on its own loop only.
-        self._streams = {}
+        self._nc_streams = {}
         return self
 
     async def serve(self, stream: Stream) -> None:
@@ -156,7 +156,7 @@ class AsyncHandler(EventHandler):
         if conn.network.startswith("udp"):
             raise UnsupportedOperationError(_STREAMS_ONLY)
         loop = loop_of(conn)
-        stream = self._streams[conn.id] = Stream(conn, loop, self.limit)
+        stream = self._nc_streams[conn.id] = Stream(conn, loop, self.limit)
         dialled = conn.context
         if type(dialled) is DialledFor:
             conn.context = dialled.context
@@ -168,7 +168,7 @@ class AsyncHandler(EventHandler):
 
     def on_traffic(self, conn: Conn) -> Action | None:
         """Wakes the coroutine that reads."""
-        stream = self._streams.get(conn.id)
+        stream = self._nc_streams.get(conn.id)
         if stream is None:
             if conn.network.startswith("udp"):
                 raise UnsupportedOperationError(_STREAMS_ONLY)
@@ -178,7 +178,7 @@ class AsyncHandler(EventHandler):
 
     def on_eof(self, conn: Conn) -> Action | None:
         """Shows the coroutine the end; it may still write."""
-        stream = self._streams.get(conn.id)
+        stream = self._nc_streams.get(conn.id)
         if stream is None:
             return Action.CLOSE
         stream.end_of_stream(whole=True)
@@ -186,14 +186,14 @@ class AsyncHandler(EventHandler):
 
     def on_writable(self, conn: Conn) -> Action | None:
         """Wakes those that wait to write."""
-        stream = self._streams.get(conn.id)
+        stream = self._nc_streams.get(conn.id)
         if stream is not None:
             stream.has_news()
         return None
 
     def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
         """Shows the coroutine that the connection is gone."""
-        stream = self._streams.pop(conn.id, None)
+        stream = self._nc_streams.pop(conn.id, None)
         if stream is not None:
             stream.is_over(error)
         return None

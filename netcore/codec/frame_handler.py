@@ -126,12 +126,13 @@ class FrameHandler(EventHandler[ContextT]):
         """
         check_codec(codec)
         self.codec = codec
-        self._odd_results = OddResults()
+        # What is netcore's own begins with _nc_: a handler of a user's has attributes of its own beside it.
+        self._nc_odd_results = OddResults()
         # One handler serves all loops: single operations on a dict are atomic, and each connection's key
         # is used on its own loop only. Ids are never reused, so nothing can be mistaken for another's.
-        self._sessions: dict[int, Session] = {}
+        self._nc_sessions: dict[int, Session] = {}
         # Datagrams that were not delivered to their end, since a callback has raised.
-        self._torn: dict[int, deque[Session]] = {}
+        self._nc_torn: dict[int, deque[Session]] = {}
 
     def on_frame(self, conn: Conn[ContextT], frame: bytes) -> Action | None:
         """A frame has come."""
@@ -156,11 +157,11 @@ class FrameHandler(EventHandler[ContextT]):
         """Hands out the frames that have come."""
         if _is_paused(conn):  # woken all the same: what is kept stays
             return None
-        session = self._sessions.get(conn.id)
+        session = self._nc_sessions.get(conn.id)
         if session is None:
             if conn.network.startswith("udp"):
-                return self._take_datagram(conn)
-            session = self._begin(conn)
+                return self._nc_take_datagram(conn)
+            session = self._nc_begin(conn)
         elif session.over:
             conn.discard()
             return None
@@ -168,24 +169,24 @@ class FrameHandler(EventHandler[ContextT]):
         if session.owed:
             data = data[session.owed :]
         session.take(data, len(data))
-        return self._hand_out(conn, session)
+        return self._nc_hand_out(conn, session)
 
-    def _hand_out(self, conn: Conn, session: Session) -> Action | None:
+    def _nc_hand_out(self, conn: Conn, session: Session) -> Action | None:
         action: Action | None = None
         try:
             if not _is_unwilling(conn):
-                action = self._deliver(conn, session, _is_unwilling)
+                action = self._nc_deliver(conn, session, _is_unwilling)
         except Exception:
-            self._put_off(conn, session)
+            self._nc_put_off(conn, session)
             raise
-        return self._settle(conn, session, action)
+        return self._nc_settle(conn, session, action)
 
-    def _put_off(self, conn: Conn, session: Session) -> None:
+    def _nc_put_off(self, conn: Conn, session: Session) -> None:
         """Keeps what an exception has left of the frames."""
-        self._go_on_later(conn)
+        self._nc_go_on_later(conn)
         session.keep_frames(conn)
 
-    def _settle(self, conn: Conn, session: Session, action: Action | None) -> Action | None:
+    def _nc_settle(self, conn: Conn, session: Session, action: Action | None) -> Action | None:
         """Draws the consequences of what a callback has returned last, or of there being no more frames."""
         if action is Action.CLOSE or action is Action.SHUTDOWN:
             session.over = True
@@ -213,24 +214,24 @@ class FrameHandler(EventHandler[ContextT]):
 
         So is the last one, if it is the end that makes it one.
         """
-        session = self._sessions.get(conn.id)
+        session = self._nc_sessions.get(conn.id)
         if session is None or session.over:
             return Action.CLOSE
         session.at_eof = True
         if session.owed:
             return self.on_traffic(conn)
         session.take(b"", 0)
-        return self._hand_out(conn, session)
+        return self._nc_hand_out(conn, session)
 
     def on_close(self, conn: Conn[ContextT], error: Exception | None) -> Action | None:
         """Forgets the connection; without a call of this that happens when the object is gone."""
-        self._sessions.pop(conn.id, None)
-        self._torn.pop(conn.id, None)
+        self._nc_sessions.pop(conn.id, None)
+        self._nc_torn.pop(conn.id, None)
         return None
 
-    def _take_datagram(self, conn: Conn) -> Action | None:
+    def _nc_take_datagram(self, conn: Conn) -> Action | None:
         """Hands out the frames of one datagram, behind those that exceptions have left of others."""
-        datagrams = self._torn.pop(conn.id, None) or deque()
+        datagrams = self._nc_torn.pop(conn.id, None) or deque()
         datagram = Session(self.codec.decoder())
         datagram.at_eof = True
         datagram.feed(conn.read())
@@ -238,18 +239,18 @@ class FrameHandler(EventHandler[ContextT]):
         action: Action | None = None
         while datagrams and not conn.closed:
             try:
-                action = self._deliver(conn, datagrams[0], _is_closed) or action
+                action = self._nc_deliver(conn, datagrams[0], _is_closed) or action
             except Exception:
-                datagrams[0].watch = _forgetting(self._torn, conn)
-                self._torn[conn.id] = datagrams
-                self._go_on_later(conn)
+                datagrams[0].watch = _forgetting(self._nc_torn, conn)
+                self._nc_torn[conn.id] = datagrams
+                self._nc_go_on_later(conn)
                 raise
             if action is Action.CLOSE or action is Action.SHUTDOWN:
                 break
             datagrams.popleft()
         return action
 
-    def _go_on_later(self, conn: Conn) -> None:
+    def _nc_go_on_later(self, conn: Conn) -> None:
         """Has the frames handed out that are here already, if ``on_error`` lets the connection go on.
 
         A close comes after a ``wake`` that was asked for before it, so this asks after ``on_error`` has.
@@ -257,13 +258,13 @@ class FrameHandler(EventHandler[ContextT]):
         with contextlib.suppress(EngineNotRunningError):
             conn.loop.execute(conn.wake)
 
-    def _begin(self, conn: Conn) -> Session:
+    def _nc_begin(self, conn: Conn) -> Session:
         # A subclass has an on_close of its own.
-        watch = _forgetting(self._sessions, conn)
-        session = self._sessions[conn.id] = Session(self.codec.decoder(), watch)
+        watch = _forgetting(self._nc_sessions, conn)
+        session = self._nc_sessions[conn.id] = Session(self.codec.decoder(), watch)
         return session
 
-    def _deliver(self, conn: Conn, session: Session, is_over: Callable[[Conn], bool]) -> Action | None:
+    def _nc_deliver(self, conn: Conn, session: Session, is_over: Callable[[Conn], bool]) -> Action | None:
         """Hands out frames until there are none, or until a callback has brought the connection to its end.
 
         Args:
@@ -283,7 +284,7 @@ class FrameHandler(EventHandler[ContextT]):
                 if action is Action.CLOSE or action is Action.SHUTDOWN:
                     return action
                 if action is not None:
-                    self._check(conn, "on_frame_error", action)
+                    self._nc_check(conn, "on_frame_error", action)
                 if is_over(conn):
                     return None
             for frame in frames:
@@ -293,16 +294,16 @@ class FrameHandler(EventHandler[ContextT]):
                 if action is not None:
                     if action is Action.CLOSE or action is Action.SHUTDOWN:
                         return action
-                    self._check(conn, "on_frame", action)
+                    self._nc_check(conn, "on_frame", action)
                 if is_over(conn):
                     return None
             if not found:
                 return None
 
-    def _check(self, conn: Conn, name: str, action: object) -> None:
+    def _nc_check(self, conn: Conn, name: str, action: object) -> None:
         """Reports what is no ``Action``, without holding up the frames behind it."""
         if action is not Action.NONE:
-            self._odd_results.report(self, name, conn, action)
+            self._nc_odd_results.report(self, name, conn, action)
 
 
 def _count_unread(conn: Conn, decoder: Decoder) -> None:

@@ -26,59 +26,59 @@ __all__ = ["HotFrameHandler"]
 class HotFrameHandler(_hot.Frames, FrameHandler[ContextT]):
     """``FrameHandler``, of which C finds frames, hands them over, and makes them."""
 
-    _python_on_traffic = FrameHandler.on_traffic
-    _python_send_frame = FrameHandler.send_frame
+    _nc_python_on_traffic = FrameHandler.on_traffic
+    _nc_python_send_frame = FrameHandler.send_frame
 
     @property
     def codec(self) -> Codec:
         """See ``FrameHandler``."""
-        codec: Codec = self._codec
+        codec: Codec = self._nc_codec
         return codec
 
     @codec.setter
     def codec(self, codec: Codec) -> None:
-        self._codec = codec
+        self._nc_codec = codec
         layout = _layout_of(codec)
         if layout is None:
-            self._lay_out()
+            self._nc_lay_out()
         else:
             functions = address("nc_next_frame"), address("nc_find_delimiter")
-            self._lay_out(layout, address(layout[0]), *functions)
+            self._nc_lay_out(layout, address(layout[0]), *functions)
 
     # What C calls. Most take what is left of a window, and how many bytes of it are to be marked as read.
 
-    def _go_on(self, conn: Conn, rest: bytes, owed: int) -> Action | None:
+    def _nc_go_on(self, conn: Conn, rest: bytes, owed: int) -> Action | None:
         """Goes on behind frames that were handed over, if there were any."""
-        return self._hand_out(conn, self._join(conn, rest, owed))
+        return self._nc_hand_out(conn, self._nc_join(conn, rest, owed))
 
-    def _complete(self, conn: Conn, head: bytes) -> bytes | None:
+    def _nc_complete(self, conn: Conn, head: bytes) -> bytes | None:
         """Returns the frame whose beginning is held; this is the rest of it."""
-        session: Session = self._sessions[conn.id]
+        session: Session = self._nc_sessions[conn.id]
         session.take(head, 0)
         frame = session.decoder.next_frame()
         if frame is not None:
             session.since = session.missing = 0
         return frame
 
-    def _end(self, conn: Conn, rest: bytes, owed: int, action: Action) -> Action | None:
+    def _nc_end(self, conn: Conn, rest: bytes, owed: int, action: Action) -> Action | None:
         """Drops what is left, as a callback has returned CLOSE or SHUTDOWN."""
-        return self._settle(conn, self._join(conn, rest, owed), action)
+        return self._nc_settle(conn, self._nc_join(conn, rest, owed), action)
 
-    def _break_off(self, conn: Conn, rest: bytes, owed: int, goes_on: bool) -> None:
+    def _nc_break_off(self, conn: Conn, rest: bytes, owed: int, goes_on: bool) -> None:
         """Keeps what an exception has left, and has it handed out later unless that is to end more."""
-        session = self._join(conn, rest, owed)
+        session = self._nc_join(conn, rest, owed)
         if goes_on:
-            self._put_off(conn, session)
+            self._nc_put_off(conn, session)
 
-    def _ends(self, conn: Conn, action: object) -> bool:
+    def _nc_ends(self, conn: Conn, action: object) -> bool:
         """Whether what a callback has returned ends the delivery."""
         if action is Action.CLOSE or action is Action.SHUTDOWN:
             return True
-        self._check(conn, "on_frame", action)
+        self._nc_check(conn, "on_frame", action)
         return False
 
-    def _join(self, conn: Conn, rest: bytes, owed: int) -> Session:
-        session = self._sessions.get(conn.id) or self._begin(conn)
+    def _nc_join(self, conn: Conn, rest: bytes, owed: int) -> Session:
+        session = self._nc_sessions.get(conn.id) or self._nc_begin(conn)
         session.take(rest, owed)
         if owed > len(rest):  # there were frames
             session.since = 0

@@ -89,7 +89,7 @@ def test_it_serves(serve, dial, receive, poller, loops, edge):
     handler.wait_gone(10)
     assert {error for _, error in handler.closed} == {None}
     assert not handler.errors
-    assert not handler._streams
+    assert not handler._nc_streams
 
 
 @pytest.mark.parametrize("edge", [False, True], ids=["level", "edge"])
@@ -404,7 +404,7 @@ def test_the_engine_stops_with_hundreds_of_coroutines(dial):
     assert len(peers) == len(ended) == len(handler.closed) == 400
     assert {str(end) for end in ended} == {"b''", "cancelled", "worked", "lost"}
     assert not handler.errors
-    assert not handler._streams
+    assert not handler._nc_streams
 
 
 def test_it_stops_before_its_time_is_over(dial, caplog):

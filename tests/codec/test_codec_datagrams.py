@@ -96,7 +96,7 @@ def test_after_an_exception_the_rest_comes_and_no_datagram_is_lost(feeding):
     feeding(handler)(b"1\nraise\n2\n", b"3\nraise\n4\n", b"5\n")
     assert sorted(handler.frames) == [b"1", b"2", b"3", b"4", b"5", b"raise", b"raise"]
     assert len(handler.errors) == 2
-    assert not handler._torn
+    assert not handler._nc_torn
 
 
 def test_after_an_exception_that_closes_nothing_comes(feeding):
@@ -105,7 +105,7 @@ def test_after_an_exception_that_closes_nothing_comes(feeding):
     handler.errors.clear()  # their tracebacks know the connection
     gc.collect()
     assert handler.frames == [b"1", b"raise"]
-    assert not handler._torn
+    assert not handler._nc_torn
 
 
 def test_close_drops_what_is_left_of_the_datagram(feeding):

@@ -314,7 +314,7 @@ def test_nothing_is_kept_of_a_connection_that_is_gone(world: World, base: type[F
         assert conn.closed
     del conn
     gc.collect()
-    assert not handler._sessions
+    assert not handler._nc_sessions
 
 
 def test_a_decoder_needs_only_what_it_is_asked_for(world: World) -> None:

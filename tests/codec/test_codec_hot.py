@@ -44,11 +44,11 @@ class Alone(HotFrameHandler):
         self.send_frame(conn, frame)
         return None
 
-    def _python_on_traffic(self, conn: Conn) -> Action | None:
+    def _nc_python_on_traffic(self, conn: Conn) -> Action | None:
         self.left += 1
         return FrameHandler.on_traffic(self, conn)
 
-    def _python_send_frame(self, conn: Conn, payload: Any) -> int:
+    def _nc_python_send_frame(self, conn: Conn, payload: Any) -> int:
         self.left += 1
         return FrameHandler.send_frame(self, conn, payload)
 
@@ -173,7 +173,7 @@ def test_nothing_is_kept(peer: Connect) -> None:
 @pytest.mark.parametrize("addresses", [(object(), 0, 0, 0), (object(), 1, 1), (object(),)])
 def test_a_layout_has_all_its_addresses(addresses: tuple[object, ...]) -> None:
     with pytest.raises(ValueError, match="an address is missing"):
-        HotFrameHandler(LineCodec(100))._lay_out(*addresses)  # type: ignore[arg-type]
+        HotFrameHandler(LineCodec(100))._nc_lay_out(*addresses)  # type: ignore[arg-type]
 
 
 def test_a_handler_whose_init_was_not_called_has_no_codec() -> None:

@@ -68,7 +68,7 @@ def test_pipelined_frames_come_back(
         assert sock.recv(1000) == b""
         sock.close()
     assert engine.stop(30)
-    assert not handler._sessions
+    assert not handler._nc_sessions
 
 
 def test_pauses_lose_nothing_however_they_fall(serve: Serve, dial: Dial, receive: Receive) -> None:

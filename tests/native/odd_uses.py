@@ -22,7 +22,7 @@ from one_history import World
 from netcore._native import _hot
 from netcore.connection.stream.hot import HotCounters, HotInbox, HotOutbox, HotStreamConnection
 
-ADDRESSES = {"place", "set_clock", "note", "_lay_out", "set_up", "give_methods"}
+ADDRESSES = {"place", "set_clock", "note", "_nc_lay_out", "set_up", "give_methods"}
 """What is given addresses, which are believed, or is of the whole process."""
 
 TYPES = [value for value in vars(_hot).values() if isinstance(value, type)]

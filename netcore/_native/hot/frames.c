@@ -34,8 +34,8 @@ typedef struct {
 } hot_frames;
 
 static PyMemberDef frames__members[] = {
-    {"_codec", T_OBJECT_EX, offsetof(hot_frames, codec), 0, NULL},
-    {"_sessions", T_OBJECT_EX, offsetof(hot_frames, sessions), 0, NULL},
+    {"_nc_codec", T_OBJECT_EX, offsetof(hot_frames, codec), 0, NULL},
+    {"_nc_sessions", T_OBJECT_EX, offsetof(hot_frames, sessions), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -159,7 +159,7 @@ static PyObject *frames__break_off(hot_frames *self, frames__walk *walk)
     PyObject *type, *error, *trace, *done;
 
     PyErr_Fetch(&type, &error, &trace);
-    done = frames__leave(self, walk, hot_name__break_off,
+    done = frames__leave(self, walk, hot_name__nc_break_off,
                          PyErr_GivenExceptionMatches(type, PyExc_Exception) ? Py_True : Py_False);
     if (done == NULL) {
         Py_XDECREF(type);
@@ -185,10 +185,10 @@ static int frames__hand_over(hot_frames *self, frames__walk *walk, PyObject *on_
         return 1;
     }
     if (returned != Py_None) {
-        PyObject *ends = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__ends, walk->stream, returned, NULL);
+        PyObject *ends = PyObject_CallMethodObjArgs((PyObject *)self, hot_name__nc_ends, walk->stream, returned, NULL);
         int is_end = ends == Py_True;
         if (ends == NULL || is_end) {
-            *action = ends ? frames__leave(self, walk, hot_name__end, returned) : frames__break_off(self, walk);
+            *action = ends ? frames__leave(self, walk, hot_name__nc_end, returned) : frames__break_off(self, walk);
             Py_DECREF(returned);
             Py_XDECREF(ends);
             return 1;
@@ -197,7 +197,7 @@ static int frames__hand_over(hot_frames *self, frames__walk *walk, PyObject *on_
     }
     Py_DECREF(returned);
     if (!frames__wants_more(walk->stream)) {
-        *action = frames__leave(self, walk, hot_name__go_on, NULL);
+        *action = frames__leave(self, walk, hot_name__nc_go_on, NULL);
         return 1;
     }
     return 0;
@@ -232,7 +232,7 @@ static PyObject *frames__go(hot_frames *self, frames__walk *walk, PyObject *firs
     }
     Py_DECREF(on_frame);
     if (walk->at < walk->size || walk->joined)
-        return frames__leave(self, walk, hot_name__go_on, NULL);
+        return frames__leave(self, walk, hot_name__nc_go_on, NULL);
     return frames__settle(walk);
 }
 
@@ -259,13 +259,13 @@ static PyObject *frames__complete(hot_frames *self, frames__walk *walk, Py_ssize
 {
     PyObject *bytes = PyBytes_FromStringAndSize(walk->data, head);
     PyObject *frame =
-        bytes ? PyObject_CallMethodObjArgs((PyObject *)self, hot_name__complete, walk->stream, bytes, NULL) : NULL;
+        bytes ? PyObject_CallMethodObjArgs((PyObject *)self, hot_name__nc_complete, walk->stream, bytes, NULL) : NULL;
 
     Py_XDECREF(bytes);
     walk->at = (size_t)head;
     if (frame == Py_None) { /* it has got another codec meanwhile */
         Py_DECREF(frame);
-        return frames__leave(self, walk, hot_name__go_on, NULL);
+        return frames__leave(self, walk, hot_name__nc_go_on, NULL);
     }
     return frame ? frames__go(self, walk, frame) : frames__break_off(self, walk);
 }
@@ -296,7 +296,7 @@ static PyObject *frames__join(hot_frames *self, frames__walk *walk)
         return hot_none();
     walk->joined = 1;
     if (!frames__wants_more(walk->stream))
-        return frames__leave(self, walk, hot_name__go_on, NULL);
+        return frames__leave(self, walk, hot_name__nc_go_on, NULL);
     return frames__go(self, walk, NULL);
 }
 
@@ -308,7 +308,7 @@ static PyObject *frames__on_traffic(PyObject *object, PyObject *const *args, Py_
     Py_ssize_t head;
 
     if (nargs != 1 || kwnames != NULL)
-        return reading__ask(object, hot_name__python_on_traffic, args, nargs, kwnames);
+        return reading__ask(object, hot_name__nc_python_on_traffic, args, nargs, kwnames);
     outer = frames__walk_of(self, args[0]);
     if (outer != NULL && outer->owed > 0)
         return frames__join(self, outer);
@@ -316,7 +316,7 @@ static PyObject *frames__on_traffic(PyObject *object, PyObject *const *args, Py_
     if (head == FRAMES_ERROR)
         return NULL;
     if (head == FRAMES_UNUSUAL)
-        return reading__ask(object, hot_name__python_on_traffic, args, nargs, kwnames);
+        return reading__ask(object, hot_name__nc_python_on_traffic, args, nargs, kwnames);
     return frames__begin(self, (hot_stream *)args[0], head);
 }
 
@@ -331,17 +331,17 @@ static PyObject *frames__send_frame(PyObject *object, PyObject *const *args, Py_
 
     if (nargs != 2 || kwnames != NULL || encoding->framing == NULL || !PyBytes_CheckExact(args[1]) ||
         !PyObject_TypeCheck(args[0], hot_stream_type) || (outbox = writing_outbox((hot_stream *)args[0])) == NULL)
-        return reading__ask(object, hot_name__python_send_frame, args, nargs, kwnames);
+        return reading__ask(object, hot_name__nc_python_send_frame, args, nargs, kwnames);
     stream = (hot_stream *)args[0];
     n = PyBytes_Size(args[1]);
     if ((size_t)n + encoding_overhead(encoding) >= WRITING_LARGE)
-        return reading__ask(object, hot_name__python_send_frame, args, nargs, kwnames);
+        return reading__ask(object, hot_name__nc_python_send_frame, args, nargs, kwnames);
     room = batch__make_room(&outbox->filling, (size_t)n + encoding_overhead(encoding));
     if (room == NULL)
         return NULL;
     n = encoding_write(encoding, room, PyBytes_AsString(args[1]), (size_t)n);
     if (n < 0)
-        return reading__ask(object, hot_name__python_send_frame, args, nargs, kwnames);
+        return reading__ask(object, hot_name__nc_python_send_frame, args, nargs, kwnames);
     batch__take(&outbox->filling, (PyObject *)stream, (size_t)n);
     stream->noted = outbox->number;
     outbox->size += n;
@@ -383,7 +383,7 @@ static void frames__dealloc(PyObject *object)
 static PyMethodDef frames__methods[] = {
     STREAM_METHOD("on_traffic", frames__on_traffic),
     STREAM_METHOD("send_frame", frames__send_frame),
-    {"_lay_out", frames__lay_out, METH_VARARGS, "Says what frames look like."},
+    {"_nc_lay_out", frames__lay_out, METH_VARARGS, "Says what frames look like."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -216,21 +216,21 @@ typedef size_t (*hot_find_delimiter)(const nc_framing *, const char *, size_t, s
 /* Names of methods and attributes that are asked for on the way. */
 #define HOT_NAMES(NAME)                                                                                    \
     NAME(__func__)                                                                                         \
-    NAME(_break_off)                                                                                       \
     NAME(_cancelled)                                                                                       \
-    NAME(_complete)                                                                                        \
     NAME(_context)                                                                                         \
-    NAME(_end)                                                                                             \
-    NAME(_ends)                                                                                            \
     NAME(_flush_early)                                                                                     \
-    NAME(_go_on)                                                                                           \
+    NAME(_nc_break_off)                                                                                    \
+    NAME(_nc_complete)                                                                                     \
+    NAME(_nc_end)                                                                                          \
+    NAME(_nc_ends)                                                                                         \
+    NAME(_nc_go_on)                                                                                        \
+    NAME(_nc_python_on_traffic)                                                                            \
+    NAME(_nc_python_send_frame)                                                                            \
     NAME(_python_add)                                                                                      \
     NAME(_python_discard)                                                                                  \
     NAME(_python_next)                                                                                     \
-    NAME(_python_on_traffic)                                                                               \
     NAME(_python_peek)                                                                                     \
     NAME(_python_read)                                                                                     \
-    NAME(_python_send_frame)                                                                               \
     NAME(_python_write)                                                                                    \
     NAME(_python_writev)                                                                                   \
     NAME(_queue)                                                                                           \
