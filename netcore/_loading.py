@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable
 
+from netcore._seeking import seeking
 from netcore.handler import EventHandler
 from netcore.lb import LoadBalancer, balancer_names
 
@@ -87,8 +88,9 @@ def load_object(reference: str) -> object:
 
 def _import(name: str) -> object:
     try:
-        # Not importlib.import_module: its frames would stand at the top of the user's traceback.
-        __import__(name)
+        with seeking(f"{name} is imported for its handler: put the call under if __name__ == '__main__'"):
+            # Not importlib.import_module: its frames would stand at the top of the user's traceback.
+            __import__(name)
         return sys.modules[name]
     except Exception as caught:
         if isinstance(caught, ModuleNotFoundError) and f"{name}.".startswith(f"{caught.name}."):
@@ -111,7 +113,8 @@ def _call(function: Callable[..., object], reference: str) -> object:
     except ValueError:
         pass  # some built-in functions have no signature; the call itself will tell
     try:
-        return function()
+        with seeking(f"{reference} is called for a handler: have it return one instead"):
+            return function()
     except Exception as caught:
         failure = caught
     raise LoadError(f"calling {reference} failed: {_short(failure)}") from _below(failure)  # see ``_import``

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from netcore._seeking import refuse_while_seeking
 from netcore.address import Address
 from netcore.engine.announcing import Announcements
 from netcore.engine.engine import Engine
@@ -64,10 +65,12 @@ def run(
         UnsupportedProtocolError: An address has a scheme that cannot be served.
         PollerUnavailableError: There is no such poller, or this machine cannot run it.
         OSError: An address cannot be bound, or a given socket does not listen.
-        RuntimeError: The system has no thread left for a loop.
+        RuntimeError: The system has no thread left for a loop; or ``netcore run``, or a process of a
+            supervisor, imports the module that calls this, for the handler in it.
         BaseException: What ``on_boot`` has raised, or another callback if that is no ``Exception``: then the
             engine has ended in order, and ``sys.exit(3)`` in a callback makes 3 the status of the process.
     """
+    refuse_while_seeking("netcore.run")
     _warn_inside_asyncio()
     check_wish()
     engine = Engine(handler, *addresses, options=options, **overrides)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from netcore._seeking import refuse_while_seeking
 from netcore._tls_files import TlsFiles
 from netcore.address import Address
 from netcore.engine.choices import chosen
@@ -208,7 +209,9 @@ class Supervisor:
             OptionsError: NETCORE_ANNOUNCE is neither 0 nor 1.
             OSError: An address cannot be bound.
             BootError: No process has ever booted.
+            RuntimeError: One of its processes imports the module that calls this, for the handler in it.
         """
+        refuse_while_seeking("Supervisor.run")
         check_wish()
         with self._orders, self._orders.taken(self._acts), selectors.DefaultSelector() as self._selector:
             self._selector.register(self._orders, selectors.EVENT_READ)

@@ -163,6 +163,35 @@ def test_a_module_that_fails_shows_its_traceback(
     assert last.startswith("netcore: importing app failed: ")
 
 
+@pytest.mark.parametrize(
+    ("handler", "code", "said"),
+    [
+        (
+            "app:Echo",
+            "netcore.run(Echo(), 'tcp://127.0.0.1:0')",
+            "importing app failed: RuntimeError: netcore.run was called while app is imported for its "
+            "handler: put the call under if __name__ == '__main__'",
+        ),
+        (
+            "app:main",
+            "def main():\n    netcore.run(Echo(), 'tcp://127.0.0.1:0')",
+            "calling app:main failed: RuntimeError: netcore.run was called while app:main is called for a "
+            "handler: have it return one instead",
+        ),
+    ],
+    ids=["module", "function"],
+)
+def test_a_program_that_serves_by_itself_is_not_served(
+    netcore_main: Command, tmp_path: Path, handler: str, code: str, said: str
+) -> None:
+    (tmp_path / "app.py").write_text(APP + code)
+    done = netcore_main("run", handler, ANY_PORT)
+    assert done.returncode == 2
+    *shown, last = done.stderr.splitlines()
+    assert last == f"netcore: {said}"
+    assert any("app.py" in line for line in shown)
+
+
 def test_a_class_that_fails_shows_its_traceback(netcore_main: Command, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     done = netcore_main("run", "app:Faulty", ANY_PORT)

@@ -221,8 +221,13 @@ def test_the_real_one_serves(served: Callable[..., AbstractContextManager[Any]])
     [
         (APP + "Echo.on_boot = lambda self, engine: 1 // 0", "this process failed: ZeroDivisionError: "),
         (APP + "1 // 0", "importing app failed: ZeroDivisionError: "),
+        (
+            APP
+            + "from netcore.supervisor import Supervisor\nSupervisor('app:Echo', 'tcp://127.0.0.1:0').run()",
+            "importing app failed: RuntimeError: Supervisor.run was called while app is imported",
+        ),
     ],
-    ids=["boot", "import"],
+    ids=["boot", "import", "supervisor"],
 )
 def test_what_ends_a_process_is_in_the_log_in_its_format(
     netcore_command: Command, tmp_path: Path, broken: str, said: str
