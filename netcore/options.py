@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netcore._durations import seconds
+from netcore._guessing import did_you_mean
 from netcore.address import Address
 from netcore.errors import InvalidAddressError, OptionsError, UnsupportedProtocolError
 
@@ -342,7 +343,9 @@ class Options:
         fields = [field.name for field in dataclasses.fields(self)]
         unknown = sorted(set(overrides) - set(fields))
         if unknown:
-            raise OptionsError(f"there is no option {unknown[0]!r}: the options are {', '.join(fields)}")
+            name = unknown[0]
+            hint = did_you_mean(name, fields) or f": the options are {', '.join(fields)}"
+            raise OptionsError(f"there is no option {name!r}{hint}")
         chunk = self.edge_triggered_chunk
         if "edge_triggered_chunk" in overrides and isinstance(chunk, _Chunk):
             overrides.setdefault("edge_triggered", chunk.given[0])

@@ -215,11 +215,28 @@ def test_replace_changes_only_what_is_named() -> None:
     assert first.replace() == first
 
 
-@pytest.mark.parametrize("name", ["nope", "Backlog", "num_loops", "_POSITIVE", "replace"])
+@pytest.mark.parametrize("name", ["nope", "x", "_POSITIVE"])
 def test_replace_refuses_unknown_options(name: str) -> None:
     with pytest.raises(OptionsError, match=f"no option '{name}': the options are multicore, ") as caught:
         Options().replace(**{name: 1})
     assert "debug" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("idle_timout", "idle_timeout"),
+        ("Backlog", "backlog"),
+        ("num_loops", "num_event_loops"),
+        ("loops", "num_event_loops"),
+        ("lb", "load_balancer"),
+        ("ssl", "tls"),
+        ("timeout", "idle_timeout"),
+    ],
+)
+def test_replace_guesses_what_is_meant(name: str, meant: str) -> None:
+    with pytest.raises(OptionsError, match=f"^there is no option '{name}': did you mean {meant}\\?$"):
+        Options().replace(**{name: 1})
 
 
 REPLACERS = {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from netcore.cli.given import did_you_mean
+from netcore._guessing import did_you_mean
 from netcore.cli.kinds import Kind
 from netcore.cli.output import say
 
@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
     Flags are not to be abbreviated: what is short for one today is short for two when there is another.
 
     Attributes:
+        hints: What to say of flags that there are not, and that others have; goes on after the flag.
         words: For completion: what the values of an argument may be, by the argument's ``dest``.
         take_rest: Takes the words for which argparse has no place, as those behind flags; None to refuse
             them.
@@ -32,6 +33,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: object) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Formatter, **options)  # type: ignore[arg-type]
+        self.hints: dict[str, str] = {}
         self.words: dict[str, tuple[str, ...]] = {}
         self.take_rest: Callable[[argparse.Namespace, list[str]], None] | None = None
 
@@ -46,7 +48,8 @@ class Parser(argparse.ArgumentParser):
         for word in left:
             if word.startswith("-") and word != "-":
                 flag = word.partition("=")[0]
-                self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
+                known = self._option_string_actions
+                self.error(f"there is no flag {flag}{self.hints.get(flag) or did_you_mean(flag, known)}")
         if self.take_rest is not None:
             self.take_rest(parsed, left)
         elif left:

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from netcore._extras import missing
-from netcore.cli.given import Given, did_you_mean, give
+from netcore._guessing import did_you_mean
+from netcore.cli.given import Given, give
 from netcore.cli.setting import Setting
 from netcore.cli.usage import UsageError
 

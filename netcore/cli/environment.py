@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from netcore.cli.given import Given, did_you_mean, give
+from netcore._guessing import did_you_mean
+from netcore.cli.given import Given, give
 from netcore.cli.setting import Setting, variable_of
 
 __all__ = ["OTHERS", "misspelt", "read_environment"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from netcore.cli.setting import Setting
 from netcore.cli.usage import UsageError
 
-__all__ = ["Given", "did_you_mean", "give"]
+__all__ = ["Given", "give"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,3 @@ def give(
         given[setting.name] = Given(read(said), where)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
-
-
-def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Returns ``: did you mean ...?`` if one of the known words is near; otherwise nothing."""
-    from difflib import get_close_matches  # for those who err only
-
-    words = list(known)
-    near = [each for each in words if each.startswith(word) and len(word) > 2] if word else []
-    near = near[:1] if len(near) == 1 else get_close_matches(word, words, 1, cutoff)
-    return f": did you mean {near[0]}?" if near else ""

@@ -20,6 +20,10 @@ _DESCRIPTION = (
     "understood, too."
 )
 
+_ADDRESS_ELSEWHERE = ("--bind", "--fd", "--host", "--listen", "--port", "--uds")
+
+_ADDRESS_HERE = ": where to listen is an argument, such as tcp://127.0.0.1:9000"
+
 
 def add_run(parser: Parser) -> None:
     """Adds the arguments."""
@@ -27,6 +31,7 @@ def add_run(parser: Parser) -> None:
     parser.usage = "netcore run [FLAG ...] MODULE:HANDLER ADDRESS ..."
     parser.set_defaults(command=serve)
     parser.take_rest = _take_words
+    parser.hints = dict.fromkeys(_ADDRESS_ELSEWHERE, _ADDRESS_HERE)
     for setting, nargs, default in ((HANDLER, "?", None), (ADDRESSES, "*", ())):
         about = _help(setting)
         parser.add_argument(

@@ -33,6 +33,8 @@ __all__ = [
 _KEEP_COUNT = 5
 """Unanswered keep-alive probes before a connection is given up, unless the options say so."""
 
+_PRIVILEGED = ": ports below 1024 take a privilege, or a service manager that binds them"
+
 
 class Bound:
     """A listening socket, owned until ``detach``.
@@ -135,7 +137,8 @@ def closed_on_error(sock: socket.socket, address: Address) -> Iterator[None]:
     except BaseException as error:
         sock.close()
         if isinstance(error, OSError):
-            raise naming(error, address) from error
+            privileged = isinstance(error, PermissionError) and 0 < address.port < 1024
+            raise naming(error, address, _PRIVILEGED if privileged else "") from error
         raise
 
 

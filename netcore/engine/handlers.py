@@ -19,11 +19,11 @@ from netcore.handler import CALLBACKS, EventHandler
 __all__ = ["check_handler", "warn_of_handler"]
 
 _NEVER_RUN = (
-    (inspect.iscoroutinefunction, "an async def function"),
-    (inspect.isasyncgenfunction, "an async def function"),
-    (inspect.isgeneratorfunction, "a generator function"),
+    (inspect.iscoroutinefunction, "an async def function", "; netcore.aio.AsyncHandler serves by coroutines"),
+    (inspect.isasyncgenfunction, "an async def function", "; netcore.aio.AsyncHandler serves by coroutines"),
+    (inspect.isgeneratorfunction, "a generator function", ""),
 )
-"""Calling one of these runs nothing of what is written in it."""
+"""Calling one of these runs nothing of what is written in it; what does."""
 
 
 def check_handler(handler: object) -> None:
@@ -43,15 +43,20 @@ def check_handler(handler: object) -> None:
             f"{', '.join(missing)}"
         )
     if isinstance(handler, FrameHandler):
-        check_codec(getattr(handler, "codec", None))  # which it has not got if its __init__ was not called
+        if not hasattr(handler, "codec"):
+            cls = type(handler).__name__
+            raise TypeError(f"a FrameHandler needs a codec: {cls}.__init__ must call super().__init__(codec)")
+        check_codec(handler.codec)
     for name in _known(type(handler)):
         callback = getattr(handler, name)
         called = f"{type(handler).__name__}.{name}"
         if not callable(callback):
             raise TypeError(f"{called} is {callback!r}: a callback must be a method")
-        for is_such, what in _NEVER_RUN:
+        for is_such, what, instead in _NEVER_RUN:
             if is_such(callback):
-                raise TypeError(f"{called} is {what}, which a call does not run: callbacks are plain methods")
+                raise TypeError(
+                    f"{called} is {what}, which a call does not run: callbacks are plain methods{instead}"
+                )
         _check_arguments(callback, called, _arguments_of(type(handler), name))
 
 

@@ -28,7 +28,10 @@ def check_secured(address: Address, options: Options) -> None:
     if not address.is_tls:
         return
     if options.tls is None:
-        raise OptionsError(f"option tls is None: {str(address)!r} needs a server's context")
+        raise OptionsError(
+            f"option tls is None: {str(address)!r} needs a server's context, such as "
+            "netcore.tls.server_context(certificate, key)"
+        )
     if not _is_servers(options.tls):
         raise OptionsError(f"option tls is a client's context: {str(address)!r} needs a server's")
 

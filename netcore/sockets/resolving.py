@@ -68,9 +68,9 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
     return [Endpoint(entry[0], entry[4]) for entry in found]
 
 
-def naming(error: OSError, address: Address) -> OSError:
-    """Makes an error of the same kind that names the address."""
-    text = f"{error.strerror or error} ({address})"
+def naming(error: OSError, address: Address, advice: str = "") -> OSError:
+    """Makes an error of the same kind that names the address, and says what to do about it."""
+    text = f"{error.strerror or error} ({address}){advice}"
     code = error.errno
     if code is None and address.network == "unix":
         code = errno.ENAMETOOLONG  # the standard library's "AF_UNIX path too long" has none

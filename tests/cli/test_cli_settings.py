@@ -275,6 +275,7 @@ keep.alive = 60
     ("text", "words"),
     [
         ("idle_timout = 3", "there is no setting 'idle_timout': did you mean idle_timeout?"),
+        ("workers = 3", "there is no setting 'workers': did you mean processes?"),
         ("[tls]\ncertifcate = 'x'", "there is no setting 'tls.certifcate': did you mean tls_certificate?"),
         ("zzz = 3", "there is no setting 'zzz'"),
         ("config = 'other.toml'", "there is no setting 'config'"),
@@ -387,6 +388,9 @@ def test_the_log_as_json(netcore_main: Command, tmp_path: Path) -> None:
             "did you mean --idle-timeout? (see netcore run --help)",
         ),
         (["run", *SERVED, "--load-balancers", "x"], "did you mean --load-balancer?"),
+        (["run", *SERVED, "--workers", "4"], "--workers: did you mean --processes?"),
+        (["run", *SERVED, "--ssl-certfile=x"], "--ssl-certfile: did you mean --tls-certificate?"),
+        (["run", *SERVED, "--port", "80"], "no flag --port: where to listen is an argument, such as tcp://"),
         (["run", *SERVED, "--zzz"], "there is no flag --zzz (see netcore run --help)"),
         (["run", *SERVED, "-z"], "there is no flag -z (see netcore run --help)"),
         (["doctor", "--plattforms"], "did you mean --platforms? (see netcore doctor --help)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from contextlib import suppress
@@ -10,6 +11,8 @@ import pytest
 
 from netcore import Engine, EventHandler
 from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX
+from netcore.address import Address
+from netcore.engine.binding import closed_on_error
 from netcore.testing import RecordingHandler
 
 UNIX = pytest.mark.skipif(AF_UNIX is None, reason="this platform has no Unix sockets")
@@ -158,3 +161,17 @@ def test_an_abstract_name_leaves_no_file_and_is_free_again(serve, tmp_path, monk
             Engine(EventHandler(), address).start()
         engine.stop()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://127.0.0.1:80", r"\(tcp://127.0.0.1:80\): ports below 1024 take a privilege"),
+        ("tcp://127.0.0.1:8080", r"\(tcp://127.0.0.1:8080\)$"),
+    ],
+)
+def test_a_port_that_takes_a_privilege(address, said):
+    # Tests often run as root, who is refused nothing.
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    with pytest.raises(PermissionError, match=said), closed_on_error(socket.socket(), Address.parse(address)):
+        raise denied
