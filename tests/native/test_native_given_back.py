@@ -29,9 +29,7 @@ from netcore.sockets import (
 from netcore.testing.conformance import wires
 
 pytestmark = [
-    pytest.mark.skipif(
-        not hasattr(sys, "getallocatedblocks"), reason="no Python but CPython counts its objects"
-    ),
+    pytest.mark.skipif(not hasattr(sys, "getallocatedblocks"), reason="only CPython counts its objects"),
     pytest.mark.native,
     pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to look at the process"),
 ]
