@@ -35,6 +35,14 @@ WANTED = {
     "prometheus": "how-to/admin.html",
     "security": "how-to/security-model.html",
     "PyPy": "stability.html",
+    "timer": "tutorial/4-deadlines.html",
+    "call later": "tutorial/4-deadlines.html",
+    "thread safe": "reference/threads.html",
+    "hot reload": "how-to/processes.html",
+    "mTLS": "how-to/tls.html",
+    "port in use": "how-to/addresses.html",
+    "permission denied": "how-to/addresses.html",
+    "virtualenv": "index.html",
 }
 
 
