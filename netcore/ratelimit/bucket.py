@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 
 from netcore._locks import make_lock
 
 __all__ = ["TokenBucket"]
+
+_DEEPEST = -1e300
+"""Tokens that are owed at most: from minus infinity there would be no way back."""
 
 _SLACK = 0.001
 """Of a token: what seconds as a float may be off. It is owed, so nothing is gained by it in the long run."""
@@ -76,7 +80,7 @@ class TokenBucket:
             Whether they were there. If not, nothing was taken.
 
         Raises:
-            ValueError: n is negative.
+            ValueError: n is negative, or infinite.
         """
         _check_count(n)
         with self._lock:
@@ -96,11 +100,11 @@ class TokenBucket:
             Seconds until there is a token again; 0.0 if there is one.
 
         Raises:
-            ValueError: n is negative.
+            ValueError: n is negative, or infinite.
         """
         _check_count(n)
         with self._lock:
-            self._tokens = left = self._fill() - n
+            self._tokens = left = max(self._fill() - n, _DEEPEST)
         return 0.0 if left >= 1 - _SLACK else (1 - left) / self.rate
 
     def _fill(self) -> float:
@@ -114,9 +118,12 @@ class TokenBucket:
 def _number(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what} is {value!r}: it must be an int or a float")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an int that no float is as large as
+        return math.inf if value > 0 else -math.inf
 
 
 def _check_count(n: float) -> None:
-    if not n >= 0:  # nan is neither
+    if not 0 <= n <= sys.float_info.max:  # nan is neither
         raise ValueError(f"{n!r} tokens cannot be taken")

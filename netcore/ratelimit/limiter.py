@@ -85,7 +85,7 @@ class RateLimiter:
         Raises:
             UnsupportedOperationError: It is a server's datagram, whose sender cannot be slowed down: for
                 these take a ``TokenBucket``, and drop what is too much.
-            ValueError: n is negative.
+            ValueError: n is negative, or infinite.
         """
         account = self._accounts.get(conn.id)
         if account is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from decimal import Decimal
 
@@ -84,6 +85,13 @@ def test_who_waits_as_told_exceeds_it_by_the_last_charge_at_most(rate, burst, ch
         clock.advance(bucket.charge(n))
 
 
+def test_the_deepest_debts_are_paid_in_the_end(clock):
+    bucket = TokenBucket(1e300, clock=clock)
+    assert [bucket.charge(sys.float_info.max) for _ in range(3)] == pytest.approx([1.0] * 3)
+    clock.advance(2)
+    assert bucket.is_full
+
+
 def test_several_who_wait_by_one_bucket_come_in_order(clock):
     bucket = TokenBucket(100, 1, clock=clock)
     waits = [bucket.charge(50) for _ in range(4)]
@@ -122,11 +130,14 @@ def test_threads_share_what_there_is(clock):
         (-1, None, ValueError, "rate is -1"),
         (math.nan, None, ValueError, "rate is nan"),
         (math.inf, None, ValueError, "rate is inf"),
+        pytest.param(10**400, None, ValueError, "rate is 1000", id="huge rate"),
+        pytest.param(-(10**400), None, ValueError, "rate is -1000", id="deep rate"),
         ("10", None, TypeError, "rate is '10'"),
         (True, None, TypeError, "rate is True"),
         (Decimal(1), None, TypeError, "rate is Decimal"),
         (10, 0.5, ValueError, "burst is 0.5: it must be 1 or more"),
         (10, math.inf, ValueError, "burst is inf"),
+        pytest.param(10, 10**400, ValueError, "burst is 1000", id="huge burst"),
         (10, b"5", TypeError, "burst is b'5'"),
     ],
 )
@@ -135,7 +146,7 @@ def test_odd_rates_are_refused(make, rate, burst, kind, text):
         make(rate, burst)
 
 
-@pytest.mark.parametrize("n", [-1, -0.5, math.nan])
+@pytest.mark.parametrize("n", [-1, -0.5, math.nan, math.inf, pytest.param(10**400, id="huge")])
 def test_odd_counts_are_refused(clock, n):
     bucket = TokenBucket(10, clock=clock)
     with pytest.raises(ValueError, match="cannot be taken"):
@@ -178,6 +189,23 @@ def test_there_are_no_more_keys_than_may_be(clock):
         hosts[n].take()
     assert len(hosts) == 10
     assert hosts["early"].take(), "forgotten"
+
+
+def test_a_signal_handler_may_ask_in_the_midst():
+    """The clock stands for it: it is asked while a full bucket is about to be forgotten."""
+    now, busy = [0.0], []
+
+    def clock():
+        if busy and not busy.pop():
+            hosts["of the handler"].take()
+        return now[0]
+
+    hosts = TokenBuckets(1, 1, max_keys=1, clock=clock)
+    assert hosts["first"].take()
+    now[0] += 10
+    busy += [False, True]  # not for the new bucket, but when it looks at the old one
+    assert hosts["second"].take()
+    assert len(hosts) <= 2
 
 
 @pytest.mark.parametrize(
