@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from netcore._complaints import plain
 from netcore.address import Address
 from netcore.options import Options
 from netcore.service import Notifier
@@ -83,5 +84,5 @@ class Announcements:
 
 
 def where(addresses: tuple[Address, ...]) -> str:
-    """Returns the status of a service that serves."""
-    return f"listening on {', '.join(map(str, addresses))}"
+    """Returns the status of a service that serves, in one line: a path may have anything in it."""
+    return f"listening on {', '.join(map(plain, addresses))}"

@@ -39,7 +39,7 @@ def greet(addresses: tuple[Address, ...], logger: logging.Logger) -> None:
     if logger.hasHandlers() or not _is_wanted():
         return
     hint = " (Ctrl-C stops)" if _heeds_interrupts() else ""
-    with suppress(OSError, ValueError):  # a terminal that has gone, or a stream that was closed
+    with suppress(Exception):  # a terminal that has gone, or whatever stands for standard error
         print(f"netcore: {text}{hint}", file=sys.stderr, flush=True)
 
 
@@ -48,7 +48,7 @@ def _is_wanted() -> bool:
         return False
     if wish := os.environ.get(VARIABLE):
         return wish == "1"
-    with suppress(OSError, ValueError):
+    with suppress(Exception):  # it may be anything, and be closed
         return sys.stderr.isatty()
     return False
 

@@ -170,9 +170,30 @@ def test_no_hint_where_an_interrupt_does_nothing():
         assert text.startswith("netcore: listening on tcp://") and "Ctrl" not in text
 
 
-@pytest.mark.parametrize("stream", ["None", "open('/dev/null', 'w'); sys.stderr.close()"])
-def test_no_standard_error_is_no_trouble(stream):
-    assert on_a_terminal(f"sys.stderr = {stream}\n{RUN}\nprint('over')") == ""
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "sys.stderr = None",
+        "sys.stderr = open('/dev/null', 'w'); sys.stderr.close()",
+        "sys.stderr = type('Bare', (), {'write': len})()",
+        "sys.stderr = type('Broken', (), {'isatty': lambda self: True, 'write': lambda self, text: 1 / 0})()",
+    ],
+    ids=["none", "closed", "bare", "broken"],
+)
+@pytest.mark.parametrize("wish", ["", "1"])
+def test_odd_standard_errors_are_no_trouble(stream, wish):
+    process = start(f"{stream}\n{RUN}\nprint('over')", subprocess.DEVNULL, NETCORE_ANNOUNCE=wish)
+    assert process.communicate(timeout=60)[0] == "over\n"
+
+
+def test_a_path_gives_a_terminal_no_orders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = elsewhere(
+        f"addresses = ['unix://s\\33]0;x\\7\\nnext']\n{RUN}",
+        NETCORE_ANNOUNCE="1",
+        PYTHONPATH=os.path.dirname(os.path.dirname(netcore.__file__)),
+    )
+    assert text == "netcore: listening on unix://s\\x1b]0;x\\x07\\nnext (Ctrl-C stops)\n"
 
 
 def test_an_engine_of_ones_own_says_nothing():
