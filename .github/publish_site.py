@@ -15,7 +15,7 @@ import re
 import shutil
 from pathlib import Path
 
-RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?")
+RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?", re.ASCII)
 LATEST, STABLE = "latest", "stable"
 ROOT_PAGE = """<!doctype html>
 <meta charset="utf-8">

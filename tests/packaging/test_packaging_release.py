@@ -169,7 +169,9 @@ def test_a_version_that_is_published_again_is_replaced(tmp_path: Path) -> None:
     assert not (pages / "latest" / "gone.html").exists()
 
 
-@pytest.mark.parametrize("name", ["main", "v0.2.0", "../0.2.0", "stable", "0.2"])
+@pytest.mark.parametrize(
+    "name", ["main", "v0.2.0", "../0.2.0", "stable", "0.2", "\u0660.\u0662.\u0660", "0.2.0\n"]
+)
 def test_what_is_no_version_is_not_published(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="neither 'latest' nor a release"):
         script("publish_site").publish(tmp_path, tmp_path / "pages", name)
