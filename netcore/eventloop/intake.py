@@ -115,9 +115,19 @@ class Intake:
         self.again.clear()
 
     def look_everywhere(self) -> None:
-        """Has each connection received from in the next turn: edges may have been lost in this one."""
+        """Has all that is watched looked at in the next turn: edges may have been lost in this one."""
         if self._edge_chunk:
             self.again.update(dict.fromkeys(self._streams.values()))
+            self._site.post(self._offer_everywhere)
+
+    def _offer_everywhere(self) -> None:
+        """Does what ``again`` does not: sends what has waited, and tells the watchers."""
+        for conn in list(self._streams.values()):
+            try:
+                conn.refill()
+            except BaseException as error:
+                self._site.charge(conn, error)
+        self._site.watchers.tell_all(_READABLE | _WRITABLE)
 
     def _serve_mixed(self, events: Sequence[tuple[int, int]], conns: list[BaseStream]) -> None:
         """Tells apart connections, listeners and other descriptors, and what each is ready for.

@@ -480,6 +480,9 @@ class Loop(Site):
             if not self._has_body:  # else that is where it ends, behind its guest
                 self._fail(error)
             raise
+        except BaseException:  # of a signal's handler, in the midst of anything
+            self._intake.look_everywhere()
+            raise
         finally:
             self._in_turn = False
 

@@ -78,8 +78,7 @@ class Turn:
             self._patience = _PATIENCE
         except BaseException as error:
             found = 0
-            if isinstance(error, MemoryError):
-                self._intake.look_everywhere()
+            self._intake.look_everywhere()  # a signal's handler may have raised it when the wait was over
             self._bear(error, longest, goes_on)
         if found >= 0:  # before it says that it is awake, so that who looks has the number of this turn
             self._counters.turns += 1

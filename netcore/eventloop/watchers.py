@@ -89,6 +89,10 @@ class Watchers:
                 if watcher is not None:
                     self._charge(watcher, error)
 
+    def tell_all(self, readiness: int) -> None:
+        """Tells each watcher, as if the poller had reported everything."""
+        self.tell([(fd, readiness) for fd in self._by_fd])
+
     def portion(self, kind: type, whole: int) -> int:
         """Divides what a turn has for one kind of watcher among those that are at it.
 

@@ -20,6 +20,7 @@ from netcore import (
     Engine,
     EngineNotRunningError,
     EventHandler,
+    OptionsError,
     UnsupportedOperationError,
     WrongThreadError,
 )
@@ -370,6 +371,106 @@ def test_what_a_signal_handler_raises_comes_out_of_a_turn_that_waits(hosted, tim
         while not host.step(peer):
             pass
         assert peer.recv(100) == b"goes on"
+
+
+class LateInterrupts:
+    """An intake whose waits are interrupted, if so wished, when they have found something already."""
+
+    def __init__(self, intake):
+        self.intake = intake
+        self.wished = False
+
+    def __getattr__(self, name):
+        return getattr(self.intake, name)
+
+    def wait(self, timeout):
+        found = self.intake.wait(timeout)
+        if found and self.wished:
+            self.wished = False
+            raise Interrupted
+        return found
+
+
+@pytest.fixture
+def late(hosted):
+    """Starts an edge-triggered engine; gives it, its host, and what interrupts its waits."""
+
+    def make(*addresses):
+        try:
+            engine, host = hosted(Echo(), *addresses, edge_triggered=True)
+        except OptionsError:
+            pytest.skip("a poller without edges")
+        turn = engine.loops[0]._turn
+        turn._intake = LateInterrupts(turn._intake)
+        return engine, host, turn._intake
+
+    return make
+
+
+def interrupt(host, intake):
+    intake.wished = True
+    with pytest.raises(Interrupted):
+        host.until(lambda: not intake.wished)
+
+
+def answer(host, peer):
+    """Returns what comes back though nothing else happens: the next turns are due at once."""
+    for _ in range(3):
+        host.step(timeout=5)
+    return peer.recv(100)
+
+
+def test_an_interrupted_wait_loses_no_edge_of_what_has_come(late):
+    engine, host, intake = late()
+    with connect(engine, host) as peer:
+        peer.sendall(b"at the edge")
+        interrupt(host, intake)
+        assert answer(host, peer) == b"at the edge"
+
+
+def test_an_interrupted_wait_loses_no_edge_of_what_can_leave(late):
+    engine, host, intake = late()
+    with connect(engine, host) as peer:
+        peer.setblocking(False)
+        got, size = bytearray(), 20_000_000
+        engine.connections()[0].write(bytes(size))
+        host.step(timeout=0)
+        intake.wished = True
+
+        def is_here():
+            with contextlib.suppress(BlockingIOError):
+                while data := peer.recv(1 << 20):
+                    got.extend(data)
+            return len(got) == size
+
+        with pytest.raises(Interrupted):
+            host.until(is_here)
+        host.until(is_here)
+
+
+def test_an_interrupted_wait_loses_no_edge_of_a_datagram(late):
+    engine, host, intake = late("udp://127.0.0.1:0")
+    with socket.socket(type=socket.SOCK_DGRAM) as peer:
+        peer.settimeout(30)
+        host.step(timeout=0)
+        peer.sendto(b"at the edge", ("127.0.0.1", engine.addresses[0].port))
+        interrupt(host, intake)
+        assert answer(host, peer) == b"at the edge"
+
+
+def test_an_interrupt_between_the_steps_of_a_turn_loses_no_edge(late):
+    engine, host, intake = late()
+    with connect(engine, host) as peer:
+        peer.sendall(b"at the edge")
+
+        def interrupted():
+            del intake.serve
+            raise Interrupted
+
+        intake.serve = interrupted
+        with pytest.raises(Interrupted):
+            host.until(lambda: False)
+        assert answer(host, peer) == b"at the edge"
 
 
 def test_what_the_host_asks_for_between_the_turns_wakes_it(hosted):
