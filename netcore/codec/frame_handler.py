@@ -218,6 +218,8 @@ class FrameHandler(EventHandler[ContextT]):
         if session is None or session.over:
             return Action.CLOSE
         session.at_eof = True
+        if conn.closed:  # by this very FIN: that of this side had gone before, and no pause holds it up
+            return self._nc_deliver(conn, session, _never)
         if session.owed:
             return self.on_traffic(conn)
         session.take(b"", 0)
@@ -341,6 +343,10 @@ def _is_upgrading(conn: Conn) -> bool:
 
 def _is_closed(conn: Conn) -> bool:
     return conn.closed
+
+
+def _never(conn: Conn) -> bool:
+    return False
 
 
 def _forgetting(table: dict[int, Any], conn: Conn) -> weakref.ref[Conn]:

@@ -149,6 +149,36 @@ def test_a_line_that_is_too_long_is_told_once(world: World, fast: bool) -> None:
     assert handler.told == [b"one", TooLongFrameError, None]
 
 
+def test_who_has_ended_his_own_side_is_given_it(world: World) -> None:
+    """The peer's FIN is then the end of the connection, and not only of what comes."""
+    handler = Lines(on_frame=lambda conn, frame: conn.pause_reading())
+    fake = world(handler)
+    conn = fake.connect()
+    conn.shutdown_write()
+    fake.turns()
+    fake.feed(conn, b"two")
+    fake.sockets.feed_eof(conn.fd)
+    fake.turns(2)
+    assert handler.told == [b"two", None]
+
+
+def test_frames_behind_an_exception_come_before_such_an_end(world: World) -> None:
+    def fail_once(conn: Conn, frame: bytes) -> None:
+        if frame == b"one":
+            raise LookupError("on purpose")
+
+    handler = Lines(on_frame=fail_once)
+    handler.on_error = lambda conn, error: Action.NONE  # type: ignore[assignment,method-assign,return-value]
+    fake = world(handler)
+    conn = fake.connect()
+    conn.shutdown_write()
+    fake.turns()
+    fake.sockets.feed(conn.fd, b"one\ntwo\nthree")
+    fake.sockets.feed_eof(conn.fd)
+    fake.turns(3)
+    assert handler.told == [b"one", b"two", b"three", None]
+
+
 def test_a_stream_that_breaks_off_ends_no_line(world: World) -> None:
     handler = Lines()
     fake = world(handler)
