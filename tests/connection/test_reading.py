@@ -257,6 +257,63 @@ def test_what_is_unread_is_shown_when_the_last_reason_is_gone(world):
     assert lengths == [3, 3]
 
 
+def test_a_reason_that_resumes_while_it_is_taken_leaves_no_pause_without_an_end(world):
+    class Reason:
+        """Acts where the loop hashes it; the caller's look is the first."""
+
+        def __init__(self, act):
+            self.acts = [lambda: None, act]
+
+        def __hash__(self):
+            if self.acts:
+                self.acts.pop(0)()
+            return 1
+
+    w = world()
+    conn = w.connect()
+    reason = Reason(lambda: conn.resume_reading("first"))
+    conn.pause_reading("first")
+    conn.pause_reading(reason)
+    assert conn.paused
+    conn.resume_reading(reason)
+    assert not conn.paused
+    conn.pause_reading()
+    conn.resume_reading()
+    assert not conn.paused
+
+
+@pytest.mark.parametrize("to_pause", [True, False])
+def test_who_acts_in_the_midst_of_a_pause_has_the_last_word(world, monkeypatch, to_pause):
+    """As a signal's handler may, which comes between any two steps."""
+    w = world(on_traffic=lambda conn: seen.append(conn.read()))
+    seen = []
+    conn = w.connect()
+    kind = type(conn)
+    set_paused = kind.set_paused
+
+    def interrupted(self, paused):
+        if acts:
+            acts.pop()()
+        set_paused(self, paused)
+
+    monkeypatch.setattr(kind, "set_paused", interrupted)
+    acts = []
+    if to_pause:
+        conn.pause_reading("full")
+        acts.append(lambda: conn.pause_reading("again"))
+        conn.resume_reading("full")
+        assert conn.paused
+        w.feed(conn, b"later")
+        assert not seen
+        conn.resume_reading("again")
+    else:
+        acts.append(lambda: conn.resume_reading("full"))
+        conn.pause_reading("full")
+        w.feed(conn, b"later")
+    w.turns(2)
+    assert seen == [b"later"] and not conn.paused
+
+
 def test_a_finalizer_may_pause_for_a_reason_of_its_own(world):
     """``pause_reading`` is for ``__del__``, too; here it runs where the reason is hashed on the loop."""
 

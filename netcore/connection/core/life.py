@@ -75,7 +75,7 @@ class Connection(Identity):
     """Asynchronous writes of the loop's own thread that are not carried out yet: a close comes after them."""
     _pledges: Pledges | None
     _reasons: set[Hashable] | None
-    """What reading is paused for; None while it is not."""
+    """What reading is paused for; None if it never was."""
     receiving: bool
     """Whether what comes is wanted; a slot of each class."""
 

@@ -26,22 +26,29 @@ class PausableConnection(Connection):
         hash(reason)
         self._on_loop(self._resume_for, reason)
 
+    # A signal's handler, a finalizer, and the reason itself, which is compared to others, may pause and
+    # resume in between any two steps. So each looks at the end whether the reasons are what it has acted on.
+
     def _pause_for(self, reason: Hashable) -> None:
         if self._reasons is None:
             made: set[Hashable] = set()
             if self._reasons is None:  # a finalizer may have paused it in between
                 self._reasons = made
-        self._reasons.add(reason)
+        reasons = self._reasons
+        reasons.add(reason)
         self.set_paused(True)
+        if not reasons:
+            self.go_on()
 
     def _resume_for(self, reason: Hashable) -> None:
         reasons = self._reasons
-        if reasons is None:
+        if not reasons:
             return
         reasons.discard(reason)
         if not reasons:
-            self._reasons = None
             self.go_on()
+            if reasons:
+                self.set_paused(True)
 
     @abc.abstractmethod
     def set_paused(self, paused: bool) -> None:
