@@ -61,6 +61,8 @@ class SelectorsPoller:
         # only in the wait. On Windows the number is not one of C's descriptors, and a socket is asked.
         if os.name == "posix":
             os.fstat(fd)
+        elif fd < 0:
+            raise OSError(errno.EBADF, f"descriptor {fd} is none")
         else:
             socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd).detach()
         self._change(fd, 0, interest)

@@ -424,7 +424,7 @@ def test_it_stops_before_its_time_is_over(dial, caplog):
         time.sleep(0.01)
     before = time.monotonic()
     assert engine.stop(30)
-    assert 0.2 <= seen[0] - before <= 10
+    assert 0.15 <= seen[0] - before <= 10  # half of its time; two clocks of Windows may differ by a tick
     assert peer.recv(1) == b""
     assert "not ended" not in caplog.text
 

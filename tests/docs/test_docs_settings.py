@@ -19,7 +19,7 @@ def uvicorns() -> set[str]:
 
 
 def gunicorns() -> set[str]:
-    known = library("gunicorn.config").KNOWN_SETTINGS
+    known = pytest.importorskip("gunicorn.config").KNOWN_SETTINGS  # of the extra docs
     return {flag for setting in known for flag in setting.cli or ()}
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from needed import program
@@ -211,10 +212,20 @@ def test_a_storm_of_orders(supervise: Supervise) -> None:
     one.stop()
 
 
+def stop(pid: int) -> None:
+    """Stops a process, and waits until none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+    while any(
+        task.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.iterdir()
+    ):
+        time.sleep(0.01)
+
+
 def test_killed_processes_lose_nothing_that_waits(supervise: Supervise) -> None:
     one = supervise("tcp://127.0.0.1:0", application=APPLICATION, drain_timeout=60).serves()
     port = one.port
-    os.kill(one.process(1), signal.SIGSTOP)  # it accepts nothing, and its backlog fills
+    stop(one.process(1))  # it accepts nothing, and its backlog fills
     with ExitStack() as stack:
         waiting = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(64)]
         for sock in waiting:

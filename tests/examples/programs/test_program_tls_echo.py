@@ -81,7 +81,7 @@ def test_without_openssl(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert (done.returncode, done.stderr) == (
         1,
-        "tls echo: there is no program openssl to make a certificate: name one\n",
+        "tls echo: there is no program openssl to make a certificate: name one by --tls-certificate\n",
     )
 
 
