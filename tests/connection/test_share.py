@@ -88,6 +88,31 @@ def test_neighbours_have_accounts_of_their_own(world):
     assert list(written.values()) == [1080] * 3
 
 
+@pytest.mark.parametrize(
+    ("sizes", "limit"),
+    [([3000, 9000], 10_000), ([3000, 3000, -100, 6000], 9900), ([3000, -100, 3000, -100, 6000], 9800)],
+    ids=["one run", "two runs", "in turns"],
+)
+def test_pieces_that_leave_together_count_as_one(world, sizes, limit):
+    """What is left of a share after some of them is nothing to go by: later writes would leave too early."""
+
+    def on_traffic(conn):
+        conn.read()
+        for size in sizes:
+            (conn if size > 0 else other).write(bytes(abs(size)))
+        seen.append((conn.outbound_buffered, conn.writable, other.writable, w.loop.outbox.limit))
+        conn.write(bytes(7500))
+        seen.append(conn.outbound_buffered)
+        conn.write(bytes(2500))
+        seen.append(conn.outbound_buffered)
+
+    seen = []
+    w = world(limits=Limits(high_water=10_000, low_water=100), on_traffic=on_traffic)
+    conn, other = w.connect(), w.connect()
+    w.feed(conn, b"go")
+    assert seen == [(0, False, True, limit), 7500, 0]
+
+
 def test_a_connection_below_the_mark_is_told_nothing(world):
     w = world(limits=SHARE, on_traffic=lambda conn: conn.write(b"x" * 999) and None)
     conn = w.connect()

@@ -186,18 +186,21 @@ static PyObject *outbox__flush(PyObject *object, PyObject *ignored)
     return hot_none();
 }
 
-/* Counts bytes that a writer has had of this turn; see Outbox.count. */
-static int outbox_count(hot_outbox *self, hot_stream *writer, Py_ssize_t n)
+static void outbox__take(hot_outbox *self, hot_stream *writer, Py_ssize_t n)
 {
-    Py_ssize_t left;
-
     if (writer->turn != self->turn) {
         writer->turn = self->turn;
         writer->taken = 0;
     }
     self->taken = 1;
     writer->taken = n < PY_SSIZE_T_MAX - writer->taken ? writer->taken + n : PY_SSIZE_T_MAX;
-    left = self->share - writer->taken;
+}
+
+/* Tells a writer that it has had its share of this turn, or has the rest of it noticed when it is full. */
+static int outbox__judge(hot_outbox *self, hot_stream *writer)
+{
+    Py_ssize_t left = self->share - writer->taken;
+
     if (left <= 0) {
         PyObject *told = PyObject_CallMethodObjArgs((PyObject *)writer, hot_name_had_share, NULL);
         if (told == NULL)
@@ -207,6 +210,13 @@ static int outbox_count(hot_outbox *self, hot_stream *writer, Py_ssize_t n)
         self->limit = left;
     }
     return 0;
+}
+
+/* Counts bytes that a writer has had of this turn; see Outbox.count. */
+static int outbox_count(hot_outbox *self, hot_stream *writer, Py_ssize_t n)
+{
+    outbox__take(self, writer, n);
+    return outbox__judge(self, writer);
 }
 
 static int outbox__is_stream(PyObject *writer)
@@ -253,7 +263,8 @@ static PyObject *outbox__begin_turn(PyObject *object, PyObject *ignored)
 }
 
 /* Sends everything in the midst of a turn, and counts it. The entries are asked for who has written how much before
- * they leave; runs of one writer, as entries mostly are, are told at once. */
+ * they leave. All are counted before anybody is judged: what a writer had left after some of its entries, and not after
+ * the rest, must not lower the limit. Runs of one writer, as entries mostly are, are judged at once. */
 static int outbox_flush_early(hot_outbox *self)
 {
     Py_ssize_t count;
@@ -277,9 +288,11 @@ static int outbox_flush_early(hot_outbox *self)
     for (Py_ssize_t i = 0; i < count; i++)
         Py_INCREF(writers[i]);
     status = outbox_flush(self);
+    for (Py_ssize_t i = 0; status == 0 && i < count; i++)
+        outbox__take(self, (hot_stream *)writers[i], (Py_ssize_t)lengths[i]);
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (status == 0)
-            status = outbox_count(self, (hot_stream *)writers[i], (Py_ssize_t)lengths[i]);
+        if (status == 0 && (i + 1 == count || writers[i + 1] != writers[i]))
+            status = outbox__judge(self, (hot_stream *)writers[i]);
         Py_DECREF(writers[i]);
     }
     PyMem_Free(writers);
