@@ -267,10 +267,11 @@ def test_timers_of_both_kinds_keep_their_time(serve):
     order = []
 
     async def sleeps():
-        loop.schedule(0.02, order.append, "netcore")
-        await asyncio.sleep(0.01)
+        # So far apart that a busy machine does not bring them together.
+        loop.schedule(0.3, order.append, "netcore")
+        await asyncio.sleep(0.05)
         order.append("asyncio")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)
         order.append("asyncio again")
 
     asyncio.run_coroutine_threadsafe(sleeps(), loop_of(loop)).result(30)

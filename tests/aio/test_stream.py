@@ -492,15 +492,22 @@ def test_two_reads_at_once(talk):
 
 
 def test_a_stream_of_another_loop(talk):
+    refused = threading.Event()
+
     async def lends(stream):
         async def elsewhere():
             with pytest.raises(RuntimeError, match="different loop"):
                 await stream.read(1)
 
         await asyncio.to_thread(asyncio.run, elsewhere())
+        refused.set()
         return await stream.read(1)
 
-    assert talk(lends, sends(b"", b"!")) == b"!"
+    def sends_later(peer):
+        refused.wait(30)
+        peer.sendall(b"!")
+
+    assert talk(lends, sends_later) == b"!"
 
 
 def test_a_stream_on_another_thread_in_debug_mode(talk):
