@@ -106,15 +106,20 @@ class Window:
 @contextmanager
 def chromium(driver: str, binary: str, folder: Path) -> Iterator[Browser]:
     """Runs a driver and Chromium, with an empty profile in a folder."""
-    with subprocess.Popen(
-        [driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
-    ) as process:
-        try:
-            assert process.stdout is not None
-            lines = (re.search(r"started successfully on port (\d+)", line) for line in process.stdout)
-            port = next(int(found[1]) for found in lines if found)
-            made = Browser(port, binary, folder / "profile")
-            yield made
-            made.call("DELETE", "")
-        finally:
-            process.terminate()
+    for attempt in range(5):
+        with subprocess.Popen(
+            [driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
+        ) as process:
+            try:
+                assert process.stdout is not None
+                lines = (re.search(r"started successfully on port (\d+)", line) for line in process.stdout)
+                port = next((int(found[1]) for found in lines if found), 0)
+                if not port:  # that of one family which it got is somebody's in the other: it ends
+                    continue
+                made = Browser(port, binary, folder / f"profile{attempt}")
+                yield made
+                made.call("DELETE", "")
+                return
+            finally:
+                process.terminate()
+    raise OSError("the driver has not started, five times over")
