@@ -24,7 +24,8 @@ def seconds(value: object, what: str, *, positive: bool = False) -> float:
         ValueError: It is negative, not a number (nan), or zero where that makes no sense.
     """
     value = _number(value, what)
-    if not (value > 0 if positive else value >= 0):  # nan is neither
+    # PyPy 8 takes what is not below zero for at least zero, once it is compiled, which nan is not.
+    if value != value or not (value > 0 if positive else value >= 0):
         least = "above zero" if positive else "zero or more"
         raise ValueError(f"{what} is {value!r}: it must be seconds, {least}")
     return math.inf if value >= _ENDLESS else float(value)

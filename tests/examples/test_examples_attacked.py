@@ -10,6 +10,9 @@ from http import HTTPStatus
 
 import pytest
 
+pytest.importorskip("httptools")
+pytest.importorskip("wsproto")
+
 from examples.http_service import Limits, Refusal, Request, RequestReader, Site
 from examples.udp_echo import PER_SECOND, Echo, Senders
 from examples.websocket_service import Session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -58,6 +59,8 @@ def test_they_have_the_family_and_the_type_of_the_descriptor(
     if family == socket.AF_INET6 and not wires.has_ipv6():
         pytest.skip("this machine has no IPv6")
     if not by_option:
+        if sys.implementation.name == "pypy":
+            pytest.skip("PyPy reads a name as one of the object's family")
         monkeypatch.setattr(module, "SO_DOMAIN", None)
     with socket.socket(family, kind) as original:
         if family != getattr(socket, "AF_UNIX", None):
