@@ -1,0 +1,73 @@
+"""The half of a session that receives: order, whole messages, receipts."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from netcore.kcp.wire import Segment, unwrap
+
+__all__ = ["Inbound"]
+
+
+class Inbound:
+    """Puts segments in order and joins what belongs together.
+
+    Attributes:
+        next: The number of the first segment that is missing; what comes before it has arrived.
+        receipts: Numbers to acknowledge, each with the timestamp of its segment.
+        reopened: Whether there is room again where there was none, which the peer waits to hear.
+        is_stuck: Whether all room is taken by a message that has no end: it will never be whole.
+    """
+
+    def __init__(self, window: int) -> None:
+        self.next = 0
+        self.receipts: dict[int, int] = {}
+        self.reopened = False
+        self.is_stuck = False
+        self._window = window
+        self._early: dict[int, Segment] = {}
+        self._ready: deque[Segment] = deque()
+        self._whole = 0  # messages in _ready
+
+    @property
+    def room(self) -> int:
+        """Segments that still fit, which the peer is told."""
+        return max(self._window - len(self._ready), 0)
+
+    def fits(self, segment: Segment) -> bool:
+        """Whether a message with this segment could ever be received whole."""
+        return segment.fragment < self._window
+
+    def take(self, segment: Segment) -> None:
+        """Takes what has arrived, once; a receipt is due for each, doubled ones too."""
+        number = unwrap(segment.number, self.next)
+        if number >= self.next + self._window:
+            return
+        self.receipts[number] = segment.timestamp
+        if number >= self.next and number not in self._early:
+            self._early[number] = segment
+            self._order()
+
+    def receive(self) -> bytes | None:
+        """Returns the next message, or None while none is whole."""
+        if not self._whole:
+            return None
+        was_full = not self.room
+        parts = []
+        while True:
+            segment = self._ready.popleft()
+            parts.append(segment.payload)
+            if not segment.fragment:
+                break
+        self._whole -= 1
+        self._order()
+        if was_full and self.room:
+            self.reopened = True
+        return b"".join(parts)
+
+    def _order(self) -> None:
+        while len(self._ready) < self._window and (segment := self._early.pop(self.next, None)):
+            self._ready.append(segment)
+            self._whole += not segment.fragment
+            self.next += 1
+        self.is_stuck = not self._whole and not self.room
