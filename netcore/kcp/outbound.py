@@ -92,6 +92,9 @@ class Outbound:
 
     def told_window(self, window: int) -> None:
         """Takes what room the peer says it has."""
+        if window and not self.peer_window:
+            for each in self._under_way.values():  # what it had no room for has waited long enough
+                each.resend_at, each.timeout = each.sent_at, self._round_trip.timeout
         self.peer_window = window
         self._widest = max(window, self._widest or 0)
 
@@ -136,9 +139,12 @@ class Outbound:
         congestion = self._congestion
         window_before, is_lost, is_early = congestion.size, False, False
         self._admit()
+        end = self._end_of_resending()
         for each in self._under_way.values():
             if not each.sent:
                 self._first_time(each, now)
+            elif each.number >= end:
+                break
             elif now >= each.resend_at:
                 self._late(each, now)
                 is_lost = True
@@ -148,7 +154,7 @@ class Outbound:
                 is_early = True
             else:
                 continue
-            each.sent += 1
+            each.sent += self.peer_window > 0 or not each.sent
             each.sent_at = now
             yield each
             self.is_dead |= each.sent >= self._options.dead_link
@@ -168,6 +174,11 @@ class Outbound:
     def _window(self) -> int:
         window = min(self._options.send_window, self.peer_window)
         return min(window, self._congestion.size) if self._options.congestion_control else window
+
+    def _end_of_resending(self) -> int:
+        # A peer whose application does not read drops what it has no room for: that is not sent again before it
+        # has, or a pause would look like a dead link. The first is, for its receipt tells the window anew.
+        return self.unacknowledged + max(self.peer_window, 1)
 
     def _first_time(self, each: InFlight, now: int) -> None:
         each.timeout = self._round_trip.timeout
@@ -192,7 +203,10 @@ class Outbound:
         if self._waiting and self.next < self.unacknowledged + max(self._window(), self._least_window()):
             return now
         soonest = None
+        end = self._end_of_resending()
         for each in self._under_way.values():
+            if each.number >= end:
+                break
             if self._is_overtaken(each):
                 return now
             if soonest is None or each.resend_at < soonest:
