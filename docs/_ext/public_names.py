@@ -20,6 +20,7 @@ _FIRST = (
     "netcore.worker",
     "netcore.ratelimit",
     "netcore.proxy",
+    "netcore.kcp",
     "netcore.tls",
     "netcore.supervisor",
     "netcore.admin",

@@ -1,4 +1,4 @@
-"""KCP without I/O: a reliable stream, or messages, over datagrams that get lost, doubled, and out of order."""
+"""KCP without I/O: a reliable stream, or messages, over datagrams that get lost or out of order."""
 
 from netcore.kcp.options import KcpOptions
 from netcore.kcp.session import Kcp

@@ -15,7 +15,7 @@ _LARGEST_WINDOW = 0xFFFF  # as the header has it
 
 @dataclass(frozen=True)
 class KcpOptions:
-    """How a session trades bandwidth for latency. Both ends need the same `stream`, the rest is each one's own.
+    """How a session trades bandwidth for latency. Both ends need the same `stream`.
 
     Attributes:
         no_delay: Whether segments are sent again soon: after 30 ms at the least, half as late again each

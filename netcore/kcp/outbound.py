@@ -176,8 +176,8 @@ class Outbound:
         return min(window, self._congestion.size) if self._options.congestion_control else window
 
     def _end_of_resending(self) -> int:
-        # A peer whose application does not read drops what it has no room for: that is not sent again before it
-        # has, or a pause would look like a dead link. The first is, for its receipt tells the window anew.
+        # A peer whose application does not read drops what it has no room for: that is not sent again before
+        # it has, or a pause would look like a dead link. The first is: its receipt tells the window anew.
         return self.unacknowledged + max(self.peer_window, 1)
 
     def _first_time(self, each: InFlight, now: int) -> None:

@@ -8,7 +8,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from net import Line, Net
+from kcp_net import Line, Net
 
 from netcore.kcp import Kcp, KcpOptions, wire
 from netcore.kcp.wire import ACK, ASK, PUSH, TELL, Segment

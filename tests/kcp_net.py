@@ -28,20 +28,21 @@ class Net:
 
     def __init__(
         self,
-        line: Line = Line(),
-        options: KcpOptions = KcpOptions(),
+        line: Line | None = None,
+        options: KcpOptions | None = None,
         others: KcpOptions | None = None,
         seed: int = 0,
         conversation: int = 7,
         start: float = 100.0,
     ) -> None:
-        self.line = line
+        self.line = line or Line()
         self.now = start
         self.random = random.Random(seed)
         self.sent: list[tuple[float, int, bytes]] = []
         self.refused = 0
         self.updates = 0
         self._under_way: list[tuple[float, int, int, bytes]] = []
+        options = options or KcpOptions()
         self.options = (options, others or options)
         self.ends = [Kcp(conversation, self._sender(i), self.options[i]) for i in range(2)]
 
