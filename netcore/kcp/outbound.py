@@ -104,11 +104,8 @@ class Outbound:
 
     def acknowledged_before(self, acknowledged: int) -> None:
         """Takes that all before a number have arrived."""
-        end = unwrap(acknowledged, self.unacknowledged)
-        for number in list(self._under_way):
-            if number >= end:
-                break
-            del self._under_way[number]
+        for number in range(self.unacknowledged, unwrap(acknowledged, self.unacknowledged)):
+            self._under_way.pop(number, None)
         self._move_on()
 
     def acknowledged(self, number: int) -> None:
