@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import weakref
@@ -18,7 +19,7 @@ from netcore.eventloop import Listener, Loop, Shared
 from netcore.poll import why_unavailable
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
-pytestmark = pytest.mark.skipif(bool(COLD), reason=COLD)
+pytestmark = pytest.mark.skipif(bool(COLD) and os.environ.get("NETCORE_TESTED") != "wheel", reason=COLD)
 
 HERE = Path(__file__).parent
 ADDRESS = Address("tcp", "192.0.2.1", 9000)
@@ -33,6 +34,11 @@ def run(program, *args):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.endswith("alive\n")
+
+
+@pytest.mark.skipif(os.environ.get("NETCORE_TESTED") != "wheel", reason="tox tests installed wheels")
+def test_a_wheel_that_another_python_has_built_has_it():
+    assert COLD == ""
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -80,6 +82,25 @@ def test_the_wheel_has_the_hot_half_for_every_cpython(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {"netcore/_native/_hot.abi3.so", "netcore/_native/_hot.pyi"} <= set(names)
     assert not [name for name in names if name.startswith("netcore/_native/hot/") and name.endswith(".o")]
+
+
+@HOT
+def test_the_wheel_asks_for_nothing_newer_than_its_tag(wheel: Path) -> None:
+    # The headers of a newer CPython declare more than the oldest one has, and call some macros functions.
+    done = subprocess.run(
+        [sys.executable, "-m", "abi3audit", "--strict", "--report", wheel],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (report,) = json.loads(done.stdout)["specs"].values()
+    audited = {each["name"]: each["result"] for each in report["wheel"]}
+    assert {name.partition(".")[0] for name in audited} == {"_netcore", "_hot"}
+    for result in audited.values():
+        assert result["is_abi3"]
+        assert result["is_abi3_baseline_compatible"]
 
 
 @HOT

@@ -30,7 +30,8 @@ static Py_ssize_t handles__find(PyObject *example, Py_ssize_t size, const char *
         }
         if (found < 0)
             PyErr_Format(PyExc_TypeError, "the slot %s is not where slots are", name);
-        if (PyObject_DelAttrString(example, name) < 0)
+        /* Not PyObject_DelAttrString: it is no function of the stable ABI before 3.13. */
+        if (PyObject_SetAttrString(example, name, NULL) < 0)
             found = -1;
     }
     Py_DECREF(mark);
