@@ -7,9 +7,18 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netcore.kcp import Kcp, KcpOptions
+from netcore.kcp import KcpOptions
+from netcore.kcp.session import Kcp
 
-__all__ = ["Line", "Net"]
+__all__ = ["Kind", "Line", "Net", "begin_at"]
+
+Kind = type[Kcp]
+"""A half: the one in Python, or that in C, which has the same methods."""
+
+
+def begin_at(kcp: Kcp, number: int) -> None:
+    """Has an end count from a number on, as if so many segments had come and gone."""
+    kcp._outbound.unacknowledged = kcp._outbound.next = kcp._inbound.next = kcp._told = number
 
 
 @dataclass(frozen=True)
@@ -24,32 +33,45 @@ class Line:
 
 
 class Net:
-    """Runs the time of both ends, in steps from one thing that happens to the next."""
+    """Runs the time of both ends, in steps from one thing that happens to the next.
+
+    The second of them may be one that does not trust the address of the first.
+    """
 
     def __init__(
         self,
+        kind: Kind,
         line: Line | None = None,
         options: KcpOptions | None = None,
         others: KcpOptions | None = None,
         seed: int = 0,
         conversation: int = 7,
         start: float = 100.0,
+        *,
+        epochs: tuple[int, int] = (0, 0),
+        unproven: bool = False,
     ) -> None:
         self.line = line or Line()
         self.now = start
         self.random = random.Random(seed)
         self.sent: list[tuple[float, int, bytes]] = []
         self.refused = 0
+        self.surplus = [0, 0]  # bytes that an end has got more than it has sent
         self.updates = 0
         self._under_way: list[tuple[float, int, int, bytes]] = []
         options = options or KcpOptions()
         self.options = (options, others or options)
-        self.ends = [Kcp(conversation, self._sender(i), self.options[i]) for i in range(2)]
+        self.ends = [
+            kind(conversation, self._sender(0), self.options[0], epoch=epochs[0]),
+            kind(conversation, self._sender(1), self.options[1], epoch=epochs[1], unproven=unproven),
+        ]
 
     def _sender(self, end: int) -> Callable[[bytes], None]:
         def send(datagram: bytes) -> None:
             assert 0 < len(datagram) <= self.options[end].mtu
             self.sent.append((self.now, end, datagram))
+            self.surplus[end] -= len(datagram)
+            assert self.surplus[end] >= 0 or self.ends[end].proven
             line, chance = self.line, self.random.random
             for _ in range(1 + (chance() < line.doubled)):
                 if chance() < line.loss:
@@ -78,6 +100,8 @@ class Net:
                 self.ends[end].input(datagram, self.now)
             except ValueError:
                 self.refused += 1
+            else:
+                self.surplus[end] += len(datagram)
         for end in self.ends:
             end.update(self.now)
         self.updates += 1

@@ -39,11 +39,12 @@ class Inbound:
         return segment.fragment < self._window
 
     def take(self, segment: Segment) -> None:
-        """Takes what has arrived, once; a receipt is due for each, doubled ones too."""
+        """Takes what has arrived, once; a receipt is due for each, doubled and old ones too."""
         number = unwrap(segment.number, self.next)
         if number >= self.next + self._window:
             return
-        self.receipts[number] = segment.timestamp
+        if segment.number in self.receipts or len(self.receipts) < 2 * self._window:
+            self.receipts[segment.number] = segment.timestamp  # more are of no use to a peer who is honest
         if number >= self.next and number not in self._early:
             self._early[number] = segment
             self._order()

@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from netcore.kcp.allowance import Allowance
 from netcore.kcp.congestion import CongestionWindow
 from netcore.kcp.options import KcpOptions
 from netcore.kcp.round_trip import RoundTrip
-from netcore.kcp.wire import difference, unwrap
+from netcore.kcp.wire import HEADER_SIZE, difference, unwrap
 
 __all__ = ["MOST_FRAGMENTS", "InFlight", "Outbound"]
 
@@ -17,6 +18,7 @@ MOST_FRAGMENTS = 128
 """A message has fewer segments; also the window that a peer is taken to have until it tells its own."""
 
 _MOST_EARLY_RESENDS = 5  # after which a segment has to wait for its time
+_LONGEST_TIMEOUT = 1 << 40  # milliseconds: it never comes, and times stay numbers of 64 bits
 
 
 @dataclass
@@ -26,10 +28,10 @@ class InFlight:
     number: int
     fragment: int
     payload: bytes
-    sent_at: int = 0
-    resend_at: int = 0
-    timeout: int = 0
-    sent: int = 0
+    sent_at: int
+    resend_at: int
+    timeout: int
+    sent: int = 1
     overtaken: int = 0
 
 
@@ -40,20 +42,25 @@ class Outbound:
         unacknowledged: The number of the first segment whose receipt has not come.
         next: The number of the next segment that goes under way.
         peer_window: The segments for which the peer has room, as it said last.
+        held: Bytes that are not acknowledged, sent or not.
         is_dead: Whether a segment was sent as often as `dead_link` allows.
     """
 
-    def __init__(self, options: KcpOptions, round_trip: RoundTrip) -> None:
+    def __init__(self, options: KcpOptions, round_trip: RoundTrip, allowance: Allowance, epoch: int) -> None:
         self.unacknowledged = 0
         self.next = 0
         self.peer_window = MOST_FRAGMENTS
+        self.held = 0
         self.is_dead = False
         self._options = options
         self._round_trip = round_trip
+        self._allowance = allowance
+        self._epoch = epoch
         self._size = options.segment_size
         self._widest: int | None = None  # that the peer has said
         self._congestion = CongestionWindow(self._size)
         self._waiting: deque[tuple[int, bytearray]] = deque()
+        self._is_amid_message = False  # of which a part was sent, and the next one waits
         self._under_way: dict[int, InFlight] = {}  # by number, in order
 
     @property
@@ -71,6 +78,7 @@ class Outbound:
             self._send_stream(memoryview(data))
         else:
             self._send_message(memoryview(data))
+        self.held += len(data)
 
     def _send_stream(self, data: memoryview) -> None:
         if self._waiting:
@@ -83,7 +91,7 @@ class Outbound:
 
     def _send_message(self, message: memoryview) -> None:
         count = max(-(-len(message) // self._size), 1)
-        most = min(MOST_FRAGMENTS - 1, MOST_FRAGMENTS if self._widest is None else self._widest)
+        most = min(MOST_FRAGMENTS - 1, self._widest_window())
         if count > most:
             raise ValueError(f"a message of {len(message)} bytes has {count} segments: {most} are possible")
         for index in range(count):
@@ -98,6 +106,9 @@ class Outbound:
         self.peer_window = window
         self._widest = max(window, self._widest or 0)
 
+    def _widest_window(self) -> int:
+        return MOST_FRAGMENTS if self._widest is None else self._widest
+
     def is_possible(self, acknowledged: int) -> bool:
         """Whether the peer can have got all before this number, of which none is one that was never sent."""
         return unwrap(acknowledged, self.unacknowledged) <= self.next
@@ -105,13 +116,22 @@ class Outbound:
     def acknowledged_before(self, acknowledged: int) -> None:
         """Takes that all before a number have arrived."""
         for number in range(self.unacknowledged, unwrap(acknowledged, self.unacknowledged)):
-            self._under_way.pop(number, None)
+            self._let_go(number)
         self._move_on()
 
     def acknowledged(self, number: int) -> None:
         """Takes the receipt of one."""
-        self._under_way.pop(unwrap(number, self.unacknowledged), None)
+        self._let_go(unwrap(number, self.unacknowledged))
         self._move_on()
+
+    def _let_go(self, number: int) -> None:
+        each = self._under_way.pop(number, None)
+        if each is not None:
+            self.held -= len(each.payload)
+
+    def _move_on(self) -> None:
+        while self.unacknowledged < self.next and self.unacknowledged not in self._under_way:
+            self.unacknowledged += 1
 
     def overtook(self, number: int, timestamp: int) -> None:
         """Counts for those before a number, and sent no later than it, that it was faster."""
@@ -121,52 +141,79 @@ class Outbound:
         for each in self._under_way.values():
             if each.number >= last:
                 break
-            if difference(timestamp, each.sent_at) >= 0:
+            if difference(timestamp, each.sent_at + self._epoch) >= 0:
                 each.overtaken += 1
 
     def grew(self) -> None:
         """The peer has got more than before."""
         self._congestion.acknowledged(self.peer_window)
 
-    def _move_on(self) -> None:
-        self.unacknowledged = next(iter(self._under_way), self.next)
+    def due(self, now: int, is_renewed: bool) -> Iterator[InFlight]:
+        """Yields what is to be sent now, once more or first, as far as the windows and the allowance go.
 
-    def due(self, now: int) -> Iterator[InFlight]:
-        """Sets under way what the windows allow, and yields what is to be sent now, once more or first."""
+        Args:
+            now: Milliseconds.
+            is_renewed: See `Allowance.share`.
+        """
         congestion = self._congestion
         window_before, is_lost, is_early = congestion.size, False, False
-        self._admit()
         end = self._end_of_resending()
         for each in self._under_way.values():
-            if not each.sent:
-                self._first_time(each, now)
-            elif each.number >= end:
+            if each.number >= end:
                 break
-            elif now >= each.resend_at:
+            is_late = now >= each.resend_at
+            if not (is_late or self._is_overtaken(each)) or not self._allowance.covers(len(each.payload)):
+                continue
+            if is_late:
                 self._late(each, now)
                 is_lost = True
-            elif self._is_overtaken(each):
+            else:
                 each.overtaken = 0
                 each.resend_at = now + each.timeout
                 is_early = True
-            else:
-                continue
-            each.sent += self.peer_window > 0 or not each.sent
+            each.sent += self.peer_window > 0
             each.sent_at = now
-            yield each
             self.is_dead |= each.sent >= self._options.dead_link
+            yield each
+        yield from self._admit(now, is_renewed)
         if is_early:
             congestion.resent_early(self.next - self.unacknowledged, self._options.fast_resend)
         if is_lost:
             congestion.timed_out(window_before)
         congestion.opened()
 
-    def _admit(self) -> None:
+    def _admit(self, now: int, is_renewed: bool) -> Iterator[InFlight]:
         end = self.unacknowledged + self._window()
         while self._waiting and self.next < end:
+            size = self._admissible(is_renewed)
+            if size is None:
+                break
             fragment, payload = self._waiting.popleft()
-            self._under_way[self.next] = InFlight(self.next, fragment, bytes(payload))
+            if size < len(payload):
+                self._waiting.appendleft((fragment, payload[size:]))
+                del payload[size:]
+                fragment += not self._options.stream
+            timeout = self._round_trip.timeout
+            resend_at = now + timeout + (0 if self._options.no_delay else timeout >> 3)
+            each = InFlight(self.next, fragment, bytes(payload), now, resend_at, timeout)
+            self._under_way[self.next] = each
+            self._is_amid_message = fragment > 0
             self.next += 1
+            self.is_dead |= each.sent >= self._options.dead_link
+            yield each
+
+    def _admissible(self, is_renewed: bool) -> int | None:
+        """Returns how many bytes of the first that waits may be sent now; None for none of it."""
+        fragment, payload = self._waiting[0]
+        room = self._allowance.share(is_renewed, bool(self._under_way)) - HEADER_SIZE
+        if len(payload) <= room:
+            return len(payload)
+        # Something has to be under way for a receipt to come, be it a part. How many parts a message has is
+        # said in the first of them.
+        whole = self._options.stream or (
+            not self._is_amid_message and fragment + 2 <= min(MOST_FRAGMENTS, self._widest_window())
+        )
+        return int(room) if room > 0 and whole and not self._under_way else None
 
     def _window(self) -> int:
         window = min(self._options.send_window, self.peer_window)
@@ -177,11 +224,6 @@ class Outbound:
         # it has, or a pause would look like a dead link. The first is: its receipt tells the window anew.
         return self.unacknowledged + max(self.peer_window, 1)
 
-    def _first_time(self, each: InFlight, now: int) -> None:
-        each.timeout = self._round_trip.timeout
-        patience = 0 if self._options.no_delay else each.timeout >> 3
-        each.resend_at = now + each.timeout + patience
-
     def _late(self, each: InFlight, now: int) -> None:
         if not self._options.no_delay:
             each.timeout += max(each.timeout, self._round_trip.timeout)
@@ -189,21 +231,25 @@ class Outbound:
             each.timeout += each.timeout // 2
         else:
             each.timeout += self._round_trip.timeout // 2
+        each.timeout = min(each.timeout, _LONGEST_TIMEOUT)
         each.resend_at = now + each.timeout
 
     def _is_overtaken(self, each: InFlight) -> bool:
         fast_resend = self._options.fast_resend
         return bool(fast_resend) and each.overtaken >= fast_resend and each.sent <= _MOST_EARLY_RESENDS
 
-    def next_due(self, now: int) -> int | None:
+    def next_due(self, now: int, is_renewed: bool) -> int | None:
         """Returns when `due` has something next; None while only the peer can bring it about."""
-        if self._waiting and self.next < self.unacknowledged + max(self._window(), self._least_window()):
+        end = self.unacknowledged + max(self._window(), self._least_window())
+        if self._waiting and self.next < end and self._admissible(is_renewed) is not None:
             return now
         soonest = None
         end = self._end_of_resending()
         for each in self._under_way.values():
             if each.number >= end:
                 break
+            if not self._allowance.covers(len(each.payload)):
+                continue
             if self._is_overtaken(each):
                 return now
             if soonest is None or each.resend_at < soonest:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import index
+from typing import TYPE_CHECKING
 
+from netcore.kcp.allowance import Allowance
 from netcore.kcp.inbound import Inbound
 from netcore.kcp.options import KcpOptions
 from netcore.kcp.outbound import Outbound
 from netcore.kcp.probe import Probe
 from netcore.kcp.round_trip import RoundTrip
-from netcore.kcp.wire import ACK, ASK, PUSH, TELL, Segment, difference, pack, parse
+from netcore.kcp.wire import ACK, ASK, MODULUS, PUSH, TELL, Segment, difference, pack, parse
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = ["Kcp"]
 
-_LARGEST_CONVERSATION = 0xFFFFFFFF
+_FARTHEST = 1e12  # seconds; milliseconds of such a time are still whole numbers in a float
 _LONGEST_LAG = 10_000  # milliseconds; a clock that is so far off has jumped
 _LONGEST_REST = 60.0  # seconds; while there is nothing to do
 
@@ -26,29 +32,48 @@ class Kcp:
 
     Args:
         conversation: The number that both ends agree on, of 32 bits.
-        output: Takes a datagram to be sent. What it raises passes through `update`.
+        output: Takes a datagram to be sent. What it raises passes through `update` and `flush`, and what
+            these had to send behind it is lost, as on the line. It may use the session.
         options: Those of this end; the usual ones by default.
+        epoch: Milliseconds added to the timestamps on the wire, modulo 2**32. A random number that nobody
+            knows who does not get the datagrams makes sure that nobody else can write their receipts.
+        unproven: The peer has begun, and may have lied about its address. No more bytes leave than have come
+            from it, until there is a receipt with the timestamp of what was sent there. As long as there is
+            something to send, what has come is acknowledged only then: the peer, who sends it again, pays
+            for what has to be sent again here.
+
+    Attributes:
+        conversation: The number that was given.
 
     Raises:
         ValueError: The conversation does not fit into 32 bits.
     """
 
     def __init__(
-        self, conversation: int, output: Callable[[bytes], None], options: KcpOptions | None = None
+        self,
+        conversation: int,
+        output: Callable[[bytes], object],
+        options: KcpOptions | None = None,
+        *,
+        epoch: int = 0,
+        unproven: bool = False,
     ) -> None:
-        if not 0 <= conversation <= _LARGEST_CONVERSATION:
+        if not 0 <= index(conversation) < MODULUS:
             raise ValueError(f"conversation is {conversation!r}: it has 32 bits")
         self.conversation = conversation
         self._output = output
         self._options = options = KcpOptions() if options is None else options
         self._interval = round(options.interval * 1000)
+        self._epoch = index(epoch)
+        self._allowance = Allowance(unproven)
         self._round_trip = RoundTrip(bool(options.no_delay), self._interval)
         self._inbound = Inbound(options.receive_window)
-        self._outbound = Outbound(options, self._round_trip)
+        self._outbound = Outbound(options, self._round_trip, self._allowance, self._epoch)
         self._probe = Probe()
         self._now = 0  # milliseconds
         self._flush_at: int | None = None
         self._is_asked = False
+        self._told = 0  # the number before which all is acknowledged
 
     @property
     def waiting(self) -> int:
@@ -56,19 +81,29 @@ class Kcp:
         return self._outbound.waiting
 
     @property
+    def held(self) -> int:
+        """Bytes that were sent and are not acknowledged, or wait to be sent."""
+        return self._outbound.held
+
+    @property
     def dead(self) -> bool:
         """Whether it is over: the peer does not answer (see `dead_link`), or never ends a message."""
         return self._outbound.is_dead or self._inbound.is_stuck
 
-    def send(self, data: bytes) -> None:
-        """Takes bytes to send: of a stream, or a whole message. They leave by the next `update`.
+    @property
+    def proven(self) -> bool:
+        """Whether the peer is where it says it is; from the start unless `unproven` was given."""
+        return self._allowance.is_endless
 
-        There is no bound but of a message; `waiting` tells how much there is.
+    def send(self, data: Buffer) -> None:
+        """Takes bytes to send: of a stream, or a whole message. They leave by the next `update` or `flush`.
+
+        There is no bound but of a message; `waiting` and `held` tell how much there is.
 
         Raises:
             ValueError: A message of 128 segments or more, or of more than the peer has room for.
         """
-        self._outbound.send(data)
+        self._outbound.send(_owned(data))
 
     def receive(self) -> bytes | None:
         """Returns what came next of the stream, never nothing, or the next message; None until it is here."""
@@ -77,7 +112,11 @@ class Kcp:
             if data != b"" or not self._options.stream:
                 return data
 
-    def input(self, datagram: bytes, now: float | None = None) -> None:
+    def drain(self) -> bytes:
+        """Returns all that has come in order, joined: of the stream, or whole messages. Empty for nothing."""
+        return b"".join(iter(self._inbound.receive, None))
+
+    def input(self, datagram: Buffer, now: float | None = None) -> None:
         """Takes a datagram of the peer's, which may come late, twice, or with lies in it.
 
         Args:
@@ -87,6 +126,8 @@ class Kcp:
         Raises:
             ValueError: It is of another conversation or not well formed. Nothing has changed then.
         """
+        datagram = _owned(datagram)
+        now_ms = self._now if now is None else _milliseconds(now)
         segments = parse(datagram, self.conversation)
         inbound, outbound = self._inbound, self._outbound
         for segment in segments:
@@ -94,28 +135,30 @@ class Kcp:
                 raise ValueError(f"a message of more than {segment.fragment} segments does not fit")
             if not outbound.is_possible(segment.acknowledged):
                 raise ValueError(f"what comes before {segment.acknowledged} was never sent")
-        if now is not None:
-            self._now = max(self._now, _milliseconds(now))
+        self._now = max(self._now, now_ms)
+        self._allowance.received(len(datagram))
+        receipts = [segment for segment in segments if segment.command == ACK]
         before = outbound.unacknowledged
-        last_receipt: Segment | None = None
+        outbound.told_window(segments[-1].window)  # the others are no newer
         for segment in segments:
-            outbound.told_window(segment.window)
             outbound.acknowledged_before(segment.acknowledged)
             if segment.command == PUSH:
                 inbound.take(segment)
             elif segment.command == ACK:
                 self._take_receipt(segment)
-                if last_receipt is None or _is_later(segment, last_receipt):
-                    last_receipt = segment
             elif segment.command == ASK:
                 self._is_asked = True
-        if last_receipt is not None:
-            outbound.overtook(last_receipt.number, last_receipt.timestamp)
+        if receipts:
+            last = receipts[0]
+            for receipt in receipts:
+                last = receipt if _is_later(receipt, last) else last
+            outbound.overtook(last.number, last.timestamp)
         if outbound.unacknowledged > before:
             outbound.grew()
 
     def _take_receipt(self, segment: Segment) -> None:
-        duration = difference(self._now, segment.timestamp)
+        self._allowance.look_at_receipt(segment.timestamp)
+        duration = difference(self._now + self._epoch, segment.timestamp)
         if duration >= 0:
             self._round_trip.measured(duration)
         self._outbound.acknowledged(segment.number)
@@ -143,57 +186,85 @@ class Kcp:
         """
         if self._flush_at is None:
             return now
+        due = self.next_due(now)
+        return now + _LONGEST_REST if due is None else due
+
+    def next_due(self, now: float) -> float | None:
+        """Returns the same time, but None while there is nothing to do until something is sent or comes."""
         now_ms = _milliseconds(now)
         wanted = self._wanted_at(now_ms)
         if wanted is None:
-            return now + _LONGEST_REST
-        tick = self._flush_at if abs(now_ms - self._flush_at) < _LONGEST_LAG else now_ms
+            return None
+        tick = self._flush_at
+        if tick is None or abs(now_ms - tick) >= _LONGEST_LAG:
+            tick = now_ms
         return max(max(wanted, tick) / 1000, now)
 
     def _wanted_at(self, now: int) -> int | None:
         if self.dead:
             return None
-        if self._inbound.receipts or self._has_to_tell() or (self._is_blocked() and self._probe.at is None):
+        inbound = self._inbound
+        is_blocked = self._is_blocked()
+        if inbound.receipts and self._may_acknowledge():
             return now
-        wanted = [self._outbound.next_due(now), self._probe.at]
+        if self._has_to_tell() or (is_blocked and self._probe.at is None):
+            return now
+        soonest = self._outbound.next_due(now, bool(inbound.receipts))
+        wanted = [soonest, self._probe.at if is_blocked else None]
         return min((at for at in wanted if at is not None), default=None)
 
+    def _may_acknowledge(self) -> bool:
+        allowance, count = self._allowance, len(self._inbound.receipts)
+        return allowance.is_endless or (not self._outbound.waiting and allowance.covers_receipts(count))
+
     def _has_to_tell(self) -> bool:
-        return self._is_asked or self._inbound.reopened
+        return (self._is_asked or self._inbound.reopened) and self._allowance.covers(0)
 
     def _is_blocked(self) -> bool:
-        return not self._outbound.peer_window and self._outbound.waiting > 0
+        return not self._outbound.peer_window and self._outbound.waiting > 0 and self._allowance.covers(0)
 
     def _at(self, now: float) -> int:
         self._now = _milliseconds(now)
         return self._now
 
     def _flush(self) -> None:
+        # All of them before the first leaves: `output` may use the session.
+        for datagram in list(self._datagrams()):
+            self._output(datagram)
+
+    def _datagrams(self) -> Iterator[bytes]:
         pieces: list[bytes] = []
         size = 0
         for segment in self._due():
             packed = pack(self.conversation, segment)
+            self._allowance.spent(len(packed))
             if pieces and size + len(packed) > self._options.mtu:
-                self._output(b"".join(pieces))
+                yield b"".join(pieces)
                 pieces, size = [], 0
             pieces.append(packed)
             size += len(packed)
         if pieces:
-            self._output(b"".join(pieces))
+            yield b"".join(pieces)
 
     def _due(self) -> Iterator[Segment]:
         inbound, now = self._inbound, self._now
-        room, arrived = inbound.room, inbound.next
-        receipts, inbound.receipts = inbound.receipts, {}
+        room, receipts = inbound.room, inbound.receipts
+        if self._may_acknowledge():
+            inbound.receipts = {}
+            self._told = inbound.next
+        else:
+            receipts = {}
         for number, timestamp in receipts.items():
-            yield Segment(ACK, 0, room, timestamp, number, arrived, b"")
+            yield Segment(ACK, 0, room, timestamp, number, self._told, b"")
         if self._probe.look(self._is_blocked(), now):
-            yield Segment(ASK, 0, room, 0, 0, arrived, b"")
+            yield Segment(ASK, 0, room, 0, 0, self._told, b"")
         if self._has_to_tell():
             self._is_asked = inbound.reopened = False
-            yield Segment(TELL, 0, room, 0, 0, arrived, b"")
-        for each in self._outbound.due(now):
-            yield Segment(PUSH, each.fragment, room, now, each.number, arrived, each.payload)
+            yield Segment(TELL, 0, room, 0, 0, self._told, b"")
+        stamp = (now + self._epoch) % MODULUS
+        for each in self._outbound.due(now, bool(inbound.receipts)):
+            self._allowance.stamped(stamp)
+            yield Segment(PUSH, each.fragment, room, stamp, each.number, self._told, each.payload)
 
 
 def _is_later(receipt: Segment, than: Segment) -> bool:
@@ -203,4 +274,11 @@ def _is_later(receipt: Segment, than: Segment) -> bool:
 
 def _milliseconds(seconds: float) -> int:
     # To the nearest one, so that a time which `next_update` returned is the same one when it comes back.
+    if not -_FARTHEST <= seconds <= _FARTHEST:
+        raise ValueError(f"{seconds!r} is no time")
     return int(seconds * 1000 + 0.5)
+
+
+def _owned(data: Buffer) -> bytes:
+    """Returns bytes that nobody changes."""
+    return data if type(data) is bytes else memoryview(data).tobytes()

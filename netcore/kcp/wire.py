@@ -9,7 +9,20 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-__all__ = ["ACK", "ASK", "HEADER_SIZE", "PUSH", "TELL", "Segment", "difference", "pack", "parse", "unwrap"]
+__all__ = [
+    "ACK",
+    "ASK",
+    "HEADER_SIZE",
+    "MODULUS",
+    "PUSH",
+    "TELL",
+    "Segment",
+    "difference",
+    "opening",
+    "pack",
+    "parse",
+    "unwrap",
+]
 
 PUSH, ACK, ASK, TELL = 81, 82, 83, 84
 """Commands: a piece of data, the receipt of one, a question for the window, the answer."""
@@ -17,7 +30,9 @@ PUSH, ACK, ASK, TELL = 81, 82, 83, 84
 _HEADER = Struct("<IBBHIIII")
 HEADER_SIZE = _HEADER.size
 
-_MODULUS = 1 << 32
+MODULUS = 1 << 32
+"""Of times and numbers."""
+
 _HALF = 1 << 31
 
 
@@ -42,9 +57,9 @@ def pack(conversation: int, segment: Segment) -> bytes:
             command,
             fragment,
             window,
-            timestamp % _MODULUS,
-            number % _MODULUS,
-            acknowledged % _MODULUS,
+            timestamp % MODULUS,
+            number % MODULUS,
+            acknowledged % MODULUS,
             len(payload),
         )
         + payload
@@ -79,9 +94,30 @@ def parse(datagram: bytes, conversation: int) -> list[Segment]:
             return found
 
 
+def opening(datagram: bytes, window: int) -> int | None:
+    """Returns the conversation that a datagram begins, if it is such a one as a peer begins with.
+
+    That is to say that it is well formed, acknowledges nothing, since nothing was sent, and brings something
+    for which there is room.
+
+    Args:
+        datagram: All of it.
+        window: The segments for which there is room.
+    """
+    conversation = int.from_bytes(datagram[:4], "little")
+    try:
+        segments = parse(datagram, conversation)
+    except ValueError:
+        return None
+    pushes = [each for each in segments if each.command == PUSH]
+    if any(each.acknowledged for each in segments) or any(each.fragment >= window for each in pushes):
+        return None
+    return conversation if any(each.number < window for each in pushes) else None
+
+
 def difference(later: int, earlier: int) -> int:
     """Returns how far one of two numbers modulo 2**32 is ahead of the other; negative where it is behind."""
-    return (later - earlier + _HALF) % _MODULUS - _HALF
+    return (later - earlier + _HALF) % MODULUS - _HALF
 
 
 def unwrap(number: int, near: int) -> int:

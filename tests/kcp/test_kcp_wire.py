@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netcore.kcp import wire
+from netcore.kcp import Kcp, KcpOptions, wire
 from netcore.kcp.wire import Segment
 
 # Conversation 0x11223344, push, fragment 1, window 128, time 5, number 6, acknowledged 7, "hi".
@@ -69,3 +69,46 @@ def test_numbers_go_round() -> None:
     assert wire.unwrap(3, 2**32 - 2) == 2**32 + 3
     assert wire.unwrap(2**32 - 2, 2**32 + 3) == 2**32 - 2
     assert wire.unwrap(5, 2**40) == 2**40 + 5
+
+
+def push(number: int = 0, **more: int) -> bytes:
+    return wire.pack(9, Segment(wire.PUSH, 0, 1, 0, number, 0, b"x")._replace(**more))
+
+
+ASKED = wire.pack(9, Segment(wire.ASK, 0, 1, 0, 0, 0, b""))
+
+
+@pytest.mark.parametrize(
+    "datagram", [push(), push(127), push(fragment=127), ASKED + push(), push(128) + push()]
+)
+def test_a_peer_begins_with_a_push_for_which_there_is_room(datagram: bytes) -> None:
+    assert wire.opening(datagram, 128) == 9
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        push()[:3],
+        push()[:24],
+        push() + b"?",
+        ASKED,
+        push(128),
+        push(2**32 - 1),
+        push(fragment=128),
+        push(acknowledged=1),
+        push() + wire.pack(9, Segment(wire.ACK, 0, 1, 0, 0, 1, b"")),
+        push() + WRITTEN,
+        push(command=80),
+    ],
+)
+def test_with_nothing_else_does_one_begin(datagram: bytes) -> None:
+    assert wire.opening(datagram, 128) is None
+
+
+@given(st.lists(SEGMENTS, min_size=1, max_size=3), st.integers(1, 10), st.binary(max_size=60))
+def test_what_opens_a_session_is_taken_by_it(segments: list[Segment], window: int, noise: bytes) -> None:
+    for datagram in (b"".join(wire.pack(5, each._replace(acknowledged=0)) for each in segments), noise):
+        conversation = wire.opening(datagram, window)
+        if conversation is not None:
+            Kcp(conversation, print, KcpOptions(receive_window=window)).input(datagram)
