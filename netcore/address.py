@@ -11,7 +11,9 @@ from netcore.errors import InvalidAddressError, UnsupportedProtocolError
 
 __all__ = ["ZONE", "Address"]
 
-_INET_NETWORKS = ("tcp", "tcp4", "tcp6", "tls", "tls4", "tls6", "udp", "udp4", "udp6")
+_INET_NETWORKS = tuple(
+    f"{name}{version}" for name in ("tcp", "tls", "udp", "kcp") for version in ("", "4", "6")
+)
 _INHERITED = ("fd", "tls+fd")
 _NETWORKS = (*_INET_NETWORKS, "unix", *_INHERITED)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -31,14 +33,15 @@ _NUL = re.compile(r"%((?:25)*)00")
 _MAX_DESCRIPTOR = (1 << 31) - 1
 """Descriptors are ints of C."""
 
-_SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, tls, udp and so on likewise), unix://PATH or fd://N"
+_SHAPE = "use tcp://HOST:PORT (tcp4, tcp6, tls, udp, kcp and so on likewise), unix://PATH or fd://N"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An endpoint of one of the networks tcp, tls, udp and unix, or an inherited socket.
+    """An endpoint of one of the networks tcp, tls, udp, kcp and unix, or an inherited socket.
 
-    ``tls`` is TCP with TLS. A 4 or 6 behind tcp, tls and udp fixes the IP version.
+    ``tls`` is TCP with TLS, and ``kcp`` are streams over UDP, see ``netcore.kcp``. A 4 or 6 behind tcp, tls,
+    udp and kcp fixes the IP version.
 
     ``fd://N`` is a descriptor of this process: a socket that listens, or a bound datagram socket. Which
     network that is, the socket tells when an engine starts. ``fd://NAME`` is the descriptor to which the
@@ -121,9 +124,15 @@ class Address:
     def is_datagram(self) -> bool:
         """Whether this is an address of a datagram network (udp, udp4, udp6).
 
-        False for an inherited socket, since its address cannot tell; ``Engine.addresses`` has the real one.
+        False for KCP: its sockets are those of UDP, but what is served there are streams. False for an
+        inherited socket, since its address cannot tell; ``Engine.addresses`` has the real one.
         """
         return self.network.startswith("udp")
+
+    @property
+    def is_kcp(self) -> bool:
+        """Whether this is an address of streams over UDP by KCP (kcp, kcp4, kcp6)."""
+        return self.network.startswith("kcp")
 
 
 def _spelled(path: str) -> str:

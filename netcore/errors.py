@@ -39,7 +39,8 @@ class OptionsError(NetcoreError, ValueError):
     """An option is unknown, out of range, or contradicts another one.
 
     Attributes:
-        option: The name of the option at fault, where it is one of ``Options``; otherwise empty.
+        option: The name of the option at fault, where it is one of ``Options``, or as ``kcp.mtu`` one of
+            ``KcpOptions``; otherwise empty.
     """
 
     def __init__(self, *arguments: object, option: str = "") -> None:

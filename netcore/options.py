@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from netcore.kcp import KcpOptions
     from netcore.lb import LoadBalancer
     from netcore.overrides import OptionOverrides
     from netcore.poll import Poller
@@ -119,7 +120,8 @@ class Options:
         max_connections: Connections of the whole engine at once, each until its descriptor is closed; 0 for
             no limit. One that is over, but lingers since its peer still sends, gives way to a new one.
         max_connections_policy: ``"pause"`` leaves further ones in the backlog, ``"refuse"`` resets them.
-        idle_timeout: The ``set_deadline`` that each connection begins with; 0 for none.
+        idle_timeout: The ``set_deadline`` that each connection begins with; 0 for none, and for the one that
+            ``kcp`` has where it is a session of KCP.
         close_timeout: How long ``close`` waits for the peer to take what is buffered, and how long, after
             ``on_close``, a peer that goes on sending may hold the descriptor: without that its unread input
             would turn the end into a reset.
@@ -161,6 +163,8 @@ class Options:
         tls: The context of ``tls://`` addresses: a server's for those that are listened on, a client's for
             those that are dialled. See ``netcore.tls``.
         tls_handshake_timeout: How long a handshake may take.
+        kcp: How the sessions of ``kcp://`` addresses work, of those that are listened on and those that are
+            dialled; None for ``KcpOptions()``. See ``netcore.kcp``.
         admin: Where metrics, health and a live page are served by HTTP (tcp or unix), on a thread of its own;
             empty for nowhere. Whoever reaches it sees who is connected: a loopback address, or a Unix socket.
             It needs ``pip install 'netcore-io[admin]'``.
@@ -210,6 +214,7 @@ class Options:
     proxy_protocol_timeout: float = 5
     tls: ssl.SSLContext | None = None
     tls_handshake_timeout: float = 10
+    kcp: KcpOptions | None = None
     admin: str | Address = ""
 
     def __post_init__(self) -> None:
@@ -227,6 +232,7 @@ class Options:
         self._check_combinations()
         self._check_networks()
         self._check_tls()
+        self._check_kcp()
         self._check_admin()
         self._derive_edges()
         for name in ("read_buffer_cap", "write_buffer_cap"):
@@ -284,6 +290,12 @@ class Options:
 
             self._require(isinstance(self.tls, ssl.SSLContext), "tls", "an ssl.SSLContext, or None")
         self._require(self.tls_handshake_timeout > 0, "tls_handshake_timeout", "above zero, in seconds")
+
+    def _check_kcp(self) -> None:
+        if self.kcp is not None:
+            from netcore.kcp import KcpOptions  # which who gives some has loaded already
+
+            self._require(isinstance(self.kcp, KcpOptions), "kcp", "a netcore.kcp.KcpOptions, or None")
 
     def _check_admin(self) -> None:
         admin: object = self.admin

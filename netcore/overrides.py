@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netcore.address import Address
+    from netcore.kcp import KcpOptions
     from netcore.lb import LoadBalancer
     from netcore.poll import Poller
 
@@ -60,6 +61,7 @@ class _Plain(TypedDict, total=False):
     proxy_protocol_from: tuple[str, ...]
     proxy_protocol_timeout: float
     tls_handshake_timeout: float
+    kcp: KcpOptions | None
     admin: str | Address
 
 

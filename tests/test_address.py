@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from netcore import Address, InvalidAddressError, NetcoreError, UnsupportedProtocolError
 
-NETWORKS = ("tcp", "tcp4", "tcp6", "tls", "tls4", "tls6", "udp", "udp4", "udp6")
+NETWORKS = ("tcp", "tcp4", "tcp6", "tls", "tls4", "tls6", "udp", "udp4", "udp6", "kcp", "kcp4", "kcp6")
 ports = st.integers(0, 65535)
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 host_names = (
@@ -114,6 +114,9 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         ("udp://localhost:53", Address("udp", "localhost", 53)),
         ("udp4://:53", Address("udp4", "", 53)),
         ("udp6://[2001:DB8::1%3]:53", Address("udp6", "2001:DB8::1", 53, zone="3")),
+        ("kcp://:9000", Address("kcp", "", 9000)),
+        ("kcp4://192.0.2.7:9000", Address("kcp4", "192.0.2.7", 9000)),
+        ("kcp6://[fe80::1%eth0]:9000", Address("kcp6", "fe80::1", 9000, zone="eth0")),
         ("tcp://example.com.:80", Address("tcp", "example.com.", 80)),
         ("tcp://my_host-1:80", Address("tcp", "my_host-1", 80)),
         ("tcp://bücher.example:80", Address("tcp", "bücher.example", 80)),
@@ -215,6 +218,10 @@ def test_tolerates_other_spellings(text: str, plain: str) -> None:
         "udp4://[::ffff:1.2.3.4]:80",
         "tcp6://127.0.0.1:80",
         "udp6://0.0.0.0:80",
+        "kcp4://[::1]:80",
+        "kcp6://127.0.0.1:80",
+        "kcp://",
+        "kcp://:9000/7",
         "unix://",
         "unix://@",
         "unix://a\0b",
@@ -261,11 +268,14 @@ def test_refuses_what_is_no_text(thing: Any) -> None:
         Address.parse(thing)
 
 
-@pytest.mark.parametrize("scheme", ["http", "tcp5", "sctp", "unixgram", "tls5", "ws+unix", "t", "tcp-4"])
+@pytest.mark.parametrize(
+    "scheme",
+    ["http", "tcp5", "sctp", "unixgram", "tls5", "kcp5", "kcp+tls", "kcp+fd", "ws+unix", "t", "tcp-4"],
+)
 def test_refuses_unknown_schemes(scheme: str) -> None:
     with pytest.raises(UnsupportedProtocolError, match="unknown scheme") as caught:
         Address.parse(f"{scheme}://127.0.0.1:80")
-    assert "tcp, tcp4, tcp6, tls, tls4, tls6, udp, udp4, udp6, unix, fd" in str(caught.value)
+    assert "tcp, tcp4, tcp6, tls, tls4, tls6, udp, udp4, udp6, kcp, kcp4, kcp6, unix, fd" in str(caught.value)
 
 
 def test_errors_are_value_errors_of_netcore() -> None:
@@ -300,9 +310,13 @@ def test_an_address_made_by_hand_with_an_unknown_network() -> None:
         Address.parse(Address("http", "h", 80))
 
 
-@pytest.mark.parametrize("network", [*NETWORKS, "unix", "fd"])
-def test_is_datagram(network: str) -> None:
-    assert Address(network).is_datagram == (network in ("udp", "udp4", "udp6"))
+@pytest.mark.parametrize("network", [*NETWORKS, "unix", "fd", "tls+fd"])
+def test_what_a_network_is(network: str) -> None:
+    address = Address(network)
+    assert address.is_tls == (network in ("tls", "tls4", "tls6", "tls+fd"))
+    assert address.is_datagram == (network in ("udp", "udp4", "udp6"))
+    assert address.is_kcp == (network in ("kcp", "kcp4", "kcp6"))
+    assert address.is_inherited == (network in ("fd", "tls+fd"))
 
 
 def test_is_a_frozen_value() -> None:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netcore import NetcoreError, Options, OptionsError
+from netcore.kcp import KcpOptions
 from netcore.options import MAX_CONNECTIONS_POLICIES
 
 SWITCHES = (
@@ -320,6 +321,20 @@ def test_networks_of_proxies() -> None:
     networks = ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "10.0.0.0/255.0.0.0")
     assert options(proxy_protocol=True, proxy_protocol_from=list(networks)).proxy_protocol_from == networks
     assert hash(options(proxy_protocol_from=list(networks))) == hash(options(proxy_protocol_from=networks))
+
+
+@pytest.mark.parametrize("thing", [{}, {"mtu": 1200}, "fast", 1, False, KcpOptions])
+def test_the_options_of_kcp_are_an_object_of_theirs(thing: Any) -> None:
+    with pytest.raises(OptionsError, match=r"option kcp is .*: it must be a netcore.kcp.KcpOptions, or None"):
+        options(kcp=thing)
+
+
+def test_the_options_of_kcp() -> None:
+    assert Options().kcp is None
+    made = options(kcp=KcpOptions(mtu=1200))
+    assert made.kcp == KcpOptions(mtu=1200)
+    assert made.replace(backlog=3).kcp is made.kcp and made.replace(kcp=None) == Options()
+    assert hash(made) == hash(pickle.loads(pickle.dumps(made)))
 
 
 def test_a_header_needs_some_time() -> None:

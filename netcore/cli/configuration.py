@@ -13,6 +13,7 @@ from netcore.cli.setting import Setting, flag_of
 from netcore.cli.settings import ADDRESSES, CONFIG, HANDLER, run_settings
 from netcore.cli.usage import UsageError, message_of
 from netcore.errors import OptionsError, PollerUnavailableError
+from netcore.kcp import KcpOptions
 from netcore.options import Options
 
 __all__ = ["Configuration", "all_settings", "gather"]
@@ -95,7 +96,11 @@ class Configuration:
             setting.field: getattr(self.values, setting.name) for setting in run_settings() if setting.field
         }
         values["log_level"] = getattr(logging, self.values.log_level.upper())
+        fields_of_kcp = [field for field in values if field.startswith("kcp.")]
+        of_kcp = {field.removeprefix("kcp."): values.pop(field) for field in fields_of_kcp}
         try:
+            kcp = KcpOptions(**of_kcp)
+            values["kcp"] = None if kcp == KcpOptions() else kcp
             return Options().replace(**{**values, **objects})
         except OptionsError as error:
             raise self.explain(error) from None

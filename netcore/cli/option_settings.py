@@ -1,4 +1,4 @@
-"""The settings that are fields of ``Options``, made of these.
+"""The settings that are fields of ``Options``, made of these, and those of ``KcpOptions``.
 
 A field's kind follows from its type and its help from the docstring, unless this file says it better.
 """
@@ -8,14 +8,18 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections.abc import Iterator, Mapping
 
 from netcore.cli.kinds import Choice, Kind, Names, Seconds, Switch, Text, Whole
 from netcore.cli.setting import Setting
+from netcore.kcp import KcpOptions
 from netcore.lb import balancer_names
 from netcore.options import MAX_CONNECTIONS_POLICIES, Options
 from netcore.poll import poller_names
 
 __all__ = ["WITHOUT_FLAG", "meaning_of_options", "option_settings"]
+
+_Said = Mapping[str, Mapping[str, object]]
 
 WITHOUT_FLAG = {
     "log_level": "--log-level sets it, by its name and for the whole process",
@@ -24,7 +28,7 @@ WITHOUT_FLAG = {
 }
 """The fields of ``Options`` that no flag is made of, and why."""
 
-_FIELDS: dict[str, dict[str, object]] = {
+_FIELDS: _Said = {
     "num_event_loops": {
         "name": "loops",
         "kind": Whole(1),
@@ -79,19 +83,50 @@ _FIELDS: dict[str, dict[str, object]] = {
 }
 """What differs from what is made of a field."""
 
+_KCP_FIELDS: _Said = {
+    "no_delay": {
+        "kind": Whole(0, "0|1|2"),
+        "default": 1,
+        "help": "how soon a session sends again what is not acknowledged: 0 as late as TCP does, 1 soon, "
+        "2 soon each time",
+    },
+    "interval": {"help": "time between two looks at what a session has to send"},
+    "fast_resend": {"help": "send again once so many later segments are acknowledged; 0 waits for the time"},
+    "congestion_control": {"help": "a loss makes a session slow down, as TCP does"},
+    "send_window": {"help": "segments of a session under way at most"},
+    "receive_window": {"help": "segments of a session kept for the handler at most"},
+    "mtu": {"help": "bytes of a datagram at most, without the headers of IP and UDP"},
+    "stream": {"help": "join and split what a session sends as it fits into datagrams"},
+    "dead_link": {"help": "a segment that has been sent so often in vain ends the session"},
+    "idle_timeout": {
+        "help": "end a session whose peer is silent for so long; 0 for never, and --idle-timeout comes first"
+    },
+}
+"""The same of those of ``KcpOptions``."""
+
 
 def option_settings() -> list[Setting]:
-    """Makes a setting of each field that is a plain value, in their order."""
-    meanings = meaning_of_options()
-    found = []
-    for field in dataclasses.fields(Options):
-        said = _FIELDS.get(field.name, {})
+    """Makes a setting of each field that is a plain value, in their order, and then of those of KCP."""
+    return [*_settings_of(Options, _FIELDS, ""), *_settings_of(KcpOptions, _KCP_FIELDS, "kcp.")]
+
+
+def _settings_of(options: type[Options | KcpOptions], fields: _Said, within: str) -> Iterator[Setting]:
+    """Makes the settings of one class.
+
+    Args:
+        options: The class.
+        fields: What differs from what is made of a field.
+        within: The field of ``Options`` that holds an object of this class, and a dot; empty for ``Options``.
+    """
+    meanings = meaning_of_options(options)
+    for field in dataclasses.fields(options):
+        said = fields.get(field.name, {})
         about = said.get("help", _clause(meanings.get(field.name, "")))
         kind = said.get("kind", _kind(str(field.type), str(about)))
-        if kind is not None and field.name not in WITHOUT_FLAG:
-            made = {"name": field.name, "default": field.default, "field": field.name, **said}
-            found.append(Setting(**{**made, "kind": kind, "help": about}))  # type: ignore[arg-type]
-    return found
+        where = within + field.name
+        if kind is not None and where not in WITHOUT_FLAG:
+            made = {"name": where.replace(".", "_"), "default": field.default, "field": where, **said}
+            yield Setting(**{**made, "kind": kind, "help": about})  # type: ignore[arg-type]
 
 
 def _kind(annotation: str, about: str) -> Kind | None:
@@ -107,9 +142,9 @@ def _kind(annotation: str, about: str) -> Kind | None:
     return Names("NAMES", "one,another") if annotation == "tuple[str, ...]" else None
 
 
-def meaning_of_options() -> dict[str, str]:
-    """Returns what the docstring of ``Options`` says of each; nothing where Python has dropped it (-OO)."""
-    section = inspect.cleandoc(Options.__doc__ or "").partition("Attributes:\n")[2]
+def meaning_of_options(options: type[Options | KcpOptions] = Options) -> dict[str, str]:
+    """Returns what the docstring of the class says of each; nothing where Python has dropped it (-OO)."""
+    section = inspect.cleandoc(options.__doc__ or "").partition("Attributes:\n")[2]
     return dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE))
 
 

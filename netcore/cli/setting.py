@@ -27,6 +27,7 @@ GROUPS = {
     ),
     "TLS": ("tls_*",),
     "PROXY protocol": ("proxy_*",),
+    "KCP": ("kcp_*",),
     "processes": ("processes", "hang_*", "drain_*", "configure", "listeners"),
     "logs and monitoring": ("log_*", "access_*", "admin*", "watchdog*"),
     "development": ("debug", "reload"),
@@ -43,7 +44,8 @@ class Setting:
         kind: What it may be.
         help: What it does; a sentence without its full stop.
         default: What it is unless somebody says so.
-        field: The field of ``Options`` that it sets; empty if none.
+        field: The field of ``Options`` that it sets, ``kcp.mtu`` for ``mtu`` of what ``kcp`` holds; empty if
+            none.
     """
 
     name: str
@@ -55,7 +57,8 @@ class Setting:
     @property
     def names(self) -> tuple[str, ...]:
         """All its names, the one to be shown first: where the field's is another it is understood, too."""
-        return (self.name, self.field) if self.field not in ("", self.name) else (self.name,)
+        other = self.field.replace(".", "_")
+        return (self.name, other) if other not in ("", self.name) else (self.name,)
 
     @property
     def flag(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from netcore._tls_files import TlsFiles
 from netcore.errors import OptionsError
+from netcore.kcp import KcpOptions
 from netcore.options import Options
 
 __all__ = ["Launch", "plain_options"]
@@ -25,7 +26,7 @@ class Launch:
         target: "module:handler".
         configure: "module:function", from options to options; empty for none.
         balancer: "module:class" of a load balancer; empty for that of the options.
-        options: Fields of ``Options`` that differ from their defaults.
+        options: Fields of ``Options`` that differ from their defaults; ``kcp`` as the fields it has itself.
         tls_files: Certificates, which each process loads itself; None for none.
         path: ``sys.path``.
         log_level: See ``logging``.
@@ -64,6 +65,8 @@ class Launch:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()
         }
+        if "kcp" in values:
+            values["kcp"] = KcpOptions(**values["kcp"])
         return Options(**values)
 
 
@@ -79,7 +82,9 @@ def plain_options(options: Options) -> dict[str, Any]:
         value = getattr(options, each.name)
         if value == getattr(default, each.name) or each.name in _HERE:
             continue
-        if not isinstance(value, (bool, int, float, str, tuple)):
+        if isinstance(value, KcpOptions):
+            value = dataclasses.asdict(value)
+        elif not isinstance(value, (bool, int, float, str, tuple)):
             raise OptionsError(
                 f"option {each.name} is {value!r}: "
                 "it cannot cross to another process: set it there, by configure",

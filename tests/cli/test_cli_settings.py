@@ -24,6 +24,7 @@ from netcore.cli.parser import make_parser
 from netcore.cli.setting import GROUPS, Setting
 from netcore.cli.settings import CONFIG, run_settings
 from netcore.cli.usage import UsageError
+from netcore.kcp import KcpOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVED = ("app:Echo", "tcp://127.0.0.1:0")
@@ -76,9 +77,10 @@ def _nothing_is_said_already(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_option_has_a_flag_or_a_reason() -> None:
-    fields = [field.name for field in dataclasses.fields(Options)]
+    of_kcp = [f"kcp.{field.name}" for field in dataclasses.fields(KcpOptions)]
+    fields = [field.name for field in dataclasses.fields(Options) if field.name != "kcp"]
     settings = [setting.field for setting in run_settings() if setting.field]
-    assert sorted([*settings, *WITHOUT_FLAG]) == sorted(fields)
+    assert sorted([*settings, *WITHOUT_FLAG]) == sorted([*fields, *of_kcp])
 
 
 def test_names_are_unique_and_no_variable_means_something_else() -> None:
@@ -176,6 +178,29 @@ def test_lists_on_the_command_line_add_up() -> None:
 
 def test_the_level_of_a_log_file_is_that_of_the_log() -> None:
     assert configured(*SERVED, "--log-level", "DEBUG").options().log_level == logging.DEBUG
+
+
+def test_settings_of_kcp_make_its_options(tmp_path: Path) -> None:
+    path = write(tmp_path, "[kcp]\nmtu = 1200\nno_delay = 2\nstream = false\ninterval = 0.02\n")
+    arguments = (*SERVED, "--config", path, "--kcp-mtu", "576", "--kcp-congestion-control")
+    options = configured(*arguments, environment={"NETCORE_KCP_INTERVAL": "0.005"}).options()
+    assert options.kcp == KcpOptions(
+        mtu=576, no_delay=2, stream=False, interval=0.005, congestion_control=True
+    )
+    assert options.idle_timeout == 0
+    assert configured(*SERVED, "--kcp-idle-timeout", "inf").options().kcp == KcpOptions(idle_timeout=math.inf)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--kcp-no-delay=3", "KcpOptions.no_delay is 3: it must be True, False or 2"),
+        ("--kcp-mtu=20", "KcpOptions.mtu is 20: it must be a whole number from 50 to 65507"),
+        ("--kcp-interval=9", "KcpOptions.interval is 9.0: it must be seconds, from 0.001 to 5"),
+    ],
+)
+def test_a_setting_that_no_session_can_have_is_named(argument: str, words: str) -> None:
+    assert complaint(*SERVED, argument) == f"argument {argument.partition('=')[0]}: {words}"
 
 
 # The environment.

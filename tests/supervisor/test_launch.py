@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from netcore import Options, OptionsError
+from netcore.kcp import KcpOptions
 from netcore.supervisor import TlsFiles
 from netcore.supervisor.launch import Launch, plain_options
 
@@ -25,6 +26,7 @@ OTHERS: dict[str, Any] = {
     "high_water": 1 << 19,
     "low_water": 1 << 17,
     "proxy_protocol_from": ("10.0.0.0/8", "2001:db8::7"),
+    "kcp": KcpOptions(no_delay=2, mtu=1200, stream=False, idle_timeout=math.inf),
 }
 WITH = {
     "tcp_keep_interval": {"tcp_keep_alive": 60},

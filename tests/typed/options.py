@@ -14,6 +14,7 @@ from typing_extensions import Unpack, assert_type
 
 import netcore
 from netcore import Client, Engine, EventHandler, OptionOverrides, Options, run
+from netcore.kcp import KcpOptions
 from netcore.poll import open_poller
 from netcore.supervisor import Supervisor
 
@@ -27,7 +28,8 @@ def right(handler: EventHandler, context: ssl.SSLContext) -> None:
     with Client(handler, Options(), close_timeout=0.5) as client:
         assert_type(client, Client)
     Supervisor("examples.echo:Echo", ADDRESS, processes=2, poller="epoll", multicore=True, log_level=20)
-    assert_type(Options().replace(watchdog=1), Options)
+    Supervisor("examples.echo:Echo", ADDRESS, kcp=KcpOptions(mtu=1200))
+    assert_type(Options().replace(watchdog=1, kcp=KcpOptions(no_delay=2)), Options)
 
 
 def names(handler: EventHandler) -> None:
@@ -45,6 +47,7 @@ def types(handler: EventHandler, context: ssl.SSLContext) -> None:
     Client(handler, tls="cert.pem")  # type: ignore[arg-type]
     Supervisor("examples.echo:Echo", ADDRESS, multicore=2)  # type: ignore[arg-type]
     Options().replace(poller=7)  # type: ignore[arg-type]
+    Options(kcp={"mtu": 1200})  # type: ignore[arg-type]
 
 
 def what_cannot_cross(context: ssl.SSLContext) -> None:
