@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netcore.kcp import KcpOptions
@@ -30,6 +30,22 @@ class Line:
     spoiled: float = 0.0
     delay: float = 0.02
     jitter: float = 0.0
+
+    def carry(self, datagram: bytes, source: random.Random) -> Iterator[tuple[float, bytes]]:
+        """Yields what arrives of a datagram, and after how many seconds: nothing, or once, or twice."""
+        chance = source.random
+        for _ in range(1 + (chance() < self.doubled)):
+            if chance() < self.loss:
+                continue
+            copy = _spoil(datagram, source) if chance() < self.spoiled else datagram
+            yield self.delay + self.jitter * chance(), copy
+
+
+def _spoil(datagram: bytes, source: random.Random) -> bytes:
+    # UDP's checksum finds such things: what is left is what somebody has forged.
+    spoiled = bytearray(datagram[: source.randint(1, len(datagram))])
+    spoiled[source.randrange(min(len(spoiled), 5))] ^= 1 << source.randrange(8)
+    return bytes(spoiled)
 
 
 class Net:
@@ -72,21 +88,10 @@ class Net:
             self.sent.append((self.now, end, datagram))
             self.surplus[end] -= len(datagram)
             assert self.surplus[end] >= 0 or self.ends[end].proven
-            line, chance = self.line, self.random.random
-            for _ in range(1 + (chance() < line.doubled)):
-                if chance() < line.loss:
-                    continue
-                copy = self._spoil(datagram) if chance() < line.spoiled else datagram
-                arrives = self.now + line.delay + line.jitter * chance()
-                heapq.heappush(self._under_way, (arrives, len(self.sent), 1 - end, copy))
+            for takes, copy in self.line.carry(datagram, self.random):
+                heapq.heappush(self._under_way, (self.now + takes, len(self.sent), 1 - end, copy))
 
         return send
-
-    def _spoil(self, datagram: bytes) -> bytes:
-        # UDP's checksum finds such things: what is left is what somebody has forged.
-        spoiled = bytearray(datagram[: self.random.randint(1, len(datagram))])
-        spoiled[self.random.randrange(min(len(spoiled), 5))] ^= 1 << self.random.randrange(8)
-        return bytes(spoiled)
 
     def step(self, longest: float = 1000.0) -> None:
         """Goes to the next thing that happens, `longest` seconds from now at the latest."""
