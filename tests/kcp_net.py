@@ -7,10 +7,15 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from hypothesis import strategies as st
+
 from netcore.kcp import KcpOptions
 from netcore.kcp.session import Kcp
 
-__all__ = ["Kind", "Line", "Net", "begin_at"]
+__all__ = ["LINES", "OPTIONS", "TIRELESS", "Kind", "Line", "Net", "begin_at"]
+
+TIRELESS = 10_000
+"""A dead_link that does not come about."""
 
 Kind = type[Kcp]
 """A half: the one in Python, or that in C, which has the same methods."""
@@ -18,7 +23,10 @@ Kind = type[Kcp]
 
 def begin_at(kcp: Kcp, number: int) -> None:
     """Has an end count from a number on, as if so many segments had come and gone."""
-    kcp._outbound.unacknowledged = kcp._outbound.next = kcp._inbound.next = kcp._told = number
+    if isinstance(kcp, Kcp):
+        kcp._outbound.unacknowledged = kcp._outbound.next = kcp._inbound.next = kcp._told = number
+    else:
+        kcp._begin_at(number)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,28 @@ def _spoil(datagram: bytes, source: random.Random) -> bytes:
     spoiled = bytearray(datagram[: source.randint(1, len(datagram))])
     spoiled[source.randrange(min(len(spoiled), 5))] ^= 1 << source.randrange(8)
     return bytes(spoiled)
+
+
+LINES = st.builds(
+    Line,
+    loss=st.floats(0, 0.5),
+    doubled=st.floats(0, 0.5),
+    spoiled=st.floats(0, 0.3),
+    delay=st.floats(0, 0.2),
+    jitter=st.floats(0, 0.3),
+)
+OPTIONS = st.builds(
+    KcpOptions,
+    no_delay=st.sampled_from([False, True, 2]),
+    interval=st.sampled_from([0.001, 0.01, 0.1]),
+    fast_resend=st.integers(0, 3),
+    congestion_control=st.booleans(),
+    send_window=st.integers(1, 64),
+    receive_window=st.integers(1, 64),
+    mtu=st.sampled_from([50, 100, 576, 1400]),
+    stream=st.just(True),
+    dead_link=st.just(TIRELESS),
+)
 
 
 class Net:
