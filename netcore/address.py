@@ -14,7 +14,7 @@ __all__ = ["ZONE", "Address"]
 _INET_NETWORKS = tuple(
     f"{name}{version}" for name in ("tcp", "tls", "udp", "kcp") for version in ("", "4", "6")
 )
-_INHERITED = ("fd", "tls+fd")
+_INHERITED = ("fd", "tls+fd", "kcp+fd")
 _NETWORKS = (*_INET_NETWORKS, "unix", *_INHERITED)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST_AND_PORT = re.compile(
@@ -46,7 +46,7 @@ class Address:
     ``fd://N`` is a descriptor of this process: a socket that listens, or a bound datagram socket. Which
     network that is, the socket tells when an engine starts. ``fd://NAME`` is the descriptor to which the
     service manager gave this name; see sd_listen_fds_with_names(3). ``tls+fd`` is one that listens for TCP,
-    with TLS on what it accepts, which the socket cannot tell.
+    with TLS on what it accepts, and ``kcp+fd`` one of UDP with sessions of KCP, which the socket cannot tell.
 
     Attributes:
         network: The scheme, which for ``tcp4`` and its like also fixes the IP version.
@@ -117,7 +117,7 @@ class Address:
 
     @property
     def is_inherited(self) -> bool:
-        """Whether this is a descriptor, by number or name (fd, tls+fd)."""
+        """Whether this is a descriptor, by number or name (fd, tls+fd, kcp+fd)."""
         return self.network in _INHERITED
 
     @property
@@ -131,8 +131,13 @@ class Address:
 
     @property
     def is_kcp(self) -> bool:
-        """Whether this is an address of streams over UDP by KCP (kcp, kcp4, kcp6)."""
+        """Whether this is an address of streams over UDP by KCP (kcp, kcp4, kcp6, kcp+fd)."""
         return self.network.startswith("kcp")
+
+    @property
+    def is_udp(self) -> bool:
+        """Whether the sockets of this address are known to be UDP's: it is one of datagrams, or of KCP."""
+        return self.is_datagram or self.is_kcp
 
 
 def _spelled(path: str) -> str:

@@ -9,7 +9,6 @@ import importlib
 import os
 import shutil
 from types import ModuleType
-from typing import NoReturn
 
 import pytest
 
@@ -30,12 +29,8 @@ def program(name: str, *folders: str) -> str:
     """Finds an installed program, on PATH or in one of these folders."""
     path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *folders]))
     if path is None:
-        without(f"{name} is not installed")
+        missing = f"{name} is not installed"
+        if _REQUIRED:
+            pytest.fail(missing)
+        pytest.skip(missing)
     return path
-
-
-def without(missing: str) -> NoReturn:
-    """Skips the test, or fails it, for what is missing."""
-    if _REQUIRED:
-        pytest.fail(missing)
-    pytest.skip(missing)

@@ -270,7 +270,7 @@ def test_refuses_what_is_no_text(thing: Any) -> None:
 
 @pytest.mark.parametrize(
     "scheme",
-    ["http", "tcp5", "sctp", "unixgram", "tls5", "kcp5", "kcp+tls", "kcp+fd", "ws+unix", "t", "tcp-4"],
+    ["http", "tcp5", "sctp", "unixgram", "tls5", "kcp5", "kcp+tls", "ws+unix", "t", "tcp-4"],
 )
 def test_refuses_unknown_schemes(scheme: str) -> None:
     with pytest.raises(UnsupportedProtocolError, match="unknown scheme") as caught:

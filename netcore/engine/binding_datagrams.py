@@ -115,7 +115,7 @@ def probe_free(address: Address) -> None:
 
 def _bind(sock: socket.socket, address: Address, endpoint: Endpoint) -> None:
     if endpoint.family == socket.AF_INET6:
-        dual = address.network == "udp" and not address.host
+        dual = address.network in ("udp", "kcp") and not address.host
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
     sock.bind(endpoint.name)
 

@@ -18,8 +18,8 @@ __all__ = ["GivenListener", "Source", "source_of", "sources_of", "warn_of_unserv
 class GivenListener:
     """A socket to listen on that was bound elsewhere: by a parent process, or by a predecessor.
 
-    It takes the place of an address: ``"fd://3"`` is short for ``GivenListener(3)``, and ``"tls+fd://3"`` for
-    ``GivenListener(3, tls=True)``.
+    It takes the place of an address: ``"fd://3"`` is short for ``GivenListener(3)``, ``"tls+fd://3"`` for
+    ``GivenListener(3, tls=True)``, and ``"kcp+fd://3"`` for ``GivenListener(3, kcp=True)``.
 
     When ``Engine.start``, or ``listen``, returns, the engine has taken the descriptor over: it is closed, and
     what the engine listens on is a duplicate, which is non-blocking like all other duplicates from then on
@@ -31,24 +31,34 @@ class GivenListener:
             still has that socket open, or another file stands in its place. Other sockets leave none.
         tls: Whether its connections begin with a handshake of TLS, in the context of ``Options.tls``; of a
             socket for TCP only.
+        kcp: Whether its datagrams are those of sessions of KCP; of a UDP socket only.
 
     Raises:
-        InvalidAddressError: ``fd`` is no descriptor.
+        InvalidAddressError: ``fd`` is no descriptor, or it is to have both TLS and KCP.
     """
 
     fd: int
     unlink: bool = False
     tls: bool = False
+    kcp: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.fd, int) or isinstance(self.fd, bool):  # type: ignore[redundant-expr]
             raise InvalidAddressError(f"{self.fd!r} is no descriptor: a GivenListener needs its number")
+        if self.tls and self.kcp:
+            raise InvalidAddressError("a GivenListener has sessions of KCP or connections with TLS, not both")
         Address.parse(self.address)
 
     @property
     def address(self) -> Address:
-        """The descriptor as an address, ``fd://N`` or ``tls+fd://N``."""
-        return Address("tls+fd" if self.tls else "fd", path=str(self.fd))
+        """The descriptor as an address, ``fd://N``, ``tls+fd://N`` or ``kcp+fd://N``."""
+        network = "tls+fd" if self.tls else "kcp+fd" if self.kcp else "fd"
+        return Address(network, path=str(self.fd))
+
+    @classmethod
+    def at(cls, fd: int, address: Address) -> GivenListener:
+        """Makes the listener of a descriptor that stands for an address."""
+        return cls(fd, tls=address.is_tls, kcp=address.is_kcp)
 
 
 Source = Address | GivenListener
@@ -87,14 +97,14 @@ def _read(given: str | Address | GivenListener) -> Iterator[tuple[Address, Sourc
         raise InvalidAddressError("options are given by name, as options=...: what comes before is addresses")
     address = Address.parse(given)
     if address.is_inherited and address.path.isdecimal():  # whoever has passed it
-        yield address, GivenListener(int(address.path), tls=address.is_tls)
+        yield address, GivenListener.at(int(address.path), address)
         return
     passed = passed_sockets()
     found = match(address, passed)
     if address.is_inherited and not found:
         raise UnsupportedProtocolError(f"{str(address)!r} cannot be served: {_complaint(passed)}")
     for fd, _ in found:
-        yield address, GivenListener(fd, tls=address.is_tls)
+        yield address, GivenListener.at(fd, address)
     if not found:
         yield address, address
 

@@ -64,7 +64,7 @@ class Opener:
             if isinstance(source, GivenListener):
                 bounds.append(takings.take(source, self.options))
                 self._warn_of_one(bounds[0])
-            elif source.is_datagram:
+            elif source.is_udp:
                 self._bind_datagrams(source, bounds)
             elif self._bind_streams(source, bounds):
                 pick = None
@@ -142,7 +142,8 @@ class Opener:
 def _attach_datagrams(bound: BoundDatagrams, loop: Loop) -> Part:
     family, fd = bound.sock.family, bound.sock.detach()
     loop.sockets.attach(fd)
-    return Part(loop, loop.listen_for_datagrams(fd, family, bound.local), bound.share)
+    listen = loop.listen_for_sessions if bound.address.is_kcp else loop.listen_for_datagrams
+    return Part(loop, listen(fd, family, bound.local), bound.share)
 
 
 def _why_one_loop(address: Address) -> str:

@@ -101,11 +101,14 @@ class _Taking:
         address = _listening_address(sock)
         if self._given.tls:
             _check_tcp(address, self._given.address)
+        if self._given.kcp:
+            _check_udp(address, self._given.address)
         if not is_stream:
             allow_sending(sock)
             if address.host in _EVERY_INTERFACE or group_of(address) is not None:
                 tell_destinations(sock)
-            return BoundDatagrams(sock, address, address_of(sock))
+            shown = replace(address, network="kcp") if self._given.kcp else address
+            return BoundDatagrams(sock, shown, address_of(sock))
         if self._given.unlink and address.network == "unix" and not address.path.startswith("@"):
             with suppress(OSError):  # somebody has removed or moved it: then there is nothing to do
                 self._file = SocketFile(address.path, shared=True, ours=False)
@@ -174,6 +177,14 @@ def _check_tcp(address: Address, given: Address) -> None:
     if address.network != "tcp":
         raise UnsupportedOperationError(
             f"{str(given)!r} cannot be served: TLS is for TCP, and this is {str(address)!r}"
+        )
+
+
+def _check_udp(address: Address, given: Address) -> None:
+    """Raises unless a listener that is to have sessions of KCP is one for datagrams."""
+    if not address.is_datagram:
+        raise UnsupportedOperationError(
+            f"{str(given)!r} cannot be served: KCP is for UDP, and this is {str(address)!r}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from netcore.address import Address
 from netcore.connection import (
     UNWATCHED,
+    BaseSession,
     BaseStream,
     CheckedDatagramConnection,
     Connection,
@@ -82,6 +83,7 @@ class Connections:
         self._datagram_class = CheckedDatagramConnection if debug else DatagramConnection
         self.streams = streams
         self._dialled: dict[int, DatagramConnection] = {}
+        self._sessions: dict[int, BaseSession] = {}
         self.by_id: dict[int, Connection] = {}
         self.arriving: dict[int, None] = {}
         self.expected: dict[int, BaseStream] = {}
@@ -92,13 +94,14 @@ class Connections:
     def count(self) -> int:
         """How many there are, without those arriving; a server's datagrams do not count. Any thread."""
         return (
-            len(self.expected) + len(self.streams) + len(self._dialled)
+            len(self.expected) + len(self.streams) + len(self._dialled) + len(self._sessions)
         )  # in the order in which one moves on
 
     @property
     def outbound_buffered(self) -> int:
         """Bytes promised, or not taken by the kernel when they were offered, and datagrams. Any thread."""
         streams = sum(conn.backlogged + conn.pledged for conn in list(self.streams.values()))
+        streams += sum(conn.backlogged + conn.pledged for conn in list(self._sessions.values()))
         return streams + sum(conn.outbox.buffered + conn.pledged for conn in list(self._dialled.values()))
 
     def find(self, conn_id: int) -> Conn | None:
@@ -323,9 +326,26 @@ class Connections:
         run(site, conn, site.handler.on_open)
         return conn
 
+    def establish_session(self, conn: BaseSession, idle_timeout: float) -> None:
+        """Opens the connection of a session, that counts from here on.
+
+        Args:
+            conn: It, made and not known to anybody yet.
+            idle_timeout: Seconds; 0 for none.
+        """
+        self._sessions[conn.id] = conn
+        self.by_id[conn.id] = conn
+        if idle_timeout:
+            conn.set_deadline(idle_timeout)
+        run(self._site, conn, self._site.handler.on_open)
+        if self.cut_off is not None:
+            self.cut_off(conn)
+
     def remove(self, conn: Retired) -> None:
         """Lets go of a connection that is retired, while its descriptor is still open."""
-        if self.streams.pop(conn.fd, None) is None and self._dialled.pop(conn.fd, None) is not None:
+        if conn.shares_descriptor:
+            self._sessions.pop(conn.id, None)
+        elif self.streams.pop(conn.fd, None) is None and self._dialled.pop(conn.fd, None) is not None:
             self._site.watchers.release(conn.fd)
         self.by_id.pop(conn.id, None)
         self.expected.pop(conn.id, None)
@@ -357,7 +377,7 @@ class Connections:
         without a word to the kernel or the handler, since they go on in the parent.
         """
         self.turning_away = self.abandoned = True
-        fds = [conn.fd for conn in self.by_id.values()]
+        fds = [conn.fd for conn in self.by_id.values() if not conn.shares_descriptor]
         for coming in self.expected.values():
             with suppress(KeyError):  # it is attached to the sockets of its former loop still
                 self._site.sockets.release([coming.fd])
@@ -372,6 +392,7 @@ class Connections:
             conn.abandon()
         self.streams.clear()
         self._dialled.clear()
+        self._sessions.clear()
         self.by_id.clear()
         self.arriving.clear()
         return fds

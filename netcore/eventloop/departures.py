@@ -90,6 +90,8 @@ class Departures:
                 except BaseException as error:
                     site.charge(None, error)
         for conn in retired:
+            if conn.shares_descriptor:
+                continue
             if conn.ending is not None and conn.ending.reset:
                 site.descriptors.reset(conn.fd)
             elif conn.network == "udp":  # which knows no end that a peer, or a duplicate, could be told of
@@ -130,7 +132,7 @@ class Departures:
 
     def abandon(self) -> list[int]:
         """Forgets all of them, in a forked child; returns their descriptors, which are left to close."""
-        fds = [*self.lingering, *(conn.fd for conn in self._retired)]
+        fds = [*self.lingering, *(conn.fd for conn in self._retired if not conn.shares_descriptor)]
         self.lingering.clear()
         self._retired.clear()
         return fds

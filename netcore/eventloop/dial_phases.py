@@ -44,7 +44,7 @@ def phases_of_dial(
         UnsupportedOperationError: It is a datagram that a header would be said in, or there is something for
             TLS and the address is without.
     """
-    if proxy is not None and address.is_datagram:
+    if proxy is not None and address.is_udp:
         raise UnsupportedOperationError(
             f"a PROXY header goes ahead of a stream, and {str(address)!r} has none: it takes datagrams"
         )

@@ -19,6 +19,7 @@ from netcore.eventloop.fates import forked, stopping
 from netcore.eventloop.faults import as_exception
 from netcore.eventloop.phases import Phase
 from netcore.eventloop.race import Dialled
+from netcore.eventloop.sessions import Sessions
 from netcore.eventloop.site import Site
 from netcore.handler import Conn
 
@@ -46,12 +47,14 @@ class Dialer:
         site: The loop.
         connections: What they become a part of.
         arrivals: Where they go if something has to pass before they open.
+        sessions: Makes those that are of KCP.
     """
 
-    def __init__(self, site: Site, connections: Connections, arrivals: Arrivals) -> None:
+    def __init__(self, site: Site, connections: Connections, arrivals: Arrivals, sessions: Sessions) -> None:
         self._site = site
         self._connections = connections
         self._arrivals = arrivals
+        self._sessions = sessions
         # From the call on, so that no end of the loop passes them over. Any thread adds to them.
         self._under_way: dict[Dial, bool] = {}  # and whether it can still be given up
 
@@ -168,6 +171,8 @@ class Dialer:
         fd, network, remote, local = dialled.fd, dialled.network, dialled.remote, dialled.local
         if network == "udp":
             return self._connections.establish_datagrams(fd, dialled.family, remote, local, context)
+        if network == "kcp":
+            return self._sessions.dial(fd, dialled.family, remote, local or Address("kcp"), context)
         return self._connections.establish(fd, network, remote, local, context, prepare=_note_origin)
 
 

@@ -7,21 +7,28 @@ from collections.abc import Callable, Sequence
 from netcore.address import Address
 from netcore.connection import (
     BaseCounters,
+    BaseDatagramOutbox,
     BaseDatagramPort,
     BaseInbox,
     BaseMeter,
     BaseOutbox,
+    BaseSession,
     BaseStream,
     CheckedDatagramConn,
+    CheckedSessionConnection,
     CheckedStreamConnection,
     Counters,
     DatagramConn,
+    DatagramOutbox,
+    DatagramOwner,
     DatagramPort,
+    Host,
     Inbox,
     Meter,
     Outbox,
     Payer,
     PortOwner,
+    SessionConnection,
     StreamConnection,
 )
 from netcore.eventloop.connections import Connections, Streams
@@ -51,6 +58,9 @@ class Half:
         self._sockets = sockets
         self._datagram_class = CheckedDatagramConn if debug else DatagramConn
         self.stream_class: Callable[..., BaseStream] = CheckedStreamConnection if debug else StreamConnection
+        self.session_class: Callable[..., BaseSession] = (
+            CheckedSessionConnection if debug else SessionConnection
+        )
 
     def counters(self) -> BaseCounters:
         """Makes the counters."""
@@ -76,6 +86,10 @@ class Half:
     def intake(self, site: Site, streams: Streams, planned: Sequence[object]) -> Intake:
         """Makes what receives from them; see ``Intake``."""
         return Intake(site, streams, planned)
+
+    def datagram_outbox(self, host: Host, fd: int, owner: DatagramOwner) -> BaseDatagramOutbox:
+        """Makes what sends datagrams; see ``DatagramOutbox``."""
+        return DatagramOutbox(host, fd, owner)
 
     def open_port(
         self, site: Site, fd: int, family: int, local: Address, owner: PortOwner

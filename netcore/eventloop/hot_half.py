@@ -12,21 +12,25 @@ from netcore.address import Address
 from netcore.connection import (
     OVER_BY_EOF,
     BaseCounters,
+    BaseDatagramOutbox,
     BaseDatagramPort,
     BaseInbox,
     BaseMeter,
     BaseOutbox,
+    DatagramOwner,
+    Host,
     PortOwner,
     State,
     failed,
     react,
 )
-from netcore.connection.datagram.hot import HotDatagramPort, HotDatagramSockets
+from netcore.connection.datagram.hot import HotDatagramOutbox, HotDatagramPort, HotDatagramSockets
 from netcore.connection.stream.hot import (
     HotCounters,
     HotInbox,
     HotMeter,
     HotOutbox,
+    HotSessionConnection,
     HotSockets,
     HotStreamConnection,
 )
@@ -179,6 +183,7 @@ class HotHalf(Half):
         self._hot_poller = cast("HotPoller", poller)
         self._hot_sockets = cast("HotSockets", sockets)
         self.stream_class = HotStreamConnection
+        self.session_class = HotSessionConnection
 
     def counters(self) -> BaseCounters:
         """See ``Half.counters``."""
@@ -207,6 +212,12 @@ class HotHalf(Half):
         intake = HotIntake(site, streams, planned, self._hot_poller, self._hot_sockets)
         intake.let_go_by(self._hosted)
         return intake
+
+    def datagram_outbox(self, host: Host, fd: int, owner: DatagramOwner) -> BaseDatagramOutbox:
+        """See ``Half.datagram_outbox``."""
+        if self._datagrams is None:
+            return super().datagram_outbox(host, fd, owner)
+        return HotDatagramOutbox(host, fd, owner, self._datagrams.hot_datagrams()["send"])
 
     def open_port(
         self, site: Site, fd: int, family: int, local: Address, owner: PortOwner

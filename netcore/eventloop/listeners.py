@@ -7,6 +7,7 @@ from collections.abc import Callable
 from netcore.address import Address
 from netcore.eventloop.acceptor import Acceptor, Destination, Listener
 from netcore.eventloop.datagram_listener import DatagramListener, OpenPort
+from netcore.eventloop.kcp_listener import KcpListener
 from netcore.eventloop.site import Site
 
 __all__ = ["Listeners"]
@@ -19,19 +20,28 @@ class Listeners:
         site: The loop.
         here: The same, to which connections go unless a balancer says otherwise.
         open_port: Makes the ports of datagram sockets.
+        open_sessions: Makes a listener for KCP of a bound descriptor, its family and address.
     """
 
-    def __init__(self, site: Site, here: Destination, open_port: OpenPort) -> None:
+    def __init__(
+        self,
+        site: Site,
+        here: Destination,
+        open_port: OpenPort,
+        open_sessions: Callable[[int, int, Address], KcpListener],
+    ) -> None:
         self._site = site
         self._here = here
         self._open_port = open_port
+        self._open_sessions = open_sessions
         self._all: dict[Acceptor | DatagramListener, None] = {}
         self._closed = False
 
     @property
     def outbound_buffered(self) -> int:
         """Bytes of datagrams that servers have written and not sent. Any thread."""
-        return sum(listener.outbound_buffered for listener in list(self._all))
+        listeners = [each for each in list(self._all) if not isinstance(each, KcpListener)]
+        return sum(listener.outbound_buffered for listener in listeners)
 
     @property
     def open(self) -> bool:
@@ -47,6 +57,12 @@ class Listeners:
     def add_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
         """Takes over a bound datagram socket, without receiving yet; likewise."""
         listener = DatagramListener(self._site, fd, family, address, self._open_port)
+        self._all[listener] = None
+        return listener
+
+    def add_sessions(self, fd: int, family: int, address: Address) -> DatagramListener:
+        """Takes over a bound datagram socket for sessions of KCP; likewise."""
+        listener = self._open_sessions(fd, family, address)
         self._all[listener] = None
         return listener
 

@@ -47,6 +47,7 @@ from netcore.eventloop.listeners import Listeners
 from netcore.eventloop.moving import Moving
 from netcore.eventloop.pulse import Pulse
 from netcore.eventloop.reception import Reception
+from netcore.eventloop.sessions import Sessions
 from netcore.eventloop.shared import Shared
 from netcore.eventloop.site import Site
 from netcore.eventloop.thrift import Thrift
@@ -137,14 +138,15 @@ class Loop(Site):
         self._hosted = half.connections(self)
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)
-        self._dialer = Dialer(self, self._hosted, self._arrivals)
+        self._sessions = Sessions(self, self._hosted, half)
+        self._dialer = Dialer(self, self._hosted, self._arrivals, self._sessions)
         self._enroller = Enroller(self, self._hosted)
         self._aftermath = Aftermath(self.outbox, self._departures, self.charge)
         self._intake = half.intake(self, self._hosted.streams, self._agenda.planned)
         self._turn = Turn(self, self._agenda, self._intake, self._aftermath)
         self._pulse = Pulse(self.counters, clock)
         self._reception = Reception(self, self._hosted, self._arrivals)
-        self._listeners = Listeners(self, self, half.open_port)
+        self._listeners = Listeners(self, self, half.open_port, self._sessions.listen)
         self.moving = Moving(self, self._hosted, self._aftermath, self._intake, self._put)
         self._thread_id: int | None = None
         self._forked = False
@@ -278,7 +280,8 @@ class Loop(Site):
 
     def metrics(self) -> Metrics:
         """See ``EventLoop.metrics``."""
-        waiting = self._hosted.outbound_buffered + self._listeners.outbound_buffered
+        parts = self._hosted, self._listeners, self._sessions
+        waiting = sum(part.outbound_buffered for part in parts)
         return self.counters.snapshot(
             connections=self.connection_count,
             outbound_buffered=self.outbox.size + waiting,
@@ -424,6 +427,10 @@ class Loop(Site):
     def listen_for_datagrams(self, fd: int, family: int, address: Address) -> DatagramListener:
         """Takes over a bound datagram socket, without receiving yet; likewise."""
         return self._listeners.add_datagrams(fd, family, address)
+
+    def listen_for_sessions(self, fd: int, family: int, address: Address) -> DatagramListener:
+        """Takes over a bound datagram socket for sessions of KCP, without receiving yet; likewise."""
+        return self._listeners.add_sessions(fd, family, address)
 
     def start_accepting(self) -> None:
         """Accepts from all listeners."""
@@ -605,7 +612,7 @@ class Loop(Site):
         self.descriptor_lock.renew()
         self._agenda.abandon()
         fds = self._listeners.abandon() + self._dialer.abandon() + self._arrivals.abandon()
-        fds += self._hosted.abandon() + self._departures.abandon()
+        fds += self._sessions.abandon() + self._hosted.abandon() + self._departures.abandon()
         self._enroller.abandon()
         self.outbox.belong_to(0)
         self.outbox.clear()

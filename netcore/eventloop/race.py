@@ -129,7 +129,7 @@ class Race:
     def _begin(self, endpoint: Endpoint) -> bool:
         """Begins one attempt; returns whether it has not failed yet, or the race is over."""
         site = self._site
-        kind = socket.SOCK_DGRAM if self._address.is_datagram else socket.SOCK_STREAM
+        kind = socket.SOCK_DGRAM if self._address.is_udp else socket.SOCK_STREAM
         try:
             fd, code = site.sockets.connect(endpoint, kind, site.shared.socket_options)
         except OSError as error:
@@ -185,7 +185,7 @@ class Race:
         section 3.5, that is a simultaneous open, and so a connection.
         """
         sockets, fd = self._site.sockets, attempt.fd
-        network = "udp" if self._address.is_datagram else "unix" if attempt.family == AF_UNIX else "tcp"
+        network = self._network(attempt.family)
         local: Address | None
         try:
             remote, local = unpack_name(sockets.remote_name(fd), network), sockets.local_address(fd)
@@ -200,6 +200,11 @@ class Race:
         self.stop()
         won(Dialled(fd, attempt.family, network, remote, local))
         return True
+
+    def _network(self, family: int) -> str:
+        if family == AF_UNIX:
+            return "unix"
+        return "kcp" if self._address.is_kcp else "udp" if self._address.is_datagram else "tcp"
 
     def _note(self, error: OSError) -> None:
         if self.error is None or self.error.errno in _NO_WAY or error.errno not in _NO_WAY:

@@ -13,6 +13,7 @@ from netcore.eventloop.access_log import AccessLog
 from netcore.eventloop.gate import Gate
 from netcore.eventloop.moves import Moves
 from netcore.handler import EventHandler, OddResults
+from netcore.kcp import KcpOptions
 from netcore.options import Options
 from netcore.sockets import Resolver, SocketOptions
 
@@ -50,6 +51,7 @@ class Shared:
         access_log: What notes each connection that has ended; None for nobody.
         measured: Whether turns and callbacks are measured; see ``Timings``.
         moves: Of connections between the loops.
+        kcp: See ``Options.kcp``.
     """
 
     handler: EventHandler
@@ -67,6 +69,7 @@ class Shared:
     measured: bool = False
     access_log: AccessLog | None = None
     moves: Moves = field(default_factory=Moves)
+    kcp: KcpOptions | None = None
 
     @classmethod
     def from_options(
@@ -110,4 +113,5 @@ class Shared:
             tls=options.tls,
             measured=measured,
             access_log=access_log,
+            kcp=options.kcp,
         )

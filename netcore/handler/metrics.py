@@ -49,6 +49,7 @@ class Metrics:
         datagrams_received: Datagrams received.
         datagrams_sent: Datagrams that the kernel has taken.
         datagrams_dropped: Datagrams of servers that were written while ``Options.max_outbound`` was waiting.
+        kcp_refused: Datagrams for KCP that were no good to their session, or could begin none.
         turns: Rounds of the loop: wait, receive, handle, send.
         events: Descriptors reported to be ready, over all turns.
         tasks: Calls of other threads that have been run.
@@ -87,6 +88,7 @@ class Metrics:
     datagrams_received: int = 0
     datagrams_sent: int = 0
     datagrams_dropped: int = 0
+    kcp_refused: int = 0
     turns: int = 0
     events: int = 0
     tasks: int = 0

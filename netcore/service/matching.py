@@ -48,7 +48,7 @@ def _place(fd: int, wanted: Address) -> Address | None:
     except OSError:  # passed or not, it is no socket
         return None
     unix = wanted.network == "unix"
-    kind = socket.SOCK_DGRAM if wanted.is_datagram else socket.SOCK_STREAM
+    kind = socket.SOCK_DGRAM if wanted.is_udp else socket.SOCK_STREAM
     try:
         if sock.family not in ((AF_UNIX,) if unix else _INET) or sock.type != kind or not _may_serve(sock):
             return None

@@ -52,7 +52,7 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
             return [Endpoint(socket.AF_INET6, (str(ip), address.port, 0, scope_of(address.zone)))]
         except OSError as error:
             raise naming(error, address) from None
-    kind = socket.SOCK_DGRAM if address.is_datagram else socket.SOCK_STREAM
+    kind = socket.SOCK_DGRAM if address.is_udp else socket.SOCK_STREAM
     families = {"4": socket.AF_INET, "6": socket.AF_INET6}
     family = families.get(address.network[-1], socket.AF_UNSPEC)
     flags = socket.AI_PASSIVE if passive else 0

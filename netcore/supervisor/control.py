@@ -19,6 +19,7 @@ from netcore.errors import EngineNotRunningError
 from netcore.supervisor._posix import signal
 from netcore.supervisor.channel import Channel, Message
 from netcore.supervisor.imported import imported_files
+from netcore.supervisor.passed import given_in
 
 __all__ = ["Control"]
 
@@ -125,13 +126,15 @@ class Control:
 
     def _adopt(self, message: Message) -> None:
         number = message["value"]
-        for fd, tls in zip(message.get("fds", ()), message["tls"], strict=True):
-            given = GivenListener(fd, tls=tls)
+        for given in given_in(message):
+            if given.kcp:  # sessions could not be given back with it: their peers ask until its own is there
+                os.close(given.fd)
+                continue
             try:
                 self._engine.listen(given)
             except BaseException:
                 with suppress(OSError):
-                    os.close(fd)
+                    os.close(given.fd)
                 raise
             self._adopted.setdefault(number, []).append(given)
 

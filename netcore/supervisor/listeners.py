@@ -174,7 +174,7 @@ class Listeners:
             if number is not None:
                 self._logger.info("a socket that is given is one: one process serves all datagrams of it")
             self._keep(address, number, bound)
-        elif source.is_datagram:
+        elif source.is_udp:
             single = group_of(source) is not None or REUSE_PORT_OPTION is None
             if single:
                 self._logger.info("one process serves all datagrams of %s", source)
@@ -195,6 +195,6 @@ class Listeners:
         return bool(first.sock.getsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION))
 
     def _bind(self, address: Address, share: bool) -> Bound | BoundDatagrams:
-        if address.is_datagram:
+        if address.is_udp:
             return bind_datagrams(address, self._options, share_port=share)
         return bind(address, self._options, reuse_port=share)

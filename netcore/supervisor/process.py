@@ -15,7 +15,7 @@ from typing import cast
 
 from netcore._loading import LoadError, load_balancer, load_handler, load_object
 from netcore._platform import usable_cpus
-from netcore.engine import Engine, GivenListener
+from netcore.engine import Engine
 from netcore.engine.running import serve
 from netcore.errors import NetcoreError
 from netcore.logs import configure
@@ -25,6 +25,7 @@ from netcore.supervisor.channel import Channel, Message
 from netcore.supervisor.control import Control
 from netcore.supervisor.guard import guard
 from netcore.supervisor.launch import Launch
+from netcore.supervisor.passed import given_in
 
 __all__ = ["main"]
 
@@ -102,7 +103,7 @@ def _make_engine(launch: Launch, number: int, first: Message) -> Engine:
     if options.cpu_affinity:
         _keep_to_cpus(number, options)
     handler = load_handler(launch.target)
-    given = [GivenListener(fd, tls=tls) for fd, tls in zip(first.get("fds", ()), first["tls"], strict=True)]
+    given = given_in(first)
     engine = Engine(handler, *given, options=options)
     engine.measured = launch.measures
     return engine

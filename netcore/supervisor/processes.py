@@ -161,9 +161,9 @@ def _scratch() -> IO[bytes]:
 
 
 def _send(channel: Channel, message: Message, kept: list[Kept]) -> bool:
-    return channel.send(
-        {**message, "tls": [each.wanted.is_tls for each in kept]}, [each.sock.fileno() for each in kept]
-    )
+    wanted = [each.wanted for each in kept]
+    secured, sessions = [each.is_tls for each in wanted], [each.is_kcp for each in wanted]
+    return channel.send({**message, "tls": secured, "kcp": sessions}, [each.sock.fileno() for each in kept])
 
 
 def interpreter() -> list[str]:

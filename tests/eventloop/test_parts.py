@@ -162,6 +162,8 @@ class Gone:
         self.leaves_input = leaves
         self.told = 0
 
+    shares_descriptor = False
+
     def remember_local_address(self):
         pass
 
@@ -341,7 +343,7 @@ def test_listeners_begin_and_end_together(site):
         open_door=lambda listener, acceptor: doors.append(listener.fd),
         close_door=lambda listener: doors.remove(listener.fd),
     )
-    listeners = Listeners(site, here, Half(site.poller, site.sockets, debug=False).open_port)
+    listeners = Listeners(site, here, Half(site.poller, site.sockets, debug=False).open_port, None)
     address = Address("tcp", "192.0.2.1", 9)
     for fd in (50, 51):
         listeners.add(Listener(fd, address, "tcp", None, lambda: cleanups.append(1)), None)

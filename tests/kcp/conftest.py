@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 from kcp_net import Kind
 
-from netcore import kcp
-from netcore.kcp import session
+from netcore.kcp.session import Kcp
 
-KINDS: dict[str, Kind] = {"python": session.Kcp}
-if kcp.Kcp is not session.Kcp:
-    KINDS["c"] = kcp.Kcp
+KINDS: dict[str, Kind] = {"python": Kcp}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -26,6 +26,7 @@ COUNTS: Final = (
     "errors",
     "events",
     "hangs",
+    "kcp_refused",
     "messages",
     "proxy_failures",
     "refused",
@@ -63,6 +64,7 @@ class BaseCounters:
     datagrams_received: int
     datagrams_sent: int
     datagrams_dropped: int
+    kcp_refused: int
     unopened: int
     proxy_failures: int
     tls_handshakes: int

@@ -68,6 +68,11 @@ class BaseDeadlines:
             self._periods[kind] = seconds
             self._armed[kind] = now
 
+    @property
+    def times_output(self) -> bool:
+        """Whether the peer has a time to take what is sent."""
+        return Timeout.WRITE in self._periods
+
     def disarm(self) -> None:
         """Ends all of them, and lets go of the connection."""
         self._periods.clear()

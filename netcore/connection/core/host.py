@@ -72,6 +72,8 @@ class Retired(Conn, Protocol):
     """What the poller watches it for, or ``UNWATCHED``."""
     ending: Ending | None
     """Why and how it ends."""
+    shares_descriptor: bool
+    """Whether the descriptor is somebody else's, who closes it: nothing is closed then."""
 
     @property
     @abc.abstractmethod

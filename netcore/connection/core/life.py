@@ -78,6 +78,8 @@ class Connection(Identity):
     """What reading is paused for; None if it never was."""
     receiving: bool
     """Whether what comes is wanted; a slot of each class."""
+    shares_descriptor = False
+    """See ``Retired.shares_descriptor``."""
 
     _make_deadlines: ClassVar[Callable[..., BaseDeadlines]] = Deadlines
 

@@ -2,7 +2,7 @@
 
 from netcore.connection.datagram.answer import BaseDatagramConn, CheckedDatagramConn, DatagramConn
 from netcore.connection.datagram.connection import CheckedDatagramConnection, DatagramConnection
-from netcore.connection.datagram.outbox import BaseDatagramOutbox, DatagramOutbox
+from netcore.connection.datagram.outbox import BaseDatagramOutbox, DatagramOutbox, DatagramOwner
 from netcore.connection.datagram.port import BaseDatagramPort, DatagramPort, PortOwner
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DatagramConn",
     "DatagramConnection",
     "DatagramOutbox",
+    "DatagramOwner",
     "DatagramPort",
     "PortOwner",
 ]

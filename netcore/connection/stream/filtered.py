@@ -57,9 +57,14 @@ class FilteredHalves(WritingHalf):
         Raises:
             UnsupportedOperationError: There is one already.
         """
-        if self._filtering is not None:
+        if self.is_filtered:
             raise UnsupportedOperationError(f"connection {self.id} has a filter already")
         self._begin_filtering(filter_)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a filter is on, beside which there is no room for another."""
+        return self._filtering is not None
 
     def _begin_filtering(self, filter_: Filter) -> Filtering:
         self.keep()

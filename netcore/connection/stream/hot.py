@@ -16,6 +16,7 @@ from netcore.connection.core import IDS, BaseDeadlines, BaseInbox, BaseMeter, Pa
 from netcore.connection.core.counters import COUNTS, BaseCounters
 from netcore.connection.stream.connection import BaseStream
 from netcore.connection.stream.outbox import BaseOutbox, Writer
+from netcore.connection.stream.session import BaseSession
 from netcore.handler import CloseReason
 from netcore.sockets import Chunk, Sockets, send_one_of
 
@@ -25,6 +26,7 @@ __all__ = [
     "HotInbox",
     "HotMeter",
     "HotOutbox",
+    "HotSessionConnection",
     "HotSockets",
     "HotStreamConnection",
 ]
@@ -139,3 +141,9 @@ class HotStreamConnection(_hot.Stream, BaseStream):
 
 
 _hot.give_methods(HotStreamConnection)
+
+
+class HotSessionConnection(BaseSession, HotStreamConnection):
+    """``SessionConnection`` on a hot half in C."""
+
+    __slots__ = ("session",)

@@ -49,7 +49,7 @@ class UpgradableHalves(FilteredHalves):
         check_callback(callback)
         self._check_thread("start_tls")
         self._refuses_writes()  # one that has failed is about to tell by its end
-        if self._filtering is not None:
+        if self.is_filtered:
             raise UnsupportedOperationError(f"connection {self.id} has begun with TLS already")
         if self._posted:
             text = (

@@ -1,0 +1,261 @@
+"""The sessions of one datagram socket: whose a datagram is, who may begin one, and what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
+
+from netcore._complaints import Complaints
+from netcore.address import Address
+from netcore.connection import (
+    BaseDatagramOutbox,
+    BaseDatagramPort,
+    BaseSession,
+    PortOwner,
+    run,
+)
+from netcore.eventloop.kcp_session import KcpSession
+from netcore.eventloop.pacer import Pacer
+from netcore.eventloop.site import Site
+from netcore.kcp import KcpOptions
+from netcore.kcp.wire import opening
+from netcore.sockets import CONNECTED, destination_of
+
+__all__ = ["KcpHost", "KcpPort"]
+
+_CONVERSATION = 4
+"""Bytes of a datagram that say whose it is."""
+
+_FAMILY, _IPV4 = 0x3F, 4
+"""Of the first byte of a packed name; see ``netcore.sockets.destinations``."""
+
+_HALF_OPEN = 10.0
+"""Seconds of silence after which a peer that has not proven its address is given up."""
+
+_MOST_HALF_OPEN = 65536
+"""Sessions of a socket whose peers have not proven their addresses; no more may begin then."""
+
+_MOST_HALF_OPEN_OF_ONE = 1024
+"""Such of one address."""
+
+_MOST_FORMER = 65536
+"""Sessions that are over of which it is known what is still to come; the oldest are forgotten first."""
+
+_FORMER = 30.0
+"""Seconds for which it is known, from the last of their datagrams on."""
+
+
+class KcpHost(Protocol):
+    """What the ports need besides a loop."""
+
+    def make(self, session: KcpSession, remote: bytes | Address, local: Address) -> BaseSession:
+        """Makes the connection of a session."""
+
+    def open(self, conn: BaseSession, accepted: bool) -> bool:
+        """Opens it; returns False if there is no place for it."""
+
+    def closed(self, conn: BaseSession, accepted: bool) -> None:
+        """Gives its place back."""
+
+
+class KcpPort(BaseDatagramPort):
+    """One socket, and the conversations that go through it.
+
+    Args:
+        site: The loop.
+        fd: The socket.
+        family: AF_INET or AF_INET6.
+        local: Where it is bound.
+        owner: Who watches it.
+        outbox: Makes what sends, for this.
+        options: Those of KCP.
+        host: Makes connections of sessions.
+        emptied: Called when the last session is over.
+
+    Attributes:
+        pacer: Of all its sessions.
+        listening: Whether peers may begin sessions.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        fd: int,
+        family: int,
+        local: Address,
+        owner: PortOwner,
+        outbox: Callable[[KcpPort], BaseDatagramOutbox],
+        options: KcpOptions,
+        host: KcpHost,
+        emptied: Callable[[], object],
+    ) -> None:
+        super().__init__(site, fd, family, local, owner)
+        self.outbox = outbox(self)
+        self.pacer = Pacer(site, options.interval)
+        self.listening = True
+        self._site = site
+        self._options = options
+        self._kcp_host = host
+        self._emptied = emptied
+        self._sessions: dict[bytes, KcpSession] = {}
+        self._dialled: KcpSession | None = None
+        self._half_open: dict[KcpSession, None] = {}
+        self._half_open_of: dict[bytes, int] = {}
+        self._former: dict[bytes, float] = {}
+        self._complaints = Complaints(site.clock)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def dial(self, conversation: int, remote: Address, context: object) -> BaseSession:
+        """Begins a session with the peer that the socket is connected to, the only one it will have."""
+        self.listening = False
+        key = conversation.to_bytes(_CONVERSATION, "little")
+        session = KcpSession(self._site, self, conversation, key, CONNECTED, self._options, unproven=False)
+        conn = self._kcp_host.make(session, remote, self.local)
+        conn.context = context
+        self._dialled = self._sessions[key] = session
+        self._kcp_host.open(conn, accepted=False)
+        return conn
+
+    def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Hands each datagram to its session, and calls ``on_traffic`` once for each that is to read."""
+        site = self._site
+        sessions = self._sessions
+        connected = self._dialled is not None
+        told: dict[BaseSession, None] = {}
+        rest = iter(datagrams)
+        session: KcpSession | None = None
+        while True:
+            try:
+                for data, name in rest:
+                    session = None
+                    if data is None:
+                        self.refused(name)
+                        continue
+                    key = data[:_CONVERSATION] if connected else name + data[:_CONVERSATION]
+                    session = sessions.get(key)
+                    if session is None:
+                        session = self._begin(key, data, name)
+                        if session is None:
+                            continue
+                    if session.conn.take(data):
+                        told[session.conn] = None
+                break
+            except BaseException as error:
+                site.charge(session, error)
+        on_traffic = site.handler.on_traffic
+        for conn in told:
+            if not conn.closed and not conn.paused and conn.inbound_buffered:
+                site.counters.messages += 1
+                try:
+                    run(site, conn, on_traffic)
+                except BaseException as error:
+                    site.charge(conn, error)
+
+    def _begin(self, key: bytes, data: bytes, name: bytes) -> KcpSession | None:
+        """Begins a session for a datagram that may begin one; None if it may not."""
+        conversation = opening(data, self._options.receive_window) if self.listening else None
+        if conversation is None or self._is_former(key) or self._is_crowded(name):
+            self.refused(name)
+            return None
+        session = KcpSession(self._site, self, conversation, key, name, self._options, unproven=True)
+        local = destination_of(name, self.local.port) or self.local
+        conn = self._kcp_host.make(session, name, local)
+        self._sessions[key] = session
+        self._half_open[session] = None
+        peer = _address_of(name)
+        self._half_open_of[peer] = self._half_open_of.get(peer, 0) + 1
+        if not self._kcp_host.open(conn, accepted=True):
+            self._forget(session)
+            self.refused(name)
+            return None
+        self._site.schedule(_HALF_OPEN, self._look_at, session)
+        return session
+
+    def _is_former(self, key: bytes) -> bool:
+        """Whether this is late for a session that is over, and not the beginning of another."""
+        until = self._former.get(key)
+        if until is None:
+            return False
+        now = self._site.clock()
+        if until < now:
+            del self._former[key]
+            return False
+        del self._former[key]  # and behind the others again
+        self._former[key] = now + _FORMER
+        return True
+
+    def _is_crowded(self, name: bytes) -> bool:
+        if len(self._half_open) < _MOST_HALF_OPEN_OF_ONE:
+            return False
+        return (
+            len(self._half_open) >= _MOST_HALF_OPEN
+            or self._half_open_of.get(_address_of(name), 0) >= _MOST_HALF_OPEN_OF_ONE
+        )
+
+    def _look_at(self, session: KcpSession) -> None:
+        """Asks whether a session that was half open still is, and has been silent."""
+        if session not in self._half_open:
+            return
+        if session.proven:
+            self._has_proven(session)
+            return
+        silent = self._site.clock() - session.heard_at
+        if silent >= _HALF_OPEN:
+            session.give_up(silent)
+        else:
+            self._site.schedule(_HALF_OPEN - silent, self._look_at, session)
+
+    def _has_proven(self, session: KcpSession) -> None:
+        if session in self._half_open:
+            del self._half_open[session]
+            peer = _address_of(session.name)
+            left = self._half_open_of[peer] - 1
+            if left:
+                self._half_open_of[peer] = left
+            else:
+                del self._half_open_of[peer]
+
+    def _forget(self, session: KcpSession) -> None:
+        self._sessions.pop(session.key, None)
+        self._has_proven(session)
+
+    def left(self, session: KcpSession) -> None:
+        """See ``SessionOwner.left``: what comes for it later begins no other."""
+        self._forget(session)
+        self._kcp_host.closed(session.conn, accepted=session is not self._dialled)
+        if self.listening:
+            self._former[session.key] = self._site.clock() + _FORMER
+            if len(self._former) > _MOST_FORMER:
+                del self._former[next(iter(self._former))]
+        if not self._sessions:
+            self._emptied()
+
+    # What goes wrong with the socket, or its datagrams, is what a line does to them.
+
+    def refused(self, name: bytes) -> None:
+        """See ``SessionOwner.refused``."""
+        self._site.counters.kcp_refused += 1
+
+    def lost(self, name: bytes) -> None:
+        """See ``BaseDatagramPort.lost``."""
+        self.refused(name)
+
+    def receive_failed(self, code: int, name: bytes = CONNECTED) -> None:
+        """See ``BaseDatagramPort.receive_failed``: that nobody is there KCP finds out by itself."""
+
+    def send_failed(self, sender: object, error: OSError) -> None:
+        """See ``DatagramOwner.send_failed``: it will be sent again."""
+        if times := self._complaints.due():
+            text = "a datagram could not be sent from %s: %s (%d times)"
+            self._site.logger.warning(text, self.local, error, times)
+
+    def conn_to(self, name: bytes, /) -> NoReturn:
+        """See ``DatagramOwner.conn_to``: each datagram has been written by a connection."""
+        raise AssertionError("a datagram of nobody's")
+
+
+def _address_of(name: bytes) -> bytes:
+    """What of a packed name is the peer's address, without its port, and where it has sent to."""
+    return name[3:7] if name[0] & _FAMILY == _IPV4 else name[7:23]

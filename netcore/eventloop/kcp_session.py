@@ -1,0 +1,203 @@
+"""A session of KCP: the protocol, between a stream connection and the socket that its datagrams share."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from collections.abc import Sequence
+from typing import Protocol
+
+from netcore.connection import BaseDatagramOutbox, BaseSession, Event
+from netcore.eventloop.pacer import Pacer
+from netcore.eventloop.site import Site
+from netcore.handler import CloseReason
+from netcore.kcp import Kcp, KcpOptions
+from netcore.sockets import Chunk
+
+__all__ = ["KcpSession", "SessionOwner"]
+
+
+class SessionOwner(Protocol):
+    """Whose socket it is."""
+
+    fd: int
+    pacer: Pacer
+
+    @property
+    def outbox(self) -> BaseDatagramOutbox:
+        """What leaves through the socket."""
+
+    def refused(self, name: bytes) -> None:
+        """A datagram from this packed name was no good to the session that it was for."""
+
+    def left(self, session: KcpSession) -> None:
+        """The session is over."""
+
+
+class KcpSession:
+    """One conversation with one peer; a ``Session`` and a ``Paced``. The loop's thread.
+
+    Args:
+        site: The loop.
+        owner: Whose socket it is.
+        conversation: The number that both ends agree on.
+        name: The peer's packed name.
+        options: Those of KCP.
+        unproven: Whether the peer has begun, and may be somebody else than who it says.
+
+    Attributes:
+        fd: The socket.
+        key: What the owner knows it by.
+        name: The peer's packed name.
+        slot: See ``Paced.slot``.
+        heard_at: When its last good datagram came, in seconds of the loop's clock.
+    """
+
+    ended = False
+    """See ``Filter.ended``: never, for KCP has no end."""
+    failure = None
+    """See ``Filter.failure``: a peer that is gone is no matter of its bytes."""
+
+    _conn: BaseSession
+
+    def __init__(
+        self,
+        site: Site,
+        owner: SessionOwner,
+        conversation: int,
+        key: bytes,
+        name: bytes,
+        options: KcpOptions,
+        unproven: bool,
+    ) -> None:
+        self.fd = owner.fd
+        self.key = key
+        self.name = name
+        self.slot: int | None = None
+        self.heard_at = site.clock()
+        self._site = site
+        self._owner = owner
+        self._options = options
+        epoch = secrets.randbits(32)
+        self._kcp: Kcp | None = Kcp(conversation, self._send, options, epoch=epoch, unproven=unproven)
+
+    def belong_to(self, conn: BaseSession) -> None:
+        """Says whose session it is; once, before anything else."""
+        self._conn = conn
+
+    @property
+    def conn(self) -> BaseSession:
+        """The connection."""
+        return self._conn
+
+    @property
+    def proven(self) -> bool:
+        """Whether the peer has shown that it is where its datagrams say."""
+        kcp = self._kcp
+        return kcp is None or kcp.proven
+
+    @property
+    def held(self) -> int:
+        """See ``Filter.held``: bytes that the peer has not acknowledged."""
+        kcp = self._kcp
+        return 0 if kcp is None else kcp.held
+
+    # What comes in.
+
+    def take(self, datagram: bytes) -> bytes | None:
+        """See ``Session.take``."""
+        kcp = self._kcp
+        if kcp is None:
+            return None
+        now = self._site.clock()
+        try:
+            kcp.input(datagram, now)
+        except ValueError:
+            self._owner.refused(self.name)
+            return None
+        self.heard_at = now
+        return b"" if self._conn.paused else kcp.drain()
+
+    def feed(self, data: memoryview) -> bytes:
+        """See ``Filter.feed``; what ``take`` has returned is plain."""
+        return bytes(data)
+
+    def resume(self) -> bytes:
+        """See ``Session.resume``."""
+        return b"" if self._kcp is None else self._kcp.drain()
+
+    # What goes out.
+
+    def wrap(self, chunks: Sequence[Chunk]) -> None:
+        """See ``Filter.wrap``."""
+        kcp = self._kcp
+        if kcp is None:
+            return
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            self._say(kcp, chunk)
+        deadlines = self._conn.deadlines
+        if deadlines is not None:
+            deadlines.queued(size)
+            if deadlines.times_output:
+                self._site.settle_later(self._conn)
+
+    def _say(self, kcp: Kcp, chunk: Chunk) -> None:
+        try:
+            kcp.send(chunk)
+        except ValueError:  # too long for one message, where each is one: the peer's window takes these
+            size = self._options.segment_size
+            for at in range(0, len(chunk), size):
+                kcp.send(chunk[at : at + size])
+
+    def finish(self) -> None:
+        """See ``Filter.finish``: there is nothing to say at the end."""
+
+    def output(self) -> bytes:
+        """See ``Filter.output``; all that is due leaves as datagrams, and nothing like others' output."""
+        kcp = self._kcp
+        if kcp is not None:
+            kcp.flush(self._site.clock())
+            self._owner.pacer.plan(self)
+        return b""
+
+    def _send(self, datagram: bytes) -> None:
+        self._conn.bytes_sent += len(datagram)
+        self._owner.outbox.add(datagram, self.name, self._conn)
+
+    def end_of_stream(self) -> None:
+        """See ``Filter.end_of_stream``: datagrams have no end."""
+
+    # What the clock brings about.
+
+    def next_due(self) -> float | None:
+        """See ``Paced.next_due``."""
+        kcp = self._kcp
+        return None if kcp is None else kcp.next_due(self._site.clock())
+
+    def pace(self) -> None:
+        """See ``Paced.pace``."""
+        kcp = self._kcp
+        if kcp is None:
+            return
+        kcp.update(self._site.clock())
+        if kcp.dead:
+            self._conn.reset(CloseReason.ERROR, TimeoutError(errno.ETIMEDOUT, "the peer does not answer"))
+
+    def give_up(self, seconds: float) -> None:
+        """Ends it, since the peer has been silent for so long without having proven its address."""
+        text = f"the peer has not answered in {seconds:g} seconds"
+        error = TimeoutError(errno.ETIMEDOUT, text)
+        self._conn.end(Event.ABORT, CloseReason.TIMEOUT, error)
+
+    def fault(self, error: Exception) -> None:
+        """See ``Payer.fault``."""
+        self._conn.fault(error)
+
+    def over(self) -> None:
+        """See ``Session.over``."""
+        if self._kcp is not None:
+            self._kcp = None  # which leads back to here
+            self._owner.pacer.unplan(self)
+            self._owner.left(self)

@@ -1,0 +1,244 @@
+"""Sessions turn by turn, on fakes under a clock that is wound by hand, with either kind of connection."""
+
+from __future__ import annotations
+
+import socket
+
+import fakes_in_c
+import pytest
+
+from netcore import Action, Address, CloseReason, Timeout
+from netcore.connection import Limits
+from netcore.eventloop import Loop, Shared
+from netcore.kcp import Kcp, KcpOptions
+from netcore.sockets import pack_name
+from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
+
+FD = 60
+LOCAL = Address("udp", "192.0.2.1", 9000)
+PEER, PORT = "192.0.2.7", 40000
+HELLO = b"hello " * 20
+"""Long enough to be acknowledged though nothing is answered, and nobody has proven his address."""
+
+NAME = pack_name(socket.AF_INET, (PEER, PORT))
+
+
+class World:
+    """A loop with a listener for sessions, and peers that are a protocol each."""
+
+    def __init__(self, half: str, options: KcpOptions, limits: Limits, **callbacks: object) -> None:
+        self.clock = ManualClock()
+        make_poller, make_sockets = fakes_in_c.of(half, FakePoller, FakeSockets)
+        self.poller = make_poller(self.clock)
+        self.sockets = make_sockets(self.poller)
+        self.handler = RecordingHandler(**callbacks)
+        shared = Shared(self.handler, limits, kcp=options)
+        self.loop = Loop(0, shared, self.poller, self.sockets, self.clock)
+        fakes_in_c.let_raise(self.loop)
+        self.loop.claim()
+        self.options = options
+        self.listener = self.loop.listen_for_sessions(FD, socket.AF_INET, LOCAL)
+        self.loop.start_accepting()
+
+    def peer(self, conversation: int = 7, port: int = PORT) -> Peer:
+        return Peer(self, conversation, port)
+
+    def turn(self, *peers: Peer) -> None:
+        """Lets the loop have what was sent to it, and the peers what it has answered."""
+        self.loop.turn(0)
+        for datagram, name in self.sockets.datagrams.pop(FD, []):
+            for peer in peers:
+                if name == peer.name and datagram[:4] == peer.conversation.to_bytes(4, "little"):
+                    peer.came.append(datagram)
+                    peer.kcp.input(datagram, self.clock())
+
+    def go_on(self, seconds: float, *peers: Peer) -> None:
+        """Lets so much time pass, in steps of a hundredth of a second."""
+        for _ in range(round(seconds * 100)):
+            self.clock.advance(0.01)
+            for peer in peers:
+                peer.kcp.flush(self.clock())
+            self.turn(*peers)
+
+
+class Peer:
+    def __init__(self, world: World, conversation: int, port: int) -> None:
+        self.world = world
+        self.conversation = conversation
+        self.port = port
+        self.name = pack_name(socket.AF_INET, (PEER, port))
+        self.came: list[bytes] = []
+        self.kcp = Kcp(conversation, self.send_datagram, world.options)
+
+    def send_datagram(self, datagram: bytes) -> None:
+        self.world.sockets.feed_datagram(FD, datagram, PEER, self.port)
+
+    def send(self, data: bytes) -> None:
+        self.kcp.send(data)
+        self.kcp.flush(self.world.clock())
+
+
+@pytest.fixture
+def make(half):
+    def build(options: KcpOptions | None = None, limits: Limits | None = None, **callbacks: object) -> World:
+        return World(half, options or KcpOptions(), limits or Limits(), **callbacks)
+
+    return build
+
+
+def echo(conn):
+    conn.write(conn.read())
+
+
+def test_all_that_has_come_is_one_callback_and_all_answers_are_one_batch(make):
+    world = make(on_traffic=echo)
+    peers = [world.peer(port=PORT + i) for i in range(3)]
+    for peer in peers:
+        peer.send(b"one")
+        peer.send(b"two")
+    world.turn(*peers)
+    assert world.handler.names().count("on_open") == 3
+    assert world.handler.names().count("on_traffic") == 3
+    assert [peer.kcp.drain() for peer in peers] == [b"onetwo"] * 3
+    assert [len(peer.came) for peer in peers] == [1] * 3
+
+
+def test_idle_sessions_have_no_timers_but_their_deadline(make):
+    world = make(on_traffic=echo)
+    peers = [world.peer(port=PORT + i) for i in range(20)]
+    for peer in peers:
+        peer.send(b"hello")
+    world.turn(*peers)
+    world.go_on(15, *peers)
+    before = world.loop.metrics().timers
+    world.go_on(10)
+    assert world.loop.metrics().timers - before < 5
+    assert world.loop.metrics().connections == 20
+
+
+def test_what_is_lost_is_sent_again_by_the_clock(make):
+    world = make(on_traffic=echo)
+    peer = world.peer()
+    peer.send(b"hello")
+    world.turn(peer)
+    world.go_on(0.1, peer)
+    conn = world.handler.wait_for("on_open").conn
+    conn.write(b"lost")
+    world.turn()  # nobody gets it
+    assert conn.outbound_buffered == 4
+    world.go_on(0.5, peer)
+    assert peer.kcp.drain() == b"hellolost"
+    assert conn.outbound_buffered == 0
+
+
+def test_an_idle_peer_ends_by_its_deadline(make):
+    world = make(KcpOptions(idle_timeout=5))
+    peer = world.peer()
+    peer.send(HELLO)
+    world.turn(peer)
+    world.go_on(4.9, peer)
+    assert world.handler.names() == ["on_open", "on_traffic"]
+    world.go_on(0.2, peer)
+    assert world.handler.names() == ["on_open", "on_traffic", "on_timeout", "on_close"]
+    assert world.handler.details("on_timeout") == [Timeout.IDLE]
+    conn = world.handler.wait_for("on_close").conn
+    assert conn.close_reason is CloseReason.TIMEOUT
+    assert conn.closed
+
+
+def test_bytes_of_no_conversation_put_no_deadline_off(make):
+    world = make(KcpOptions(idle_timeout=5))
+    peer = world.peer()
+    peer.send(HELLO)
+    world.turn(peer)
+    for _ in range(51):
+        peer.send_datagram(peer.conversation.to_bytes(4, "little") + b"nonsense")
+        world.go_on(0.1)
+    assert world.handler.names()[-1] == "on_close"
+    assert world.loop.metrics().kcp_refused > 40
+
+
+def test_a_close_ends_when_all_is_acknowledged(make):
+    world = make(on_traffic=lambda conn: (echo(conn), Action.CLOSE)[1])
+    peer = world.peer()
+    peer.send(b"bye")
+    world.turn(peer)
+    assert "on_close" not in world.handler.names()
+    world.go_on(0.02, peer)
+    assert world.handler.names() == ["on_open", "on_traffic", "on_close"]
+    assert world.sockets.closed == world.sockets.resets == world.sockets.released == []
+
+
+def test_a_full_kernel_delays_and_loses_nothing(make):
+    world = make(on_traffic=echo)
+    peer = world.peer()
+    world.sockets.block(FD)
+    peer.send(b"hello")
+    world.turn(peer)
+    assert peer.came == []
+    world.sockets.unblock(FD)
+    world.go_on(0.5, peer)
+    assert peer.kcp.drain() == b"hello"
+
+
+def test_the_listener_goes_with_its_last_session(make):
+    world = make(on_traffic=echo)
+    peer = world.peer()
+    peer.send(b"hello")
+    world.turn(peer)
+    world.go_on(0.1, peer)
+    world.loop.stop_listening(world.listener)
+    assert world.sockets.released == []
+    world.peer(conversation=8).send(b"too late")
+    peer.send(b"more")
+    world.go_on(0.1, peer)
+    assert peer.kcp.drain() == b"hellomore"
+    assert world.handler.names().count("on_open") == 1
+    world.handler.wait_for("on_open").conn.close()
+    world.go_on(0.1, peer)
+    assert world.sockets.released == [FD]
+
+
+def test_a_stop_gives_up_on_who_does_not_answer(make):
+    world = make(on_traffic=echo)
+    world.peer().send(b"hello")
+    world.turn()
+    world.loop.stop(1.0)
+    world.go_on(1.1)
+    assert world.handler.names() == ["on_open", "on_traffic", "on_close"]
+    assert world.loop.finished
+    assert world.sockets.released == [FD]
+
+
+def test_a_handler_that_fails_costs_its_own_session(make):
+    def fail(conn):
+        if conn.read() == b"bad":
+            raise ValueError("bad")
+        conn.write(b"good")
+
+    world = make(on_traffic=fail)
+    bad, good = world.peer(), world.peer(port=PORT + 1)
+    bad.send(b"bad")
+    good.send(b"good")
+    world.turn(bad, good)
+    world.go_on(0.1, bad, good)
+    assert good.kcp.drain() == b"good"
+    assert world.handler.names().count("on_close") == 1
+    assert isinstance(world.handler.wait_for("on_close").detail, ValueError)
+
+
+def test_a_write_deadline_is_met_by_who_acknowledges_nothing(make):
+    world = make(
+        on_traffic=lambda conn: (conn.read(), conn.set_write_deadline(1), conn.write(b"x"))[0] and None
+    )
+    peer = world.peer()
+    peer.send(b"hello")
+    world.turn(peer)
+    world.go_on(0.1, peer)
+    conn = world.handler.wait_for("on_open").conn
+    conn.write(b"and again")
+    world.go_on(0.9)
+    assert not conn.closed
+    world.go_on(0.3)
+    assert world.handler.details("on_timeout") == [Timeout.WRITE]
+    assert conn.closed
