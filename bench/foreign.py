@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bench.toolchain import BUILD, HERE, fingerprint
 
-_GNET = HERE / "peers" / "gnet"
 _NETTY = HERE / "peers" / "netty"
 # The first build downloads what the peer depends on.
 _BUILD_TIMEOUT = 600.0
@@ -25,13 +24,17 @@ def gnet() -> list[str]:
     Raises:
         BuildError: there is no Go, or it could not build the program.
     """
-    go = _tool("go")
-    target = BUILD / f"gnet-{fingerprint(list(_GNET.iterdir()), go)}"
-    if not target.exists():
-        partial = target.with_name(f"{target.name}.{os.getpid()}")
-        _run([go, "build", "-o", str(partial), "."], _GNET)
-        partial.replace(target)
-    return [str(target)]
+    return _built_by_go("gnet")
+
+
+@functools.cache
+def kcp_go() -> list[str]:
+    """Returns the command of the program with kcp-go, without its arguments.
+
+    Raises:
+        BuildError: there is no Go, or it could not build the program.
+    """
+    return _built_by_go("kcp")
 
 
 @functools.cache
@@ -51,6 +54,17 @@ def netty() -> list[str]:
         except OSError:  # another suite was faster
             shutil.rmtree(partial)
     return [java, "-cp", f"{target / 'netty.jar'}:{target / 'lib'}/*", "Echo"]
+
+
+def _built_by_go(peer: str) -> list[str]:
+    go, sources = _tool("go"), HERE / "peers" / peer
+    target = BUILD / f"{peer}-{fingerprint(list(sources.iterdir()), go)}"
+    if not target.exists():
+        partial = target.with_name(f"{target.name}.{os.getpid()}")
+        # Without -buildvcs Go would ask git, which may not tell it of a tree that is somebody else's.
+        _run([go, "build", "-buildvcs=false", "-o", str(partial), "."], sources)
+        partial.replace(target)
+    return [str(target)]
 
 
 def _tool(name: str) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from hypothesis import strategies as st
 
 from netcore.kcp import KcpOptions
 from netcore.kcp.session import Kcp
 
-__all__ = ["Kind", "Line", "Net", "begin_at"]
+__all__ = ["LINES", "OPTIONS", "TIRELESS", "Kind", "Line", "Net", "begin_at"]
+
+TIRELESS = 10_000
+"""A dead_link that does not come about."""
 
 Kind = type[Kcp]
 """A half: the one in Python, or that in C, which has the same methods."""
@@ -18,7 +23,10 @@ Kind = type[Kcp]
 
 def begin_at(kcp: Kcp, number: int) -> None:
     """Has an end count from a number on, as if so many segments had come and gone."""
-    kcp._outbound.unacknowledged = kcp._outbound.next = kcp._inbound.next = kcp._told = number
+    if isinstance(kcp, Kcp):
+        kcp._outbound.unacknowledged = kcp._outbound.next = kcp._inbound.next = kcp._told = number
+    else:
+        kcp._begin_at(number)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,44 @@ class Line:
     spoiled: float = 0.0
     delay: float = 0.02
     jitter: float = 0.0
+
+    def carry(self, datagram: bytes, source: random.Random) -> Iterator[tuple[float, bytes]]:
+        """Yields what arrives of a datagram, and after how many seconds: nothing, or once, or twice."""
+        chance = source.random
+        for _ in range(1 + (chance() < self.doubled)):
+            if chance() < self.loss:
+                continue
+            copy = _spoil(datagram, source) if chance() < self.spoiled else datagram
+            yield self.delay + self.jitter * chance(), copy
+
+
+def _spoil(datagram: bytes, source: random.Random) -> bytes:
+    # UDP's checksum finds such things: what is left is what somebody has forged.
+    spoiled = bytearray(datagram[: source.randint(1, len(datagram))])
+    spoiled[source.randrange(min(len(spoiled), 5))] ^= 1 << source.randrange(8)
+    return bytes(spoiled)
+
+
+LINES = st.builds(
+    Line,
+    loss=st.floats(0, 0.5),
+    doubled=st.floats(0, 0.5),
+    spoiled=st.floats(0, 0.3),
+    delay=st.floats(0, 0.2),
+    jitter=st.floats(0, 0.3),
+)
+OPTIONS = st.builds(
+    KcpOptions,
+    no_delay=st.sampled_from([False, True, 2]),
+    interval=st.sampled_from([0.001, 0.01, 0.1]),
+    fast_resend=st.integers(0, 3),
+    congestion_control=st.booleans(),
+    send_window=st.integers(1, 64),
+    receive_window=st.integers(1, 64),
+    mtu=st.sampled_from([50, 100, 576, 1400]),
+    stream=st.just(True),
+    dead_link=st.just(TIRELESS),
+)
 
 
 class Net:
@@ -72,21 +118,10 @@ class Net:
             self.sent.append((self.now, end, datagram))
             self.surplus[end] -= len(datagram)
             assert self.surplus[end] >= 0 or self.ends[end].proven
-            line, chance = self.line, self.random.random
-            for _ in range(1 + (chance() < line.doubled)):
-                if chance() < line.loss:
-                    continue
-                copy = self._spoil(datagram) if chance() < line.spoiled else datagram
-                arrives = self.now + line.delay + line.jitter * chance()
-                heapq.heappush(self._under_way, (arrives, len(self.sent), 1 - end, copy))
+            for takes, copy in self.line.carry(datagram, self.random):
+                heapq.heappush(self._under_way, (self.now + takes, len(self.sent), 1 - end, copy))
 
         return send
-
-    def _spoil(self, datagram: bytes) -> bytes:
-        # UDP's checksum finds such things: what is left is what somebody has forged.
-        spoiled = bytearray(datagram[: self.random.randint(1, len(datagram))])
-        spoiled[self.random.randrange(min(len(spoiled), 5))] ^= 1 << self.random.randrange(8)
-        return bytes(spoiled)
 
     def step(self, longest: float = 1000.0) -> None:
         """Goes to the next thing that happens, `longest` seconds from now at the latest."""

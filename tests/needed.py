@@ -9,6 +9,7 @@ import importlib
 import os
 import shutil
 from types import ModuleType
+from typing import NoReturn
 
 import pytest
 
@@ -29,8 +30,12 @@ def program(name: str, *folders: str) -> str:
     """Finds an installed program, on PATH or in one of these folders."""
     path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *folders]))
     if path is None:
-        missing = f"{name} is not installed"
-        if _REQUIRED:
-            pytest.fail(missing)
-        pytest.skip(missing)
+        without(f"{name} is not installed")
     return path
+
+
+def without(missing: str) -> NoReturn:
+    """Skips the test, or fails it, for what is missing."""
+    if _REQUIRED:
+        pytest.fail(missing)
+    pytest.skip(missing)

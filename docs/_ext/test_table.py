@@ -28,7 +28,7 @@ ABOUT = {
     "eventloop": "turns of a loop on fakes, under a clock that is wound by hand",
     "examples": "each example as a program, with real clients: redis-cli, curl, browsers, swaks",
     "faults": "errors in every line, system call and callback, random histories, memory",
-    "kcp": "KCP without I/O, on lines that lose, double, delay and spoil datagrams",
+    "kcp": "KCP without I/O, on lines that lose, double, delay and spoil datagrams; and against kcp-go",
     "lb": "the load balancers",
     "logs": "formats, the access log, and what is dropped",
     "native": "the C by itself: without memory, with odd uses, under sanitizers, kqueue on an emulation",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from kcp_net import Kind
 
-from netcore.kcp.session import Kcp
+from netcore import kcp
+from netcore.kcp import session
 
-KINDS: dict[str, Kind] = {"python": Kcp}
+KINDS: dict[str, Kind] = {"python": session.Kcp}
+if kcp.Kcp is not session.Kcp:
+    KINDS["c"] = kcp.Kcp
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,13 +8,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kcp_net import Kind, Line, Net, begin_at
+from kcp_net import LINES, OPTIONS, TIRELESS, Kind, Line, Net, begin_at
 
 from netcore.kcp import KcpOptions, wire
 from netcore.kcp.session import Kcp
 from netcore.kcp.wire import ACK, ASK, PUSH, TELL, Segment
-
-TIRELESS = 10_000
 
 
 def segments(net: Net, end: int, since: int = 0) -> list[Segment]:
@@ -39,28 +37,6 @@ def alone(kind: Kind, **options: object) -> tuple[Kcp, list[bytes]]:
     """One end, and what it sends."""
     sent: list[bytes] = []
     return kind(7, sent.append, KcpOptions(**options)), sent  # type: ignore[arg-type]
-
-
-LINES = st.builds(
-    Line,
-    loss=st.floats(0, 0.5),
-    doubled=st.floats(0, 0.5),
-    spoiled=st.floats(0, 0.3),
-    delay=st.floats(0, 0.2),
-    jitter=st.floats(0, 0.3),
-)
-OPTIONS = st.builds(
-    KcpOptions,
-    no_delay=st.sampled_from([False, True, 2]),
-    interval=st.sampled_from([0.001, 0.01, 0.1]),
-    fast_resend=st.integers(0, 3),
-    congestion_control=st.booleans(),
-    send_window=st.integers(1, 64),
-    receive_window=st.integers(1, 64),
-    mtu=st.sampled_from([50, 100, 576, 1400]),
-    stream=st.just(True),
-    dead_link=st.just(TIRELESS),
-)
 
 
 @given(LINES, OPTIONS, OPTIONS, st.integers(0, 2**32), st.binary(max_size=4000), st.binary(max_size=300))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kcp_net import Kind, Line, Net
+from kcp_net import LINES, TIRELESS, Kind, Line, Net
 
 from netcore.kcp import KcpOptions, wire
 from netcore.kcp.session import Kcp
 from netcore.kcp.wire import ACK, ASK, HEADER_SIZE, PUSH, TELL, Segment
 
 EPOCH = 0x9E3779B9
-TIRELESS = 10_000
 BOTH_MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "messages"])
 
 
@@ -91,18 +90,8 @@ def test_whoever_cannot_read_the_answers_gets_no_more_bytes_sent_than_were_spent
         assert not kcp.proven
 
 
-LOSSES = st.builds(
-    Line,
-    loss=st.floats(0, 0.5),
-    doubled=st.floats(0, 0.5),
-    spoiled=st.floats(0, 0.3),
-    delay=st.floats(0, 0.4),
-    jitter=st.floats(0, 0.3),
-)
-
-
 @BOTH_MODES
-@given(LOSSES, st.integers(0, 2**32), st.binary(min_size=1, max_size=500), st.integers(0, 6000))
+@given(LINES, st.integers(0, 2**32), st.binary(min_size=1, max_size=500), st.integers(0, 6000))
 def test_questions_are_answered_whatever_gets_lost(
     kind: Kind, stream: bool, line: Line, seed: int, question: bytes, size: int
 ) -> None:

@@ -61,6 +61,11 @@ def test_a_failing_allocation_costs_one_transport_of_an_asyncio_loop_at_most(siz
     run("aio_no_memory.py", size)
 
 
+def test_a_failing_allocation_costs_a_kcp_session_datagrams_at_most():
+    pytest.importorskip("_testcapi", reason="this Python can fail no allocation")
+    run("kcp_no_memory.py")
+
+
 class Echo(EventHandler):
     def on_traffic(self, conn):
         conn.write(conn.read())

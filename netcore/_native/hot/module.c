@@ -22,6 +22,7 @@
 #include "port.c"
 #include "exchange.c"
 #include "handles.c"
+#include "kcp.c"
 
 PyObject *hot_ids, *hot_open;
 
@@ -101,6 +102,7 @@ static PyObject *module__give_methods(PyObject *module, PyObject *type)
 static PyMethodDef module__functions[] = {
     {"give_methods", module__give_methods, METH_O, "Gives a class the methods of Stream or Datagram as its own."},
     {"set_up", module__set_up, METH_VARARGS, "Says what numbers connections, and what state they begin in."},
+    {"usual_kcp_options", kcp__set_usual_options, METH_O, "Says what a Kcp has that is given no options."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -129,7 +131,8 @@ static int module__fill(PyObject *module)
         module__add_type(module, "Port", &port__spec, &hot_port_type) < 0 ||
         module__add_type(module, "Batch", &exchange__spec, &hot_exchange_type) < 0 ||
         module__add_type(module, "Channel", &channel__spec, &hot_channel_type) < 0 ||
-        module__add_type(module, "Handles", &handles__spec, &hot_handles_type) < 0)
+        module__add_type(module, "Handles", &handles__spec, &hot_handles_type) < 0 ||
+        module__add_type(module, "Kcp", &kcp__spec, &hot_kcp_type) < 0)
         return -1;
     return 0;
 }
