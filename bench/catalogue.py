@@ -9,6 +9,7 @@ from bench.goals import TASKS, peers_needed
 from bench.peer import Peer
 from bench.registry import Registry
 from bench.workloads import (
+    BadLine,
     Capacity,
     Http,
     IdleMemory,
@@ -64,6 +65,7 @@ PROFILES = {
                 "frames",
                 "lines",
                 "datagram",
+                "kcp",
                 "loops",
                 "open",
                 "mixed",
@@ -88,6 +90,7 @@ def workloads(registry: Registry, cells: Iterable[tuple[int, int]], depth: int =
     return [
         *(_stream_echo(registry, size, connections, depth) for size, connections in cells),
         *_other_loads(registry),
+        *_kcp(registry),
         *_open_loops(registry),
         _mostly_idle(registry),
         IdleMemory("memory", "memory per idle connection, Pss", registry.stream_echo(), 10_000),
@@ -167,6 +170,38 @@ def _other_loads(registry: Registry) -> Iterable[Workload]:
         generator="load_mixed",
         shape={"connections": 100, "size": 64, "bulk_size": 65536, "bulk_depth": 8},
         compared=(P99, P50, BULK),
+    )
+
+
+def _kcp(registry: Registry) -> Iterable[Workload]:
+    peers = registry.kcp_echo()
+    yield Load(
+        name="kcp-echo",
+        title="KCP echo, 64 B, 200 sessions",
+        peers=peers,
+        generator="load_stream_kcp",
+        shape={"sessions": 200, "size": 64, "depth": 1},
+        serves=process.answers_kcp,
+    )
+    yield Load(
+        name="kcp-bulk",
+        title="KCP echo, 16 KiB, 32 under way in one session",
+        peers=peers,
+        generator="load_stream_kcp",
+        shape={"sessions": 1, "size": 16384, "depth": 32},
+        serves=process.answers_kcp,
+        compared=(RATE, CPU),
+    )
+    yield BadLine(
+        name="kcp-lossy",
+        title="open loop, 64 B, 50 sessions, 20 messages a second each, over 20 ms with 5 % loss",
+        peers=registry.kcp_and_tcp(),
+        by_tcp=("tcp",),
+        loss=0.05,
+        delay=0.02,
+        connections=50,
+        size=64,
+        rate=1000,
     )
 
 

@@ -6,6 +6,7 @@ import random
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,8 @@ _STOP_TIMEOUT = 30.0
 _PROBE_INTERVAL = 0.01
 PROBE_TIMEOUT = 1.0  # seconds
 _SPARE_DESCRIPTORS = 100  # what a process has besides its connections
+_KCP_HEADER = struct.Struct("<IBBHIIII")  # skywind3000/kcp, protocol.txt
+_KCP_PUSH, _KCP_ACK = 81, 82
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -111,6 +114,28 @@ def answers_datagram(port: int) -> bool:
             return probe.recv(16) == b"probe"
         except OSError:
             return False
+
+
+def answers_kcp(port: int) -> bool:
+    """Sends a message by KCP to 127.0.0.1:`port` and says whether it came back; that is then acknowledged."""
+    conversation = random.getrandbits(32)
+
+    def segment(command: int, timestamp: int, acknowledged: int, payload: bytes = b"") -> bytes:
+        fields = (conversation, command, 0, 128, timestamp, 0, acknowledged, len(payload))
+        return _KCP_HEADER.pack(*fields) + payload
+
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.settimeout(PROBE_TIMEOUT)
+        try:
+            probe.connect(("127.0.0.1", port))
+            probe.send(segment(_KCP_PUSH, 0, 0, b"probe"))
+            while not (data := probe.recv(2048)).endswith(b"probe"):
+                pass  # a receipt has come first
+        except OSError:
+            return False
+        timestamp = _KCP_HEADER.unpack(data[-_KCP_HEADER.size - 5 : -5])[4]
+        probe.send(segment(_KCP_ACK, timestamp, 1))
+        return True
 
 
 @contextmanager

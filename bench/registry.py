@@ -39,6 +39,15 @@ if importlib.util.find_spec("netcore.codec") is None:
     sys.exit("netcore has no codecs yet: there is no netcore.codec")
 from netcore.codec import FrameHandler, LengthFieldCodec
 """
+_NETCORE_KCP = """
+import sys, netcore
+try:
+    from netcore.kcp import KcpOptions
+    with netcore.Engine(netcore.EventHandler(), "kcp://127.0.0.1:0", kcp=KcpOptions()):
+        pass
+except (ImportError, netcore.NetcoreError, TypeError, ValueError, OSError) as error:
+    sys.exit(f"netcore does not serve KCP yet: {error}")
+"""
 _NETCORE_TLS = "import netcore.tls"
 _NETCORE_REDIS = "import netcore, hiredis"
 _NETCORE_NATIVE = """
@@ -134,6 +143,19 @@ class Registry:
                 _netty("netty", "udp", 1),
             )
         )
+
+    def kcp_echo(self) -> tuple[Peer, ...]:
+        """Servers that send back what comes by KCP, with the same options."""
+        return self._with_variants(self._kcp("127.0.0.1:{port}"))
+
+    def kcp_and_tcp(self) -> tuple[Peer, ...]:
+        """The same, to be reached from elsewhere, and netcore by TCP, whose name is "tcp"."""
+        tcp = Peer("tcp", self.script("kcp_netcore.py", _NETCORE_KCP), ("tcp://0.0.0.0:{port}",))
+        return (tcp, *self._with_variants(self._kcp("0.0.0.0:{port}")))
+
+    def _kcp(self, where: str) -> Iterator[Peer]:
+        yield Peer("kcp-go", Built(foreign.kcp_go), ("serve", "-sndwnd=1024", "-rcvwnd=1024", where))
+        yield Peer("netcore", self.script("kcp_netcore.py", _NETCORE_KCP), (f"kcp://{where}",))
 
     def frames(self) -> tuple[Peer, ...]:
         """Servers that take length-field frames out of a stream and frame the payload anew."""

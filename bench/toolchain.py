@@ -14,12 +14,16 @@ BUILD = HERE / ".build"
 # Sources by program; the first one holds main.
 _LOAD = ("load.c", "histogram.c")
 _PLAIN, _TLS = ("wire_plain.c", *_LOAD), ("wire_tls.c", *_LOAD)
+_STREAM = ("stream.c", "replies.c")
+_KCP = ("stream_kcp.c", "kcp.c", "replies.c", *_PLAIN)
 _PROGRAMS = {
-    "load_stream": ("load_stream.c", "stream.c", *_PLAIN),
-    "load_stream_tls": ("load_stream.c", "stream.c", *_TLS),
-    "load_open": ("load_open.c", "schedule.c", "stream.c", *_PLAIN),
-    "load_mixed": ("load_mixed.c", "stream.c", *_PLAIN),
-    "load_idle": ("load_idle.c", "stream.c", *_PLAIN),
+    "load_stream": ("load_stream.c", *_STREAM, *_PLAIN),
+    "load_stream_tls": ("load_stream.c", *_STREAM, *_TLS),
+    "load_stream_kcp": ("load_stream.c", *_KCP),
+    "load_open": ("load_open.c", "schedule.c", *_STREAM, *_PLAIN),
+    "load_open_kcp": ("load_open.c", "schedule.c", *_KCP),
+    "load_mixed": ("load_mixed.c", *_STREAM, *_PLAIN),
+    "load_idle": ("load_idle.c", *_STREAM, *_PLAIN),
     "load_connect": ("load_connect.c", "source.c", *_PLAIN),
     "load_connect_tls": ("load_connect.c", "source.c", *_TLS),
     "load_arrivals": ("load_arrivals.c", "source.c", "schedule.c", *_LOAD),

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "stream.h"
 #include "load.h"
+#include "replies.h"
 
 #include <err.h>
 #include <errno.h>
@@ -16,7 +17,6 @@
 enum { BATCH = 256, CONNECT_TIMEOUT = 5 /* seconds */ };
 
 static int epoll_fd;
-static void (*replied)(struct stream *stream, uint64_t count, uint64_t now);
 static unsigned char inbound[LOAD_CHUNK];
 
 static void fail(struct stream *stream, const char *reason)
@@ -63,25 +63,15 @@ static void receive(struct stream *stream)
         fail(stream, count == 0 ? "closed by the server" : strerror(errno));
         return;
     }
-    if ((uint64_t)count > stream->sent - stream->received) {
-        fail(stream, "more bytes came back than were sent");
-        return;
-    }
-    if (memcmp(inbound, load_pattern_at(stream->place + stream->received), (size_t)count) != 0) {
-        fail(stream, "other bytes came back than were sent");
-        return;
-    }
-    stream->received += (uint64_t)count;
-    uint64_t complete = stream->received / stream->message - stream->completed;
-    stream->completed += complete;
-    if (complete > 0)
-        replied(stream, complete, load_now());
+    const char *wrong = replies_take(stream, inbound, (uint64_t)count);
+    if (wrong)
+        fail(stream, wrong);
 }
 
 void stream_setup(void (*on_replies)(struct stream *stream, uint64_t count, uint64_t now))
 {
     wire_setup(false);
-    replied = on_replies;
+    replies_setup(on_replies);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         err(1, "epoll_create1");

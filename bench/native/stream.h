@@ -2,7 +2,9 @@
  *
  * All send from one repeating pattern, each from a place of its own in it, so one memcmp per recv finds a
  * reply that is damaged, repeated, out of order or somebody else's. A connection that fails says so once
- * and is closed. */
+ * and is closed.
+ *
+ * They are TCP's, with TLS or without (stream.c), or KCP's (stream_kcp.c), whichever a program is linked with. */
 #ifndef BENCH_STREAM_H
 #define BENCH_STREAM_H
 

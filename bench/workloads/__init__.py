@@ -1,5 +1,6 @@
 """What is done to the peers, and the figures it gives."""
 
+from bench.workloads.bad_line import BadLine
 from bench.workloads.base import Timing, Window, Workload
 from bench.workloads.http import Http
 from bench.workloads.idle import MostlyIdle
@@ -13,6 +14,7 @@ from bench.workloads.rest import Rest
 from bench.workloads.tls import TlsIdleMemory, TlsLoad
 
 __all__ = [
+    "BadLine",
     "Capacity",
     "Http",
     "IdleMemory",

@@ -39,7 +39,7 @@ class Load:
         return {}
 
     def missing(self) -> str | None:
-        connections = max(self.shape.get("connections", 0), self.shape.get("sockets", 0))
+        connections = max(self.shape.get(name, 0) for name in ("connections", "sockets", "sessions"))
         return toolchain.missing_compiler() or process.too_few_descriptors(connections)
 
     def measure(self, peer: Peer, window: Window) -> Sample:
@@ -62,6 +62,7 @@ def generate(
     options: tuple[str, ...] = (),
     meanwhile: Callable[[], object] | None = None,
     with_cpu: bool = True,
+    host: str = "127.0.0.1",
 ) -> Answer:
     """Runs a load generator against a server, and calls `meanwhile` again and again as long as it runs.
 
@@ -71,7 +72,7 @@ def generate(
         RunError: the server did not do its job, or no message was complete in the window.
         CompileError: the load generator could not be built.
     """
-    command = [str(toolchain.binary(generator)), *options, "127.0.0.1", str(server.port)]
+    command = [str(toolchain.binary(generator)), *options, host, str(server.port)]
     command += map(str, (*shape, timing.warmup, timing.seconds, *(server.family() if with_cpu else ())))
     timeout = timing.warmup + timing.seconds + _SLACK
     answer: Answer = json.loads(process.run_load(command, cpus.load, timeout, meanwhile))

@@ -12,6 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from kcp_net import Line
+from kcp_over_udp import echoing
+from kcp_relay import Relay
+
+from netcore.kcp import KcpOptions, wire
 
 Reply = Callable[[bytes], bytes | None]
 
@@ -120,6 +125,78 @@ def test_connect(generator: Callable[[str], str], reply: Reply, errors: int, com
     # A connection is over with its reply: what follows a first copy is seen only if it came with it.
     if complaint != "more bytes" or answer["errors"]:
         check(answer, complaints, errors, complaint)
+
+
+KCP = {**BROKEN, "twice": STREAM["twice"]}
+
+
+@pytest.mark.parametrize(("reply", "errors", "complaint"), KCP.values(), ids=KCP)
+@pytest.mark.parametrize(("size", "depth"), [(64, 1), (20_000, 3)])
+def test_kcp_stream(
+    generator: Callable[[str], str], reply: Reply, errors: int, complaint: str, size: int, depth: int
+) -> None:
+    with echoing(KcpOptions(), reply) as port:
+        answer, complaints = run(generator("load_stream_kcp"), port, 2, size, depth, 0, 0.5)
+    # Of longer messages some bytes come back before all are sent, and then twice as many are not too many.
+    if size == 64 or complaint != "more bytes":
+        check(answer, complaints, 2 * errors, complaint)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [Line(doubled=0.3, delay=0.001, jitter=0.01), Line(loss=0.2, doubled=0.1, delay=0.001, jitter=0.003)],
+    ids=["overtaken", "lossy"],
+)
+def test_kcp_over_a_bad_line(generator: Callable[[str], str], line: Line) -> None:
+    with echoing(KcpOptions(dead_link=1000)) as port, Relay(port, line) as relay:
+        answer, complaints = run(generator("load_stream_kcp"), relay.port, 5, 5000, 4, 0, 1.5)
+        check(answer, complaints, 0, "")
+        answer, complaints = run(generator("load_open_kcp"), relay.port, 5, 64, 200, 0, 1.0)
+        check(answer, complaints, 0, "")
+    assert answer["messages"] + answer["unanswered"] >= 200
+
+
+def test_a_server_of_kcp_is_asked_whether_it_is_there(importable: None) -> None:
+    from bench.process import answers_kcp, free_port
+
+    assert not answers_kcp(free_port())
+    with echoing(KcpOptions()) as port:
+        assert answers_kcp(port)
+
+
+def test_kcp_asks_for_a_window_that_is_closed(generator: Callable[[str], str]) -> None:
+    asked = threading.Event()
+
+    def reply(data: bytes) -> bytes:
+        conversation = int.from_bytes(data[:4], "little")
+        segments = wire.parse(data, conversation)
+        if any(segment.command == wire.ASK for segment in segments):
+            asked.set()
+        told = wire.Segment(wire.TELL, 0, 128 if asked.is_set() else 0, 0, 0, 0, b"")
+        answers = [told]
+        for segment in segments:
+            if segment.command == wire.PUSH:
+                took = told._replace(timestamp=segment.timestamp, number=segment.number)
+                answers += [took._replace(command=wire.ACK)]
+                answers += [took._replace(command=wire.PUSH, payload=segment.payload)]
+        return b"".join(wire.pack(conversation, answer) for answer in answers)
+
+    with serving_datagrams(reply) as port:
+        answer, complaints = run(generator("load_stream_kcp"), port, 1, 64, 1, 0, 0.5)
+    check(answer, complaints, 0, "")
+    assert asked.is_set()
+    assert answer["messages"] > 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [lambda data: b"", lambda data: data[:-1], lambda data: bytes([data[0] ^ 1]) + data[1:]],
+    ids=["nothing", "cut", "another's"],
+)
+def test_what_is_not_of_the_kcp_session_is_a_failure(generator: Callable[[str], str], reply: Reply) -> None:
+    with serving_datagrams(reply) as port:
+        answer, complaints = run(generator("load_stream_kcp"), port, 1, 64, 1, 0, 0.5)
+    check(answer, complaints, 1, "not of the session")
 
 
 @pytest.fixture

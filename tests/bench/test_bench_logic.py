@@ -93,6 +93,7 @@ connect c-epoll <= 1.12, connect uvloop <= 0.85
 echo-64-1 uvloop <= 1, echo-64-1 uvloop <= 1
 echo-512-5000 uvloop <= 0.95
 datagram uvloop <= 0.7, datagram c-batch <= 1.18
+kcp-echo kcp-go <= 1.2, kcp-bulk kcp-go >= 0.7, kcp-lossy tcp <= 0.5
 frames uvloop <= 0.2, frames netcore-other <= 0.6
 gil-50 netcore <= 0.15
 memory netcore <= 400

@@ -269,6 +269,8 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
         "frames",
         "lines",
         "datagram",
+        "kcp-echo",
+        "kcp-lossy",
         "loops",
         "mixed",
         "open-50",
@@ -301,7 +303,7 @@ def test_the_list_names_every_workload_and_peer(run_bench: Callable[..., Any]) -
             "gevent",
             "twisted",
         ),
-        *("node", "gnet", "netty", "uvicorn", "granian", "netcore-admin"),
+        *("node", "gnet", "kcp-go", "netty", "uvicorn", "granian", "netcore-admin"),
         *("netcore-2-shared", "netcore-2-watched", "uvicorn-2", "gunicorn-2", "node-2"),
     ):
         assert peer in done.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -40,9 +39,8 @@ def _made(make: Callable[[], Any]) -> Iterator[Any]:
     """Makes namespaces, if this machine and this user may; closes them."""
     if sys.platform != "linux":
         pytest.skip("network namespaces are Linux's")
-    for tool, package in (("ip", "iproute2"), ("nft", "nftables")):
-        if shutil.which(tool) is None:
-            _without(f"{tool} of {package} is not installed")
+    if reason := _load("lines").missing_tool():
+        _without(reason)
     try:
         made = make()
     except OSError as error:

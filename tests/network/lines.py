@@ -16,6 +16,7 @@ import ctypes
 import fcntl
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -30,6 +31,14 @@ _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 1, 0x1000
 _MTU = 1500
 _CARRIER = Path(__file__).with_name("carrier.py")
 _TIMEOUT = 30.0
+
+
+def missing_tool() -> str | None:
+    """Says which program is not installed that this takes; None if all are."""
+    for tool, package in (("ip", "iproute2"), ("nft", "nftables")):
+        if shutil.which(tool) is None:
+            return f"{tool} of {package} is not installed"
+    return None
 
 
 def _call(name: str, *arguments: int) -> None:
