@@ -25,8 +25,8 @@ ADDRESSES = Setting(
     kind=Names("ADDRESS", "tcp://:9000,unix:///run/echo.sock"),
     help="where to listen: tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT, kcp://HOST:PORT "
     "(with a 4 or 6, such as tcp4: one version of IP), unix://PATH, unix://@NAME for an abstract name, "
-    "fd://N or fd://NAME for an inherited socket (tls+fd: with TLS); no HOST is every interface, port 0 "
-    "lets the system choose",
+    "fd://N or fd://NAME for an inherited socket (tls+fd: with TLS, kcp+fd: with KCP); no HOST is every "
+    "interface, port 0 lets the system choose",
     default=(),
 )
 

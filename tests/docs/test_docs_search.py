@@ -43,6 +43,11 @@ WANTED = {
     "port in use": "how-to/addresses.html",
     "permission denied": "how-to/addresses.html",
     "virtualenv": "index.html",
+    "kcp": "how-to/kcp.html",
+    "kcp-go": "how-to/kcp.html",
+    "reliable udp": "how-to/kcp.html",
+    "packet loss": "how-to/kcp.html",
+    "game server": "how-to/kcp.html",
 }
 
 

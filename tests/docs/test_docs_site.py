@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import sys
@@ -85,7 +86,9 @@ def test_every_public_name_has_an_entry(monkeypatch: pytest.MonkeyPatch) -> None
     assert not missing
 
 
-def test_every_option_has_an_entry() -> None:
-    options = importlib.import_module("netcore").Options
-    missing = [name for name in options.__slots__ if f"netcore.Options.{name}" not in inventory()]
-    assert not missing
+@pytest.mark.parametrize(("package", "name"), [("netcore", "Options"), ("netcore.kcp", "KcpOptions")])
+def test_every_option_has_an_entry(package: str, name: str) -> None:
+    options = getattr(importlib.import_module(package), name)
+    entries = inventory()
+    fields = [field.name for field in dataclasses.fields(options)]
+    assert not [field for field in fields if f"{package}.{name}.{field}" not in entries]

@@ -13,15 +13,19 @@ import pytest
 import netcore
 from netcore.cli.settings import run_settings
 from netcore.connection.core import debug
+from netcore.kcp import KcpOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_option_has_a_meaning_and_a_cost() -> None:
-    lines = (ROOT / "docs" / "reference" / "option-costs.txt").read_text().splitlines()
+@pytest.mark.parametrize(
+    ("options", "file"), [(netcore.Options, "option-costs.txt"), (KcpOptions, "kcp-option-costs.txt")]
+)
+def test_every_option_has_a_meaning_and_a_cost(options: type, file: str) -> None:
+    lines = (ROOT / "docs" / "reference" / file).read_text().splitlines()
     costs = [line.partition(":")[0] for line in lines]
-    meanings = re.findall(r"^ {4}(\w+): ", inspect.cleandoc(netcore.Options.__doc__ or ""), re.MULTILINE)
-    names = [field.name for field in dataclasses.fields(netcore.Options)]
+    meanings = re.findall(r"^ {4}(\w+): ", inspect.cleandoc(options.__doc__ or ""), re.MULTILINE)
+    names = [field.name for field in dataclasses.fields(options)]
     assert sorted(costs) == sorted(names)
     assert sorted(meanings) == sorted(names)
 
