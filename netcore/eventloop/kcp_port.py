@@ -12,7 +12,6 @@ from netcore.connection import (
     BaseDatagramPort,
     BaseSession,
     PortOwner,
-    run,
 )
 from netcore.eventloop.kcp_session import KcpSession
 from netcore.eventloop.pacer import Pacer
@@ -123,6 +122,7 @@ class KcpPort(BaseDatagramPort):
         site = self._site
         sessions = self._sessions
         connected = self._dialled is not None
+        now = site.clock()
         told: dict[BaseSession, None] = {}
         rest = iter(datagrams)
         session: KcpSession | None = None
@@ -139,19 +139,16 @@ class KcpPort(BaseDatagramPort):
                         session = self._begin(key, data, name)
                         if session is None:
                             continue
-                    if session.conn.take(data):
+                    if session.conn.take(data, now):
                         told[session.conn] = None
                 break
             except BaseException as error:
                 site.charge(session, error)
-        on_traffic = site.handler.on_traffic
         for conn in told:
-            if not conn.closed and not conn.paused and conn.inbound_buffered:
-                site.counters.messages += 1
-                try:
-                    run(site, conn, on_traffic)
-                except BaseException as error:
-                    site.charge(conn, error)
+            try:
+                conn.show_what_came()
+            except BaseException as error:
+                site.charge(conn, error)
 
     def _begin(self, key: bytes, data: bytes, name: bytes) -> KcpSession | None:
         """Begins a session for a datagram that may begin one; None if it may not."""

@@ -49,6 +49,7 @@ class KcpSession:
         fd: The socket.
         key: What the owner knows it by.
         name: The peer's packed name.
+        conn: The connection.
         slot: See ``Paced.slot``.
         heard_at: When its last good datagram came, in seconds of the loop's clock.
     """
@@ -58,7 +59,7 @@ class KcpSession:
     failure = None
     """See ``Filter.failure``: a peer that is gone is no matter of its bytes."""
 
-    _conn: BaseSession
+    conn: BaseSession
 
     def __init__(
         self,
@@ -83,12 +84,7 @@ class KcpSession:
 
     def belong_to(self, conn: BaseSession) -> None:
         """Says whose session it is; once, before anything else."""
-        self._conn = conn
-
-    @property
-    def conn(self) -> BaseSession:
-        """The connection."""
-        return self._conn
+        self.conn = conn
 
     @property
     def proven(self) -> bool:
@@ -104,26 +100,25 @@ class KcpSession:
 
     # What comes in.
 
-    def take(self, datagram: bytes) -> bytes | None:
+    def take(self, datagram: bytes, now: float) -> bool:
         """See ``Session.take``."""
         kcp = self._kcp
         if kcp is None:
-            return None
-        now = self._site.clock()
+            return False
         try:
             kcp.input(datagram, now)
         except ValueError:
             self._owner.refused(self.name)
-            return None
+            return False
         self.heard_at = now
-        return b"" if self._conn.paused else kcp.drain()
+        return True
 
     def feed(self, data: memoryview) -> bytes:
-        """See ``Filter.feed``; what ``take`` has returned is plain."""
+        """See ``Filter.feed``; what ``drain`` has returned is plain."""
         return bytes(data)
 
-    def resume(self) -> bytes:
-        """See ``Session.resume``."""
+    def drain(self) -> bytes:
+        """See ``Session.drain``."""
         return b"" if self._kcp is None else self._kcp.drain()
 
     # What goes out.
@@ -137,11 +132,11 @@ class KcpSession:
         for chunk in chunks:
             size += len(chunk)
             self._say(kcp, chunk)
-        deadlines = self._conn.deadlines
+        deadlines = self.conn.deadlines
         if deadlines is not None:
             deadlines.queued(size)
             if deadlines.times_output:
-                self._site.settle_later(self._conn)
+                self._site.settle_later(self.conn)
 
     def _say(self, kcp: Kcp, chunk: Chunk) -> None:
         try:
@@ -163,8 +158,8 @@ class KcpSession:
         return b""
 
     def _send(self, datagram: bytes) -> None:
-        self._conn.bytes_sent += len(datagram)
-        self._owner.outbox.add(datagram, self.name, self._conn)
+        self.conn.bytes_sent += len(datagram)
+        self._owner.outbox.add(datagram, self.name, self.conn)
 
     def end_of_stream(self) -> None:
         """See ``Filter.end_of_stream``: datagrams have no end."""
@@ -183,17 +178,17 @@ class KcpSession:
             return
         kcp.update(self._site.clock())
         if kcp.dead:
-            self._conn.reset(CloseReason.ERROR, TimeoutError(errno.ETIMEDOUT, "the peer does not answer"))
+            self.conn.reset(CloseReason.ERROR, TimeoutError(errno.ETIMEDOUT, "the peer does not answer"))
 
     def give_up(self, seconds: float) -> None:
         """Ends it, since the peer has been silent for so long without having proven its address."""
         text = f"the peer has not answered in {seconds:g} seconds"
         error = TimeoutError(errno.ETIMEDOUT, text)
-        self._conn.end(Event.ABORT, CloseReason.TIMEOUT, error)
+        self.conn.end(Event.ABORT, CloseReason.TIMEOUT, error)
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``."""
-        self._conn.fault(error)
+        self.conn.fault(error)
 
     def over(self) -> None:
         """See ``Session.over``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NoReturn, Protocol
 
 from netcore.address import Address
-from netcore.connection.core import NO_FIELDS, UNWATCHED, State, checking
+from netcore.connection.core import NO_FIELDS, UNWATCHED, State, checking, run
 from netcore.connection.stream.connection import BaseStream, StreamConnection
 from netcore.connection.stream.filtering import Filtering
 from netcore.connection.stream.filters import Filter
@@ -29,14 +29,11 @@ class Session(Filter, Protocol):
     fd: int
     """The socket, which others use as well."""
 
-    def take(self, datagram: bytes) -> bytes | None:
-        """Takes a datagram; returns what has come of the stream by it, None if it was no good.
+    def take(self, datagram: bytes, now: float) -> bool:
+        """Takes a datagram, at this time of the loop's clock; returns whether it was any good."""
 
-        In a pause nothing comes: it is kept, so that the peer learns that there is no room.
-        """
-
-    def resume(self) -> bytes:
-        """The application reads again: returns what has waited for that."""
+    def drain(self) -> bytes:
+        """Returns what has come of the stream. What is left here closes the window that the peer is told."""
 
     def over(self) -> None:
         """The connection is gone; nothing is asked of this any more."""
@@ -86,15 +83,9 @@ class BaseSession(BaseStream):
         assert isinstance(remote, Address)
         return remote
 
-    def take(self, datagram: bytes) -> bool:
-        """Takes a datagram of the session's.
-
-        Returns:
-            Whether the application is to be told of something new to read.
-        """
-        session = self.session
-        came = session.take(datagram)
-        if came is None:
+    def take(self, datagram: bytes, now: float) -> bool:
+        """Takes a datagram of the session's; returns whether it was any good."""
+        if not self.session.take(datagram, now):
             return False
         host, filtering, deadlines = self._host, self._filtering, self.deadlines
         assert filtering is not None
@@ -108,19 +99,45 @@ class BaseSession(BaseStream):
             host.settle_later(self)
         if filtering.is_blocked and filtering.held <= host.limits.write_cap:
             self.refill()  # with the next part of a file
-        return bool(came) and self.take_in(memoryview(came))
+        return True
+
+    def show_what_came(self) -> None:
+        """Calls ``on_traffic`` if the last datagrams have brought something, and it is wanted."""
+        host = self._host
+        if self.paused or not (came := self.session.drain()):
+            return
+        if self.is_filtered:
+            if self.take_in(memoryview(came)):
+                run(host, self, host.handler.on_traffic)
+        elif self.receiving:
+            host.counters.messages += 1
+            self.present(came)
+            run(host, self, host.handler.on_traffic)
+            if self._lo != self._hi:
+                self.keep()
 
     def take_in(self, received: memoryview) -> bool:
         """See ``ReadingHalf.take_in``; what comes of datagrams."""
-        if self._filtering is not None and self._filtering.filter is self.session:
-            if self.state.receives:
-                self.store(received)
-            return self.wants_input
-        return super().take_in(received)
+        if self.is_filtered:
+            return super().take_in(received)
+        if self.state.receives:
+            self.store(received)
+        return self.wants_input
+
+    def produced(self, filtering: Filtering, fresh: int, raw: bytes) -> None:
+        """See ``FilteredHalves.produced``; what the session holds keeps nothing from following it."""
+        if self.is_filtered or filtering.is_blocked:
+            super().produced(filtering, fresh, raw)
+            return
+        if fresh:
+            self._host.outbox.count(self, fresh)
+        if self.session.held >= self._host.limits.high_water:
+            self._check_water()
+        self._front = filtering.turn if self.state.writes else None
 
     def go_on(self) -> None:
         """See ``PausableConnection.go_on``; in a pause the session keeps what comes."""
-        if not self.closed and (waited := self.session.resume()):
+        if not self.closed and (waited := self.session.drain()):
             self.take_in(memoryview(waited))
             self._produce_soon()  # to say that there is room
         super().go_on()
