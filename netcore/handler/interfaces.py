@@ -135,7 +135,7 @@ class EventLoop(Protocol):
 
         Args:
             address: Where to. A name is looked up on another thread, and its addresses are tried as in RFC
-                8305 ("Happy Eyeballs").
+                8305 ("Happy Eyeballs"). KCP has no handshake: of its first address a session opens at once.
             context: What ``conn.context`` is from the start.
             timeout: Seconds until it fails, handshake included; None, or infinity, for the system's patience.
             tls: For a ``tls://`` address: a client's context. None for ``Options.tls`` if that is one, else
@@ -162,8 +162,8 @@ class EventLoop(Protocol):
             InvalidAddressError: The text is no address.
             OptionsError: The context is a server's.
             ProxyError: The header cannot be said; see ``netcore.proxy.encode``.
-            UnsupportedOperationError: There is a header and the address is for datagrams, or there is
-                something for TLS and the address is without.
+            UnsupportedOperationError: There is a header and the address is for datagrams, or KCP, or there
+                is something for TLS and the address is without.
             EngineNotRunningError: The loop has ended.
         """
 
@@ -252,12 +252,15 @@ class Conn(Protocol[ContextT]):
     @property
     @abc.abstractmethod
     def fd(self) -> int:
-        """The descriptor; its number may belong to something else once that is closed. Any thread."""
+        """The descriptor; its number may belong to something else once that is closed. Any thread.
+
+        Of a session of KCP it is that of the socket, which others use as well.
+        """
 
     @property
     @abc.abstractmethod
     def network(self) -> str:
-        """``"tcp"``, ``"tls"``, ``"udp"`` or ``"unix"``. Any thread."""
+        """``"tcp"``, ``"tls"``, ``"udp"``, ``"kcp"`` or ``"unix"``. Any thread."""
 
     @property
     @abc.abstractmethod
@@ -494,6 +497,7 @@ class Conn(Protocol[ContextT]):
 
         Raises:
             ConnectionClosedError: The connection has closed.
+            UnsupportedOperationError: It is a server's datagram, or a session of KCP, which has no such end.
         """
 
     # Asynchronous calls never raise because the connection has closed: the callback gets the
@@ -582,7 +586,7 @@ class Conn(Protocol[ContextT]):
 
     @abc.abstractmethod
     def set_deadline(self, seconds: float | None) -> None:
-        """Arms ``Timeout.IDLE``: no byte either way for so long.
+        """Arms ``Timeout.IDLE``: no byte either way for so long; of a session of KCP, nothing from the peer.
 
         Before it is met the kernel is asked for bytes that the loop has not got round to, be it that a
         callback took long or the process was stopped. While reading is paused, what has come and waits there
@@ -617,6 +621,9 @@ class Conn(Protocol[ContextT]):
         Both are one socket: it is non-blocking, and has to stay so. The end of the connection is that of the
         copy too, and the peer learns of it at once: by FIN, also while the copy is open. A reset waits for
         the copy to be closed where the system knows no other, which is everywhere but on Linux.
+
+        Raises:
+            UnsupportedOperationError: It is a session of KCP, whose socket others use as well.
         """
 
     @abc.abstractmethod

@@ -91,7 +91,7 @@ class Connection(Identity):
         Args:
             host: The loop that serves it.
             fd: The descriptor.
-            network: "tcp", "udp" or "unix".
+            network: "tcp", "udp", "kcp" or "unix".
             remote: The peer's address, or its packed name.
             local: This side's address; None to ask the system when it is wanted.
         """
