@@ -356,6 +356,24 @@ def dial() -> Iterator[Callable[..., socket.socket]]:
 
 
 @pytest.fixture
+def new_threads() -> Callable[[str], list[threading.Thread]]:
+    """Finds threads by how their names begin, those aside that were there before the test.
+
+    What an earlier one has begun may end a moment later.
+    """
+    before = set(threading.enumerate())
+
+    def find(name: str) -> list[threading.Thread]:
+        return [
+            thread
+            for thread in threading.enumerate()
+            if thread not in before and thread.name.startswith(name)
+        ]
+
+    return find
+
+
+@pytest.fixture
 def tracemalloc() -> ModuleType:
     """The module, which PyPy has by name only."""
     try:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import threading
 
 import pytest
 
@@ -203,7 +202,7 @@ def test_a_file_is_no_pipe(tmp_path):
         run(main(file))
 
 
-def test_used_in_several_runs():
+def test_used_in_several_runs(new_threads):
     loop = EventLoop()
     try:
         _, reading, sink, writing = loop.run_until_complete(connected())
@@ -214,4 +213,4 @@ def test_used_in_several_runs():
         loop.run_until_complete(asyncio.gather(reading.lost, writing.lost))
     finally:
         loop.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "netcore-pipes"]
+    assert not new_threads("netcore-pipes")

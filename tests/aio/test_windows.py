@@ -5,7 +5,6 @@ import gc
 import signal
 import socket
 import sys
-import threading
 import uuid
 import warnings
 
@@ -19,10 +18,6 @@ if sys.platform != "win32":
 import ctypes
 import os
 from asyncio.windows_utils import PipeHandle, pipe
-
-
-def pipe_threads():
-    return [thread for thread in threading.enumerate() if thread.name == "netcore-pipes"]
 
 
 def handles():
@@ -49,7 +44,7 @@ def served(handle):
     return asyncio.StreamReaderProtocol(asyncio.StreamReader(), handle)
 
 
-def test_named_pipes():
+def test_named_pipes(new_threads):
     async def main():
         loop = asyncio.get_running_loop()
         address = name()
@@ -64,7 +59,7 @@ def test_named_pipes():
             assert transport.get_extra_info("addr") == address
             transport.write(f"line {n}\n".encode())
             clients.append((reader, transport))
-        assert len(pipe_threads()) == 1
+        assert len(new_threads("netcore-pipes")) == 1
         answers = [await reader.readline() for reader, _ in clients]
         for _, transport in clients:
             transport.close()
@@ -75,7 +70,7 @@ def test_named_pipes():
         return answers
 
     assert run(main()) == [f"line {n}\n".encode() for n in range(5)]
-    assert not pipe_threads()
+    assert not new_threads("netcore-pipes")
 
 
 def test_a_pipe_that_is_not_for_overlapped_calls():
@@ -102,10 +97,10 @@ def test_a_file_whose_number_is_no_handle(connect):
         run(main(file))
 
 
-def test_no_thread_before_there_is_a_pipe():
+def test_no_thread_before_there_is_a_pipe(new_threads):
     async def main():
         await asyncio.sleep(0)
-        return pipe_threads()
+        return new_threads("netcore-pipes")
 
     assert run(main()) == []
 
@@ -140,10 +135,10 @@ async def open_a_pipe():
     writer.close()
 
 
-def test_a_loop_that_nobody_closes_takes_its_thread_along():
+def test_a_loop_that_nobody_closes_takes_its_thread_along(new_threads):
     loop = EventLoop()
     loop.run_until_complete(open_a_pipe())
-    [thread] = pipe_threads()
+    [thread] = new_threads("netcore-pipes")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         del loop
@@ -152,7 +147,7 @@ def test_a_loop_that_nobody_closes_takes_its_thread_along():
     assert not thread.is_alive()
 
 
-def test_closed_with_a_read_that_waits():
+def test_closed_with_a_read_that_waits(new_threads):
     async def main():
         reader, writer = map(PipeHandle, pipe())
         loop = asyncio.get_running_loop()
@@ -161,7 +156,7 @@ def test_closed_with_a_read_that_waits():
     loop = EventLoop()
     (source, _), writer = loop.run_until_complete(main())
     loop.close()
-    assert not pipe_threads()
+    assert not new_threads("netcore-pipes")
     writer.close()
     source._sock.close()
     source._sock = None  # else the standard library complains of a transport that nobody has closed

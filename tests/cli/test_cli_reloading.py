@@ -6,6 +6,7 @@ import logging
 import queue
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,11 +49,10 @@ class Files:
         return content
 
 
-def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "netcore-reload"]
+Threads = Callable[[str], list[threading.Thread]]
 
 
-def test_each_signal_is_a_load(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_signal_is_a_load(caplog: pytest.LogCaptureFixture, new_threads: Threads) -> None:
     caplog.set_level(logging.INFO, "netcore")
     former, engine = signal.getsignal(signal.SIGHUP), Engine()
     reloading = Reloading(Files("first", UsageError("words.txt: nothing"), KeyError("odd"), "second"))
@@ -63,7 +63,7 @@ def test_each_signal_is_a_load(caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(3):
             signal.raise_signal(signal.SIGHUP)
         assert engine.taken.get(timeout=PATIENCE) == "second"
-        (thread,) = threads()
+        (thread,) = new_threads("netcore-reload")
     thread.join(PATIENCE)
     assert not thread.is_alive()
     assert signal.getsignal(signal.SIGHUP) == former
@@ -87,13 +87,15 @@ def test_it_is_taken_where_it_was_ignored() -> None:
         signal.signal(signal.SIGHUP, former)
 
 
-def test_an_engine_that_has_stopped_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_engine_that_has_stopped_is_left_alone(
+    caplog: pytest.LogCaptureFixture, new_threads: Threads
+) -> None:
     engine, files = Engine(), Files("new")
     engine.stopped = True
     reloading = Reloading(files)
     with reloading.at_hangup():
         reloading.begin(engine)  # type: ignore[arg-type]
-        (thread,) = threads()
+        (thread,) = new_threads("netcore-reload")
         signal.raise_signal(signal.SIGHUP)
         assert files.asked.acquire(timeout=PATIENCE)
         thread.join(PATIENCE)

@@ -223,14 +223,18 @@ def test_under_load(serve, dial, options):
     until(lambda: len(engine.connections()) == len(peers))
     by_port = {conn.remote_address.port: conn for conn in engine.connections()}
     of_peers = [by_port[peer.getsockname()[1]] for peer in peers]
-    homes, over = set(), threading.Event()
+    homes, over, moves = set(), threading.Event(), threading.Semaphore(0)
 
     def move():
         at = 0
         while not over.is_set():
+            source = engine.loops[at % 3]
             for step in (1, 2):
-                give(engine.loops[at % 3], engine.loops[(at + step) % 3])
+                give(source, engine.loops[(at + step) % 3])
+            source.execute((given := threading.Event()).set)
+            given.wait(30)  # or more would be asked of it than it does, and ever less of the rest
             at += 1
+            moves.release()
             homes.update((conn.id, conn.loop.index) for conn in of_peers)
             if engine.connection_count < len(peers):
                 errors.append("a connection was not counted")
@@ -248,20 +252,23 @@ def test_under_load(serve, dial, options):
     for thread in (mover, *pushers):
         thread.start()
     taken = {peer: bytearray() for peer in peers}
-    for number in range(rounds):
-        for peer in peers:
-            peer.sendall(b"z%08d;" % number)
-        if number % 3 == 0:
+    try:
+        for number in range(rounds):
             for peer in peers:
-                taken[peer] += peer.recv(4096)
-    for peer in peers:
-        while len(taken[peer]) < 3 * rounds * size:
-            data = peer.recv(65536)
-            assert data
-            taken[peer] += data
-    over.set()
-    for thread in (mover, *pushers):
-        thread.join(30)
+                peer.sendall(b"z%08d;" % number)
+            assert moves.acquire(timeout=30)
+            if number % 3 == 0:
+                for peer in peers:
+                    taken[peer] += peer.recv(4096)
+        for peer in peers:
+            while len(taken[peer]) < 3 * rounds * size:
+                data = peer.recv(65536)
+                assert data
+                taken[peer] += data
+    finally:
+        over.set()
+        for thread in (mover, *pushers):
+            thread.join(30)
     until(lambda: len(called) == 2 * rounds * len(peers))
     assert not errors, errors[0]
     for peer, conn in zip(peers, of_peers, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -161,6 +162,16 @@ def test_every_interface(opened):
     assert found(f"tcp://127.0.0.1:{port}", sockets) == []
 
 
+def opened_alone(opened):
+    """Opens a socket of each family at the same port, which the system picks for one of them alone."""
+    while True:
+        (six,) = opened("tcp6://[::]:0")
+        try:
+            return [six, *opened(f"tcp://0.0.0.0:{port_of(six)}")]
+        except OSError as error:  # another program has it in the other one
+            assert error.errno == errno.EADDRINUSE
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6")
 def test_every_interface_of_both_families(opened):
     """``ListenStream=80`` makes a socket of both, two units may as well make one of each."""
@@ -170,8 +181,7 @@ def test_every_interface_of_both_families(opened):
         assert found(address, both) == [0]
     for address in (f"tcp://0.0.0.0:{port}", f"tcp4://:{port}", f"tcp://[::1]:{port}"):
         assert found(address, both) == []
-    alone = opened("tcp6://[::]:0")
-    alone += opened(f"tcp://0.0.0.0:{port_of(alone[0])}")
+    alone = opened_alone(opened)
     assert found(f"tcp://:{port_of(alone[0])}", alone) == [0, 1]
     one = opened("tcp6://[::1]:0")
     assert found(f"tcp://[0::1]:{port_of(one[0])}", one) == [0]

@@ -70,8 +70,7 @@ def name(i: int, prefix: str = "host") -> Address:
     return Address("tcp", f"{prefix}{i}.example", 1)
 
 
-def resolver_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "netcore-resolve"]
+NewThreads = Callable[[str], list[threading.Thread]]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -82,20 +81,19 @@ def wait_until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-def test_many_names_take_few_threads_which_end(server: NameServer) -> None:
-    before = len(resolver_threads())
+def test_many_names_take_few_threads_which_end(server: NameServer, new_threads: NewThreads) -> None:
     resolver, answers = Resolver(threads=3), Answers()
     for i in range(500):
         resolver.look_up(name(i), answers)
     wait_until(lambda: server.at_once == 3)
-    assert len(resolver_threads()) == before + 3
-    assert all(thread.daemon for thread in resolver_threads())
+    threads = new_threads("netcore-resolve")
+    assert [thread.daemon for thread in threads] == [True] * 3
     server.may_answer.set()
     found = answers.wait(500)
     assert found == [[Endpoint(socket.AF_INET, ("192.0.2.7", 1))]] * 500
     assert server.most_at_once == 3
     assert sorted(server.asked) == sorted(f"host{i}.example" for i in range(500))
-    wait_until(lambda: len(resolver_threads()) == before)
+    wait_until(lambda: not new_threads("netcore-resolve"))
     resolver.look_up(name(0), answers)  # and begin again
     assert len(answers.wait(501)) == 501
 
@@ -130,9 +128,10 @@ def test_what_nobody_waits_for_is_not_begun(server: NameServer) -> None:
     shared.cancel()
 
 
-def test_a_name_that_is_wanted_again_while_its_lookup_is_under_way(server: NameServer) -> None:
+def test_a_name_that_is_wanted_again_while_its_lookup_is_under_way(
+    server: NameServer, new_threads: NewThreads
+) -> None:
     """Nobody waited for it any more; it is not begun a second time, and what comes of it is told."""
-    before = len(resolver_threads())
     resolver, unwanted, answers = Resolver(threads=2), Answers(), Answers()
     for _ in range(10):
         lookup = resolver.look_up(name(0), unwanted)
@@ -144,7 +143,7 @@ def test_a_name_that_is_wanted_again_while_its_lookup_is_under_way(server: NameS
     assert len(answers.wait(4)) == 4
     assert unwanted.found == []
     assert sorted(server.asked) == [f"host{i}.example" for i in range(4)]
-    wait_until(lambda: len(resolver_threads()) == before)
+    wait_until(lambda: not new_threads("netcore-resolve"))
     resolver.look_up(name(0), answers)
     answers.wait(5)
 

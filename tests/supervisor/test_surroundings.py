@@ -50,7 +50,6 @@ def test_the_limit_of_open_files_is_raised_and_inherited(supervise: Supervise) -
 
 
 @linux
-@pytest.mark.once
 def test_more_descriptors_than_select_knows(supervise: Supervise) -> None:
     resource = limits()
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2 * MANY:
@@ -58,7 +57,8 @@ def test_more_descriptors_than_select_knows(supervise: Supervise) -> None:
     application = APPLICATION + "\nFILES = [open(os.devnull) for _ in range(1200)]\n"
     one = supervise("tcp://127.0.0.1:0", application=application, hang_timeout=20).serves()
     before = one.signal(signal.SIGHUP)
-    one.said("process 1 .* serves", after=before)
+    for number in (0, 1):  # one that leaves has closed its listeners, and has low numbers to give
+        one.said(f"process {number} .* has ended", after=before)
     assert int(one.ask("os.open(os.devnull, 0)")) > 1200
     assert one.stop() == 0
 
@@ -345,7 +345,6 @@ def test_a_socket_that_systemd_has_bound(supervise: Supervise, address: str) -> 
 
 
 @linux
-@pytest.mark.once
 def test_a_supervisor_is_small(supervise: Supervise) -> None:
     one = supervise("tcp://127.0.0.1:0", hang_timeout=30).serves()
     status = Path(f"/proc/{one.pid}/status").read_text()
