@@ -53,6 +53,12 @@ def are_few(first: dict[str, list[str]]) -> bool:
     return all(len(tests) <= _FEW for tests in first.values())
 
 
+def minutes(env: dict[str, object]) -> str:
+    """Returns how long an environment took, set-up included, in minutes and seconds."""
+    whole, seconds = divmod(round(env["result"]["duration"]), 60)
+    return f"{whole}:{seconds:02}"
+
+
 def summaries(env: dict[str, object]) -> Iterator[str]:
     """Returns the last lines of pytest, one for each command that ran it."""
     for command in env.get("test", ()):
@@ -83,7 +89,7 @@ def told(
     yield "+ in short"
     for name, env in environments(results).items():
         verdict = "ok" if env["result"]["success"] else "FAILED"
-        yield f"  {name:<10} {verdict:<7} {'; '.join(summaries(env))}".rstrip()
+        yield f"  {name:<14} {verdict:<7} {minutes(env):>5}  {'; '.join(summaries(env))}".rstrip()
     still = [f"{name}: {test}" for name, tests in second.items() for test in tests]
     if still:
         yield f"+ {len(still)} failed at the last look"

@@ -168,9 +168,11 @@ def test_an_application_says_when_it_serves(
 SHORT = ("--seconds", "0.25", "--warmup", "0.05", "--seed", "7", "--profile", "full", "--rounds", "1")
 
 
-def measured(run_bench: Callable[..., Any], workloads: str, peers: str, output: Path) -> dict[str, Any]:
+def measured(
+    run_bench: Callable[..., Any], workloads: str, peers: str, output: Path, *more: str
+) -> dict[str, Any]:
     """Runs the suite, and returns the figures by workload and peer of those who were not missing."""
-    done = run_bench("--workloads", workloads, "--peers", peers, *SHORT, "--json", str(output))
+    done = run_bench("--workloads", workloads, "--peers", peers, *SHORT, *more, "--json", str(output))
     assert done.returncode == 0, done.stdout + done.stderr
     found = {}
     for name, workload in json.loads(output.read_text())["workloads"].items():
@@ -207,7 +209,7 @@ def test_web_servers_of_two_processes(run_bench: Callable[..., Any], tmp_path: P
 
 def test_replacements_and_rest(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     workloads = "processes-replace,processes-upgrade,processes-rest"
-    found = measured(run_bench, workloads, "netcore-2", tmp_path / "result.json")
+    found = measured(run_bench, workloads, "netcore-2", tmp_path / "result.json", "--seconds", "0.1")
     for name in ("processes-replace", "processes-upgrade"):
         sample = found[name, "netcore-2"]
         assert sample["failed_requests"] == 0

@@ -80,7 +80,7 @@ def test_peers_of_other_makers(run_bench: Callable[..., Any], compiler: str, tmp
     [
         (
             ("connect", "frames", "datagram", "mixed", "open-50", "open-80"),
-            ("c-epoll", "c-batch", "netcore", "netcore.aio", "asyncio"),
+            ("c-epoll", "c-batch", "netcore", "netcore.aio"),
         ),
         (("lines", "loops", "gil-50"), ("netcore", "netcore-2", "netcore.aio")),
         (("tasks-switch", "tasks-tree-mixed", "tasks-tcp"), ("netcore.aio",)),
@@ -125,27 +125,33 @@ def test_what_is_watched(run_bench: Callable[..., Any], compiler: str, tmp_path:
                 assert sample["messages"] > 0
 
 
-def test_tls(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
+TLS_FIGURES = {
+    "tls-64-50": "cpu_us_per_message",
+    "tls-16384-50": "cpu_us_per_message",
+    "tls-handshake": "cpu_us_per_message",
+    "tls-resumed": "cpu_us_per_message",
+    "tls-memory": "bytes_per_used_connection",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "names", "peer"),
+    [("tls", tuple(TLS_FIGURES), "netcore"), ("tls-resumed", ("tls-resumed",), "asyncio")],
+    ids=["netcore", "asyncio"],
+)
+def test_tls(
+    run_bench: Callable[..., Any],
+    compiler: str,
+    tmp_path: Path,
+    asked: str,
+    names: tuple[str, ...],
+    peer: str,
+) -> None:
     output = tmp_path / "result.json"
-    peers = ("netcore", "asyncio")
-    done = run_bench(
-        "--workloads", "tls", "--peers", ",".join(peers), *SHORT, "--rounds", "1", "--json", str(output)
-    )
+    done = run_bench("--workloads", asked, "--peers", peer, *SHORT, "--rounds", "1", "--json", str(output))
     result = json.loads(output.read_text())
-    figures = {
-        "tls-64-50": "cpu_us_per_message",
-        "tls-16384-50": "cpu_us_per_message",
-        "tls-handshake": "cpu_us_per_message",
-        "tls-resumed": "cpu_us_per_message",
-        "tls-memory": "bytes_per_used_connection",
-    }
-    assert list(result["workloads"]) == list(figures)
-    samples = [
-        sample[figure]
-        for name, figure in figures.items()
-        for peer in peers
-        for sample in measured(result, name, peer)
-    ]
+    assert tuple(result["workloads"]) == names
+    samples = [sample[TLS_FIGURES[name]] for name in names for sample in measured(result, name, peer)]
     assert done.returncode == (0 if samples else 1), done.stdout + done.stderr
     assert all(sample > 0 for sample in samples)
 
@@ -153,15 +159,12 @@ def test_tls(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> No
 def test_mostly_idle_connections(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     # Without its native part netcore is on select, which has no room for so many.
-    peers = (
-        ["c-epoll", "netcore"] if list(REPOSITORY.glob("netcore/_native/*.so")) else ["c-epoll", "asyncio"]
-    )
-    selection = ("--workloads", "idle", "--peers", ",".join(peers))
+    peer = "netcore" if list(REPOSITORY.glob("netcore/_native/*.so")) else "asyncio"
+    selection = ("--workloads", "idle", "--peers", peer)
     done = run_bench(*selection, *SHORT, "--rounds", "1", "--json", str(output))
-    result = json.loads(output.read_text())
-    samples = [measured(result, "idle", peer) for peer in peers]
-    assert done.returncode == (0 if any(samples) else 1), done.stdout + done.stderr
-    for (sample,) in filter(None, samples):
+    samples = measured(json.loads(output.read_text()), "idle", peer)
+    assert done.returncode == (0 if samples else 1), done.stdout + done.stderr
+    for sample in samples:
         assert sample["messages"] > 0
         assert sample["bytes_per_connection"] > 0
 

@@ -122,7 +122,7 @@ def test_packers_are_no_leak_and_have_their_bound() -> None:
 
 
 def test_a_real_server_that_leaks_is_found_out() -> None:
-    done = soak("--minutes", "0.4", "--round", "0.2", "--leak", "200")
+    done = soak("--minutes", "0.4", "--threads", "2", "--round", "0.2", "--leak", "200")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "objects grows" in done.stderr
     assert "builtins.list" in done.stderr

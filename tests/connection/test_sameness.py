@@ -12,7 +12,7 @@ from one_history import PATTERN, SIZES, Apart, Driven, World, brief_steps, steps
 from netcore._native import COLD
 from netcore.testing import FakePoller
 
-pytestmark = pytest.mark.skipif(bool(COLD), reason=COLD)
+pytestmark = [pytest.mark.native, pytest.mark.fakes, pytest.mark.skipif(bool(COLD), reason=COLD)]
 
 SMALL = [size for size in SIZES if size < 20_000]
 

@@ -109,6 +109,7 @@ WAITED_FOR = (JoinsChunks, SkipsEmptyOnes, StopsAtAFailure)
 """These take as long as the checks are patient; on the way to the others' faults patience costs nothing."""
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [

@@ -41,10 +41,14 @@ const luminance = (rgb) => {
         .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
+const grounds = new Map();
 const ground = (e) => {
     if (!e) return [255, 255, 255];
-    const colour = channels(getComputedStyle(e).backgroundColor);
-    return colour[3] === 0 ? ground(e.parentElement) : over(colour, ground(e.parentElement));
+    if (!grounds.has(e)) {
+        const colour = channels(getComputedStyle(e).backgroundColor), below = ground(e.parentElement);
+        grounds.set(e, colour[3] === 0 ? below : over(colour, below));
+    }
+    return grounds.get(e);
 };
 const found = new Set();
 for (const e of document.querySelectorAll("article *")) {

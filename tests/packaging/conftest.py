@@ -23,6 +23,9 @@ BUILT = (".git", ".venv*", ".tox", ".hypothesis", ".*_cache", ".build")
 NOT_SOURCE = (*BUILT, "__pycache__", "*.so", "*.pyd", "*.egg-info", "_netcore.c", "build", "dist")
 SETTINGS = ("NETCORE_NATIVE", "NETCORE_LIBURING", "NETCORE_POLLER", "NETCORE_SOCKETS", "PYTHONPATH")
 
+QUICKLY = f"{os.environ.get('CFLAGS', '')} -O0"
+"""What compilers are told where nobody looks at how well they have done."""
+
 Completed = subprocess.CompletedProcess
 
 
@@ -106,15 +109,17 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 @pytest.fixture(scope="module")
 def build_wheel(source: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Build]:
-    """Builds a wheel: ``build_wheel(NETCORE_NATIVE="0")``; of another tree, or with a setting of pip's."""
+    """Builds a wheel: ``build_wheel(NETCORE_NATIVE="0")``; of another tree, or with a setting of pip's.
+
+    It is not optimized, unless CFLAGS say so.
+    """
 
     def build(tree: Path | None = None, setting: str | None = None, **environment: str) -> Build:
         output = tmp_path_factory.mktemp("wheel")
         options = ("--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", output)
         options += (setting,) if setting else ()
-        done = run(
-            sys.executable, "-m", "pip", "wheel", *options, tree or source(), cwd=output, **environment
-        )
+        command = (sys.executable, "-m", "pip", "wheel", *options, tree or source())
+        done = run(*command, cwd=output, **{"CFLAGS": QUICKLY, **environment})
         return Build(done, list(output.iterdir()))
 
     return build

@@ -26,14 +26,15 @@ def looks() -> ModuleType:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    def env(success: bool, *outputs: str) -> dict[str, object]:
-        return {"result": {"success": success}, "test": [{"output": output} for output in outputs]}
+    def env(success: bool, duration: float, *outputs: str) -> dict[str, object]:
+        result = {"success": success, "duration": duration}
+        return {"result": result, "test": [{"output": output} for output in outputs]}
 
     path = tmp_path / "results.json"
     envs = {
-        "lint": env(True, "All checks passed!"),
-        "py310": env(False, "....F\n===== 1 failed, 4 passed in 100.10s (0:01:40) =====\n"),
-        "wine": env(True, "=== 3 passed in 9.00s ===\n", "=== 2 passed, 1 skipped in 7.00s ===\n"),
+        "lint": env(True, 1.4, "All checks passed!"),
+        "py310": env(False, 119.7, "....F\n===== 1 failed, 4 passed in 100.10s (0:01:40) =====\n"),
+        "wine": env(True, 611.0, "=== 3 passed in 9.00s ===\n", "=== 2 passed, 1 skipped in 7.00s ===\n"),
         ".pkg-native": {},
     }
     path.write_text(json.dumps({"testenvs": envs}))
@@ -70,9 +71,9 @@ def test_what_passes_only_at_the_second_look_is_named_last(
     tell(looks, monkeypatch, "tell", results, tmp_path, first)
     assert capsys.readouterr().out.splitlines() == [
         "+ in short",
-        "  lint       ok",
-        "  py310      FAILED  1 failed, 4 passed in 100.10s (0:01:40)",
-        "  wine       ok      3 passed in 9.00s; 2 passed, 1 skipped in 7.00s",
+        "  lint           ok       0:01",
+        "  py310          FAILED   2:00  1 failed, 4 passed in 100.10s (0:01:40)",
+        "  wine           ok      10:11  3 passed in 9.00s; 2 passed, 1 skipped in 7.00s",
         "+ 1 failed at the last look",
         "  FAILED py310: tests/a.py::test_broken",
         "+ 3 passed only at the second look, each a DEFECT of the test or of netcore",

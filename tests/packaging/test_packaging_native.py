@@ -51,7 +51,7 @@ with netcore.Engine(Echo(), "tcp://127.0.0.1:0") as engine:
 @pytest.fixture(scope="module")
 def wheel(build_wheel: Callable[..., Any]) -> Path:
     """A wheel built with the native part required."""
-    file: Path = build_wheel(NETCORE_NATIVE="require").file
+    file: Path = build_wheel(NETCORE_NATIVE="require", CFLAGS=os.environ.get("CFLAGS", "")).file
     return file
 
 

@@ -104,6 +104,7 @@ def test_a_wait_of_ones_own_is_called(factory: Callable[[], Any], wires: Any) ->
     poller.close()
 
 
+@pytest.mark.once
 def test_check_poller_looks_at_the_columns_too() -> None:
     class Lopsided(EpollPoller):
         def wait_columns(self, timeout: float | None) -> tuple[list[int], list[int] | None]:

@@ -239,6 +239,7 @@ class LosesWhatItAccepted(PureSockets):
         return accepted, error
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [

@@ -158,6 +158,7 @@ def connecting_only(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, rules, ())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [

@@ -86,6 +86,7 @@ class InstallsDescriptors(PureSockets):
             self._sockets[fd].setsockopt(socket.SOL_SOCKET, 83, 1)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [

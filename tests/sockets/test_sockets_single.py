@@ -134,6 +134,7 @@ class HidesShortWrites(NativeSockets):
 
 
 @pytest.mark.native
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("factory", "complaint"),
     [(ReceivesMore, "receive"), (HidesShortWrites, r"send\(\)")],

@@ -62,7 +62,7 @@ def main() -> int:
     names = [f"test.test_asyncio.{name}" for name in given.modules] or modules(given.python)
     comparison = compare(names, DIFFERENCES, python=given.python)
     print(comparison)
-    return bool(comparison.unexplained) or not comparison.stock
+    return bool(comparison.unexplained) or not comparison.netcore
 
 
 if __name__ == "__main__":

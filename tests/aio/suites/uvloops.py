@@ -78,7 +78,7 @@ def main() -> int:
     given = parser.parse_args()
     comparison = run(given.python, given.modules)
     print(comparison)
-    return bool(comparison.unexplained) or not comparison.stock
+    return bool(comparison.unexplained) or not comparison.netcore
 
 
 if __name__ == "__main__":
