@@ -416,7 +416,8 @@ def interrupt(host, intake):
 def answer(host, peer):
     """Returns what comes back though nothing else happens: the next turns are due at once."""
     for _ in range(3):
-        host.step(timeout=5)
+        if host.step(peer, timeout=5):
+            break
     return peer.recv(100)
 
 
