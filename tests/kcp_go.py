@@ -9,9 +9,39 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from kcp_net import Line
 from needed import program, without
 
-__all__ = ["check", "serving"]
+from netcore.kcp import KcpOptions
+
+__all__ = ["DIFFERENT", "LINES", "TIRELESS", "USUAL", "check", "serving"]
+
+TIRELESS = 10_000
+USUAL = KcpOptions(dead_link=TIRELESS)
+
+LINES = {
+    "whole": Line(delay=0),
+    "overtaken": Line(doubled=0.2, delay=0.001, jitter=0.02),
+    "a tenth lost": Line(loss=0.1, doubled=0.05, delay=0.002, jitter=0.005),
+    "a third lost": Line(loss=0.3, doubled=0.1, delay=0.002, jitter=0.005),
+}
+
+DIFFERENT: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "slow": (
+        {"no_delay": False, "interval": 0.04, "fast_resend": 0, "congestion_control": True},
+        {"nodelay": 0, "interval": 40, "resend": 0, "nc": 0},
+    ),
+    "quick against slow": (
+        {"no_delay": 2, "interval": 0.001, "fast_resend": 1},
+        {"nodelay": 0, "interval": 40, "nc": 0},
+    ),
+    "narrow": ({"send_window": 3, "receive_window": 2}, {"sndwnd": 2, "rcvwnd": 3}),
+    "wide": ({"send_window": 1024, "receive_window": 1024}, {"sndwnd": 1024, "rcvwnd": 1024}),
+    "small": ({"mtu": 50}, {"mtu": 50}),
+    "small against large": ({"mtu": 60}, {"mtu": 1500}),
+    "messages": ({"stream": False}, {"stream": False}),
+}
+"""Settings of one end and of the other: our options, and flags of the program."""
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _TIMEOUT = 100

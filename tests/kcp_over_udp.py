@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from kcp_net import Kind
+
 from netcore.kcp import Kcp, KcpOptions
 
 __all__ = ["Port", "echoing", "exchange"]
@@ -26,12 +28,18 @@ class Port:
     Args:
         options: Of all sessions.
         taken: Is told what a session has received: of a stream, or a message.
+        kind: The half that sessions are of.
         accepts: Whether whoever sends something has a session from then on.
     """
 
     def __init__(
-        self, options: KcpOptions, taken: Callable[[Kcp, bytes], None], accepts: bool = False
+        self,
+        options: KcpOptions,
+        taken: Callable[[Kcp, bytes], None],
+        kind: Kind,
+        accepts: bool = False,
     ) -> None:
+        self._kind = kind
         self._options = options
         self._taken = taken
         self._accepts = accepts
@@ -52,7 +60,7 @@ class Port:
             with contextlib.suppress(OSError):  # no room for it: it is lost
                 self._sock.sendto(datagram, peer)  # type: ignore[arg-type]
 
-        self._sessions[peer, conversation] = kcp = Kcp(conversation, send, self._options)
+        self._sessions[peer, conversation] = kcp = self._kind(conversation, send, self._options)
         return kcp
 
     def turn(self) -> None:
@@ -82,9 +90,9 @@ class Port:
 
 
 @contextmanager
-def echoing(options: KcpOptions, reply: Callable[[bytes], bytes] = bytes) -> Iterator[int]:
+def echoing(options: KcpOptions, reply: Callable[[bytes], bytes] = bytes, kind: Kind = Kcp) -> Iterator[int]:
     """Sends back what comes, or what `reply` makes of it, on a thread; gives the number of the port."""
-    port = Port(options, lambda kcp, data: kcp.send(reply(data)), accepts=True)
+    port = Port(options, lambda kcp, data: kcp.send(reply(data)), kind, accepts=True)
     ended = threading.Event()
 
     def serve() -> None:
@@ -102,7 +110,11 @@ def echoing(options: KcpOptions, reply: Callable[[bytes], bytes] = bytes) -> Ite
 
 
 def exchange(
-    server: int, pieces: Sequence[bytes], options: KcpOptions, back: int | None = None, conversation: int = 7
+    server: int,
+    pieces: Sequence[bytes],
+    options: KcpOptions,
+    back: int | None = None,
+    kind: Kind = Kcp,
 ) -> bytes:
     """Sends something to a server of 127.0.0.1, and returns what comes back.
 
@@ -111,12 +123,12 @@ def exchange(
         pieces: What is sent, each by a call of its own.
         options: Of the session.
         back: So many bytes are waited for; as many as are sent by default.
-        conversation: The session's number.
+        kind: The half that the session is of.
     """
     got = bytearray()
-    port = Port(options, lambda kcp, data: got.extend(data))
+    port = Port(options, lambda kcp, data: got.extend(data), kind)
     with contextlib.closing(port):
-        kcp = port.open(("127.0.0.1", server), conversation)
+        kcp = port.open(("127.0.0.1", server), 7)
         wanted = sum(map(len, pieces)) if back is None else back
         left = list(reversed(pieces))
         end = time.monotonic() + _TIMEOUT

@@ -7,7 +7,8 @@ import struct
 
 import kcp_go
 import pytest
-from kcp_net import Line
+from kcp_go import DIFFERENT, LINES, TIRELESS, USUAL
+from kcp_net import Kind, Line
 from kcp_over_udp import echoing, exchange
 from kcp_relay import Relay
 
@@ -16,67 +17,46 @@ from netcore.kcp import KcpOptions
 # The first of them may have to build the program.
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(700)]
 
-LINES = {
-    "whole": Line(delay=0),
-    "overtaken": Line(doubled=0.2, delay=0.001, jitter=0.02),
-    "a tenth lost": Line(loss=0.1, doubled=0.05, delay=0.002, jitter=0.005),
-    "a third lost": Line(loss=0.3, doubled=0.1, delay=0.002, jitter=0.005),
-}
-TIRELESS = 10_000
-USUAL = KcpOptions(dead_link=TIRELESS)
-
-# Ours, and kcp-go's.
-DIFFERENT = {
-    "slow": (
-        {"no_delay": False, "interval": 0.04, "fast_resend": 0, "congestion_control": True},
-        {"nodelay": 0, "interval": 40, "resend": 0, "nc": 0},
-    ),
-    "quick against slow": (
-        {"no_delay": 2, "interval": 0.001, "fast_resend": 1},
-        {"nodelay": 0, "interval": 40, "nc": 0},
-    ),
-    "narrow": ({"send_window": 3, "receive_window": 2}, {"sndwnd": 2, "rcvwnd": 3}),
-    "wide": ({"send_window": 1024, "receive_window": 1024}, {"sndwnd": 1024, "rcvwnd": 1024}),
-    "small": ({"mtu": 50}, {"mtu": 50}),
-    "small against large": ({"mtu": 60}, {"mtu": 1500}),
-    "messages": ({"stream": False}, {"stream": False}),
-}
-
 
 def noise(size: int) -> bytes:
     return random.Random(size).randbytes(size)
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
-def test_kcp_go_is_a_client(line: Line) -> None:
-    with echoing(USUAL) as port, Relay(port, line) as relay:
+def test_kcp_go_is_a_client(kind: Kind, line: Line) -> None:
+    with echoing(USUAL, kind=kind) as port, Relay(port, line) as relay:
         kcp_go.check(relay.port, bytes=150_000, size=3000)
     assert relay.lost or not line.loss
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
-def test_kcp_go_is_the_server(line: Line) -> None:
+def test_kcp_go_is_the_server(kind: Kind, line: Line) -> None:
     data = noise(150_000)
     with kcp_go.serving() as port, Relay(port, line) as relay:
-        assert exchange(relay.port, [data], USUAL) == data
+        assert exchange(relay.port, [data], USUAL, kind=kind) == data
     assert relay.lost or not line.loss
 
 
 @pytest.mark.parametrize(("ours", "theirs"), DIFFERENT.values(), ids=DIFFERENT)
-def test_kcp_go_is_a_client_with_other_settings(ours: dict[str, object], theirs: dict[str, object]) -> None:
+def test_kcp_go_is_a_client_with_other_settings(
+    kind: Kind, ours: dict[str, object], theirs: dict[str, object]
+) -> None:
     options = KcpOptions(dead_link=TIRELESS, **ours)  # type: ignore[arg-type]
-    with echoing(options) as port, Relay(port, Line(loss=0.05, delay=0.001, jitter=0.002)) as relay:
+    line = Line(loss=0.05, delay=0.001, jitter=0.002)
+    with echoing(options, kind=kind) as port, Relay(port, line) as relay:
         kcp_go.check(relay.port, bytes=10_000, size=700, **theirs)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), DIFFERENT.values(), ids=DIFFERENT)
-def test_kcp_go_is_the_server_with_other_settings(ours: dict[str, object], theirs: dict[str, object]) -> None:
+def test_kcp_go_is_the_server_with_other_settings(
+    kind: Kind, ours: dict[str, object], theirs: dict[str, object]
+) -> None:
     options = KcpOptions(dead_link=TIRELESS, **ours)  # type: ignore[arg-type]
     data = noise(10_000)
     pieces = [data[at : at + 700] for at in range(0, len(data), 700)]
     line = Line(loss=0.05, delay=0.001, jitter=0.002)
     with kcp_go.serving(**theirs) as port, Relay(port, line) as relay:
-        assert exchange(relay.port, pieces, options) == data
+        assert exchange(relay.port, pieces, options, kind=kind) == data
 
 
 def test_megabytes_to_kcp_go_and_back() -> None:
