@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import time
@@ -85,3 +86,20 @@ def test_several_processes_share_a_port(supervise, kcp_peer):
         peer.run_until(lambda peer=peer: not peer.kcp.waiting)
         peer.kcp.flush(time.monotonic())
     assert one.stop() == 0
+
+
+@pytest.mark.posix
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel has to spread datagrams over processes")
+def test_sessions_go_on_while_their_process_is_replaced(supervise, kcp_peer):
+    one = supervise("kcp://127.0.0.1:0", processes=1, drain_timeout=60).serves(1)
+    old = kcp_peer(one.port)
+    old.send(b"hello")
+    assert old.receive(5) == b"hello"
+    one.signal(signal.SIGHUP)
+    one.serves(1, times=2)
+    for i in range(20):  # each datagram goes to one of the two, by chance
+        old.send(b"%02d" % i)
+        assert old.receive(2) == b"%02d" % i
+    new = kcp_peer(one.port)
+    new.send(b"?")
+    assert new.receive(3).split()[0] == b"1"
