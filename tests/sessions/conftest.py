@@ -57,6 +57,7 @@ class KcpPeer:
             self.look()
             while (piece := self.kcp.receive()) is not None:
                 data += piece
+        self.kcp.flush(time.monotonic())  # the receipt, which a server that stops would wait for
         return bytes(data)
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
