@@ -125,6 +125,23 @@ def test_what_is_watched(run_bench: Callable[..., Any], compiler: str, tmp_path:
                 assert sample["messages"] > 0
 
 
+def test_kcp(run_bench: Callable[..., Any], compiler: str, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    peers = ("netcore", "kcp-go", "tcp")
+    selection = ("--workloads", "kcp", "--peers", ",".join(peers))
+    done = run_bench(*selection, *SHORT, "--rounds", "1", "--json", str(output))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(output.read_text())
+    assert list(result["workloads"]) == ["kcp-echo", "kcp-bulk", "kcp-lossy"]
+    for name, workload in result["workloads"].items():
+        for peer in workload["peers"]:
+            for sample in measured(result, name, peer):
+                assert all(figure in sample for figure in workload["compared"])
+                # There and back over the bad line, and a histogram's step less.
+                assert name != "kcp-lossy" or sample["p50_us"] > 39_000
+    assert measured(result, "kcp-echo", "netcore") and measured(result, "kcp-bulk", "netcore")
+
+
 TLS_FIGURES = {
     "tls-64-50": "cpu_us_per_message",
     "tls-16384-50": "cpu_us_per_message",
