@@ -22,4 +22,5 @@ if __name__ == "__main__":
         kcp=KcpOptions(send_window=WINDOW, receive_window=WINDOW),
         socket_recv_buffer=SOCKET_BUFFER,
         socket_send_buffer=SOCKET_BUFFER,
+        shutdown_timeout=0,  # the load goes without a word, since KCP has none for it
     )
