@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
@@ -16,6 +17,7 @@ from netcore.connection import (
 from netcore.eventloop.kcp_session import KcpSession
 from netcore.eventloop.pacer import Pacer
 from netcore.eventloop.site import Site
+from netcore.handler import Timer
 from netcore.kcp import KcpOptions
 from netcore.kcp.wire import opening
 from netcore.sockets import CONNECTED, destination_of
@@ -50,11 +52,14 @@ class KcpHost(Protocol):
     def make(self, session: KcpSession, remote: bytes | Address, local: Address) -> BaseSession:
         """Makes the connection of a session."""
 
-    def open(self, conn: BaseSession, accepted: bool) -> bool:
-        """Opens it; returns False if there is no place for it."""
+    def open(self, conn: BaseSession, accepted: bool) -> None:
+        """Opens it, in the place that was taken if it is accepted."""
 
-    def closed(self, conn: BaseSession, accepted: bool) -> None:
-        """Gives its place back."""
+    def take_place(self) -> bool:
+        """Takes a place for a session to be accepted, before anything is made; False if there is none."""
+
+    def give_place_back(self) -> None:
+        """Gives one back."""
 
 
 class KcpPort(BaseDatagramPort):
@@ -98,7 +103,7 @@ class KcpPort(BaseDatagramPort):
         self._emptied = emptied
         self._sessions: dict[bytes, KcpSession] = {}
         self._dialled: KcpSession | None = None
-        self._half_open: dict[KcpSession, None] = {}
+        self._half_open: dict[KcpSession, Timer] = {}
         self._half_open_of: dict[bytes, int] = {}
         self._former: dict[bytes, float] = {}
         self._complaints = Complaints(site.clock)
@@ -153,22 +158,23 @@ class KcpPort(BaseDatagramPort):
     def _begin(self, key: bytes, data: bytes, name: bytes) -> KcpSession | None:
         """Begins a session for a datagram that may begin one; None if it may not."""
         conversation = opening(data, self._options.receive_window) if self.listening else None
-        if conversation is None or self._is_former(key) or self._is_crowded(name):
+        unwanted = conversation is None or self._is_former(key) or self._is_crowded(name)
+        if conversation is None or unwanted or not self._kcp_host.take_place():
             self.refused(name)
             return None
-        session = KcpSession(self._site, self, conversation, key, name, self._options, unproven=True)
-        local = destination_of(name, self.local.port) or self.local
-        conn = self._kcp_host.make(session, name, local)
+        try:
+            session = KcpSession(self._site, self, conversation, key, name, self._options, unproven=True)
+            local = destination_of(name, self.local.port) or self.local
+            conn = self._kcp_host.make(session, name, local)
+            self._half_open[session] = self._site.schedule(_HALF_OPEN, self._look_at, session)
+        except BaseException:
+            self._kcp_host.give_place_back()
+            raise
         self._sessions[key] = session
-        self._half_open[session] = None
         peer = _address_of(name)
         self._half_open_of[peer] = self._half_open_of.get(peer, 0) + 1
-        if not self._kcp_host.open(conn, accepted=True):
-            self._forget(session)
-            self.refused(name)
-            return None
-        self._site.schedule(_HALF_OPEN, self._look_at, session)
-        return session
+        self._kcp_host.open(conn, accepted=True)
+        return self._sessions.get(key)  # its ``on_open`` may have ended it
 
     def _is_former(self, key: bytes) -> bool:
         """Whether this is late for a session that is over, and not the beginning of another."""
@@ -192,21 +198,18 @@ class KcpPort(BaseDatagramPort):
         )
 
     def _look_at(self, session: KcpSession) -> None:
-        """Asks whether a session that was half open still is, and has been silent."""
-        if session not in self._half_open:
-            return
-        if session.proven:
-            self._has_proven(session)
-            return
+        """Asks whether a session that is half open has been silent."""
         silent = self._site.clock() - session.heard_at
         if silent >= _HALF_OPEN:
             session.give_up(silent)
         else:
-            self._site.schedule(_HALF_OPEN - silent, self._look_at, session)
+            self._half_open[session] = self._site.schedule(_HALF_OPEN - silent, self._look_at, session)
 
-    def _has_proven(self, session: KcpSession) -> None:
-        if session in self._half_open:
-            del self._half_open[session]
+    def has_proven(self, session: KcpSession) -> None:
+        """See ``SessionOwner.has_proven``."""
+        timer = self._half_open.pop(session, None)
+        if timer is not None:
+            timer.cancel()  # which would keep a session that is over for so long
             peer = _address_of(session.name)
             left = self._half_open_of[peer] - 1
             if left:
@@ -214,14 +217,12 @@ class KcpPort(BaseDatagramPort):
             else:
                 del self._half_open_of[peer]
 
-    def _forget(self, session: KcpSession) -> None:
-        self._sessions.pop(session.key, None)
-        self._has_proven(session)
-
     def left(self, session: KcpSession) -> None:
         """See ``SessionOwner.left``: what comes for it later begins no other."""
-        self._forget(session)
-        self._kcp_host.closed(session.conn, accepted=session is not self._dialled)
+        self._sessions.pop(session.key, None)
+        self.has_proven(session)
+        if session is not self._dialled:
+            self._kcp_host.give_place_back()
         if self.listening:
             self._former[session.key] = self._site.clock() + _FORMER
             if len(self._former) > _MOST_FORMER:
@@ -243,7 +244,9 @@ class KcpPort(BaseDatagramPort):
         """See ``BaseDatagramPort.receive_failed``: that nobody is there KCP finds out by itself."""
 
     def send_failed(self, sender: object, error: OSError) -> None:
-        """See ``DatagramOwner.send_failed``: it will be sent again."""
+        """See ``DatagramOwner.send_failed``: it will be sent again, if anybody is there."""
+        if error.errno == errno.ECONNREFUSED:  # of a datagram before it; see ``receive_failed``
+            return
         if times := self._complaints.due():
             text = "a datagram could not be sent from %s: %s (%d times)"
             self._site.logger.warning(text, self.local, error, times)

@@ -30,6 +30,9 @@ class SessionOwner(Protocol):
     def refused(self, name: bytes) -> None:
         """A datagram from this packed name was no good to the session that it was for."""
 
+    def has_proven(self, session: KcpSession) -> None:
+        """Its peer has shown that it is where its datagrams say."""
+
     def left(self, session: KcpSession) -> None:
         """The session is over."""
 
@@ -49,7 +52,7 @@ class KcpSession:
         fd: The socket.
         key: What the owner knows it by.
         name: The peer's packed name.
-        conn: The connection.
+        conn: The connection, until it is over.
         slot: See ``Paced.slot``.
         heard_at: When its last good datagram came, in seconds of the loop's clock.
     """
@@ -79,18 +82,13 @@ class KcpSession:
         self._site = site
         self._owner = owner
         self._options = options
+        self._is_unproven = unproven
         epoch = secrets.randbits(32)
         self._kcp: Kcp | None = Kcp(conversation, self._send, options, epoch=epoch, unproven=unproven)
 
     def belong_to(self, conn: BaseSession) -> None:
         """Says whose session it is; once, before anything else."""
         self.conn = conn
-
-    @property
-    def proven(self) -> bool:
-        """Whether the peer has shown that it is where its datagrams say."""
-        kcp = self._kcp
-        return kcp is None or kcp.proven
 
     @property
     def held(self) -> int:
@@ -111,6 +109,12 @@ class KcpSession:
             self._owner.refused(self.name)
             return False
         self.heard_at = now
+        if self._is_unproven and kcp.proven:
+            self._is_unproven = False
+            self._owner.has_proven(self)
+        if kcp.dead:
+            error = ConnectionAbortedError(errno.ECONNABORTED, "the peer has begun a message without an end")
+            self.conn.reset(CloseReason.ERROR, error)
         return True
 
     def feed(self, data: memoryview) -> bytes:
@@ -155,6 +159,7 @@ class KcpSession:
         if kcp is not None:
             kcp.flush(self._site.clock())
             self._owner.pacer.plan(self)
+            self._end_if_dead(kcp)
         return b""
 
     def _send(self, datagram: bytes) -> None:
@@ -177,7 +182,10 @@ class KcpSession:
         if kcp is None:
             return
         kcp.update(self._site.clock())
-        if kcp.dead:
+        self._end_if_dead(kcp)
+
+    def _end_if_dead(self, kcp: Kcp) -> None:
+        if kcp.dead:  # and so due no more: it is looked at wherever something is sent
             self.conn.reset(CloseReason.ERROR, TimeoutError(errno.ETIMEDOUT, "the peer does not answer"))
 
     def give_up(self, seconds: float) -> None:
@@ -188,7 +196,8 @@ class KcpSession:
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``."""
-        self.conn.fault(error)
+        if self._kcp is not None:
+            self.conn.fault(error)
 
     def over(self) -> None:
         """See ``Session.over``."""
@@ -196,3 +205,4 @@ class KcpSession:
             self._kcp = None  # which leads back to here
             self._owner.pacer.unplan(self)
             self._owner.left(self)
+            del self.conn  # whose session it is: nothing of them is left to the garbage collector

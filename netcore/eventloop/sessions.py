@@ -96,23 +96,24 @@ class Sessions:
         session.belong_to(conn)
         return conn
 
-    def open(self, conn: BaseSession, accepted: bool) -> bool:
+    def open(self, conn: BaseSession, accepted: bool) -> None:
         """See ``KcpHost.open``."""
         site = self._site
         if accepted:
-            gate = site.shared.gate
-            if site.stopping or (gate is not None and not gate.take(1, _nothing)):
-                return False
             site.counters.accepted += 1
         else:  # its place is that of its socket
             conn.note_origin(DIALLED)
         self._connections.establish_session(conn, site.limits.idle_timeout or self._options.idle_timeout)
-        return True
 
-    def closed(self, conn: BaseSession, accepted: bool) -> None:
-        """See ``KcpHost.closed``."""
+    def take_place(self) -> bool:
+        """See ``KcpHost.take_place``."""
         gate = self._site.shared.gate
-        if accepted and gate is not None:
+        return not self._site.stopping and (gate is None or gate.take(1, _nothing) > 0)
+
+    def give_place_back(self) -> None:
+        """See ``KcpHost.give_place_back``."""
+        gate = self._site.shared.gate
+        if gate is not None and not self._connections.abandoned:  # in a forked child: they are the parent's
             gate.give_back(1)
 
     def abandon(self) -> list[int]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import weakref
 
 import fakes_in_c
 import pytest
 
 from netcore import Action, Address, CloseReason, Timeout
 from netcore.connection import Limits
-from netcore.eventloop import Loop, Shared
+from netcore.eventloop import Gate, Loop, Shared, kcp_port
+from netcore.eventloop.sessions import Sessions
 from netcore.kcp import Kcp, KcpOptions
+from netcore.kcp.wire import PUSH, Segment, pack
 from netcore.sockets import pack_name
 from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
@@ -26,13 +30,15 @@ NAME = pack_name(socket.AF_INET, (PEER, PORT))
 class World:
     """A loop with a listener for sessions, and peers that are a protocol each."""
 
-    def __init__(self, half: str, options: KcpOptions, limits: Limits, **callbacks: object) -> None:
+    def __init__(
+        self, half: str, options: KcpOptions, limits: Limits, gate: Gate | None, **callbacks: object
+    ) -> None:
         self.clock = ManualClock()
         make_poller, make_sockets = fakes_in_c.of(half, FakePoller, FakeSockets)
         self.poller = make_poller(self.clock)
         self.sockets = make_sockets(self.poller)
         self.handler = RecordingHandler(**callbacks)
-        shared = Shared(self.handler, limits, kcp=options)
+        shared = Shared(self.handler, limits, gate=gate, kcp=options)
         self.loop = Loop(0, shared, self.poller, self.sockets, self.clock)
         fakes_in_c.let_raise(self.loop)
         self.loop.claim()
@@ -80,8 +86,13 @@ class Peer:
 
 @pytest.fixture
 def make(half):
-    def build(options: KcpOptions | None = None, limits: Limits | None = None, **callbacks: object) -> World:
-        return World(half, options or KcpOptions(), limits or Limits(), **callbacks)
+    def build(
+        options: KcpOptions | None = None,
+        limits: Limits | None = None,
+        gate: Gate | None = None,
+        **callbacks: object,
+    ) -> World:
+        return World(half, options or KcpOptions(), limits or Limits(), gate, **callbacks)
 
     return build
 
@@ -242,3 +253,64 @@ def test_a_write_deadline_is_met_by_who_acknowledges_nothing(make):
     world.go_on(0.3)
     assert world.handler.details("on_timeout") == [Timeout.WRITE]
     assert conn.closed
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_message_without_an_end_ends_its_session(make, stream):
+    world = make(KcpOptions(receive_window=4, stream=stream, idle_timeout=0))
+    peer = world.peer()
+    for number in range(4):
+        peer.send_datagram(pack(7, Segment(PUSH, 3, 128, 0, number, 0, b"x")))
+    world.turn(peer)
+    assert world.handler.names() == ["on_open", "on_close"]
+    assert isinstance(world.handler.wait_for("on_close").detail, ConnectionAbortedError)
+
+
+def test_a_segment_may_be_sent_in_vain_but_once(make):
+    world = make(KcpOptions(dead_link=1, idle_timeout=0), on_traffic=echo)
+    peer = world.peer()
+    peer.send(HELLO)
+    world.turn()  # the last that is heard of it
+    assert world.handler.names() == ["on_open", "on_traffic", "on_close"]
+    assert isinstance(world.handler.wait_for("on_close").detail, TimeoutError)
+
+
+@pytest.mark.parametrize("callback", ["on_open", "on_traffic"])
+def test_nothing_is_left_of_sessions_that_are_over(make, callback):
+    world = make(**{callback: lambda conn: (conn.discard(), Action.CLOSE)[1]})
+    gone = []
+    gc.collect()
+    gc.disable()  # nobody has to search for them
+    try:
+        for conversation in range(20):
+            world.peer(conversation).send(HELLO)
+            world.turn()
+            gone.append(weakref.ref(world.handler.wait_for("on_close").conn.session))
+            world.handler.events.clear()
+        assert [each() for each in gone] == [None] * 20
+    finally:
+        gc.enable()
+
+
+def test_who_has_proven_his_address_is_not_half_open(make, monkeypatch):
+    monkeypatch.setattr(kcp_port, "_MOST_HALF_OPEN_OF_ONE", 5)
+    world = make(on_traffic=echo)
+    for conversation in range(20):
+        peer = world.peer(conversation)
+        peer.send(b"hello")
+        world.go_on(0.05, peer)
+        assert peer.kcp.drain() == b"hello"
+    assert world.loop.metrics().connections == 20
+    assert world.loop.metrics().kcp_refused == 0
+
+
+def test_who_finds_no_place_costs_no_connection(make, monkeypatch):
+    made = []
+    make_one = Sessions.make
+    monkeypatch.setattr(Sessions, "make", lambda *args: (made.append(args), make_one(*args))[1])
+    world = make(gate=Gate(1, refuse=True))
+    for port in (PORT, PORT + 1, PORT + 2):
+        world.peer(port=port).send(HELLO)
+    world.turn()
+    assert len(made) == world.loop.metrics().connections == 1
+    assert world.loop.metrics().kcp_refused == 2

@@ -338,3 +338,11 @@ def test_descriptors_are_given_back(serve, client, open_descriptors):
         conn.close()
     handler.wait_for("on_close", 5)
     wait_until(lambda: open_descriptors(engine) == before)
+
+
+def test_that_nobody_is_there_is_nothing_to_log(client, caplog):
+    handler = RecordingHandler()
+    conn = client(handler, kcp=KcpOptions(interval=0.001, dead_link=4)).dial("kcp://127.0.0.1:9")
+    conn.async_write(bytes(100_000))
+    handler.wait_for("on_close")
+    assert caplog.records == []
