@@ -130,6 +130,7 @@ def test_the_first_message_may_come_with_the_request(connect: Connect) -> None:
     assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in seen  # the example of RFC 6455, 1.3
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("fragments", [1, 5])
 def test_a_message_too_long_ends_the_membership(connect: Connect, fragments: int) -> None:
     other, member = connect().join(), connect().join()
@@ -156,6 +157,7 @@ def test_only_text_is_understood(connect: Connect) -> None:
     assert event.code == 1003
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -187,6 +189,7 @@ def test_the_page_and_several_requests_on_one_connection(connect: Connect) -> No
     assert answer.count(b"HTTP/1.1 404") == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
