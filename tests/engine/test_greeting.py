@@ -173,6 +173,7 @@ def test_no_hint_where_an_interrupt_does_nothing():
         assert text.startswith("netcore: listening on tcp://") and "Ctrl" not in text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "stream",
     [
