@@ -57,7 +57,7 @@ class Outbound:
         self._allowance = allowance
         self._epoch = epoch
         self._size = options.segment_size
-        self._widest: int | None = None  # that the peer has said
+        self._widest = 0  # that the peer has said; none before it has had room for any
         self._congestion = CongestionWindow(self._size)
         self._waiting: deque[tuple[int, bytearray]] = deque()
         self._is_amid_message = False  # of which a part was sent, and the next one waits
@@ -104,10 +104,10 @@ class Outbound:
             for each in self._under_way.values():  # what it had no room for has waited long enough
                 each.resend_at, each.timeout = each.sent_at, self._round_trip.timeout
         self.peer_window = window
-        self._widest = max(window, self._widest or 0)
+        self._widest = max(window, self._widest)
 
     def _widest_window(self) -> int:
-        return MOST_FRAGMENTS if self._widest is None else self._widest
+        return self._widest or MOST_FRAGMENTS
 
     def is_possible(self, acknowledged: int) -> bool:
         """Whether the peer can have got all before this number, of which none is one that was never sent."""

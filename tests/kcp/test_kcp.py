@@ -173,6 +173,18 @@ def test_messages_are_bounded_by_fragments_and_by_the_window_of_the_peer(kind: K
         kcp.send(bytes(301))
 
 
+def test_a_peer_that_has_had_no_room_yet_may_have_some(kind: Kind) -> None:
+    kcp, sent = alone(kind, stream=False, mtu=124)
+    kcp.input(packed(TELL, 0, window=0))
+    kcp.send(b"later")
+    kcp.flush(1.0)
+    assert sent == []
+    kcp.input(packed(TELL, 0, window=1))
+    kcp.flush(1.1)
+    pushes = [each for each in wire.parse(sent[0], 7) if each.command == PUSH]
+    assert [each.payload for each in pushes] == [b"later"]
+
+
 def test_windows_below_128_are_honoured_on_both_sides(kind: Kind) -> None:
     net = Net(kind, options=KcpOptions(send_window=3, receive_window=2, mtu=124))
     net.ends[0].send(bytes(1000))

@@ -49,7 +49,7 @@ static int kcp__init(PyObject *object, PyObject *args, PyObject *kwargs)
     self->probe = (kcp_probe){0};
     self->inbound.window = options.receive_window;
     self->outbound.peer_window = KCP_MOST_FRAGMENTS;
-    self->outbound.widest = -1;
+    self->outbound.widest = 0;
     self->outbound.congestion.threshold = KCP_LEAST_THRESHOLD;
     self->now = self->flush_at = self->told = 0;
     self->has_flushed = self->is_asked = 0;

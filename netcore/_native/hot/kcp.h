@@ -139,7 +139,7 @@ typedef struct {
     int64_t waiting;
     int64_t held;
     int64_t peer_window;
-    int64_t widest; /* that the peer has said; -1 before it has */
+    int64_t widest; /* that the peer has said; 0 before it has had room for any */
     kcp_congestion congestion;
     int is_amid_message;
     int is_dead;

@@ -131,7 +131,7 @@ static int kcp_queue__send_stream(kcp_outbound *self, size_t most, const char *d
 
 static int64_t kcp_queue_widest(const kcp_outbound *self)
 {
-    return self->widest < 0 ? KCP_MOST_FRAGMENTS : self->widest;
+    return self->widest > 0 ? self->widest : KCP_MOST_FRAGMENTS;
 }
 
 static int kcp_queue__send_message(kcp_outbound *self, size_t most, const char *data, size_t size)
