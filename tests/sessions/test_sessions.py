@@ -69,7 +69,8 @@ def test_each_side_knows_where_the_other_is(serve, client):
     conn = client(RecordingHandler(), kcp=QUICK).dial(f"kcp://127.0.0.1:{engine.addresses[0].port}")
     conn.async_write(b"hello")
     there = served.wait_for("on_open").conn
-    assert there.local_address == conn.remote_address
+    if os.name == "posix":  # elsewhere the system does not tell where a datagram came to
+        assert there.local_address == conn.remote_address
     assert there.remote_address == conn.local_address
     assert there.peer_address == there.remote_address
     assert engine.connections() == [there]
