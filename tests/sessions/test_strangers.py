@@ -182,6 +182,18 @@ def test_one_address_has_its_share_of_what_is_half_open(serve, kcp_peer, monkeyp
     assert len(engine.connections()) == 10
 
 
+def test_no_more_is_kept_than_datagrams_may_be_long(serve, kcp_peer):
+    handler = RecordingHandler()
+    engine = serve(handler, KCP, kcp=QUICK, read_buffer_cap=2048)
+    peer = kcp_peer(engine, 7)
+    peer.send_datagram(push(7, number=1, data=bytes(2000)))
+    peer.send_datagram(push(7, number=0, data=bytes(2100)))
+    peer.send_datagram(push(7, number=2, data=bytes(60_000)))
+    refused(engine, 2)
+    peer.send_datagram(push(7, number=0, data=b"first"))
+    assert handler.wait_for("on_traffic").detail == b"first" + bytes(2000)
+
+
 def test_a_replay_of_all_is_harmless(serve, kcp_peer):
     handler = RecordingHandler(on_traffic=lambda conn: conn.write(conn.read()) and None)
     engine = serve(handler, KCP, kcp=QUICK)
