@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import secrets
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from netcore.handler import CloseReason
 from netcore.kcp import Kcp, KcpOptions
 from netcore.sockets import Chunk
 
-__all__ = ["KcpSession", "SessionOwner"]
+__all__ = ["KcpSession", "SessionOwner", "random_number"]
 
 
 class SessionOwner(Protocol):
@@ -44,6 +44,7 @@ class KcpSession:
         site: The loop.
         owner: Whose socket it is.
         conversation: The number that both ends agree on.
+        key: See the attribute.
         name: The peer's packed name.
         options: Those of KCP.
         unproven: Whether the peer has begun, and may be somebody else than who it says.
@@ -83,8 +84,9 @@ class KcpSession:
         self._owner = owner
         self._options = options
         self._is_unproven = unproven
-        epoch = secrets.randbits(32)
-        self._kcp: Kcp | None = Kcp(conversation, self._send, options, epoch=epoch, unproven=unproven)
+        self._kcp: Kcp | None = Kcp(
+            conversation, self._send, options, epoch=random_number(), unproven=unproven
+        )
 
     def belong_to(self, conn: BaseSession) -> None:
         """Says whose session it is; once, before anything else."""
@@ -206,3 +208,8 @@ class KcpSession:
             self._owner.pacer.unplan(self)
             self._owner.left(self)
             del self.conn  # whose session it is: nothing of them is left to the garbage collector
+
+
+def random_number() -> int:
+    """Returns 32 bits that nobody can guess; without ``secrets``, which takes three megabytes of OpenSSL."""
+    return int.from_bytes(os.urandom(4), "little")

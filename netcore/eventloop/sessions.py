@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -13,7 +12,7 @@ from netcore.connection import Session as AnySession
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.kcp_listener import KcpListener
 from netcore.eventloop.kcp_port import KcpPort
-from netcore.eventloop.kcp_session import KcpSession
+from netcore.eventloop.kcp_session import KcpSession, random_number
 from netcore.eventloop.site import Site
 from netcore.kcp import KcpOptions
 
@@ -64,7 +63,7 @@ class Sessions:
         listener = self.listen(fd, family, local)
         listener.start()
         try:
-            conn = listener.port.dial(secrets.randbits(32), remote, context)
+            conn = listener.port.dial(random_number(), remote, context)
         finally:
             listener.close()  # nobody else may begin one
         return conn
