@@ -281,4 +281,7 @@ def _milliseconds(seconds: float) -> int:
 
 def _owned(data: Buffer) -> bytes:
     """Returns bytes that nobody changes."""
-    return data if type(data) is bytes else memoryview(data).tobytes()
+    if type(data) is bytes:
+        return data
+    with memoryview(data) as view:  # let go of at once, so that whose it is may change its size
+        return view.tobytes()

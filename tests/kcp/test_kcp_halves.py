@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import random
 import sys
-import tracemalloc
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -196,7 +196,7 @@ def a_turn(ends: list[session.Kcp], lines: list[list[bytes]], data: bytes, now: 
         end.drain()
 
 
-def test_messages_take_no_memory_for_good() -> None:
+def test_messages_take_no_memory_for_good(tracemalloc: ModuleType) -> None:
     lines: list[list[bytes]] = [[], []]
     ends = [kcp.Kcp(7, line.append) for line in lines]
 
