@@ -23,15 +23,17 @@ from typing import NamedTuple
 
 import pytest
 from needed import library
+from needed import program as needed_program
 from servers import postgresql, redis_server
 
 import netcore
 from netcore.cli.parser import make_parser
 from netcore.poll import registry
+from netcore.testing import RecordingHandler
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-KNOWN = {"python", "sh", "ini", "text", "nginx", "haproxy", "c", "toml"}
+KNOWN = {"python", "sh", "ini", "text", "nginx", "haproxy", "c", "go", "toml"}
 _FENCE = re.compile(r"^( *)(`{3,}|:{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
 
 _FUTURE = "from __future__ import annotations"
@@ -335,3 +337,18 @@ def test_proxies_take_their_configuration(language: str, tmp_path: Path) -> None
             command = [program, "-t", "-c", str(path), "-e", str(tmp_path / "log")]
         checked = subprocess.run(command, capture_output=True, text=True)
         assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.once
+def test_the_client_in_go_is_answered(tmp_path: Path) -> None:
+    needed_program("go")
+    (program,) = [block.text for page in PAGES for block in blocks(page) if block.language == "go"]
+    for name in ("go.mod", "go.sum"):  # with the release that netcore is tried against
+        shutil.copy(ROOT / "bench" / "peers" / "kcp" / name, tmp_path)
+    handler = RecordingHandler(on_traffic=lambda conn: conn.write(conn.read()) and None)
+    with netcore.Engine(handler, "kcp://127.0.0.1:0", shutdown_timeout=0.5) as engine:
+        (tmp_path / "main.go").write_text(program.replace(":9000", f":{engine.addresses[0].port}"))
+        done = subprocess.run(
+            ["go", "run", "-buildvcs=false", "."], cwd=tmp_path, capture_output=True, text=True, timeout=110
+        )
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
