@@ -20,15 +20,12 @@ from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.kcp import KcpOptions
 from netcore.kcp.wire import opening
-from netcore.sockets import CONNECTED, destination_of
+from netcore.sockets import CONNECTED, destination_of, packed_host
 
 __all__ = ["KcpHost", "KcpPort"]
 
 _CONVERSATION = 4
 """Bytes of a datagram that say whose it is."""
-
-_FAMILY, _IPV4 = 0x3F, 4
-"""Of the first byte of a packed name; see ``netcore.sockets.destinations``."""
 
 _HALF_OPEN = 10.0
 """Seconds of silence after which a peer that has not proven its address is given up."""
@@ -171,7 +168,7 @@ class KcpPort(BaseDatagramPort):
             self._kcp_host.give_place_back()
             raise
         self._sessions[key] = session
-        peer = _address_of(name)
+        peer = packed_host(name)
         self._half_open_of[peer] = self._half_open_of.get(peer, 0) + 1
         self._kcp_host.open(conn, accepted=True)
         return self._sessions.get(key)  # its ``on_open`` may have ended it
@@ -194,7 +191,7 @@ class KcpPort(BaseDatagramPort):
             return False
         return (
             len(self._half_open) >= _MOST_HALF_OPEN
-            or self._half_open_of.get(_address_of(name), 0) >= _MOST_HALF_OPEN_OF_ONE
+            or self._half_open_of.get(packed_host(name), 0) >= _MOST_HALF_OPEN_OF_ONE
         )
 
     def _look_at(self, session: KcpSession) -> None:
@@ -210,7 +207,7 @@ class KcpPort(BaseDatagramPort):
         timer = self._half_open.pop(session, None)
         if timer is not None:
             timer.cancel()  # which would keep a session that is over for so long
-            peer = _address_of(session.name)
+            peer = packed_host(session.name)
             left = self._half_open_of[peer] - 1
             if left:
                 self._half_open_of[peer] = left
@@ -254,8 +251,3 @@ class KcpPort(BaseDatagramPort):
     def conn_to(self, name: bytes, /) -> NoReturn:
         """See ``DatagramOwner.conn_to``: each datagram has been written by a connection."""
         raise AssertionError("a datagram of nobody's")
-
-
-def _address_of(name: bytes) -> bytes:
-    """What of a packed name is the peer's address, without its port, and where it has sent to."""
-    return name[3:7] if name[0] & _FAMILY == _IPV4 else name[7:23]

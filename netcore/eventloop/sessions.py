@@ -41,11 +41,8 @@ class Sessions:
         self._site = site
         self._connections = connections
         self._parts = parts
+        self._options = site.shared.kcp or KcpOptions()
         self._open: dict[KcpListener, None] = {}
-
-    @property
-    def _options(self) -> KcpOptions:
-        return self._site.shared.kcp or KcpOptions()
 
     @property
     def outbound_buffered(self) -> int:

@@ -10,7 +10,14 @@ from netcore.sockets.destinations import (
 from netcore.sockets.error_queue import is_in_trouble, take_errors
 from netcore.sockets.io_uring import IoUringSockets
 from netcore.sockets.literals import ip_of, scope_of
-from netcore.sockets.names import CONNECTED, address_of, pack_name, pack_receiver, unpack_name
+from netcore.sockets.names import (
+    CONNECTED,
+    address_of,
+    pack_name,
+    pack_receiver,
+    packed_host,
+    unpack_name,
+)
 from netcore.sockets.native import NativeSockets
 from netcore.sockets.objects import socket_of
 from netcore.sockets.options import SocketOptions, duplicate, guard, set_keep_alive, survive_unreachable
@@ -49,6 +56,7 @@ __all__ = [
     "open_sockets",
     "pack_name",
     "pack_receiver",
+    "packed_host",
     "receive_one_of",
     "resolve",
     "scope_of",

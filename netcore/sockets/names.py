@@ -16,7 +16,15 @@ from netcore.errors import InvalidAddressError, UnsupportedOperationError
 from netcore.sockets.literals import ip_of, scope_of
 from netcore.sockets.resolving import naming
 
-__all__ = ["CONNECTED", "address_of", "pack_name", "pack_receiver", "system_name", "unpack_name"]
+__all__ = [
+    "CONNECTED",
+    "address_of",
+    "pack_name",
+    "pack_receiver",
+    "packed_host",
+    "system_name",
+    "unpack_name",
+]
 
 _UNIX, _IPV4, _IPV6 = 1, 4, 6
 
@@ -48,6 +56,11 @@ def unpack_name(packed: bytes, network: str = "tcp") -> Address:
         scope = int.from_bytes(packed[3:7], "big")
         return _from_ipv6(network, packed[7:23], port, scope)
     return Address("unix" if network == "tcp" else network)
+
+
+def packed_host(packed: bytes) -> bytes:
+    """Returns what of an IPv4 or IPv6 name is the host's address, without port, zone and destination."""
+    return packed[3:7] if packed[0] & _FAMILY == _IPV4 else packed[7:23]
 
 
 def _from_ipv6(network: str, raw: bytes, port: int, scope: int) -> Address:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from netcore import Address
 from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX
-from netcore.sockets import Endpoint, address_of, pack_name, pack_receiver, resolve, unpack_name
+from netcore.sockets import Endpoint, address_of, pack_name, pack_receiver, packed_host, resolve, unpack_name
+from netcore.sockets.destinations import with_destination
 
 NAME_SIZE = 128  # NC_NAME_SIZE in netcore.h, of which one byte is the length
 ports = st.integers(0, 65535)
@@ -192,3 +193,12 @@ def test_a_foreign_name_is_no_name(family: int, name: object) -> None:
 
 def test_no_name_at_all() -> None:
     assert unpack_name(b"") == Address("unix")
+
+
+def test_the_host_alone_of_a_name() -> None:
+    ipv4, ipv6 = socket.inet_aton("192.0.2.7"), ipaddress.IPv6Address("2001:db8::7").packed
+    names = {ipv4: (socket.AF_INET, ("192.0.2.7", 1)), ipv6: (socket.AF_INET6, ("2001:db8::7", 1, 0, 3))}
+    for host, (family, name) in names.items():
+        packed = pack_name(family, name)
+        assert packed_host(packed) == host
+        assert packed_host(with_destination(packed, bytes(len(host)))) == host
