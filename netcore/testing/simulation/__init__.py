@@ -1,0 +1,1 @@
+"""A simulated world: whole applications under a seed, in virtual time."""

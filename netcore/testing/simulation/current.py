@@ -1,0 +1,68 @@
+"""Whose code runs at the moment: the host in whose name sockets are made, and what a call that blocks does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from netcore.testing.simulation.net.kernel import Kernel
+
+__all__ = ["World", "kernel", "kernel_or_none", "wait"]
+
+
+class World(Protocol):
+    """What is asked of a simulation by the sockets and threads in it."""
+
+    @property
+    def kernel(self) -> Kernel | None:
+        """That of the host whose code runs; None for no host's."""
+
+    def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
+        """See ``wait``."""
+
+
+_world: World | None = None
+
+
+def enter(world: World | None) -> World | None:
+    """Makes a world the one whose code runs on this thread; returns the one before."""
+    global _world
+    before, _world = _world, world
+    return before
+
+
+def kernel() -> Kernel:
+    """Returns the kernel of the host whose code runs.
+
+    Raises:
+        RuntimeError: It is no host's code.
+    """
+    found = kernel_or_none()
+    if found is None:
+        raise RuntimeError("this is no host's code: use ``with host:`` to make sockets in a host's name")
+    return found
+
+
+def kernel_or_none() -> Kernel | None:
+    """Returns the kernel of the host whose code runs, or None."""
+    return None if _world is None else _world.kernel
+
+
+def wait(predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
+    """Does what a call that blocks does: outside of events the world goes on until it need not block.
+
+    Args:
+        predicate: Whether what is waited for has come.
+        timeout: Virtual seconds; None for as long as it takes.
+        what: What is waited for, for the message.
+
+    Returns:
+        Whether it has come; not if the time is over.
+
+    Raises:
+        SimulationError: It is an event of the world that would block, which would stop the world.
+        SimulationStuck: It never comes: nothing is left to happen.
+    """
+    assert _world is not None, "a simulated socket outlives its world"
+    return _world.wait(predicate, timeout, what)
