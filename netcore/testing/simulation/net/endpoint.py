@@ -1,0 +1,144 @@
+"""A socket of a simulated kernel, below its descriptor and its object.
+
+An endpoint never blocks: what would, raises ``BlockingIOError`` (EAGAIN, or EINPROGRESS of a connect), and the
+object above waits until ``readiness`` has changed. Every other failure is an ``OSError`` with the errno that
+Linux gives. Names are those of the standard library: ``(host, port)`` for AF_INET, ``(host, port, flow, scope)``
+for AF_INET6, text or bytes for AF_UNIX; the host is a literal by then, or empty for every address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+__all__ = ["Ancillary", "Endpoint", "Payload", "Received", "Watched", "Watcher"]
+
+Payload = bytes | bytearray | memoryview
+Ancillary = Sequence[tuple[int, int, bytes]]
+"""Control messages: level, kind and data of each, as ``socket.recvmsg`` gives them and ``sendmsg`` takes them."""
+
+Watcher = Callable[[int], object]
+"""Called with the descriptor whenever its readiness may have changed."""
+
+
+class Received(NamedTuple):
+    """What one receive gives.
+
+    Attributes:
+        data: At most as many bytes as were asked for.
+        name: Of the sender, as ``recvfrom`` gives it: None from a stream of the internet families.
+        ancillary: Control messages, as far as they were asked for by options.
+        flags: As of ``recvmsg``: MSG_TRUNC where a datagram was cut.
+        length: What the system call returns: of a datagram its whole length if MSG_TRUNC was given, else that
+            of the data.
+    """
+
+    data: bytes
+    name: object = None
+    ancillary: Ancillary = ()
+    flags: int = 0
+    length: int = 0
+
+
+class Endpoint(Protocol):
+    """What every kind of socket can be asked; what one has not raises OSError (EOPNOTSUPP, as a rule).
+
+    Attributes:
+        family: Such as AF_INET.
+        kind: SOCK_STREAM or SOCK_DGRAM, without flags.
+        proto: Such as IPPROTO_TCP; what SO_PROTOCOL tells.
+    """
+
+    family: int
+    kind: int
+    proto: int
+
+    def bind(self, name: object) -> None:
+        """See bind(2)."""
+
+    def connect(self, name: object) -> None:
+        """See connect(2); AF_UNSPEC, which ends a datagram socket's connection, is the name None.
+
+        Raises:
+            BlockingIOError: EINPROGRESS: writable tells when it is decided, SO_ERROR how.
+        """
+
+    def listen(self, backlog: int) -> None:
+        """See listen(2)."""
+
+    def accept(self) -> tuple[Endpoint, object]:
+        """See accept(2); the endpoint has no descriptor yet. BlockingIOError if none waits."""
+
+    def send(self, data: Payload, flags: int = 0, name: object = None, ancillary: Ancillary = ()) -> int:
+        """See sendmsg(2); returns how many bytes were taken.
+
+        Args:
+            data: In one piece; it is copied.
+            flags: As of send(2). MSG_DONTWAIT and MSG_NOSIGNAL mean nothing here.
+            name: The receiver; None for the one that the socket is connected to.
+            ancillary: Control messages.
+        """
+
+    def receive(self, size: int, flags: int = 0) -> Received:
+        """See recvmsg(2).
+
+        Args:
+            size: Bytes at most.
+            flags: As of recv(2): MSG_PEEK, MSG_TRUNC. The object above sees to MSG_WAITALL.
+        """
+
+    def shutdown(self, how: int) -> None:
+        """See shutdown(2)."""
+
+    def getsockname(self) -> object:
+        """See getsockname(2)."""
+
+    def getpeername(self) -> object:
+        """See getpeername(2)."""
+
+    def getsockopt(self, level: int, option: int) -> int | bytes:
+        """See getsockopt(2); the object above packs a number where bytes are asked for.
+
+        SO_TYPE, SO_DOMAIN and SO_PROTOCOL are the object's business. SO_ERROR takes the error.
+        """
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        """See setsockopt(2)."""
+
+    def readiness(self) -> int:
+        """Returns flags of ``netcore.poll.Readiness``: what the socket is ready for now, as epoll(7) tells."""
+
+    def watch(self, fd: int, watcher: Watcher) -> None:
+        """Has a watcher called whenever the readiness may have changed."""
+
+    def unwatch(self, fd: int, watcher: Watcher) -> None:
+        """Ends that; nothing if it is not so."""
+
+    def close(self) -> None:
+        """Its last descriptor was closed; see close(2). What is to be sent still is sent. Once."""
+
+    def vanish(self) -> None:
+        """The host has crashed: nothing is sent any more, nothing that was planned happens, nobody is told."""
+
+
+class Watched:
+    """The part of an endpoint that tells its watchers."""
+
+    def __init__(self) -> None:
+        self._watchers: tuple[tuple[Watcher, int], ...] = ()
+
+    def watch(self, fd: int, watcher: Watcher) -> None:
+        """See ``Endpoint.watch``."""
+        self._watchers += ((watcher, fd),)
+
+    def unwatch(self, fd: int, watcher: Watcher) -> None:
+        """See ``Endpoint.unwatch``."""
+        watchers = list(self._watchers)
+        if (watcher, fd) in watchers:
+            watchers.remove((watcher, fd))
+            self._watchers = tuple(watchers)
+
+    def changed(self) -> None:
+        """Tells the watchers that the readiness may have changed."""
+        for watcher, fd in self._watchers:
+            watcher(fd)
