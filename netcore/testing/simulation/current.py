@@ -1,4 +1,4 @@
-"""Whose code runs at the moment: the host in whose name sockets are made, and what a call that blocks does."""
+"""Whose code runs at the moment: in which host's name sockets are made, and what a call that blocks does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from netcore.testing.simulation.net.kernel import Kernel
+    from netcore.testing.simulation.net.kernel import Kernel  # type: ignore[import-not-found]
 
 __all__ = ["World", "kernel", "kernel_or_none", "wait"]
 

@@ -1,9 +1,9 @@
 """A socket of a simulated kernel, below its descriptor and its object.
 
-An endpoint never blocks: what would, raises ``BlockingIOError`` (EAGAIN, or EINPROGRESS of a connect), and the
-object above waits until ``readiness`` has changed. Every other failure is an ``OSError`` with the errno that
-Linux gives. Names are those of the standard library: ``(host, port)`` for AF_INET, ``(host, port, flow, scope)``
-for AF_INET6, text or bytes for AF_UNIX; the host is a literal by then, or empty for every address.
+An endpoint never blocks: what would, raises ``BlockingIOError`` (EAGAIN, or EINPROGRESS of a connect), and
+the object above waits until ``readiness`` has changed. Every other failure is an ``OSError`` with the errno
+that Linux gives. Names are those of the standard library: ``(host, port)`` for AF_INET, ``(host, port, flow,
+scope)`` for AF_INET6, text or bytes for AF_UNIX; the host is a literal by then, or empty for every address.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Ancillary", "Endpoint", "Payload", "Received", "Watched", "Watcher"]
 
 Payload = bytes | bytearray | memoryview
 Ancillary = Sequence[tuple[int, int, bytes]]
-"""Control messages: level, kind and data of each, as ``socket.recvmsg`` gives them and ``sendmsg`` takes them."""
+"""Control messages, level, kind and data of each: what ``socket.recvmsg`` gives and ``sendmsg`` takes."""
 
 Watcher = Callable[[int], object]
 """Called with the descriptor whenever its readiness may have changed."""
@@ -41,7 +41,9 @@ class Received(NamedTuple):
 
 
 class Endpoint(Protocol):
-    """What every kind of socket can be asked; what one has not raises OSError (EOPNOTSUPP, as a rule).
+    """What every kind of socket can be asked; section 2 of the manual says more of each.
+
+    What a kind does not have raises OSError, EOPNOTSUPP as a rule.
 
     Attributes:
         family: Such as AF_INET.
@@ -54,23 +56,23 @@ class Endpoint(Protocol):
     proto: int
 
     def bind(self, name: object) -> None:
-        """See bind(2)."""
+        """Takes a local name."""
 
     def connect(self, name: object) -> None:
-        """See connect(2); AF_UNSPEC, which ends a datagram socket's connection, is the name None.
+        """Connects, or begins to. None is AF_UNSPEC, which ends a datagram socket's connection.
 
         Raises:
             BlockingIOError: EINPROGRESS: writable tells when it is decided, SO_ERROR how.
         """
 
     def listen(self, backlog: int) -> None:
-        """See listen(2)."""
+        """Takes connections from now on."""
 
     def accept(self) -> tuple[Endpoint, object]:
-        """See accept(2); the endpoint has no descriptor yet. BlockingIOError if none waits."""
+        """Takes a connection, which has no descriptor yet. BlockingIOError if none waits."""
 
     def send(self, data: Payload, flags: int = 0, name: object = None, ancillary: Ancillary = ()) -> int:
-        """See sendmsg(2); returns how many bytes were taken.
+        """Sends, and returns how many bytes were taken.
 
         Args:
             data: In one piece; it is copied.
@@ -80,7 +82,7 @@ class Endpoint(Protocol):
         """
 
     def receive(self, size: int, flags: int = 0) -> Received:
-        """See recvmsg(2).
+        """Receives, or peeks.
 
         Args:
             size: Bytes at most.
@@ -88,25 +90,25 @@ class Endpoint(Protocol):
         """
 
     def shutdown(self, how: int) -> None:
-        """See shutdown(2)."""
+        """Ends one direction or both."""
 
     def getsockname(self) -> object:
-        """See getsockname(2)."""
+        """Returns the local name."""
 
     def getpeername(self) -> object:
-        """See getpeername(2)."""
+        """Returns the peer's name."""
 
     def getsockopt(self, level: int, option: int) -> int | bytes:
-        """See getsockopt(2); the object above packs a number where bytes are asked for.
+        """Returns an option. The object above packs a number where bytes are asked for.
 
         SO_TYPE, SO_DOMAIN and SO_PROTOCOL are the object's business. SO_ERROR takes the error.
         """
 
     def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
-        """See setsockopt(2)."""
+        """Sets an option."""
 
     def readiness(self) -> int:
-        """Returns flags of ``netcore.poll.Readiness``: what the socket is ready for now, as epoll(7) tells."""
+        """Returns what the socket is ready for now, as epoll(7) tells: flags of ``Readiness``."""
 
     def watch(self, fd: int, watcher: Watcher) -> None:
         """Has a watcher called whenever the readiness may have changed."""
@@ -115,10 +117,10 @@ class Endpoint(Protocol):
         """Ends that; nothing if it is not so."""
 
     def close(self) -> None:
-        """Its last descriptor was closed; see close(2). What is to be sent still is sent. Once."""
+        """Ends it, as the last descriptor has been closed: what is to be sent still is sent. Once."""
 
     def vanish(self) -> None:
-        """The host has crashed: nothing is sent any more, nothing that was planned happens, nobody is told."""
+        """Does what a crash of the host does: nothing is sent any more, nothing planned happens."""
 
 
 class Watched:
