@@ -39,6 +39,7 @@ ABOUT = {
     "ratelimit": "token buckets and rate limits",
     "service": "systemd's notifications, watchdog and sockets",
     "sessions": "streams over UDP by KCP: against engines, strangers, and other implementations",
+    "simulation": "the simulated world: its net, hosts and clocks; its trace, and the page that shows it",
     "sockets": "sockets in C and in Python, against one conformance check",
     "supervisor": "processes that die, hang, are replaced, and take over, under load",
     "tls": "TLS by each side, step by step and against OpenSSL's own program; scanners; renewals",
