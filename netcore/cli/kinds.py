@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netcore._durations import seconds
 
-__all__ = ["Choice", "Kind", "Names", "Processes", "Seconds", "Switch", "Text", "Whole"]
+__all__ = ["Choice", "Kind", "Names", "Processes", "Seconds", "Steps", "Switch", "Text", "Whole"]
 
 _ON = ("1", "true", "yes", "on")
 _OFF = ("0", "false", "no", "off")
@@ -86,6 +86,34 @@ class Whole(Kind):
         if value < self._least:
             raise ValueError(f"{said!r} is no whole number from {self._least} up")
         return value
+
+
+class Steps(Whole):
+    """A switch that can be on more than once: off is 0 and on is 1, and the numbers beyond are more of it.
+
+    Args:
+        most: The largest number.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.words = tuple(str(step) for step in range(most + 1))
+        super().__init__(0, "|".join(self.words))
+
+    def read(self, text: str) -> int:
+        """See ``Kind.read``: the words of a ``Switch`` are understood, too."""
+        word = text.strip().lower()
+        if word in _ON + _OFF:
+            return int(word in _ON)
+        return self._checked(int(word) if word in self.words else -1, text)
+
+    def take(self, value: object) -> int:
+        """See ``Kind.take``."""
+        return self._checked(value if isinstance(value, int) else -1, value)
+
+    def _checked(self, value: int, said: object) -> int:
+        if not 0 <= value < len(self.words):
+            raise ValueError(f"{said!r} is none of {', '.join(self.words)}")
+        return int(value)
 
 
 class Processes(Whole):

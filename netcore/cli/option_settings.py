@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 
-from netcore.cli.kinds import Choice, Kind, Names, Seconds, Switch, Text, Whole
+from netcore.cli.kinds import Choice, Kind, Names, Seconds, Steps, Switch, Text, Whole
 from netcore.cli.setting import Setting
 from netcore.kcp import KcpOptions
 from netcore.lb import balancer_names
@@ -85,7 +85,7 @@ _FIELDS: _Said = {
 
 _KCP_FIELDS: _Said = {
     "no_delay": {
-        "kind": Whole(0, "0|1|2"),
+        "kind": Steps(2),
         "default": 1,
         "help": "how soon a session sends again what is not acknowledged: 0 as late as TCP does, 1 soon, "
         "2 soon each time",

@@ -18,7 +18,7 @@ import pytest
 from netcore import Options, OptionsError
 from netcore.cli.configuration import Configuration, all_settings, gather
 from netcore.cli.environment import OTHERS, misspelt
-from netcore.cli.kinds import Names, Switch
+from netcore.cli.kinds import Names, Steps, Switch
 from netcore.cli.option_settings import WITHOUT_FLAG
 from netcore.cli.parser import make_parser
 from netcore.cli.setting import GROUPS, Setting
@@ -108,6 +108,8 @@ def some(setting: Setting) -> tuple[str, str, object]:
         return str(value), str(value).lower(), value
     if isinstance(setting.kind, Names):
         return "10.0.0.1,::1", '["10.0.0.1", "::1"]', ("10.0.0.1", "::1")
+    if isinstance(setting.kind, Steps):
+        return "2", "2", 2
     if setting.default is not None and isinstance(setting.default, (int, float)):
         return "7", "7", 7
     word = setting.kind.words[-1] if setting.kind.words else "words"
@@ -192,9 +194,31 @@ def test_settings_of_kcp_make_its_options(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "number"), [("true", 1), (" ON", 1), ("no", 0), ("0", 0), ("1", 1), ("2", 2)]
+)
+def test_what_may_be_on_twice_takes_numbers_and_the_words_of_a_switch(
+    word: str, number: int, tmp_path: Path
+) -> None:
+    said = {"true": "true", "no": "false"}.get(word, str(number))  # as TOML has it
+    path = write(tmp_path, f"[kcp]\nno_delay = {said}\n")
+    for configuration in (
+        configured(*SERVED, "--kcp-no-delay", word),
+        configured(*SERVED, environment={"NETCORE_KCP_NO_DELAY": word}),
+        configured(*SERVED, "--config", path),
+    ):
+        options = configuration.options().kcp or KcpOptions()
+        assert options.no_delay == number
+
+
+@pytest.mark.parametrize("said", ["3", "-1", "1.0", '"soon"', '"1"', "[1]"])
+def test_what_may_be_on_twice_is_nothing_else(said: str, tmp_path: Path) -> None:
+    path = write(tmp_path, f"[kcp]\nno_delay = {said}\n")
+    assert complaint(*SERVED, "--config", path).endswith("is none of 0, 1, 2")
+
+
+@pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("--kcp-no-delay=3", "KcpOptions.no_delay is 3: it must be True, False or 2"),
         ("--kcp-mtu=20", "KcpOptions.mtu is 20: it must be a whole number from 50 to 65507"),
         ("--kcp-interval=9", "KcpOptions.interval is 9.0: it must be seconds, from 0.001 to 5"),
     ],
