@@ -46,6 +46,7 @@ class Kcp:
         conversation: The number that was given.
 
     Raises:
+        TypeError: One of them is of a wrong type.
         ValueError: The conversation does not fit into 32 bits.
     """
 
@@ -60,9 +61,15 @@ class Kcp:
     ) -> None:
         if not 0 <= index(conversation) < MODULUS:
             raise ValueError(f"conversation is {conversation!r}: it has 32 bits")
+        if not callable(output):
+            raise TypeError(f"output is {output!r}: it must be callable")
+        if options is None:
+            options = KcpOptions()
+        elif not isinstance(options, KcpOptions):
+            raise TypeError(f"options is {options!r}: it must be a KcpOptions, or None")
         self.conversation = conversation
         self._output = output
-        self._options = options = KcpOptions() if options is None else options
+        self._options = options
         self._interval = round(options.interval * 1000)
         self._epoch = index(epoch)
         self._allowance = Allowance(unproven)
@@ -74,6 +81,9 @@ class Kcp:
         self._flush_at: int | None = None
         self._is_asked = False
         self._told = 0  # the number before which all is acknowledged
+
+    def __repr__(self) -> str:
+        return f"<Kcp {self.conversation}: {self.waiting} waiting{', dead' if self.dead else ''}>"
 
     @property
     def waiting(self) -> int:

@@ -240,7 +240,16 @@ def test_a_session_is_let_go_of_with_its_output(kind: Kind) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [((), {}), ((7,), {}), (("7", print), {}), ((7.0, print), {}), ((7, print), {"epoch": 1.5})],
+    [
+        ((), {}),
+        ((7,), {}),
+        (("7", print), {}),
+        ((7.0, print), {}),
+        ((7, None), {}),
+        ((7, print, {"mtu": 1200}), {}),
+        ((7, print), {"options": KcpOptions}),
+        ((7, print), {"epoch": 1.5}),
+    ],
     ids=str,
 )
 def test_arguments_of_other_types_are_refused(
@@ -248,3 +257,20 @@ def test_arguments_of_other_types_are_refused(
 ) -> None:
     with pytest.raises(TypeError):
         kind(*arguments, **named)  # type: ignore[arg-type]
+
+
+def test_what_is_no_options_and_what_cannot_be_called_is_named(kind: Kind) -> None:
+    with pytest.raises(TypeError, match=r"^options is \{'mtu': 1200\}: it must be a KcpOptions, or None$"):
+        kind(7, print, {"mtu": 1200})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^output is 'x': it must be callable$"):
+        kind(7, "x")  # type: ignore[arg-type]
+
+
+def test_it_shows_what_it_waits_for(kind: Kind) -> None:
+    kcp = kind(2**32 - 1, lambda datagram: None, KcpOptions(dead_link=1))
+    assert repr(kcp) == "<Kcp 4294967295: 0 waiting>"
+    kcp.send(bytes(3000))
+    assert repr(kcp) == "<Kcp 4294967295: 3 waiting>"
+    kcp.flush(0)
+    kcp.flush(5)
+    assert repr(kcp) == "<Kcp 4294967295: 3 waiting, dead>"

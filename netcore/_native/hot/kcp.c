@@ -20,6 +20,22 @@ static PyMemberDef kcp__members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+/* Looks whether those are of the right types that nothing converts. */
+static int kcp__check(PyObject *output, PyObject *options)
+{
+    int is_right = 1;
+
+    if (!PyCallable_Check(output)) {
+        PyErr_Format(PyExc_TypeError, "output is %R: it must be callable", output);
+        return -1;
+    }
+    if (kcp__usual_options != NULL)
+        is_right = PyObject_IsInstance(options, (PyObject *)Py_TYPE(kcp__usual_options));
+    if (is_right == 0)
+        PyErr_Format(PyExc_TypeError, "options is %R: it must be a KcpOptions, or None", options);
+    return is_right == 1 ? 0 : -1;
+}
+
 /* Kcp(conversation, output, options=None, *, epoch=0, unproven=False) */
 static int kcp__init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
@@ -36,7 +52,7 @@ static int kcp__init(PyObject *object, PyObject *args, PyObject *kwargs)
     if (options_given == Py_None)
         options_given = kcp__usual_options ? kcp__usual_options : Py_None;
     if (kcp_arguments_conversation(given, &conversation) < 0 || kcp_arguments_epoch(epoch_given, &epoch) < 0 ||
-        kcp_options_read(options_given, &options) < 0)
+        kcp__check(output, options_given) < 0 || kcp_options_read(options_given, &options) < 0)
         return -1;
     kcp_inbound_free(&self->inbound);
     kcp_queue_free(&self->outbound);
@@ -262,6 +278,14 @@ static PyObject *kcp__proven(PyObject *object, void *ignored)
     return self ? PyBool_FromLong(self->allowance.is_endless) : NULL;
 }
 
+static PyObject *kcp__repr(PyObject *object)
+{
+    hot_kcp *self = (hot_kcp *)object;
+
+    return PyUnicode_FromFormat("<Kcp %lu: %lld waiting%s>", (unsigned long)self->conversation,
+                                (long long)kcp_session__waiting(self), kcp_session__is_dead(self) ? ", dead" : "");
+}
+
 static PyGetSetDef kcp__properties[] = {
     {"waiting", kcp__waiting, NULL, NULL, NULL},
     {"held", kcp__held, NULL, NULL, NULL},
@@ -323,6 +347,7 @@ static PyType_Slot kcp__slots[] = {
     {Py_tp_doc, (void *)"Kcp(conversation, output, options=None, *, epoch=0, unproven=False)\n--\n\n"
                         "The hot half of netcore.kcp.Kcp."},
     {Py_tp_init, (void *)kcp__init},
+    {Py_tp_repr, (void *)kcp__repr},
     {Py_tp_members, kcp__members},
     {Py_tp_methods, kcp__methods},
     {Py_tp_getset, kcp__properties},
