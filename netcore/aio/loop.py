@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from netcore._machine import current
 from netcore.aio.accepting import accept
 from netcore.aio.batch import Channel
 from netcore.aio.datagrams import (
@@ -27,7 +29,7 @@ from netcore.aio.selector import PollerSelector
 from netcore.aio.standard import LoopHandle
 from netcore.aio.transport import StreamTransport
 from netcore.aio.wakeup import woken_by_signals
-from netcore.poll import Poller, open_poller
+from netcore.poll import Poller, open_poller, open_with
 
 if TYPE_CHECKING:
     from netcore._native._hot import Handles
@@ -73,7 +75,7 @@ class EventLoop(SystemLoop):
     """Until it is made: one that could not be has nothing that asyncio would have to complain of."""
 
     def __init__(self, poller: OpensPoller = None) -> None:
-        waiting = _poller_of(poller)
+        waiting = current().make(open_with, partial(_poller_of, poller))
         self._channels: dict[int, Channel] = {}
         self._datagrams: DatagramBatch | None = None
         self._handles: Handles | None = None  # before set_debug, which asyncio calls, asks for them

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from netcore._machine import current
 from netcore._native import MISSING
 from netcore.address import Address
 from netcore.engine.choices import Choices, check_opened
@@ -21,7 +22,7 @@ from netcore.eventloop import Loop, Shared
 from netcore.handler import EventHandler
 from netcore.lb import RoundRobin
 from netcore.options import Options
-from netcore.poll import Poller
+from netcore.poll import Poller, open_with
 from netcore.sockets import open_sockets
 
 __all__ = ["EMPTY", "Assembly", "assemble"]
@@ -95,19 +96,20 @@ def assemble(
             is of a kind that cannot be served.
     """
     _report_missing_native_part(shared.logger)
+    machine = current()
     loops: list[Loop] = []
     pollers: list[Poller] = []  # as they are opened: an interrupt may come between any two lines
     takings = Takings()
     try:
         takings.begin(source for _, source in wanted)
         while len(loops) < len(choices.cpus):
-            pollers.append(choices.open_poller())
+            pollers.append(machine.make(open_with, choices.open_poller))
             poller = pollers[-1]
             check_opened(poller)
             if any(poller is loop.poller for loop in loops):
                 raise OptionsError(f"option poller: it opened {poller!r} twice, and each loop needs its own")
             _check_edges(poller, options)
-            sockets = open_sockets(options.read_buffer_cap, poller)
+            sockets = machine.make(open_sockets, options.read_buffer_cap, poller)
             loops.append(Loop(len(loops), shared, poller, sockets))
         picker = Picker(choices.balancer, tuple(loops), shared)
         accept_pick = picker.pick if choices.balances else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netcore._platform import usable_cpu_count, usable_cpus
+from netcore._machine import current
 from netcore.address import Address
 from netcore.engine.binding import check_servable
 from netcore.engine.secured import check_secured
@@ -69,8 +69,8 @@ class Choices:
             balancer = make_balancer(options.load_balancer)
         except ValueError as error:
             raise OptionsError(f"option load_balancer: {error}", option="load_balancer") from None
-        count = options.num_event_loops or (usable_cpu_count() if options.multicore else 1)
-        usable = usable_cpus()
+        count = options.num_event_loops or (current().usable_cpu_count() if options.multicore else 1)
+        usable = current().usable_cpus()
         cpus = tuple(usable[i % len(usable)] if options.cpu_affinity else None for i in range(count))
         balances = count > 1 or not isinstance(options.load_balancer, str)
         return cls(balancer, _poller_opener(options.poller), cpus, balances)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from netcore._machine import current
 from netcore.address import Address
 from netcore.engine.eyes import Eyes, check_admin, open_eyes
 from netcore.engine.logs import open_log
@@ -38,7 +39,7 @@ class Company:
         self._options = options
         logger, self._log_file = open_log(options)
         self.logger = GuardedLogger(logger)
-        self.access_log = AccessLog(access_logger(logger)) if options.access_log else None
+        self.access_log = current().make(AccessLog, access_logger(logger)) if options.access_log else None
         self._eyes: Eyes | None = None
         self._watchdog: Watchdog | None = None
 
@@ -85,7 +86,7 @@ class Company:
             RuntimeError: The system has no thread left.
         """
         if 0 < self._options.watchdog < math.inf:
-            self._watchdog = Watchdog(loops, self._options.watchdog, self.logger)
+            self._watchdog = current().make(Watchdog, loops, self._options.watchdog, self.logger)
             self._watchdog.start()
 
     def attend(

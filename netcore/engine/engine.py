@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from netcore._durations import seconds
+from netcore._machine import current
 from netcore.address import Address
 from netcore.engine.assembly import EMPTY, assemble
 from netcore.engine.binding import socket_options
@@ -115,9 +114,10 @@ class Engine(EngineView):
         self._handler = handler
         self._company = Company(self.options)
         self._logger = self._company.logger
-        self._life = Lifecycle()
+        self._machine = current()
+        self._life = Lifecycle(self._machine)
         self._assembly = EMPTY
-        self._threads = LoopThreads()
+        self._threads = self._machine.make(LoopThreads)
         self._hosted: list[Loop] = []
         self._stops_accepting = False
         self._opened = False
@@ -291,7 +291,7 @@ class Engine(EngineView):
             self._assembly = assemble(shared, self.options, self._choices, wanted, self._secured)
             self._life.expect(len(self.loops))
             give_guests(self.loops, self.options)
-            track(self, self._company.logs)
+            self._machine.make(track, self, self._company.logs)
             self._company.note_down()
             if hosted:
                 self._hosted = list(self.loops)
@@ -308,7 +308,7 @@ class Engine(EngineView):
             raise
 
     def _boot(self) -> None:
-        self._booting = threading.get_ident()
+        self._booting = self._machine.thread_id()
         self._booted = True
         action: object = self._handler.on_boot(self)
         self._booting = None
@@ -331,7 +331,7 @@ class Engine(EngineView):
     def _undo(self) -> None:
         """Ends what a start that has failed has begun."""
         self._booting = None
-        deadline = time.monotonic() + self._patience()
+        deadline = self._machine.monotonic() + self._patience()
         try:
             self._life.begin_stopping(although_starting=True)
             if self.loops:
@@ -339,7 +339,7 @@ class Engine(EngineView):
                 self._threads.end(
                     self.loops, lambda loop: loop.post(loop.stop, self.options.shutdown_timeout)
                 )
-                if not self._life.wait(deadline - time.monotonic()):
+                if not self._life.wait(deadline - self._machine.monotonic()):
                     self.report_hangs(_LATE)
                 self._threads.join(deadline)
         finally:
@@ -387,7 +387,7 @@ class Engine(EngineView):
         since = self._stopping_since()
         if since is None or self._on_own_thread():
             return False
-        return self._life.wait(max(since + self._patience() - time.monotonic(), 0))
+        return self._life.wait(max(since + self._patience() - self._machine.monotonic(), 0))
 
     def request_stop(self) -> None:
         """Begins what ``stop`` does, without waiting."""
@@ -411,7 +411,7 @@ class Engine(EngineView):
 
     def _delay_left(self) -> float:
         """Seconds until it begins to stop."""
-        return max((self._stopping_since() or 0) - time.monotonic(), 0)
+        return max((self._stopping_since() or 0) - self._machine.monotonic(), 0)
 
     def stop_now(self) -> None:
         """Stops and resets all connections at once, without waiting."""
@@ -541,8 +541,8 @@ class Engine(EngineView):
         """
         timeout = seconds(timeout, "a timeout")
         self._life.check_running("drain")
-        deadline = time.monotonic() + (0 if self._on_own_thread() else timeout)
-        while (left := self._unfinished()) and time.monotonic() < deadline:
+        deadline = self._machine.monotonic() + (0 if self._on_own_thread() else timeout)
+        while (left := self._unfinished()) and self._machine.monotonic() < deadline:
             if self._life.wait(_DRAIN_LOOK):
                 break
         return not left or not self._unfinished()
@@ -662,7 +662,7 @@ class Engine(EngineView):
         ``on_shutdown`` has as much time of its own as everything before it.
         """
         since = self._life.ending_since or self._stopping_since()
-        late = since is not None and time.monotonic() - since > self._patience()
+        late = since is not None and self._machine.monotonic() - since > self._patience()
         return late and not self._life.wait(0)
 
     @property

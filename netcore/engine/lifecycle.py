@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-import threading
-import time
 
+from netcore._latch import Latch
+from netcore._machine import REAL, Machine
 from netcore.errors import EngineNotRunningError
 
 __all__ = ["Lifecycle", "Phase"]
@@ -37,14 +37,18 @@ class Lifecycle:
     only ever added, the latest counts, and who takes the one step from one to the next is who is first to put
     something into a dictionary, or takes it out of a list.
 
+    Args:
+        machine: Whose clock and threads it goes by.
+
     Attributes:
         stop_asked: Whether the end was asked for; while it is starting, that comes right after.
-        leaving_since: When it was noted that it is about to stop, by ``time.monotonic``; None before.
+        leaving_since: When it was noted that it is about to stop, by the machine's clock; None before.
         stopping_since: When it began to stop, likewise.
         ending_since: When its last loop had ended, likewise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine = REAL) -> None:
+        self._machine = machine
         self.stop_asked = False
         self.leaving_since: float | None = None
         self.stopping_since: float | None = None
@@ -53,10 +57,8 @@ class Lifecycle:
         self._takers: dict[str, object] = {}
         self._loops: list[int] | None = None
         self._over = False
-        self._latch = threading.Lock()  # held until the end
-        self._latch.acquire()
-        self._going = threading.Lock()  # held until it is about to stop
-        self._going.acquire()
+        self._end = machine.make(Latch)
+        self._going = machine.make(Latch)  # opened when it is about to stop
         self._starting_thread: int | None = None
         self._ending_thread: int | None = None
 
@@ -80,7 +82,7 @@ class Lifecycle:
         """
         if not self._take("start", mark):
             raise RuntimeError(f"this engine {self.phase.value}, and an engine runs once")
-        self._starting_thread = threading.get_ident()
+        self._starting_thread = self._machine.thread_id()
         self._reached.add(Phase.STARTING)
 
     def was_begun(self, mark: object) -> bool:
@@ -103,7 +105,7 @@ class Lifecycle:
             return False
         if not self._take("leave"):
             return False
-        self.leaving_since = time.monotonic()
+        self.leaving_since = self._machine.monotonic()
         self._go()
         return True
 
@@ -122,7 +124,7 @@ class Lifecycle:
         if self._over or not (although_starting or Phase.RUNNING in self._reached):
             return False
         if self.stopping_since is None:
-            self.stopping_since = time.monotonic()
+            self.stopping_since = self._machine.monotonic()
         self._reached.add(Phase.STOPPING)
         self._go()
         return True
@@ -141,8 +143,8 @@ class Lifecycle:
         last = self._loops.pop() == 0
         if last:
             self._reached.add(Phase.STOPPED)
-            self.ending_since = time.monotonic()
-            self._ending_thread = threading.get_ident()
+            self.ending_since = self._machine.monotonic()
+            self._ending_thread = self._machine.thread_id()
         return last
 
     def abandon(self) -> bool:
@@ -162,7 +164,7 @@ class Lifecycle:
         if self._take("finish"):
             self._reached.add(Phase.STOPPED)
             self._over = True
-            self._latch.release()
+            self._end.open()
             self._go()
 
     def holds_up(self) -> int | None:
@@ -171,30 +173,28 @@ class Lifecycle:
 
     def on_own_thread(self) -> bool:
         """Tells whether the calling thread would wait for itself: it starts the engine, or ends it."""
-        return threading.get_ident() in (self._starting_thread, self._ending_thread)
+        return self._machine.thread_id() in (self._starting_thread, self._ending_thread)
 
     def wait_leaving(self, timeout: float) -> bool:
         """Waits until it is about to stop, so many seconds at most; returns whether it is, or has."""
-        if self._going.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-            self._going.release()
+        self._going.wait(timeout)
         return "go" in self._takers
 
     def wait(self, timeout: float | None) -> bool:
         """Waits for the end, so many seconds at most; returns whether it has come."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else self._machine.monotonic() + timeout
         while not self._over:
-            left = _LOOK if deadline is None else min(deadline - time.monotonic(), _LOOK)
+            left = _LOOK if deadline is None else min(deadline - self._machine.monotonic(), _LOOK)
             if left <= 0:
                 # A time-out of zero is a question: whoever ends the engine may be about to.
                 return self._over
-            if self._latch.acquire(timeout=left):
-                self._latch.release()  # who comes here in between has seen that it is over
+            self._end.wait(left)
         return True
 
     def _go(self) -> None:
         """Lets those go on who wait for it to be about to stop."""
         if self._take("go"):
-            self._going.release()
+            self._going.open()
 
     def _take(self, step: str, taker: object = None) -> bool:
         taker = taker or object()

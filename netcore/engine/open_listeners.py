@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from netcore._latch import Latch
+from netcore._machine import current
 from netcore.address import Address
 from netcore.engine.given import GivenListener, Source
 from netcore.eventloop import Acceptor, DatagramListener, Loop
@@ -50,8 +51,7 @@ class OpenListener:
         self.address = address
         self._parts = tuple(parts)
         self._left = list(range(len(self._parts)))
-        self._latch = threading.Lock()  # held until the last of them is closed
-        self._latch.acquire()
+        self._closed = current().make(Latch)  # opened when the last of them is closed
 
     def dup(self) -> int:
         """Duplicates the descriptor of one of its sockets; OSError once it is closed."""
@@ -73,14 +73,11 @@ class OpenListener:
         finally:
             if self._left.pop() == 0:  # one loop is the last, whichever else is at it
                 closed()
-                self._latch.release()
+                self._closed.open()
 
     def wait(self, timeout: float) -> bool:
         """Waits so many seconds for the last of its sockets to be closed; returns whether that is so."""
-        if not self._latch.acquire(timeout=timeout):
-            return False
-        self._latch.release()
-        return True
+        return self._closed.wait(timeout)
 
 
 class OpenListeners:

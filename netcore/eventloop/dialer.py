@@ -73,7 +73,7 @@ class Dialer:
             timeout: See there; the phases are within it.
             make_phases: Makes what has to pass before the connection opens; None for nothing.
         """
-        future: Future[Conn] = Future()
+        future: Future[Conn] = self._site.machine.make(Future)
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
 
         connected = partial(self._connected, context, make_phases)

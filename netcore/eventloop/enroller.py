@@ -73,7 +73,7 @@ class Enroller:
         network = "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
         remote = unpack_name(pack_name(sock.family, sock.getpeername()), network)
         local = address_of(sock)
-        future: Future[Conn] = Future()
+        future: Future[Conn] = self._site.machine.make(Future)
         future.set_running_or_notify_cancel()
         if self._site.stopping:
             future.set_exception(stopping(self._site))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from netcore._complaints import Complaints
+from netcore._machine import current
 from netcore.eventloop.log_room import await_room, unlock
 from netcore.eventloop.log_writer import LogWriter
 
@@ -37,7 +38,9 @@ class GuardedLogger(logging.Logger):
         super().__init__(target.name, logging.NOTSET)
         self._target = target
         # One thread for all who log to the same end, so that their lines stay in order.
-        self._writer: LogWriter = target._writer if isinstance(target, GuardedLogger) else LogWriter()
+        self._writer: LogWriter = (
+            target._writer if isinstance(target, GuardedLogger) else current().make(LogWriter)
+        )
         self.complaints = Complaints(clock)
 
     def last(self, action: Callable[[], object]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import socket
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from netcore._arguments import check_function
 from netcore._complaints import complain, place_of
 from netcore._durations import delay_of, seconds, waitable
 from netcore._locks import WatchedLock, is_held_here
+from netcore._machine import current
 from netcore._platform import keep_freed_memory, pin_thread
 from netcore.address import Address
 from netcore.buffer import BufferPool
@@ -77,7 +76,7 @@ class Loop(Site):
         shared: What it has in common with them.
         poller: Tells which sockets are ready.
         sockets: Does the batched I/O.
-        clock: Seconds that never go back.
+        clock: Seconds that never go back; None for those of the machine that it is made on.
 
     Attributes:
         guest: A loop of another kind that runs on this one's thread; None for none. Set before the thread.
@@ -91,8 +90,12 @@ class Loop(Site):
         shared: Shared,
         poller: Poller,
         sockets: Sockets,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        self.machine = current()
+        if clock is None:
+            clock = self.machine.monotonic
+        self._here = self.machine.thread_id
         keep_freed_memory()
         self.index = index
         self.shared = shared
@@ -162,7 +165,7 @@ class Loop(Site):
 
     def in_loop(self) -> bool:
         """See ``EventLoop.in_loop``."""
-        return threading.get_ident() == self._thread_id
+        return self._here() == self._thread_id
 
     def holds_up_here(self) -> bool:
         """Whether the calling thread would hold this loop up by waiting for it. Any thread."""
@@ -186,7 +189,7 @@ class Loop(Site):
         agenda = self._agenda
         call = agenda.call_at(self.clock() + delay_of(delay), function, args)
         # While it sleeps, it is a signal handler or a finalizer that asks, and there is somebody to wake.
-        if threading.get_ident() == self._thread_id and self._turn.sleep is None:
+        if self._here() == self._thread_id and self._turn.sleep is None:
             agenda.add(call)
         else:
             self.execute(agenda.add, call)
@@ -456,9 +459,9 @@ class Loop(Site):
         Raises:
             WrongThreadError: It has had turns on another thread, or runs on one of its own.
         """
-        if self._began and self._thread_id not in (None, threading.get_ident()):
+        if self._began and self._thread_id not in (None, self._here()):
             raise WrongThreadError(f"loop {self.index} belongs to another thread, on which it has begun")
-        self._thread_id = threading.get_ident()
+        self._thread_id = self._here()
         self.outbox.belong_to(self._thread_id)
 
     def turn(self, timeout: float | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from netcore._durations import seconds
+from netcore._machine import current
 from netcore.connection import Limits
 from netcore.eventloop.access_log import AccessLog
 from netcore.eventloop.gate import Gate
@@ -63,7 +64,7 @@ class Shared:
     shutdown: Callable[[], object] = _nothing
     loop_ended: Callable[[], object] = _nothing
     odd_results: OddResults = field(default_factory=OddResults)
-    resolver: Resolver = field(default_factory=Resolver)
+    resolver: Resolver = field(default_factory=lambda: current().make(Resolver))
     exiting: Callable[[BaseException], object] = _nothing
     tls: ssl.SSLContext | None = None
     measured: bool = False

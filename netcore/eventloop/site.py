@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from typing import Protocol
 
+from netcore._machine import Machine
 from netcore.connection import StreamHost
 from netcore.eventloop.descriptors import Descriptors
 from netcore.eventloop.shared import Shared
@@ -25,6 +26,7 @@ class Site(StreamHost, Protocol):
         stopping: Whether the loop takes no more connections.
         watchers: Who is told of descriptors that are no stream's.
         placing: Connections that a listener of this loop has given, and that no loop counts yet.
+        machine: What it runs on.
         descriptors: The connected sockets, each of which is closed through this and has its place until then.
     """
 
@@ -34,6 +36,7 @@ class Site(StreamHost, Protocol):
     stopping: bool
     watchers: Watchers
     placing: int
+    machine: Machine
     descriptors: Descriptors
 
     @abc.abstractmethod

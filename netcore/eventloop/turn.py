@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
 
 from netcore._complaints import Complaints
@@ -159,7 +158,7 @@ class Turn:
                 "a turn of loop %d has failed: %r (%d times)", self._site.index, error, times
             )
         pause = _BACK_OFF * 2 ** (_PATIENCE - self._patience)
-        time.sleep(pause if longest is None else min(pause, longest))
+        self._site.machine.sleep(pause if longest is None else min(pause, longest))
 
     def next_due(self) -> float | None:
         """Returns when the next round is due though nothing is ready; see ``Loop.next_deadline``.

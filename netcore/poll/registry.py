@@ -20,6 +20,7 @@ __all__ = [
     "declares_edge",
     "is_opt_in",
     "open_poller",
+    "open_with",
     "poller_names",
     "register_poller",
     "why_unavailable",
@@ -88,6 +89,11 @@ def declares_edge(name: str) -> bool:
 def available() -> tuple[str, ...]:
     """Returns the names of the pollers that run on this machine, best first, by trying each. Any thread."""
     return tuple(name for name in tuple(_factories) if not why_unavailable(name))
+
+
+def open_with(opener: Callable[[], Poller]) -> Poller:
+    """Opens a poller by a function: here, and by what another machine has instead, whoever asks for one."""
+    return opener()
 
 
 def open_poller(name: str | None = None) -> Poller:

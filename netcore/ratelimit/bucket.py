@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Callable
 
 from netcore._locks import make_lock
+from netcore._machine import monotonic
 
 __all__ = ["TokenBucket"]
 
@@ -32,7 +32,7 @@ class TokenBucket:
     __slots__ = ("_clock", "_lock", "_looked", "_tokens", "burst", "rate")
 
     def __init__(
-        self, rate: float, burst: float | None = None, *, clock: Callable[[], float] = time.monotonic
+        self, rate: float, burst: float | None = None, *, clock: Callable[[], float] = monotonic
     ) -> None:
         """Makes a full bucket.
 

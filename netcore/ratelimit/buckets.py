@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import partial
 
 from netcore._arguments import size_of
 from netcore._locks import make_lock
+from netcore._machine import monotonic
 from netcore.ratelimit.bucket import TokenBucket
 
 __all__ = ["TokenBuckets"]
@@ -30,7 +30,7 @@ class TokenBuckets:
         burst: float | None = None,
         *,
         max_keys: int = 65536,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """Keeps what it makes buckets with.
 

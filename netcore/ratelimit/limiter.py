@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable
 from functools import partial
 
+from netcore._machine import monotonic
 from netcore.handler import Conn, Timer
 from netcore.ratelimit.bucket import TokenBucket
 
@@ -49,7 +49,7 @@ class RateLimiter:
         burst: float | None = None,
         *,
         shared: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """Makes the limiter.
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from netcore._arguments import check_callback, check_function
 from netcore._futures import disown
 from netcore._locks import make_lock
-from netcore._platform import usable_cpus
+from netcore._machine import current
 from netcore.worker.errors import WorkerPoolFullError
 from netcore.worker.lane import ConnectionLike, Job, Lane, can_pause
 from netcore.worker.process import track
@@ -57,10 +57,11 @@ class WorkerPool:
             raise ValueError(
                 f"max_pending_per_connection is {max_pending_per_connection}: it must be above zero"
             )
-        workers = min(32, len(usable_cpus()) + 4) if max_workers is None else index(max_workers)
+        machine = current()
+        workers = min(32, len(machine.usable_cpus()) + 4) if max_workers is None else index(max_workers)
         if workers < 1:
             raise ValueError(f"max_workers is {max_workers}: it must be above zero")
-        self._threads = Threads(workers, "netcore-worker")
+        self._threads = machine.make(Threads, workers, "netcore-worker")
         self._capacity = workers + max_pending
         self._high = max_pending_per_connection
         self._low = max_pending_per_connection // 2
@@ -68,7 +69,7 @@ class WorkerPool:
         self._jobs: set[Job | Future[Any]] = set()
         self._closed = False
         self._lanes: dict[int, Lane] = {}
-        track(self)
+        machine.make(track, self)
 
     def __enter__(self) -> WorkerPool:
         """Returns the pool."""
@@ -102,7 +103,7 @@ class WorkerPool:
             RuntimeError: The pool has been shut down, or it has no thread and cannot start one.
         """
         check_function(function)
-        future: Future[_T] = Future()
+        future: Future[_T] = current().make(Future)
         with self._lock:
             self._check_open()
             if self._full:

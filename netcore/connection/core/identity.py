@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from netcore._machine import IDS, current
 from netcore.address import Address
 from netcore.connection.core.fields import NO_FIELDS
 from netcore.connection.core.host import Host
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["IDS", "Identity", "next_id"]
 
-IDS = itertools.count(1)
-"""The numbers that no connection of this process has had. Any thread."""
-
-next_id: Callable[[], int] = IDS.__next__
-"""Gives the next of them. Any thread."""
+def next_id() -> int:
+    """Returns a number that no connection of this process has had. Any thread."""
+    return current().next_id()
 
 
 class Identity(SocketSettings):

@@ -1,0 +1,95 @@
+"""The computer that netcore runs on, but for its sockets: clocks, threads, and what waits.
+
+There is the real one, and a simulation has others, one for each of its hosts. What needs one takes the
+current one when it is made, and keeps it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from netcore._platform import usable_cpu_count, usable_cpus
+
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
+    _P = ParamSpec("_P")
+
+__all__ = ["IDS", "REAL", "Machine", "current", "enter", "monotonic"]
+
+_T = TypeVar("_T")
+
+IDS = itertools.count(1)
+"""The numbers that no connection of this process has had. Any thread."""
+
+
+class Machine:
+    """The real one, and what others have to be.
+
+    Attributes:
+        simulated: Whether it is not the real one.
+    """
+
+    simulated = False
+
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    """Returns seconds that never go back. Any thread."""
+
+    thread_id: Callable[[], int] = staticmethod(threading.get_ident)
+    """Returns the number of the calling thread, which no other thread has that lives. Any thread."""
+
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+    """Waits so many seconds."""
+
+    next_id: Callable[[], int] = IDS.__next__
+    """Returns a number that no connection of this process has had. Any thread."""
+
+    def usable_cpus(self) -> tuple[int, ...]:
+        """Returns the CPUs that this process may use."""
+        return usable_cpus()
+
+    def usable_cpu_count(self) -> int:
+        """Returns how many of them it may keep busy; see ``netcore._platform.usable_cpu_count``."""
+        return usable_cpu_count()
+
+    def make(self, part: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T:
+        """Makes a part that has threads, waits for some, or opens what belongs to the system.
+
+        Args:
+            part: Its class, or a function that makes it. Another machine may have something that stands for
+                it.
+            args: What it is made with.
+            named: Likewise.
+        """
+        return part(*args, **named)
+
+
+REAL = Machine()
+
+_entered: dict[int, Machine] = {}
+"""The machines of threads on which it is not the real one."""
+
+
+def current() -> Machine:
+    """Returns the machine on which the calling code runs. Any thread."""
+    return _entered.get(threading.get_ident(), REAL) if _entered else REAL
+
+
+def enter(machine: Machine) -> Machine:
+    """Makes a machine the current one of the calling thread; returns the one before."""
+    thread = threading.get_ident()
+    before = _entered.get(thread, REAL)
+    if machine is REAL:
+        _entered.pop(thread, None)
+    else:
+        _entered[thread] = machine
+    return before
+
+
+def monotonic() -> float:
+    """Returns what the clock of the current machine says, in seconds that never go back. Any thread."""
+    return current().monotonic()

@@ -1,0 +1,93 @@
+"""The clocks of a simulated host, which may run too fast or too slow, and jump."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from netcore._durations import seconds as checked_seconds
+
+__all__ = ["HostClock"]
+
+_EPOCH = 946_684_800.0
+"""What ``time.time`` says on an unaltered host when the world begins: the first of January 2000, UTC."""
+
+_FIRST = 1000.0
+"""Seconds that a host's monotonic clock shows at the beginning, and those of each host so many more: who
+compares clocks of two hosts is to notice."""
+
+
+class HostClock:
+    """The two clocks of a host: the monotonic one, and that of the wall. Call it for the monotonic time.
+
+    Args:
+        world: Tells the virtual seconds since the world began.
+        index: The host's number.
+        changed: Called when what the clock shows has changed, so that what waits for a time is planned anew.
+    """
+
+    def __init__(self, world: Callable[[], float], index: int, changed: Callable[[], object]) -> None:
+        self._world = world
+        self._changed = changed
+        self._since = 0.0
+        self._shown = _FIRST * (index + 1)
+        self._first = self._shown
+        self._rate = 1.0
+        self._wall = _EPOCH
+
+    def __call__(self) -> float:
+        """Returns the monotonic time in seconds."""
+        return self._shown + (self._world() - self._since) * self._rate
+
+    def time(self) -> float:
+        """Returns the time of the wall clock, as ``time.time`` gives it."""
+        return self._wall + (self() - self._first)
+
+    def skew(self, rate: float) -> None:
+        """Has both clocks run at another rate from now on.
+
+        Args:
+            rate: Seconds of the host for a virtual one: 1.01 gains 1 %, 0.5 runs at half the speed.
+
+        Raises:
+            TypeError: It is no int or float.
+            ValueError: It is not above zero, or infinite.
+        """
+        rate = checked_seconds(rate, "the rate of a clock", positive=True)
+        if rate == math.inf:
+            raise ValueError("the rate of a clock is infinite")
+        self._shown, self._since = self(), self._world()
+        self._rate = rate
+        self._changed()
+
+    def jump(self, seconds: float) -> None:
+        """Sets the wall clock forward, or back if that is negative; the monotonic one does not jump.
+
+        Raises:
+            TypeError: That is no int or float.
+            ValueError: It is not a number, or infinite.
+        """
+        length = checked_seconds(abs(seconds), "a jump of the clock")
+        if length == math.inf:
+            raise ValueError("a jump of the clock is infinite")
+        self._wall += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """Has both clocks go forward at once, as after a sleep of the machine where they count on.
+
+        Raises:
+            TypeError: That is no int or float.
+            ValueError: It is negative, not a number, or infinite.
+        """
+        length = checked_seconds(seconds, "a jump of the clock")
+        if length == math.inf:
+            raise ValueError("a jump of the clock is infinite")
+        self._shown += length
+        self._changed()
+
+    def when(self, shown: float) -> float:
+        """Returns the virtual time at which the monotonic clock shows some time, or the first after it."""
+        when = self._since + (shown - self._shown) / self._rate
+        while self._shown + (when - self._since) * self._rate < shown:
+            when = math.nextafter(when, math.inf)
+        return when

@@ -1,0 +1,178 @@
+"""What stands on a simulated host for the parts of netcore that have threads, or wait for some."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from netcore._latch import Latch
+from netcore.connection import Retired
+from netcore.eventloop import AccessLog
+from netcore.eventloop.log_writer import LogWriter
+from netcore.testing.simulation.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from netcore.testing.simulation.trace import Trace
+
+__all__ = ["Jobs", "PlainAccessLog", "PlainLogWriter", "WorldFuture", "WorldLatch", "Wait"]
+
+_T = TypeVar("_T")
+
+Wait = Callable[[Callable[[], bool], "float | None", str], bool]
+"""See ``current.wait``."""
+
+Run = Callable[[Callable[[], object]], object]
+"""Runs something as the code of a host, on a thread of its own."""
+
+_LONGEST_JOB = 0.01
+"""Virtual seconds that a job may take until it runs, and until its result is there, as the seed picks."""
+
+_LOG = logging.getLogger("netcore")
+
+
+class WorldLatch(Latch):
+    """A latch for which the world goes on."""
+
+    def __init__(self, wait: Wait) -> None:
+        self._wait = wait
+        self._open = False
+
+    def open(self) -> None:
+        """See ``Latch.open``."""
+        self._open = True
+
+    def wait(self, timeout: float) -> bool:
+        """See ``Latch.wait``."""
+        if self._open or timeout <= 0:
+            return self._open
+        return self._wait(lambda: self._open, timeout, "a latch")
+
+
+class WorldFuture(Future[_T]):
+    """A future for whose result the world goes on."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__()
+        self._world_wait = wait
+
+    def result(self, timeout: float | None = None) -> _T:
+        """See ``concurrent.futures.Future.result``."""
+        self._await(timeout)
+        return super().result(0)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """See ``concurrent.futures.Future.exception``."""
+        self._await(timeout)
+        return super().exception(0)
+
+    def _await(self, timeout: float | None) -> None:
+        if not self.done():
+            self._world_wait(self.done, timeout, "a future")
+
+
+class PlainLogWriter(LogWriter):
+    """Writes at once: what it writes to does not block a simulation any longer than it blocks a test."""
+
+    __slots__ = ()
+
+    def do(self, action: Callable[[], object]) -> None:
+        """See ``LogWriter.do``."""
+        action()
+
+
+class PlainAccessLog(AccessLog):
+    """Writes each line at once."""
+
+    def start(self) -> None:
+        """See ``AccessLog.start``."""
+
+    def note(self, conn: Retired) -> None:
+        """See ``AccessLog.note``."""
+        super().note(conn)
+        self._write_all()
+
+
+class NoWatchdog:
+    """A callback takes no time that could be too long."""
+
+    def start(self) -> None:
+        """See ``Watchdog.start``."""
+
+    def end(self) -> None:
+        """See ``Watchdog.end``."""
+
+
+class Jobs:
+    """Stands for the threads of a worker pool: each job runs at a moment that the seed picks, in one piece.
+
+    As many run side by side as there are threads: that long it takes from a job's beginning to its end.
+
+    Args:
+        scheduler: Of the world.
+        trace: Where jobs are noted.
+        run: Runs something as the host's code, on a thread of its own.
+        host: The host's name.
+        limit: How many threads.
+        name: What the pool is called.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, trace: Trace, run: Run, host: str, limit: int, name: str
+    ) -> None:
+        self._scheduler = scheduler
+        self._trace = trace
+        self._run = run
+        self._host = host
+        self._limit = limit
+        self._name = name
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._busy = 0
+        self._numbers = itertools.count(1)
+
+    @property
+    def unfinished(self) -> int:
+        """How many wait or run."""
+        return len(self._waiting) + self._busy
+
+    def put(self, task: Callable[[], object]) -> None:
+        """See ``Threads.put``."""
+        self._waiting.append(task)
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._busy < self._limit and self._waiting:
+            self._busy += 1
+            delay = self._scheduler.random.random() * _LONGEST_JOB
+            self._scheduler.call_later(delay, self._work)
+
+    def _work(self) -> None:
+        task = self._waiting.popleft()
+        self._trace.note("job", self._host, detail=f"job {next(self._numbers)} of {self._name}")
+        try:
+            self._run(task)
+        except BaseException:
+            _LOG.critical("a task of %s failed", self._name, exc_info=True)
+        finally:
+            self._busy -= 1
+            self._begin()
+
+    def end(self) -> None:
+        """See ``Threads.end``."""
+
+    def join(self) -> None:
+        """See ``Threads.join``."""
+        from netcore.testing.simulation import current
+
+        current.wait(lambda: not self.unfinished, None, f"the jobs of {self._name}")
+
+    def abandon(self) -> None:
+        """See ``Threads.abandon``; the host has crashed."""
+        self._waiting.clear()
+
+
+def track(*_: Any) -> None:
+    """Has nothing done at the end of the process, which is not the end of a host."""
