@@ -48,7 +48,6 @@ def canonical(host: str) -> str | None:
     return str(ip if mapped is None else mapped)
 
 
-@lru_cache(maxsize=65536)
 def version_of(ip: str) -> int:
     """Returns 4 or 6 for an address in canonical form."""
     return 6 if ":" in ip else 4
@@ -109,5 +108,5 @@ def system_name(family: int, name: IPName) -> Any:
     """Makes what ``getsockname`` and ``recvfrom`` give for a socket of a family."""
     ip, port = name
     if family == socket.AF_INET:
-        return name
+        return ip, port
     return (f"::ffff:{ip}" if version_of(ip) == 4 else ip), port, 0, 0
