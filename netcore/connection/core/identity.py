@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IDS", "Identity", "next_id"]
 
+
 def next_id() -> int:
     """Returns a number that no connection of this process has had. Any thread."""
     return current().next_id()

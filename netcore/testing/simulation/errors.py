@@ -14,7 +14,7 @@ class SimulationError(NetcoreError, RuntimeError):
     """
 
 
-class SimulationStuck(SimulationError):  # noqa: N818 - the name that the interface has
+class SimulationStuck(SimulationError):
     """What is waited for never comes: nothing is left to happen, or too much without it. Says who waits."""
 
 

@@ -18,7 +18,7 @@ from netcore.testing.simulation.scheduler import Scheduler
 if TYPE_CHECKING:
     from netcore.testing.simulation.trace import Trace
 
-__all__ = ["Jobs", "PlainAccessLog", "PlainLogWriter", "WorldFuture", "WorldLatch", "Wait"]
+__all__ = ["Jobs", "PlainAccessLog", "PlainLogWriter", "Wait", "WorldFuture", "WorldLatch"]
 
 _T = TypeVar("_T")
 
