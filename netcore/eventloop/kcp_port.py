@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NoReturn, Protocol
 
-from netcore._complaints import Complaints
+from netcore._complaints import Complaints, complain
 from netcore.address import Address
 from netcore.connection import (
     BaseDatagramOutbox,
@@ -20,7 +22,7 @@ from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.kcp import KcpOptions
 from netcore.kcp.wire import opening
-from netcore.sockets import CONNECTED, destination_of, packed_host
+from netcore.sockets import CONNECTED, destination_of, packed_host, unpack_name
 
 __all__ = ["KcpHost", "KcpPort"]
 
@@ -41,6 +43,14 @@ _MOST_FORMER = 65536
 
 _FORMER = 30.0
 """Seconds for which it is known, from the last of their datagrams on."""
+
+# Why a datagram is dropped, as the log has it.
+_NO_BEGINNING = "it begins no session; with encryption or error correction, as of kcp-go, none does"
+_LATE = "its session is over"
+_CROWDED = "too many peers have not proven their addresses"
+_FULL = "max_connections are open, or the end has begun"
+_BAD = "it is malformed, or says what cannot be"
+_TOO_LONG = "it is longer than read_buffer_cap"
 
 
 class KcpHost(Protocol):
@@ -90,7 +100,7 @@ class KcpPort(BaseDatagramPort):
         host: KcpHost,
         emptied: Callable[[], object],
     ) -> None:
-        super().__init__(site, fd, family, local, owner)
+        super().__init__(site, fd, family, replace(local, network="kcp"), owner)
         self.outbox = outbox(self)
         self.pacer = Pacer(site, options.interval)
         self.listening = True
@@ -133,7 +143,7 @@ class KcpPort(BaseDatagramPort):
                 for data, name in rest:
                     session = None
                     if data is None:
-                        self.refused(name)
+                        self.lost(name)
                         continue
                     key = data[:_CONVERSATION] if connected else name + data[:_CONVERSATION]
                     session = sessions.get(key)
@@ -155,9 +165,9 @@ class KcpPort(BaseDatagramPort):
     def _begin(self, key: bytes, data: bytes, name: bytes) -> KcpSession | None:
         """Begins a session for a datagram that may begin one; None if it may not."""
         conversation = opening(data, self._options.receive_window) if self.listening else None
-        unwanted = conversation is None or self._is_former(key) or self._is_crowded(name)
-        if conversation is None or unwanted or not self._kcp_host.take_place():
-            self.refused(name)
+        objection = self._objection(conversation, key, name)
+        if conversation is None or objection:
+            self._drop(name, objection)
             return None
         try:
             session = KcpSession(self._site, self, conversation, key, name, self._options, unproven=True)
@@ -172,6 +182,16 @@ class KcpPort(BaseDatagramPort):
         self._half_open_of[peer] = self._half_open_of.get(peer, 0) + 1
         self._kcp_host.open(conn, accepted=True)
         return self._sessions.get(key)  # its ``on_open`` may have ended it
+
+    def _objection(self, conversation: int | None, key: bytes, name: bytes) -> str:
+        """Says why a datagram begins no session; empty if it does, and then there is a place for it."""
+        if conversation is None:
+            return _NO_BEGINNING
+        if self._is_former(key):
+            return _LATE
+        if self._is_crowded(name):
+            return _CROWDED
+        return "" if self._kcp_host.take_place() else _FULL
 
     def _is_former(self, key: bytes) -> bool:
         """Whether this is late for a session that is over, and not the beginning of another."""
@@ -231,11 +251,20 @@ class KcpPort(BaseDatagramPort):
 
     def refused(self, name: bytes) -> None:
         """See ``SessionOwner.refused``."""
-        self._site.counters.kcp_refused += 1
+        self._drop(name, _BAD)
 
     def lost(self, name: bytes) -> None:
         """See ``BaseDatagramPort.lost``."""
-        self.refused(name)
+        self._drop(name, _TOO_LONG)
+
+    def _drop(self, name: bytes, why: str) -> None:
+        """Counts a datagram that is dropped, and tells whoever looks for it; its sender is told nothing."""
+        logger = self._site.logger
+        if logger.isEnabledFor(logging.DEBUG):
+            sender = "its peer" if name == CONNECTED else unpack_name(name, "kcp")
+            text = "%s: a datagram from %s is dropped: %s"
+            complain(logger, logging.DEBUG, ("kcp", why), text, self.local, sender, why)
+        self._site.counters.kcp_refused += 1
 
     def receive_failed(self, code: int, name: bytes = CONNECTED) -> None:
         """See ``BaseDatagramPort.receive_failed``: that nobody is there KCP finds out by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import struct
 import time
@@ -207,3 +208,54 @@ def test_a_replay_of_all_is_harmless(serve, kcp_peer):
     assert peer.receive(3) == b"end"
     assert handler.names().count("on_open") == 1
     assert b"".join(parse(datagram, peer.conversation)[-1].payload for datagram in peer.came[:1]) != b"end"
+
+
+def why_dropped(caplog):
+    """What the log says of datagrams that were dropped, each reason once."""
+    said = [record.getMessage() for record in caplog.records]
+    return [text.partition(" is dropped: ")[2] for text in said if " is dropped: " in text]
+
+
+def test_whoever_looks_is_told_why_a_datagram_was_dropped(serve, kcp_peer, caplog, monkeypatch):
+    monkeypatch.setattr(kcp_port, "_MOST_HALF_OPEN_OF_ONE", 1)
+    caplog.set_level(logging.DEBUG, "netcore")
+    handler = RecordingHandler(on_traffic=lambda conn: conn.close() if conn.read() == b"bye" else None)
+    engine = serve(handler, KCP, kcp=QUICK, max_connections=1, read_buffer_cap=2048)
+    peer = kcp_peer(engine, 7)
+    refusals = [
+        (bytes(60), kcp_port._NO_BEGINNING),
+        (push(8), ""),
+        (push(9), kcp_port._CROWDED),
+        (pack(8, Segment(ACK, 0, 128, 0, 0, 9, b"")), kcp_port._BAD),
+        (push(8, number=1, data=bytes(5000)), kcp_port._TOO_LONG),
+    ]
+    count = 0
+    for datagram, why in refusals:
+        peer.send_datagram(datagram)
+        if why:
+            count += 1
+            refused(engine, count)
+            assert why_dropped(caplog)[-1] == why
+        else:
+            handler.wait_for("on_traffic")
+    monkeypatch.setattr(kcp_port, "_MOST_HALF_OPEN_OF_ONE", 9)
+    peer.send_datagram(push(9))
+    refused(engine, count + 1)
+    assert why_dropped(caplog)[-1] == kcp_port._FULL
+    sender = "kcp://{}:{}".format(*peer.sock.getsockname())
+    said = [text for text in caplog.messages if " is dropped: " in text]
+    assert all(text.startswith(f"{engine.addresses[0]}: a datagram from {sender} is") for text in said)
+
+
+def test_strangers_do_not_fill_the_log(serve, kcp_peer, caplog):
+    engine = serve(RecordingHandler(), KCP, kcp=QUICK)
+    caplog.set_level(logging.INFO, "netcore")
+    peer = kcp_peer(engine)
+    peer.send_datagram(bytes(60))
+    refused(engine, 1)
+    assert why_dropped(caplog) == []
+    caplog.set_level(logging.DEBUG, "netcore")
+    for _ in range(5):
+        peer.send_datagram(bytes(60))
+    refused(engine, 6)
+    assert why_dropped(caplog) == [kcp_port._NO_BEGINNING]
