@@ -106,6 +106,22 @@ def test_a_poller_that_cannot_serve_fails_the_echo(monkeypatch: pytest.MonkeyPat
     assert finding.subject == "echo over nosuch"
 
 
+def test_a_session_of_kcp_is_tried_and_its_half_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for why, half in (("", "in C"), ("NETCORE_HOT is 0", "in Python")):
+        monkeypatch.setattr(echo, "COLD", why)
+        (finding,) = echo.probe_kcp()
+        assert finding.status is findings.Status.OK, finding.text
+        assert finding.text.startswith(f"sessions {half}; 1400 bytes came back in ")
+
+
+def test_a_machine_that_lets_no_datagram_through_fails_kcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(echo, "_PATIENCE", 0.05)
+    monkeypatch.setattr(echo._Asker, "on_open", lambda self, conn: None)  # what it says gets lost
+    (finding,) = echo.probe_kcp()
+    assert finding.status is findings.Status.FAIL
+    assert finding.text.startswith("TimeoutError: 0 of 1400 bytes came back")
+
+
 def test_an_unavailable_poller_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pollers, "poller_names", lambda: ("exotic",))
     monkeypatch.setattr(pollers, "why_unavailable", lambda name: "not on this system")

@@ -3,7 +3,7 @@
 from netcore.cli.findings import Probe
 from netcore.cli.probes.abilities import probe_datagrams, probe_edge, probe_keep_alive, probe_sendfile
 from netcore.cli.probes.build import probe_build
-from netcore.cli.probes.echo import probe_echo
+from netcore.cli.probes.echo import probe_echo, probe_kcp
 from netcore.cli.probes.listeners import probe_ipv6, probe_reuse_port, probe_unix_sockets
 from netcore.cli.probes.pollers import probe_pollers
 from netcore.cli.probes.process import probe_cpus, probe_descriptors
@@ -25,5 +25,6 @@ PROBES: dict[str, Probe] = {
     "CPUs": probe_cpus,
     "descriptors": probe_descriptors,
     "echo": probe_echo,
+    "KCP": probe_kcp,
 }
 """In the order of the report, each under the name it fails as."""
