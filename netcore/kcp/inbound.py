@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from netcore.kcp.wire import Segment, unwrap
+from netcore.kcp.wire import MOST_FRAGMENTS, Segment, unwrap
 
 __all__ = ["Inbound"]
 
@@ -38,16 +38,32 @@ class Inbound:
         """Whether a message with this segment could ever be received whole."""
         return segment.fragment < self._window
 
-    def take(self, segment: Segment) -> None:
-        """Takes what has arrived, once; a receipt is due for each, doubled and old ones too."""
+    def take(self, segment: Segment, before: int | None = None) -> bool:
+        """Takes what has arrived, once; a receipt is due for each, doubled and old ones too.
+
+        Args:
+            segment: A push.
+            before: Only what is new is taken, before this number, which is within the window.
+
+        Returns:
+            Whether it is kept.
+        """
         number = unwrap(segment.number, self.next)
-        if number >= self.next + self._window:
-            return
-        if segment.number in self.receipts or len(self.receipts) < 2 * self._window:
-            self.receipts[segment.number] = segment.timestamp  # more are of no use to a peer who is honest
-        if number >= self.next and number not in self._early:
+        if number >= (self.next + self._window if before is None else before):
+            return False
+        is_new = number >= self.next and number not in self._early
+        # More receipts are of no use to a peer who is honest.
+        has_room = len(self.receipts) < 2 * self._window and (is_new or before is None)
+        if has_room or segment.number in self.receipts:
+            self.receipts[segment.number] = segment.timestamp
+        if is_new:
             self._early[number] = segment
             self._order()
+        return is_new
+
+    def beginning(self) -> int:
+        """Returns the number before which there is what a peer sends that has not heard of a window."""
+        return self.next + min(self._window, MOST_FRAGMENTS)
 
     def receive(self) -> bytes | None:
         """Returns the next message, or None while none is whole."""

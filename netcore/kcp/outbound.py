@@ -10,12 +10,9 @@ from netcore.kcp.allowance import Allowance
 from netcore.kcp.congestion import CongestionWindow
 from netcore.kcp.options import KcpOptions
 from netcore.kcp.round_trip import RoundTrip
-from netcore.kcp.wire import HEADER_SIZE, difference, unwrap
+from netcore.kcp.wire import MOST_FRAGMENTS, difference, unwrap
 
-__all__ = ["MOST_FRAGMENTS", "InFlight", "Outbound"]
-
-MOST_FRAGMENTS = 128
-"""A message has fewer segments; also the window that a peer is taken to have until it tells its own."""
+__all__ = ["InFlight", "Outbound"]
 
 _MOST_EARLY_RESENDS = 5  # after which a segment has to wait for its time
 _LONGEST_TIMEOUT = 1 << 40  # milliseconds: it never comes, and times stay numbers of 64 bits
@@ -60,7 +57,6 @@ class Outbound:
         self._widest = 0  # that the peer has said; none before it has had room for any
         self._congestion = CongestionWindow(self._size)
         self._waiting: deque[tuple[int, bytearray]] = deque()
-        self._is_amid_message = False  # of which a part was sent, and the next one waits
         self._under_way: dict[int, InFlight] = {}  # by number, in order
 
     @property
@@ -91,7 +87,7 @@ class Outbound:
 
     def _send_message(self, message: memoryview) -> None:
         count = max(-(-len(message) // self._size), 1)
-        most = min(MOST_FRAGMENTS - 1, self._widest_window())
+        most = min(MOST_FRAGMENTS - 1, self._widest or MOST_FRAGMENTS)
         if count > most:
             raise ValueError(f"a message of {len(message)} bytes has {count} segments: {most} are possible")
         for index in range(count):
@@ -105,9 +101,6 @@ class Outbound:
                 each.resend_at, each.timeout = each.sent_at, self._round_trip.timeout
         self.peer_window = window
         self._widest = max(window, self._widest)
-
-    def _widest_window(self) -> int:
-        return self._widest or MOST_FRAGMENTS
 
     def is_possible(self, acknowledged: int) -> bool:
         """Whether the peer can have got all before this number, of which none is one that was never sent."""
@@ -148,13 +141,8 @@ class Outbound:
         """The peer has got more than before."""
         self._congestion.acknowledged(self.peer_window)
 
-    def due(self, now: int, is_renewed: bool) -> Iterator[InFlight]:
-        """Yields what is to be sent now, once more or first, as far as the windows and the allowance go.
-
-        Args:
-            now: Milliseconds.
-            is_renewed: See `Allowance.share`.
-        """
+    def due(self, now: int) -> Iterator[InFlight]:
+        """Yields what is to be sent now, once more or first, as far as the windows and the allowance go."""
         congestion = self._congestion
         window_before, is_lost, is_early = congestion.size, False, False
         end = self._end_of_resending()
@@ -175,45 +163,29 @@ class Outbound:
             each.sent_at = now
             self.is_dead |= each.sent >= self._options.dead_link
             yield each
-        yield from self._admit(now, is_renewed)
+        yield from self._admit(now)
         if is_early:
             congestion.resent_early(self.next - self.unacknowledged, self._options.fast_resend)
         if is_lost:
             congestion.timed_out(window_before)
         congestion.opened()
 
-    def _admit(self, now: int, is_renewed: bool) -> Iterator[InFlight]:
+    def _admit(self, now: int) -> Iterator[InFlight]:
         end = self.unacknowledged + self._window()
-        while self._waiting and self.next < end:
-            size = self._admissible(is_renewed)
-            if size is None:
-                break
+        while self._is_admissible(end):
             fragment, payload = self._waiting.popleft()
-            if size < len(payload):
-                self._waiting.appendleft((fragment, payload[size:]))
-                del payload[size:]
-                fragment += not self._options.stream
             timeout = self._round_trip.timeout
             resend_at = now + timeout + (0 if self._options.no_delay else timeout >> 3)
             each = InFlight(self.next, fragment, bytes(payload), now, resend_at, timeout)
             self._under_way[self.next] = each
-            self._is_amid_message = fragment > 0
             self.next += 1
             self.is_dead |= each.sent >= self._options.dead_link
             yield each
 
-    def _admissible(self, is_renewed: bool) -> int | None:
-        """Returns how many bytes of the first that waits may be sent now; None for none of it."""
-        fragment, payload = self._waiting[0]
-        room = self._allowance.share(is_renewed, bool(self._under_way)) - HEADER_SIZE
-        if len(payload) <= room:
-            return len(payload)
-        # Something has to be under way for a receipt to come, be it a part. How many parts a message has is
-        # said in the first of them.
-        whole = self._options.stream or (
-            not self._is_amid_message and fragment + 2 <= min(MOST_FRAGMENTS, self._widest_window())
-        )
-        return int(room) if room > 0 and whole and not self._under_way else None
+    def _is_admissible(self, end: int) -> bool:
+        """Whether the first that waits may be sent now, as one with a number before the end."""
+        waiting = self._waiting
+        return bool(waiting) and self.next < end and self._allowance.covers(len(waiting[0][1]))
 
     def _window(self) -> int:
         window = min(self._options.send_window, self.peer_window)
@@ -238,10 +210,10 @@ class Outbound:
         fast_resend = self._options.fast_resend
         return bool(fast_resend) and each.overtaken >= fast_resend and each.sent <= _MOST_EARLY_RESENDS
 
-    def next_due(self, now: int, is_renewed: bool) -> int | None:
+    def next_due(self, now: int) -> int | None:
         """Returns when `due` has something next; None while only the peer can bring it about."""
         end = self.unacknowledged + max(self._window(), self._least_window())
-        if self._waiting and self.next < end and self._admissible(is_renewed) is not None:
+        if self._is_admissible(end):
             return now
         soonest = None
         end = self._end_of_resending()

@@ -38,9 +38,10 @@ class Kcp:
         epoch: Milliseconds added to the timestamps on the wire, modulo 2**32. A random number that nobody
             knows who does not get the datagrams makes sure that nobody else can write their receipts.
         unproven: The peer has begun, and may have lied about its address. No more bytes leave than have come
-            from it, until there is a receipt with the timestamp of what was sent there. As long as there is
-            something to send, what has come is acknowledged only then: the peer, who sends it again, pays
-            for what has to be sent again here.
+            from it, until there is a receipt with the timestamp of what was sent there: a push of what there
+            is to send, or one that is empty and of no effect but that it is acknowledged. What has come is
+            acknowledged only then: the peer, who sends it again, pays for what has to be sent again here.
+            Of what comes no more than 16 KiB are kept before.
 
     Attributes:
         conversation: The number that was given.
@@ -139,25 +140,29 @@ class Kcp:
         datagram = _owned(datagram)
         now_ms = self._now if now is None else _milliseconds(now)
         segments = parse(datagram, self.conversation)
-        inbound, outbound = self._inbound, self._outbound
+        inbound, outbound, allowance = self._inbound, self._outbound, self._allowance
         for segment in segments:
             if segment.command == PUSH and not inbound.fits(segment):
                 raise ValueError(f"a message of more than {segment.fragment} segments does not fit")
             if not outbound.is_possible(segment.acknowledged):
                 raise ValueError(f"what comes before {segment.acknowledged} was never sent")
         self._now = max(self._now, now_ms)
-        self._allowance.received(len(datagram))
+        allowance.received(len(datagram))
+        end, is_kept = self._end_of_keeping(len(datagram)), False
         receipts = [segment for segment in segments if segment.command == ACK]
         before = outbound.unacknowledged
         outbound.told_window(segments[-1].window)  # the others are no newer
         for segment in segments:
             outbound.acknowledged_before(segment.acknowledged)
             if segment.command == PUSH:
-                inbound.take(segment)
+                is_kept |= inbound.take(segment, end)
+                allowance.is_challenge_due = not allowance.is_endless
             elif segment.command == ACK:
                 self._take_receipt(segment)
             elif segment.command == ASK:
                 self._is_asked = True
+        if is_kept:
+            allowance.kept(len(datagram))
         if receipts:
             last = receipts[0]
             for receipt in receipts:
@@ -166,10 +171,16 @@ class Kcp:
         if outbound.unacknowledged > before:
             outbound.grew()
 
+    def _end_of_keeping(self, size: int) -> int | None:
+        """Returns the number before which pushes of a datagram are kept; None for all in the window."""
+        if self._allowance.is_endless:
+            return None
+        return self._inbound.beginning() if size <= self._allowance.keeping else self._inbound.next
+
     def _take_receipt(self, segment: Segment) -> None:
-        self._allowance.look_at_receipt(segment.timestamp)
+        measures = self._allowance.look_at_receipt(segment.timestamp)
         duration = difference(self._now + self._epoch, segment.timestamp)
-        if duration >= 0:
+        if measures and duration >= 0:
             self._round_trip.measured(duration)
         self._outbound.acknowledged(segment.number)
 
@@ -215,20 +226,20 @@ class Kcp:
             return None
         inbound = self._inbound
         is_blocked = self._is_blocked()
-        if inbound.receipts and self._may_acknowledge():
+        if inbound.receipts and self._allowance.is_endless:
             return now
-        if self._has_to_tell() or (is_blocked and self._probe.at is None):
+        if self._has_to_tell() or (is_blocked and self._probe.at is None) or self._has_to_challenge():
             return now
-        soonest = self._outbound.next_due(now, bool(inbound.receipts))
+        soonest = self._outbound.next_due(now)
         wanted = [soonest, self._probe.at if is_blocked else None]
         return min((at for at in wanted if at is not None), default=None)
 
-    def _may_acknowledge(self) -> bool:
-        allowance, count = self._allowance, len(self._inbound.receipts)
-        return allowance.is_endless or (not self._outbound.waiting and allowance.covers_receipts(count))
-
     def _has_to_tell(self) -> bool:
-        return (self._is_asked or self._inbound.reopened) and self._allowance.covers(0)
+        allowance = self._allowance  # who is not acknowledged comes again whether there is room or not
+        return (self._is_asked and allowance.covers(0)) or (self._inbound.reopened and allowance.is_endless)
+
+    def _has_to_challenge(self) -> bool:
+        return self._allowance.is_challenge_due and self._allowance.covers(0)
 
     def _is_blocked(self) -> bool:
         return not self._outbound.peer_window and self._outbound.waiting > 0 and self._allowance.covers(0)
@@ -257,24 +268,26 @@ class Kcp:
             yield b"".join(pieces)
 
     def _due(self) -> Iterator[Segment]:
-        inbound, now = self._inbound, self._now
-        room, receipts = inbound.room, inbound.receipts
-        if self._may_acknowledge():
-            inbound.receipts = {}
+        inbound, outbound, allowance, now = self._inbound, self._outbound, self._allowance, self._now
+        room = inbound.room
+        if allowance.is_endless:
+            receipts, inbound.receipts = inbound.receipts, {}
             self._told = inbound.next
-        else:
-            receipts = {}
-        for number, timestamp in receipts.items():
-            yield Segment(ACK, 0, room, timestamp, number, self._told, b"")
+            for number, timestamp in receipts.items():
+                yield Segment(ACK, 0, room, timestamp, number, self._told, b"")
         if self._probe.look(self._is_blocked(), now):
             yield Segment(ASK, 0, room, 0, 0, self._told, b"")
         if self._has_to_tell():
             self._is_asked = inbound.reopened = False
             yield Segment(TELL, 0, room, 0, 0, self._told, b"")
-        stamp = (now + self._epoch) % MODULUS
-        for each in self._outbound.due(now, bool(inbound.receipts)):
-            self._allowance.stamped(stamp)
+        time = (now + self._epoch) % MODULUS
+        for each in outbound.due(now):
+            stamp = allowance.stamp(time)
             yield Segment(PUSH, each.fragment, room, stamp, each.number, self._told, each.payload)
+        if self._has_to_challenge():
+            # The peer has got what comes before: it acknowledges this one, and makes nothing of it.
+            stamp = allowance.stamp(time)
+            yield Segment(PUSH, 0, room, stamp, outbound.unacknowledged - 1, self._told, b"")
 
 
 def _is_later(receipt: Segment, than: Segment) -> bool:

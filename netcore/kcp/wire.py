@@ -14,6 +14,7 @@ __all__ = [
     "ASK",
     "HEADER_SIZE",
     "MODULUS",
+    "MOST_FRAGMENTS",
     "PUSH",
     "TELL",
     "Segment",
@@ -32,6 +33,9 @@ HEADER_SIZE = _HEADER.size
 
 MODULUS = 1 << 32
 """Of times and numbers."""
+
+MOST_FRAGMENTS = 128
+"""A message has fewer segments; also the window that a peer is taken to have until it tells its own."""
 
 _HALF = 1 << 31
 

@@ -90,6 +90,28 @@ def test_kcp_go_is_a_client_of_an_engine(echo: Callable[..., tuple[Echo, int]], 
     assert handler.opened == 3
 
 
+class Late(Echo):
+    """Answers after a while, and notes who had proven its address without an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proven: list[bool] = []
+
+    def on_traffic(self, conn: Conn) -> None:
+        conn.loop.schedule(0.5, self.answer, conn, conn.read())
+
+    def answer(self, conn: Conn, said: bytes) -> None:
+        self.proven.append(conn.session._kcp.proven)  # type: ignore[attr-defined]
+        conn.write(said)
+
+
+def test_kcp_go_proves_its_address_without_an_answer(serve: Serve) -> None:
+    handler = Late()
+    engine = serve(handler, "kcp://127.0.0.1:0", kcp=USUAL, shutdown_timeout=0.5)
+    kcp_go.check(engine.addresses[0].port, bytes=10, size=10)
+    assert handler.proven == [True]
+
+
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
 def test_kcp_go_serves_a_client(line: Line) -> None:
     with kcp_go.serving() as port, Relay(port, line) as relay:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from types import ModuleType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,7 +127,7 @@ def test_a_long_answer_to_a_short_question_waits_for_one_round_trip(kind: Kind, 
     while not answerer.proven:
         net.step()
     assert net.now < 100 + 0.05 + 0.1 + 0.05
-    assert [len(datagram) for when, end, datagram in net.sent if end == 1 and when < net.now] == [29]
+    assert [len(datagram) for when, end, datagram in net.sent if end == 1 and when < net.now] == [24]
     got = 0
     while got < 100_000:
         net.step()
@@ -152,7 +155,7 @@ def test_an_answer_that_is_no_longer_than_the_question_leaves_at_once_and_whole(
 def test_a_receipt_with_a_guessed_timestamp_proves_nothing(kind: Kind, off: int) -> None:
     kcp, sent = alone(kind)
     kcp.input(packed(PUSH, 0, bytes(100)), 1.0)
-    kcp.send(bytes(1000))
+    kcp.send(bytes(90))
     kcp.update(1.0)
     (push,) = sent
     for guess in (
@@ -178,98 +181,208 @@ def test_a_late_receipt_of_an_earlier_try_proves_as_well(kind: Kind) -> None:
     assert kcp.proven
 
 
-def test_nothing_is_acknowledged_while_there_is_something_to_prove_it_by(kind: Kind) -> None:
+def test_whoever_is_always_spoken_with_proves_its_address_however_long_a_round_trip_takes(kind: Kind) -> None:
+    net = Net(kind, Line(delay=0.2), KcpOptions(), epochs=(1, EPOCH), unproven=True)
+    asker, answerer = net.ends
+    for _ in range(60):  # each is answered before anything of the last few has come back
+        asker.send(b"left, right, left")
+        net.run_for(1 / 60)
+        answerer.send(answerer.drain())
+    assert answerer.proven
+
+
+def test_nothing_is_acknowledged_before_the_address_is_proven(kind: Kind) -> None:
     kcp, sent = alone(kind)
-    kcp.input(packed(PUSH, 0, bytes(100)), 1.0)
+    kcp.input(packed(PUSH, 0, bytes(1000)) + packed(PUSH, 2, bytes(10)), 1.0)
     kcp.update(1.0)
-    assert [(each.command, each.acknowledged) for each in sent] == [(ACK, 1)]
-    kcp.input(packed(PUSH, 1, bytes(100)) + packed(PUSH, 3, bytes(10)), 1.1)
+    kcp.input(packed(PUSH, 0, bytes(1000)), 1.1)
     kcp.send(b"so what?")
     kcp.update(1.1)
-    assert [(each.command, each.acknowledged) for each in sent[1:]] == [(PUSH, 1)]
+    assert [(each.command, each.acknowledged) for each in sent] == [(PUSH, 0), (PUSH, 0)]
     kcp.input(packed(ACK, 0, timestamp=sent[1].timestamp), 1.2)
     kcp.update(1.2)
-    assert [(each.command, each.number, each.acknowledged) for each in sent[2:]] == [(ACK, 1, 2), (ACK, 3, 2)]
+    assert [(each.command, each.number, each.acknowledged) for each in sent[2:]] == [(ACK, 0, 1), (ACK, 2, 1)]
 
 
-def test_a_peer_that_only_sends_is_acknowledged_once_it_has_left_enough_for_an_answer(kind: Kind) -> None:
+def test_who_only_sends_is_challenged_by_a_push_that_it_takes_for_an_old_one(kind: Kind) -> None:
     kcp, sent = alone(kind)
-    count = 0
-    while not sent:
-        assert count < 10
-        kcp.input(packed(PUSH, 0, b"short"), float(count))
-        kcp.update(float(count))
-        count += 1
-    assert [each.command for each in sent] == [ACK]
-    # The peer has nothing to send again now, so that this has to do for more than one try.
-    kcp.send(bytes(1000))
-    now = float(count)
-    while (due := kcp.next_due(now)) is not None:
-        kcp.update(due)
-        now = due
-    tries = [each.number for each in sent if each.command == PUSH]
-    assert tries == [0, 0, 0]
-    assert size(sent) <= count * 29
-    for number in range(100):
-        kcp.input(packed(PUSH, number, b"much" * 10), now)
+    peer = kind(7, kcp.input)
+    peer.send(b"?")
+    for now in (1.0, 1.2, 1.5):
+        peer.update(now)
         kcp.update(now)
-    assert not kcp.proven and not kcp.dead
+        assert kcp.next_due(now) is None  # until it is heard of again
+    assert [(each.command, each.number, each.payload) for each in sent] == [(PUSH, 2**32 - 1, b"")] * 3
+    peer.input(packed(PUSH, 2**32 - 1, timestamp=sent[2].timestamp), 1.6)
+    assert peer.receive() is None
+    peer.update(1.6)
+    assert kcp.proven
+    kcp.update(1.6)
+    assert [(each.command, each.number, each.acknowledged) for each in sent[3:]] == [(ACK, 0, 1)]
+    assert kcp.drain() == b"?"
 
 
-def test_a_message_is_cut_before_its_parts_are_counted(kind: Kind) -> None:
+def test_a_challenge_is_not_sent_beside_an_answer(kind: Kind) -> None:
+    kcp, sent = alone(kind)
+    kcp.input(packed(PUSH, 0, bytes(60)), 1.0)
+    kcp.send(b"an answer")
+    kcp.update(1.0)
+    assert [each.payload for each in sent] == [b"an answer"]
+    assert kcp.next_due(1.0) == 1.2  # when the answer leaves again
+    kcp.input(packed(PUSH, 1, b""), 1.1)
+    kcp.update(1.1)
+    assert [each.payload for each in sent] == [b"an answer", b""]
+
+
+@pytest.mark.parametrize("size", [0, 1, 20_000])
+@BOTH_MODES
+def test_a_late_answer_to_a_short_question_comes_whatever_gets_lost(
+    kind: Kind, stream: bool, size: int
+) -> None:
+    for seed in range(300):
+        options = KcpOptions(stream=stream)
+        net = Net(kind, Line(loss=0.05, delay=0.03), options, seed=seed, epochs=(1, seed), unproven=True)
+        asker, answerer = net.ends
+        asker.send(b"?")
+        while not answerer.drain():
+            net.step()
+        net.run_for(0.5)
+        answerer.send(bytes(size))
+        got = 0
+        while got < size or not answerer.proven:
+            net.step()
+            got += len(asker.drain())
+            assert net.now < 105, seed
+
+
+def test_a_message_waits_until_all_of_its_next_segment_may_be_sent(kind: Kind) -> None:
     kcp, sent = alone(kind, stream=False, mtu=124)
-    kcp.input(packed(PUSH, 0, bytes(10)), 1.0)
+    kcp.input(packed(PUSH, 0, bytes(110)), 1.0)
     kcp.send(bytes(250))
     kcp.update(1.0)
-    assert [(each.fragment, len(each.payload)) for each in sent] == [(3, 10)]
-    kcp.input(packed(ACK, 0, timestamp=sent[0].timestamp, acknowledged=1), 1.1)
+    assert [(each.fragment, len(each.payload)) for each in sent] == [(2, 100)]
+    kcp.input(packed(PUSH, 1, bytes(80)), 1.1)
     kcp.update(1.1)
-    pushes = [(each.fragment, len(each.payload)) for each in sent if each.command == PUSH]
-    assert pushes == [(3, 10), (2, 90), (1, 100), (0, 50)]
+    assert [(each.fragment, len(each.payload)) for each in sent[1:]] == [(0, 0)]
+    kcp.input(packed(ACK, 0, timestamp=sent[0].timestamp, acknowledged=1), 1.2)
+    kcp.update(1.2)
+    pushes = [(each.fragment, len(each.payload)) for each in sent[2:] if each.command == PUSH]
+    assert pushes == [(1, 100), (0, 50)]
 
 
-def test_a_message_that_fills_the_window_of_the_peer_is_not_cut(kind: Kind) -> None:
-    kcp, sent = alone(kind, stream=False, mtu=124)
-    kcp.input(packed(PUSH, 0, bytes(10), window=2), 1.0)
-    kcp.send(bytes(200))
+def test_a_round_trip_is_measured_only_where_it_is_known_which_push_was_acknowledged(kind: Kind) -> None:
+    for tries, timeout in ((1, 0.15), (2, 0.2)):
+        kcp, sent = alone(kind)
+        for i in range(tries):
+            kcp.input(packed(PUSH, 0, b"?"), 1.0 + i / 10)
+            kcp.update(1.0 + i / 10)
+        kcp.input(packed(ACK, 2**32 - 1, timestamp=sent[0].timestamp), 1.0 + 0.05 * tries)
+        kcp.send(b"!")
+        kcp.update(2.0)
+        due = kcp.next_due(2.0)
+        assert due == pytest.approx(2.0 + timeout)
+
+
+def kept(kind: Kind, datagrams: list[bytes], **options: object) -> list[int]:
+    """What a session keeps while it trusts nobody: the numbers that it acknowledges as soon as it does."""
+    kcp, sent = alone(kind, **options)
+    for datagram in datagrams:
+        kcp.input(datagram, 1.0)
     kcp.update(1.0)
-    assert (sent, kcp.next_due(1.0)) == ([], None)
-    for i in range(4):
-        kcp.input(packed(PUSH, 0, bytes(10), window=2), 2.0 + i)
-    kcp.update(6.0)
-    assert [(each.fragment, len(each.payload)) for each in sent] == [(1, 100)]
-    kcp.input(packed(ACK, 0, window=2, acknowledged=1), 6.1)
-    kcp.update(6.1)
-    assert len(sent) == 1  # in the midst of a message nothing is cut either
-    kcp.input(packed(ACK, 0, window=2, timestamp=sent[0].timestamp, acknowledged=1), 6.2)
-    kcp.update(6.2)
-    assert [(each.fragment, len(each.payload)) for each in sent if each.command == PUSH][1:] == [(0, 100)]
+    challenge = sent[-1]
+    assert challenge.command == PUSH
+    kcp.input(packed(ACK, challenge.number, timestamp=challenge.timestamp), 1.1)
+    kcp.update(1.1)
+    return [each.number for each in sent if each.command == ACK]
 
 
-def test_what_is_not_well_formed_pays_for_nothing(kind: Kind) -> None:
-    kcp, sent = alone(kind)
-    kcp.send(b"hello")
-    for bad in (b"", bytes(1000), packed(PUSH, 0, bytes(100), acknowledged=1), packed(PUSH, fragment=128)):
-        with pytest.raises(ValueError):
-            kcp.input(bad, 1.0)
-    kcp.update(1.0)
-    assert (sent, kcp.next_due(1.0)) == ([], None)
+def test_no_more_than_16_kib_of_datagrams_are_kept_of_an_address_that_is_not_proven(kind: Kind) -> None:
+    full = 1024 - HEADER_SIZE
+    early = [packed(PUSH, number, bytes(full)) for number in range(1, 100)]
+    assert kept(kind, early) == list(range(1, 17))
+    assert kept(kind, early[:3] * 10 + early) == list(range(1, 17))  # what comes again is kept once
+    in_order = [packed(PUSH, number, bytes(full)) for number in range(100)]
+    assert kept(kind, in_order) == list(range(16))
+    assert kept(kind, [packed(PUSH, 0, bytes(16384 - HEADER_SIZE + 1)), packed(PUSH, 1)]) == [1]
+    mostly_noise = [packed(PUSH, number) + packed(ASK) * 100 for number in range(100)]
+    assert kept(kind, mostly_noise) == list(range(16384 // len(mostly_noise[0])))
+
+
+def test_what_was_read_counts_as_well(kind: Kind) -> None:
+    kcp, _ = alone(kind)
+    read = 0
+    for number in range(100):
+        kcp.input(packed(PUSH, number, bytes(1000)), 1.0)
+        read += len(kcp.drain())
+    assert read == 16_000
+
+
+def test_what_was_not_kept_comes_again(kind: Kind) -> None:
+    net = Net(kind, Line(delay=0.01), KcpOptions(), epochs=(1, EPOCH), unproven=True)
+    net.ends[0].send(bytes(100_000))
+    got = 0
+    while got < 100_000:
+        net.step()
+        got += len(net.ends[1].drain())
+        assert net.ends[1].proven or got <= 16384
+    assert net.now < 101
+
+
+def test_numbers_far_away_are_not_kept_before_the_address_is_proven(kind: Kind) -> None:
+    numbers = [128, 1023, 127, 2**32 - 1, 2**32 - 500, 0, 128, 129]
+    datagrams = [packed(PUSH, number) for number in numbers]
+    assert kept(kind, datagrams, receive_window=1024) == [127, 0, 128]
+    assert kept(kind, [b"".join(datagrams)], receive_window=1024) == [127, 0]
+    assert kept(kind, datagrams, receive_window=2) == [0]
+
+
+@pytest.mark.parametrize("numbers", ["far", "old", "in order", "early"])
+def test_strangers_can_have_little_memory_taken(kind: Kind, numbers: str, tracemalloc: ModuleType) -> None:
+    what = {"far": range(65534, 62000, -1), "old": range(-4000, 0), "in order": range(4000)}
+    datagrams = [packed(PUSH, number) for number in what.get(numbers, range(1, 4000))]
+    datagrams.append(b"".join(datagrams)[: 2700 * HEADER_SIZE])
+
+    def attack() -> Kcp:
+        kcp = kind(7, print, KcpOptions(receive_window=65535), epoch=EPOCH, unproven=True)
+        for datagram in datagrams:
+            kcp.input(datagram[:])
+        return kcp
+
+    attack()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kcp = attack()
+        took, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not kcp.proven
+    assert took < 16 * 16384
 
 
 def test_questions_for_a_window_are_paid_for_as_well(kind: Kind) -> None:
     kcp, sent = alone(kind)
-    kcp.input(packed(PUSH, 0, window=0), 1.0)
+    kcp.input(packed(PUSH, 0, bytes(30), window=0), 1.0)
     kcp.send(bytes(1000))
     now = 1.0
     while (due := kcp.next_due(now)) is not None:
         kcp.update(due)
         now = due
-    assert [each.command for each in sent] == [ASK]
+    assert [each.command for each in sent] == [PUSH, ASK]
     assert now == 6.0
     kcp.input(packed(ASK, window=0), now)
     kcp.update(now + 1)
-    assert [each.command for each in sent] == [ASK, TELL]
+    assert [each.command for each in sent] == [PUSH, ASK, TELL]
     assert kcp.next_due(now + 1) is None
+
+
+def test_that_there_is_room_again_is_said_by_a_challenge(kind: Kind) -> None:
+    kcp, sent = alone(kind, receive_window=1)
+    for number in range(3):
+        kcp.input(packed(PUSH, number), 1.0 + number)
+        kcp.receive()
+        kcp.update(1.0 + number)
+    assert [(each.command, each.window) for each in sent] == [(PUSH, 1)] * 3
 
 
 def test_who_begins_is_proven_from_the_start(kind: Kind) -> None:

@@ -22,9 +22,7 @@ from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandl
 FD = 60
 LOCAL = Address("udp", "192.0.2.1", 9000)
 PEER, PORT = "192.0.2.7", 40000
-HELLO = b"hello " * 20
-"""Long enough to be acknowledged though nothing is answered, and nobody has proven his address."""
-
+HELLO = b"hello"
 NAME = pack_name(socket.AF_INET, (PEER, PORT))
 
 
@@ -304,6 +302,21 @@ def test_who_has_proven_his_address_is_not_half_open(make, monkeypatch):
         assert peer.kcp.drain() == b"hello"
     assert world.loop.metrics().connections == 20
     assert world.loop.metrics().kcp_refused == 0
+
+
+def test_who_is_sent_nothing_proves_his_address_as_well(make):
+    world = make(KcpOptions(idle_timeout=25))
+    peer, spoofed = world.peer(), world.peer(8)
+    for each in (peer, spoofed):
+        each.send(HELLO)
+    world.go_on(1, peer)
+    assert not peer.kcp.waiting
+    world.go_on(20)
+    (lost,) = world.handler.details("on_close")
+    assert "has not answered in" in str(lost)
+    assert world.loop.metrics().connections == 1
+    world.go_on(5)
+    assert world.handler.details("on_timeout") == [Timeout.IDLE]  # by its own time
 
 
 def test_who_finds_no_place_costs_no_connection(make, monkeypatch):

@@ -99,7 +99,11 @@ def test_datagrams_of_one_batch_are_one_callback(serve, kcp_peer):
     peer = kcp_peer(engine)
     peer.send(b"0")
     handler.wait_for("on_traffic")
-    engine.loops[0].execute(gate.wait, 30)  # so that all of the others wait in the kernel
+    waits = threading.Event()
+    engine.loops[0].execute(
+        lambda: (waits.set(), gate.wait(30))
+    )  # so that all of the others wait in the kernel
+    assert waits.wait(30)
     for i in range(1, 6):
         peer.send(b"%d" % i)
     gate.set()

@@ -195,6 +195,16 @@ def test_no_more_is_kept_than_datagrams_may_be_long(serve, kcp_peer):
     assert handler.wait_for("on_traffic").detail == b"first" + bytes(2000)
 
 
+def test_little_is_kept_of_who_has_not_proven_his_address(serve, kcp_peer):
+    handler = RecordingHandler()
+    engine = serve(handler, KCP, kcp=QUICK)
+    peer = kcp_peer(engine, 7)
+    for number in range(1, 10):
+        peer.send_datagram(push(7, number=number, data=bytes(8000)))
+    peer.send_datagram(push(7, number=0, data=b"first"))
+    assert handler.wait_for("on_traffic").detail == b"first" + bytes(16_000)
+
+
 def test_a_replay_of_all_is_harmless(serve, kcp_peer):
     handler = RecordingHandler(on_traffic=lambda conn: conn.write(conn.read()) and None)
     engine = serve(handler, KCP, kcp=QUICK)

@@ -61,7 +61,7 @@ static int kcp__init(PyObject *object, PyObject *args, PyObject *kwargs)
     self->epoch = epoch;
     self->secret = epoch ^ (uint32_t)((uintptr_t)self >> 4);
     self->round_trip = (kcp_round_trip){.timeout = KCP_INITIAL_TIMEOUT};
-    self->allowance = (kcp_allowance){.is_endless = !is_unproven};
+    self->allowance = (kcp_allowance){.keeping = KCP_INITIAL_BYTES, .is_endless = !is_unproven};
     self->probe = (kcp_probe){0};
     self->inbound.window = options.receive_window;
     self->outbound.peer_window = KCP_MOST_FRAGMENTS;

@@ -16,7 +16,6 @@ enum {
     KCP_LARGEST_DATAGRAM = 65507,
     KCP_LARGEST_WINDOW = 0xffff,
     KCP_MOST_FRAGMENTS = 128,
-    KCP_STAMPS = 4,
     KCP_FEW_RECEIPTS = 8, /* among which one is looked for one by one */
 };
 
@@ -71,9 +70,12 @@ typedef struct {
 /* See Allowance. */
 typedef struct {
     int64_t left;
+    int64_t keeping;
     int is_endless;
-    int stamp_count; /* of all there were: the last ones are kept */
-    uint32_t stamps[KCP_STAMPS];
+    int is_challenge_due;
+    int is_stamped; /* whether there is a `stamp` */
+    int is_stamp_old;
+    uint32_t stamp;
 } kcp_allowance;
 
 typedef struct {
@@ -141,7 +143,6 @@ typedef struct {
     int64_t peer_window;
     int64_t widest; /* that the peer has said; 0 before it has had room for any */
     kcp_congestion congestion;
-    int is_amid_message;
     int is_dead;
 } kcp_outbound;
 

@@ -65,19 +65,19 @@ static int kcp_departure_add(kcp_departure *self, kcp_part part)
     return 0;
 }
 
-static int kcp_departure_push(kcp_departure *self, const kcp_segment *segment, int64_t number)
+/* Writes a push, of a segment or of nothing. */
+static int kcp_departure_push(kcp_departure *self, kcp_segment segment, int64_t number)
 {
     hot_kcp *session = self->session;
-    uint32_t stamp = (uint32_t)session->now + session->epoch;
+    uint32_t now = (uint32_t)session->now + session->epoch;
 
-    kcp_allowance_stamped(&session->allowance, stamp);
     return kcp_departure_add(self, (kcp_part){
                                         .command = KCP_PUSH,
-                                        .fragment = segment->fragment,
-                                        .timestamp = stamp,
+                                        .fragment = segment.fragment,
+                                        .timestamp = kcp_allowance_stamp(&session->allowance, now),
                                         .number = (uint32_t)number,
-                                        .length = segment->length,
-                                        .payload = segment->data,
+                                        .length = segment.length,
+                                        .payload = segment.data,
                                     });
 }
 

@@ -2,6 +2,8 @@
 
 #include "kcp_receipts.c"
 
+static const int64_t kcp_inbound_all = INT64_MAX;
+
 static inline kcp_arrival *kcp_inbound__at(const kcp_inbound *self, int64_t number)
 {
     return &self->ring[(size_t)number & (self->room - 1)];
@@ -72,17 +74,27 @@ static void kcp_inbound__order(kcp_inbound *self)
     self->is_stuck = self->whole == 0 && kcp_inbound_window(self) == 0;
 }
 
-/* Takes what has arrived; see Inbound.take. There is room in the ring, and for the receipt. */
-static void kcp_inbound_take(kcp_inbound *self, const kcp_part *part, PyObject *datagram, uint32_t secret)
+/* See Inbound.beginning. */
+static int64_t kcp_inbound_beginning(const kcp_inbound *self)
+{
+    return self->next + kcp_least(self->window, KCP_MOST_FRAGMENTS);
+}
+
+/* Takes what has arrived, if its number comes before another one, or is in the window if that is kcp_inbound_all;
+ * see Inbound.take. There is room in the ring, and for the receipt. */
+static int kcp_inbound_take(kcp_inbound *self, const kcp_part *part, PyObject *datagram, int64_t before,
+                            uint32_t secret)
 {
     int64_t number = kcp_unwrap(part->number, self->next);
+    int is_new = number >= self->next && !kcp_inbound__is_here(self, number);
+    int may_grow = (int64_t)self->receipts.count < 2 * self->window && (is_new || before == kcp_inbound_all);
     kcp_arrival *place;
 
-    if (number >= self->next + self->window)
-        return;
-    kcp_receipts_put(&self->receipts, part->number, part->timestamp, 2 * (size_t)self->window, secret);
-    if (number < self->next || kcp_inbound__is_here(self, number))
-        return;
+    if (number >= (before == kcp_inbound_all ? self->next + self->window : before))
+        return 0;
+    kcp_receipts_put(&self->receipts, part->number, part->timestamp, may_grow, secret);
+    if (!is_new)
+        return 0;
     place = kcp_inbound__at(self, number);
     Py_INCREF(datagram);
     place->datagram = datagram;
@@ -91,6 +103,7 @@ static void kcp_inbound_take(kcp_inbound *self, const kcp_part *part, PyObject *
     place->fragment = part->fragment;
     self->count++;
     kcp_inbound__order(self);
+    return 1;
 }
 
 /* Copies what is before a number, which may be ahead of `next`, and lets go of it. */

@@ -143,58 +143,21 @@ static int kcp_outbound_resend(kcp_outbound *self, int64_t number, const kcp_opt
     return is_late ? KCP_LATE : KCP_EARLY;
 }
 
-/* How many bytes of the first that waits may be sent now, -1 for none of it; see Outbound._admissible. */
-static int64_t kcp_outbound__admissible(const kcp_outbound *self, const kcp_options *options,
-                                        const kcp_allowance *allowance, int is_renewed)
+/* See Outbound._is_admissible. */
+static int kcp_outbound__is_admissible(const kcp_outbound *self, const kcp_allowance *allowance, int64_t end)
 {
-    const kcp_segment *first = kcp_queue_at(self, self->next);
-    int64_t share = kcp_allowance_share(allowance, is_renewed, self->under_way > 0);
-    int64_t parts = (int64_t)first->fragment + 2;
-
-    if ((int64_t)first->length <= share - KCP_HEADER)
-        return first->length;
-    if (share <= KCP_HEADER || self->under_way > 0)
-        return -1;
-    if (!options->stream &&
-        (self->is_amid_message || parts > kcp_least(KCP_MOST_FRAGMENTS, kcp_queue_widest(self))))
-        return -1;
-    return share - KCP_HEADER;
+    return self->waiting > 0 && self->next < end &&
+           kcp_allowance_covers(allowance, kcp_queue_at(self, self->next)->length);
 }
 
-/* Cuts the first that waits in two; nothing is under way. */
-static int kcp_outbound__cut(kcp_outbound *self, int64_t size, int is_counted)
-{
-    kcp_segment *rest, *piece;
-
-    if (kcp_queue_reserve(self, 1) < 0)
-        return -1;
-    rest = kcp_queue_place(self, 0);
-    piece = kcp_queue_place(self, -1);
-    if (kcp_queue_fill(piece, rest->data, (size_t)size, rest->fragment + is_counted) < 0)
-        return -1;
-    rest->length -= (uint32_t)size;
-    memmove(rest->data, rest->data + size, rest->length);
-    self->head = (self->head - 1) & (self->room - 1);
-    self->waiting++;
-    return 0;
-}
-
-/* Sets the next one under way, if the windows and the allowance let it go now: NULL if not, or for an error. */
+/* Sets the next one under way, if the windows and the allowance let it go now: NULL if not. */
 static kcp_segment *kcp_outbound_admit(kcp_outbound *self, const kcp_options *options,
-                                       const kcp_round_trip *round_trip, const kcp_allowance *allowance,
-                                       int is_renewed, int64_t now)
+                                       const kcp_round_trip *round_trip, const kcp_allowance *allowance, int64_t now)
 {
     int64_t timeout = round_trip->timeout;
     kcp_segment *each;
-    int64_t size;
 
-    if (self->waiting == 0 || self->next >= self->unacknowledged + kcp_outbound__window(self, options))
-        return NULL;
-    size = kcp_outbound__admissible(self, options, allowance, is_renewed);
-    if (size < 0)
-        return NULL;
-    if (size < (int64_t)kcp_queue_at(self, self->next)->length &&
-        kcp_outbound__cut(self, size, !options->stream) < 0)
+    if (!kcp_outbound__is_admissible(self, allowance, self->unacknowledged + kcp_outbound__window(self, options)))
         return NULL;
     each = kcp_queue_at(self, self->next);
     each->sent_at = now;
@@ -202,7 +165,6 @@ static kcp_segment *kcp_outbound_admit(kcp_outbound *self, const kcp_options *op
     each->resend_at = now + timeout + (options->no_delay ? 0 : timeout >> 3);
     each->sent = 1;
     each->is_under_way = 1;
-    self->is_amid_message = each->fragment > 0;
     self->is_dead |= each->sent >= options->dead_link;
     self->next++;
     self->waiting--;
@@ -212,14 +174,13 @@ static kcp_segment *kcp_outbound_admit(kcp_outbound *self, const kcp_options *op
 
 /* When something is to be sent next; see Outbound.next_due. Returns 0 while only the peer can bring it about. */
 static int kcp_outbound_next_due(const kcp_outbound *self, const kcp_options *options, const kcp_allowance *allowance,
-                                 int is_renewed, int64_t now, int64_t *when)
+                                 int64_t now, int64_t *when)
 {
     int64_t window = kcp_most(kcp_outbound__window(self, options), kcp_least(1, self->peer_window));
     int64_t end = kcp_outbound_end_of_resending(self);
     int is_known = 0;
 
-    if (self->waiting > 0 && self->next < self->unacknowledged + window &&
-        kcp_outbound__admissible(self, options, allowance, is_renewed) >= 0) {
+    if (kcp_outbound__is_admissible(self, allowance, self->unacknowledged + window)) {
         *when = now;
         return 1;
     }

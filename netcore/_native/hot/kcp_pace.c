@@ -10,8 +10,7 @@ enum {
     KCP_LEAST_THRESHOLD = 2,
     KCP_FIRST_WAIT = 5000,
     KCP_LONGEST_WAIT = 120000,
-    KCP_TRIES = 3,
-    KCP_LEAST_TRY = KCP_HEADER + 1,
+    KCP_INITIAL_BYTES = 16384,
 };
 
 /* Takes a round trip; see RoundTrip.measured. */
@@ -105,48 +104,38 @@ static void kcp_allowance_spent(kcp_allowance *self, int64_t size)
         self->left -= size;
 }
 
-static int kcp_allowance__has_stamp(const kcp_allowance *self, uint32_t timestamp)
+static void kcp_allowance_kept(kcp_allowance *self, int64_t size)
 {
-    for (int i = 0; i < self->stamp_count && i < KCP_STAMPS; i++)
-        if (self->stamps[i] == timestamp)
-            return 1;
-    return 0;
+    if (!self->is_endless)
+        self->keeping -= size;
 }
 
-/* See Allowance.stamped. */
-static void kcp_allowance_stamped(kcp_allowance *self, uint32_t timestamp)
+/* See Allowance.stamp. */
+static uint32_t kcp_allowance_stamp(kcp_allowance *self, uint32_t timestamp)
 {
-    if (self->is_endless || kcp_allowance__has_stamp(self, timestamp))
-        return;
-    self->stamps[self->stamp_count % KCP_STAMPS] = timestamp;
-    self->stamp_count = self->stamp_count + 1 < 2 * KCP_STAMPS ? self->stamp_count + 1 : KCP_STAMPS;
+    if (self->is_endless)
+        return timestamp;
+    self->is_challenge_due = 0;
+    if (!self->is_stamped) {
+        self->is_stamped = 1;
+        self->stamp = timestamp;
+    }
+    self->is_stamp_old |= timestamp != self->stamp;
+    return self->stamp;
 }
 
 /* See Allowance.look_at_receipt. */
-static void kcp_allowance_look_at_receipt(kcp_allowance *self, uint32_t timestamp)
+static int kcp_allowance_look_at_receipt(kcp_allowance *self, uint32_t timestamp)
 {
-    if (kcp_allowance__has_stamp(self, timestamp))
-        self->is_endless = 1;
+    if (!self->is_stamped || timestamp != self->stamp)
+        return 1;
+    self->is_endless = 1;
+    self->is_challenge_due = 0;
+    return !self->is_stamp_old;
 }
 
 /* See Allowance.covers. */
 static int kcp_allowance_covers(const kcp_allowance *self, int64_t payload)
 {
     return self->is_endless || KCP_HEADER + payload <= self->left;
-}
-
-/* See Allowance.covers_receipts. */
-static int kcp_allowance_covers_receipts(const kcp_allowance *self, int64_t count)
-{
-    return self->is_endless || self->left - count * KCP_HEADER >= KCP_TRIES * KCP_LEAST_TRY;
-}
-
-/* See Allowance.share. */
-static int64_t kcp_allowance_share(const kcp_allowance *self, int is_renewed, int is_under_way)
-{
-    if (self->is_endless)
-        return INT64_MAX;
-    if (is_renewed)
-        return self->left;
-    return is_under_way ? 0 : kcp_least(self->left, kcp_most(self->left / KCP_TRIES, KCP_LEAST_TRY));
 }

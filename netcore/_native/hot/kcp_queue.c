@@ -129,15 +129,11 @@ static int kcp_queue__send_stream(kcp_outbound *self, size_t most, const char *d
     return 0;
 }
 
-static int64_t kcp_queue_widest(const kcp_outbound *self)
-{
-    return self->widest > 0 ? self->widest : KCP_MOST_FRAGMENTS;
-}
-
 static int kcp_queue__send_message(kcp_outbound *self, size_t most, const char *data, size_t size)
 {
     size_t count = size > 0 ? (size + most - 1) / most : 1;
-    int64_t possible = kcp_least(KCP_MOST_FRAGMENTS - 1, kcp_queue_widest(self));
+    int64_t widest = self->widest > 0 ? self->widest : KCP_MOST_FRAGMENTS;
+    int64_t possible = kcp_least(KCP_MOST_FRAGMENTS - 1, widest);
 
     if ((int64_t)count > possible) {
         PyErr_Format(PyExc_ValueError, "a message of %zu bytes has %zu segments: %lld are possible", size, count,

@@ -85,8 +85,8 @@ static kcp_receipt *kcp_receipts__find(const kcp_receipts *self, uint32_t number
     return NULL;
 }
 
-/* Has one be due, of which there is room unless there are as many as may wait. */
-static void kcp_receipts_put(kcp_receipts *self, uint32_t number, uint32_t timestamp, size_t most, uint32_t secret)
+/* Has one be due, of which there is room if it may be one more than there are. */
+static void kcp_receipts_put(kcp_receipts *self, uint32_t number, uint32_t timestamp, int may_grow, uint32_t secret)
 {
     kcp_receipt *found = kcp_receipts__find(self, number, secret);
 
@@ -94,7 +94,7 @@ static void kcp_receipts_put(kcp_receipts *self, uint32_t number, uint32_t times
         found->timestamp = timestamp;
         return;
     }
-    if (self->count >= most)
+    if (!may_grow)
         return;
     self->list[self->count++] = (kcp_receipt){number, timestamp};
     if (self->count == KCP_FEW_RECEIPTS + 1)
