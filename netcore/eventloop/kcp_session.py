@@ -153,7 +153,9 @@ class KcpSession:
                 kcp.send(chunk[at : at + size])
 
     def finish(self) -> None:
-        """See ``Filter.finish``: there is nothing to say at the end."""
+        """See ``Filter.finish``: the end itself is not said, and what has come is acknowledged before it."""
+        if self._kcp is not None:
+            self._kcp.finish()
 
     def output(self) -> bytes:
         """See ``Filter.output``; all that is due leaves as datagrams, and nothing like others' output."""

@@ -81,6 +81,7 @@ class Kcp:
         self._now = 0  # milliseconds
         self._flush_at: int | None = None
         self._is_asked = False
+        self._is_finished = False
         self._told = 0  # the number before which all is acknowledged
 
     def __repr__(self) -> str:
@@ -115,6 +116,13 @@ class Kcp:
             ValueError: A message of 128 segments or more, or of more than the peer has room for.
         """
         self._outbound.send(_owned(data))
+
+    def finish(self) -> None:
+        """Says that nothing more will be sent: it may be acknowledged now what has come unproven.
+
+        Nobody needs a proof any more. So what the next `update` or `flush` may spend goes into receipts.
+        """
+        self._is_finished = True
 
     def receive(self) -> bytes | None:
         """Returns what came next of the stream, never nothing, or the next message; None until it is here."""
@@ -226,13 +234,17 @@ class Kcp:
             return None
         inbound = self._inbound
         is_blocked = self._is_blocked()
-        if inbound.receipts and self._allowance.is_endless:
+        if inbound.receipts and self._may_acknowledge():
             return now
         if self._has_to_tell() or (is_blocked and self._probe.at is None) or self._has_to_challenge():
             return now
         soonest = self._outbound.next_due(now)
         wanted = [soonest, self._probe.at if is_blocked else None]
         return min((at for at in wanted if at is not None), default=None)
+
+    def _may_acknowledge(self) -> bool:
+        is_last = self._is_finished and not self._outbound.waiting and self._allowance.covers(0)
+        return self._allowance.is_endless or is_last
 
     def _has_to_tell(self) -> bool:
         allowance = self._allowance  # who is not acknowledged comes again whether there is room or not
@@ -270,10 +282,12 @@ class Kcp:
     def _due(self) -> Iterator[Segment]:
         inbound, outbound, allowance, now = self._inbound, self._outbound, self._allowance, self._now
         room = inbound.room
-        if allowance.is_endless:
+        if self._may_acknowledge():
             receipts, inbound.receipts = inbound.receipts, {}
             self._told = inbound.next
             for number, timestamp in receipts.items():
+                if not allowance.covers(0):
+                    break  # one of them has told of all before `next`
                 yield Segment(ACK, 0, room, timestamp, number, self._told, b"")
         if self._probe.look(self._is_blocked(), now):
             yield Segment(ASK, 0, room, 0, 0, self._told, b"")

@@ -120,6 +120,8 @@ class History:
             datagram = self.arriving(which)
             now = chance.choice([None, self.now, self.now, self.now])
             both(lambda half: half.input(datagram, now))
+        elif move < 0.601:
+            both(lambda half: half.finish())
         elif move < 0.65:
             both(lambda half: half.receive())
         elif move < 0.75:

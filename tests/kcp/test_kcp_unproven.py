@@ -222,6 +222,24 @@ def test_who_only_sends_is_challenged_by_a_push_that_it_takes_for_an_old_one(kin
     assert kcp.drain() == b"?"
 
 
+def test_the_last_word_of_who_has_nothing_to_say_is_a_receipt(kind: Kind) -> None:
+    kcp, sent = alone(kind)
+    kcp.input(packed(PUSH, 0, b"?") + packed(PUSH, 1) + packed(PUSH, 3), 1.0)
+    kcp.send(bytes(100))
+    kcp.finish()
+    assert kcp.next_due(1.0) == 1.0
+    kcp.update(1.0)
+    assert [(each.command, each.acknowledged) for each in sent] == [(PUSH, 0)]  # which may yet prove it
+    kcp, sent = alone(kind)
+    kcp.input(packed(PUSH, 0, b"?"), 1.0)
+    kcp.update(1.0)
+    kcp.input(packed(PUSH, 0, b"?") + packed(PUSH, 1), 2.0)
+    kcp.finish()
+    kcp.update(2.0)
+    assert [(each.command, each.number, each.acknowledged) for each in sent[1:]] == [(ACK, 0, 2), (ACK, 1, 2)]
+    assert not kcp.proven
+
+
 def test_a_challenge_is_not_sent_beside_an_answer(kind: Kind) -> None:
     kcp, sent = alone(kind)
     kcp.input(packed(PUSH, 0, bytes(60)), 1.0)

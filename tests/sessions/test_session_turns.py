@@ -319,6 +319,15 @@ def test_who_is_sent_nothing_proves_his_address_as_well(make):
     assert world.handler.details("on_timeout") == [Timeout.IDLE]  # by its own time
 
 
+def test_what_has_come_is_acknowledged_before_a_session_ends(make):
+    world = make(on_traffic=lambda conn: (conn.discard(), Action.CLOSE)[1])
+    peer = world.peer()
+    peer.send(HELLO * 5)  # which pays for a challenge, and a receipt
+    world.turn(peer)
+    assert world.handler.names()[-1] == "on_close"
+    assert not peer.kcp.waiting
+
+
 def test_who_finds_no_place_costs_no_connection(make, monkeypatch):
     made = []
     make_one = Sessions.make

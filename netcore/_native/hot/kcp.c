@@ -68,7 +68,7 @@ static int kcp__init(PyObject *object, PyObject *args, PyObject *kwargs)
     self->outbound.widest = 0;
     self->outbound.congestion.threshold = KCP_LEAST_THRESHOLD;
     self->now = self->flush_at = self->told = 0;
-    self->has_flushed = self->is_asked = 0;
+    self->has_flushed = self->is_asked = self->is_finished = 0;
     hot_keep(&self->output, output);
     return 0;
 }
@@ -125,6 +125,18 @@ static PyObject *kcp__input(PyObject *object, PyObject *const *args, Py_ssize_t 
     status = self ? kcp_session_input(self, datagram, now) : -1;
     Py_DECREF(datagram);
     return status < 0 ? NULL : hot_none();
+}
+
+/* finish(): see Kcp.finish. */
+static PyObject *kcp__finish(PyObject *object, PyObject *ignored)
+{
+    hot_kcp *self = kcp__ready(object);
+
+    (void)ignored;
+    if (self == NULL)
+        return NULL;
+    self->is_finished = 1;
+    return hot_none();
 }
 
 /* receive(): see Kcp.receive. */
@@ -333,6 +345,7 @@ static void kcp__dealloc(PyObject *object)
 static PyMethodDef kcp__methods[] = {
     STREAM_METHOD("send", kcp__send),
     STREAM_METHOD("input", kcp__input),
+    {"finish", kcp__finish, METH_NOARGS, NULL},
     {"receive", kcp__receive, METH_NOARGS, NULL},
     {"drain", kcp__drain, METH_NOARGS, NULL},
     STREAM_METHOD("update", kcp__update),

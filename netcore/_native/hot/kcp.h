@@ -165,6 +165,7 @@ typedef struct {
     uint32_t secret; /* see kcp_receipts.c */
     int has_flushed; /* whether there is a `flush_at` */
     int is_asked;
+    int is_finished;
 } hot_kcp;
 
 extern PyTypeObject *hot_kcp_type;

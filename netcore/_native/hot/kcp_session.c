@@ -18,6 +18,13 @@ static int64_t kcp_session__waiting(const hot_kcp *self)
     return self->outbound.waiting + self->outbound.under_way;
 }
 
+static int kcp_session__may_acknowledge(const hot_kcp *self)
+{
+    int is_last = self->is_finished && kcp_session__waiting(self) == 0 && kcp_allowance_covers(&self->allowance, 0);
+
+    return self->allowance.is_endless || is_last;
+}
+
 /* Who is not acknowledged comes again whether there is room or not. */
 static int kcp_session__has_to_tell(const hot_kcp *self)
 {
@@ -40,10 +47,11 @@ static int kcp_session__receipts(hot_kcp *self, kcp_departure *departure)
 {
     kcp_receipts *receipts = &self->inbound.receipts;
 
-    if (!self->allowance.is_endless)
+    if (!kcp_session__may_acknowledge(self))
         return 0;
     self->told = self->inbound.next;
-    for (size_t i = 0; i < receipts->count; i++) {
+    /* One of them has told of all before `next`. */
+    for (size_t i = 0; i < receipts->count && kcp_allowance_covers(&self->allowance, 0); i++) {
         kcp_part part = {
             .command = KCP_ACK, .timestamp = receipts->list[i].timestamp, .number = receipts->list[i].number};
         if (kcp_departure_add(departure, part) < 0) {
@@ -146,7 +154,7 @@ static int kcp_session__wanted_at(const hot_kcp *self, int64_t now, int64_t *whe
     *when = now;
     if (kcp_session__is_dead(self))
         return 0;
-    if ((inbound->receipts.count > 0 && self->allowance.is_endless) || kcp_session__has_to_tell(self) ||
+    if ((inbound->receipts.count > 0 && kcp_session__may_acknowledge(self)) || kcp_session__has_to_tell(self) ||
         (is_blocked && !self->probe.is_set) || kcp_session__has_to_challenge(self))
         return 1;
     is_known = kcp_outbound_next_due(&self->outbound, &self->options, &self->allowance, now, when);
