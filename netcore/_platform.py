@@ -7,6 +7,7 @@ come from the table in ``netcore._platforms``; everything is looked up by name, 
 
 from __future__ import annotations
 
+import importlib
 import math
 import mmap
 import os
@@ -25,6 +26,7 @@ __all__ = [
     "ABSTRACT_UNIX_NAMES",
     "AF_UNIX",
     "BINDS_TO_GROUPS",
+    "CONNECTED_FIRST",
     "HERE",
     "IP_PKTINFO",
     "IP_RECVDSTADDR",
@@ -44,6 +46,7 @@ __all__ = [
     "SO_NOSIGPIPE",
     "SO_PASSRIGHTS",
     "allocate_arena",
+    "descriptor_limit",
     "is_blocking",
     "keep_freed_memory",
     "linger_of",
@@ -115,6 +118,16 @@ REUSE_PORT_OPTION: int | None = _option(HERE.reuse_port)
 macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one listener.
 """
 
+
+def _connected_first(release: str) -> bool:
+    """Linux before 5.4 hashed datagrams over all sockets that share a port, those with a peer included."""
+    version = [int(part) for part in re.findall(r"\d+", release)[:2]]
+    return HERE.connected_first and not (HERE.name == "Linux" and version < [5, 4])
+
+
+CONNECTED_FIRST: bool = _connected_first(platform.release())
+"""Whether a datagram goes to the socket that is connected to its sender rather than to others of the port."""
+
 KEEP_ALIVE_OPTIONS: tuple[int | None, ...] = tuple(map(_option, HERE.keep_alive)) or (None, None, None)
 """The options for idle time, interval and count of TCP keep-alive; None for what cannot be set."""
 
@@ -161,6 +174,16 @@ def read_at(file: int, count: int, offset: int) -> bytes:
         return os.read(file, count)
     finally:
         os.lseek(file, position, os.SEEK_SET)
+
+
+def descriptor_limit() -> int | None:
+    """Returns how many descriptors the process may have, RLIMIT_NOFILE of getrlimit(2); None for any."""
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:  # Windows
+        return None
+    soft: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def is_blocking(fd: int) -> bool:

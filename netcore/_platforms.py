@@ -38,6 +38,8 @@ class Platform:
             sends from a chosen one; empty where netcore cannot ask for it.
         disconnect_resets: Whether connect(2) to AF_UNSPEC resets a TCP connection, whoever else has it open;
             elsewhere a reset comes with the last close(2).
+        connected_first: Whether a datagram goes to the socket that is connected to its sender rather than to
+            another one that is bound to the same port.
         select_limit: How many sockets select(2) watches at most; 0 where poll(2) takes its place.
         numbers: Options that the standard library does not name in every version.
     """
@@ -56,6 +58,7 @@ class Platform:
     pass_rights: str = ""
     destinations: str = ""
     disconnect_resets: bool = False
+    connected_first: bool = False
     select_limit: int = 0
     numbers: tuple[tuple[str, int], ...] = ()
 
@@ -73,6 +76,7 @@ PLATFORMS: tuple[Platform, ...] = (
         pass_rights="SO_PASSRIGHTS",  # Linux 6.16
         destinations="IP_PKTINFO",
         disconnect_resets=True,
+        connected_first=True,  # Linux 5.4
         numbers=(("SO_BINDTODEVICE", 25), ("SO_PASSRIGHTS", 83), ("IP_PKTINFO", 8)),
     ),
     Platform(
@@ -83,6 +87,7 @@ PLATFORMS: tuple[Platform, ...] = (
         keep_alive=("TCP_KEEPALIVE", "TCP_KEEPINTVL", "TCP_KEEPCNT"),
         no_sigpipe="SO_NOSIGPIPE",
         destinations="IP_PKTINFO",
+        connected_first=True,
         numbers=(("SO_NOSIGPIPE", 0x1022), ("IP_PKTINFO", 26)),
     ),
     Platform(
@@ -93,6 +98,7 @@ PLATFORMS: tuple[Platform, ...] = (
         datagram_batches=True,
         sendfile=True,
         destinations="IP_RECVDSTADDR",
+        connected_first=True,
         numbers=(("SO_REUSEPORT_LB", 0x10000), ("IP_RECVDSTADDR", 7)),
     ),
     Platform(
@@ -102,6 +108,7 @@ PLATFORMS: tuple[Platform, ...] = (
         datagram_batches=True,  # OpenBSD 7.2
         keep_alive=(),
         destinations="IP_RECVDSTADDR",
+        connected_first=True,
         numbers=(("IP_RECVDSTADDR", 7),),
     ),
     Platform(
@@ -110,6 +117,7 @@ PLATFORMS: tuple[Platform, ...] = (
         pollers=("kqueue", "select"),
         datagram_batches=True,
         destinations="IP_RECVDSTADDR",
+        connected_first=True,
         numbers=(("IP_RECVDSTADDR", 7),),
     ),
     Platform(
@@ -119,6 +127,7 @@ PLATFORMS: tuple[Platform, ...] = (
         reuse_port="SO_REUSEPORT",
         sendfile=True,
         destinations="IP_RECVDSTADDR",
+        connected_first=True,
         numbers=(("IP_RECVDSTADDR", 7),),
     ),
     Platform("Windows", "win32", pollers=("iocp", "select"), unix_sockets=False, select_limit=512),

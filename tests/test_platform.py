@@ -89,3 +89,31 @@ def test_the_choosing_module_runs_as_if_on_each(monkeypatch: pytest.MonkeyPatch,
     assert facts["ABSTRACT_UNIX_NAMES"] is row.abstract_names
     assert (facts["SENDFILE"] is None) >= (not row.sendfile)
     assert len(facts["KEEP_ALIVE_OPTIONS"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "first"),
+    [
+        ("linux", "6.1.0-18-amd64", True),
+        ("linux", "5.4.0", True),
+        ("linux", "5.3.18", False),
+        ("darwin", "23.1.0", True),
+        ("freebsd14", "14.0-RELEASE", True),
+        ("win32", "10", False),
+    ],
+)
+def test_who_is_connected_comes_first_where_the_kernel_says_so(
+    monkeypatch: pytest.MonkeyPatch, system: str, release: str, first: bool
+) -> None:
+    assert facts_on(monkeypatch, system, release)["CONNECTED_FIRST"] is first
+
+
+@pytest.mark.posix
+def test_there_may_be_so_many_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert _platform.descriptor_limit() == (None if soft == resource.RLIM_INFINITY else soft)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
+    assert _platform.descriptor_limit() is None
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert _platform.descriptor_limit() is None

@@ -22,7 +22,7 @@ from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.kcp import KcpOptions
 from netcore.kcp.wire import opening
-from netcore.sockets import CONNECTED, destination_of, packed_host, unpack_name
+from netcore.sockets import CONNECTED, destination_of, packed_host, unpack_name, without_destination
 
 __all__ = ["KcpHost", "KcpPort"]
 
@@ -113,6 +113,7 @@ class KcpPort(BaseDatagramPort):
         self._half_open: dict[KcpSession, Timer] = {}
         self._half_open_of: dict[bytes, int] = {}
         self._former: dict[bytes, float] = {}
+        self._moved: dict[bytes, KcpSession] = {}
         self._complaints = Complaints(site.clock)
 
     def __len__(self) -> int:
@@ -128,6 +129,26 @@ class KcpPort(BaseDatagramPort):
         self._dialled = self._sessions[key] = session
         self._kcp_host.open(conn, accepted=False)
         return conn
+
+    @property
+    def sessions(self) -> list[KcpSession]:
+        """Those that go through its socket."""
+        return list(self._sessions.values())
+
+    def take_over(self, session: KcpSession, former: KcpPort) -> None:
+        """Goes on with a session of another port, since this one's socket is connected to its peer.
+
+        What that port still receives for it gets to it. Others may have sent here before the socket was
+        connected: so it is the sender, too, that tells whose a datagram is.
+        """
+        self.listening = False
+        self.pacer = former.pacer
+        self._half_open, self._half_open_of = former._half_open, former._half_open_of
+        del former._sessions[session.key]
+        former._moved[session.key] = session
+        key = without_destination(session.name) + session.key[-_CONVERSATION:]
+        self._sessions[key] = session
+        session.move(self, key)
 
     def deliver(self, datagrams: Sequence[tuple[bytes | None, bytes]]) -> None:
         """Hands each datagram to its session, and calls ``on_traffic`` once for each that is to read."""
@@ -163,7 +184,10 @@ class KcpPort(BaseDatagramPort):
                 site.charge(conn, error)
 
     def _begin(self, key: bytes, data: bytes, name: bytes) -> KcpSession | None:
-        """Begins a session for a datagram that may begin one; None if it may not."""
+        """Begins a session for a datagram that may begin one, or finds one that has moved; else None."""
+        moved = self._moved.get(key)
+        if moved is not None and not moved.is_over:
+            return moved
         conversation = opening(data, self._options.receive_window) if self.listening else None
         objection = self._objection(conversation, key, name)
         if conversation is None or objection:

@@ -12,7 +12,7 @@ from netcore.eventloop.pacer import Pacer
 from netcore.eventloop.site import Site
 from netcore.handler import CloseReason
 from netcore.kcp import Kcp, KcpOptions
-from netcore.sockets import Chunk
+from netcore.sockets import CONNECTED, Chunk
 
 __all__ = ["KcpSession", "SessionOwner", "random_number"]
 
@@ -82,6 +82,7 @@ class KcpSession:
         self.heard_at = site.clock()
         self._site = site
         self._owner = owner
+        self._receiver = name
         self._options = options
         self._is_unproven = unproven
         self._kcp: Kcp | None = Kcp(
@@ -91,6 +92,19 @@ class KcpSession:
     def belong_to(self, conn: BaseSession) -> None:
         """Says whose session it is; once, before anything else."""
         self.conn = conn
+
+    def move(self, owner: SessionOwner, key: bytes) -> None:
+        """Goes on through a socket that is connected to its peer; its place in the pacer stays."""
+        with self._site.descriptor_lock:  # so that who works on the descriptor has it here until he is done
+            self.fd = self.conn.fd = owner.fd
+        self.key = key
+        self._owner = owner
+        self._receiver = CONNECTED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its connection is gone."""
+        return self._kcp is None
 
     @property
     def held(self) -> int:
@@ -168,7 +182,7 @@ class KcpSession:
 
     def _send(self, datagram: bytes) -> None:
         self.conn.bytes_sent += len(datagram)
-        self._owner.outbox.add(datagram, self.name, self.conn)
+        self._owner.outbox.add(datagram, self._receiver, self.conn)
 
     def end_of_stream(self) -> None:
         """See ``Filter.end_of_stream``: datagrams have no end."""

@@ -11,6 +11,7 @@ from netcore.connection import DIALLED, BaseDatagramOutbox, BaseSession, Host, P
 from netcore.connection import Session as AnySession
 from netcore.eventloop.connections import Connections
 from netcore.eventloop.kcp_listener import KcpListener
+from netcore.eventloop.kcp_parting import Parting
 from netcore.eventloop.kcp_port import KcpPort
 from netcore.eventloop.kcp_session import KcpSession, random_number
 from netcore.eventloop.site import Site
@@ -51,7 +52,7 @@ class Sessions:
 
     def listen(self, fd: int, family: int, address: Address) -> KcpListener:
         """Takes over a bound datagram socket, without receiving yet. Any thread, if it is started later."""
-        listener = KcpListener(self._site, fd, family, address, self._make_port, self._gone)
+        listener = KcpListener(self._site, fd, family, address, self._make_port, self._gone, self._part)
         self._open[listener] = None
         return listener
 
@@ -62,7 +63,7 @@ class Sessions:
         try:
             conn = listener.port.dial(random_number(), remote, context)
         finally:
-            listener.close()  # nobody else may begin one
+            listener.end_with_last()
         return conn
 
     def _make_port(
@@ -80,6 +81,9 @@ class Sessions:
             self,
             emptied,
         )
+
+    def _part(self, listener: KcpListener) -> None:
+        Parting(self._site, listener, self.listen).start()
 
     def _gone(self, listener: KcpListener) -> None:
         self._open.pop(listener, None)

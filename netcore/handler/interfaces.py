@@ -254,7 +254,8 @@ class Conn(Protocol[ContextT]):
     def fd(self) -> int:
         """The descriptor; its number may belong to something else once that is closed. Any thread.
 
-        Of a session of KCP it is that of the socket, which others use as well.
+        Of a session of KCP it is that of the socket, which others use as well; it may be another one when its
+        listener has closed.
         """
 
     @property

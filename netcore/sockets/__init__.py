@@ -1,11 +1,13 @@
 """Batched socket I/O, in C and in plain Python, behind one protocol."""
 
+from netcore.sockets.beside import OptionsBeside, local_end, options_beside, sharing
 from netcore.sockets.choice import HasRing, open_sockets
 from netcore.sockets.destinations import (
     destination_of,
     tell_destinations,
     with_destination,
     with_destination_of,
+    without_destination,
 )
 from netcore.sockets.error_queue import is_in_trouble, take_errors
 from netcore.sockets.io_uring import IoUringSockets
@@ -16,6 +18,7 @@ from netcore.sockets.names import (
     pack_name,
     pack_receiver,
     packed_host,
+    system_name,
     unpack_name,
 )
 from netcore.sockets.native import NativeSockets
@@ -38,6 +41,7 @@ __all__ = [
     "IoUringSockets",
     "Lookup",
     "NativeSockets",
+    "OptionsBeside",
     "PureSockets",
     "Releasing",
     "Resolver",
@@ -51,9 +55,11 @@ __all__ = [
     "guard",
     "ip_of",
     "is_in_trouble",
+    "local_end",
     "naming",
     "needs_lookup",
     "open_sockets",
+    "options_beside",
     "pack_name",
     "pack_receiver",
     "packed_host",
@@ -62,12 +68,15 @@ __all__ = [
     "scope_of",
     "send_one_of",
     "set_keep_alive",
+    "sharing",
     "socket_of",
     "survive_unreachable",
+    "system_name",
     "take_errors",
     "take_passed",
     "tell_destinations",
     "unpack_name",
     "with_destination",
     "with_destination_of",
+    "without_destination",
 ]

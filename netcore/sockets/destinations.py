@@ -23,6 +23,7 @@ from netcore.sockets.names import unpack_name
 
 __all__ = [
     "AncillaryData",
+    "destination_name",
     "destination_of",
     "from_ancillary",
     "tell_destinations",
@@ -30,6 +31,7 @@ __all__ = [
     "to_ancillary",
     "with_destination",
     "with_destination_of",
+    "without_destination",
 ]
 
 AncillaryData = list[tuple[int, int, bytes]]
@@ -92,8 +94,16 @@ def with_destination_of(name: bytes, other: bytes) -> bytes:
     return bytes([other[0]]) + name[1:] + other[_SIZES[name[0]] :]
 
 
-def destination_of(name: bytes, port: int) -> Address | None:
-    """Makes the address of a destination; None if there is none.
+def without_destination(name: bytes) -> bytes:
+    """Returns a packed name without what is behind it."""
+    if not name[0] & _KNOWN:
+        return name
+    family = name[0] & ~_KNOWN
+    return bytes([family]) + name[1 : _SIZES[family]]
+
+
+def destination_name(name: bytes, port: int) -> bytes | None:
+    """Makes the packed name of a destination; None if there is none.
 
     Args:
         name: The packed name that it is behind.
@@ -105,7 +115,13 @@ def destination_of(name: bytes, port: int) -> Address | None:
     tail = name[_SIZES[family] :]
     if not any(tail[-4:] if family == 4 else tail[4:]):
         return None
-    return unpack_name(bytes([family]) + port.to_bytes(2, "big") + tail, "udp")
+    return bytes([family]) + port.to_bytes(2, "big") + tail
+
+
+def destination_of(name: bytes, port: int) -> Address | None:
+    """Makes the address of a destination; see ``destination_name``."""
+    packed = destination_name(name, port)
+    return None if packed is None else unpack_name(packed, "udp")
 
 
 def from_ancillary(name: bytes, ancillary: AncillaryData) -> bytes:

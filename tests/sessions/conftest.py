@@ -8,8 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from kcp_world import KcpWorld
 
 from netcore import Client, Engine, EventHandler
+from netcore.connection import Limits
+from netcore.eventloop import Gate
 from netcore.kcp import Kcp, KcpOptions
 
 QUICK = KcpOptions(interval=0.001)
@@ -97,3 +100,18 @@ def client() -> Iterator[Callable[..., Client]]:
     yield start
     for each in clients:
         assert each.stop(30), "a client did not stop"
+
+
+@pytest.fixture
+def make(half: str) -> Callable[..., KcpWorld]:
+    """Makes a listener on fakes: ``make(options=None, limits=None, gate=None, **callbacks)``."""
+
+    def build(
+        options: KcpOptions | None = None,
+        limits: Limits | None = None,
+        gate: Gate | None = None,
+        **callbacks: object,
+    ) -> KcpWorld:
+        return KcpWorld(half, options or KcpOptions(), limits or Limits(), gate, **callbacks)
+
+    return build

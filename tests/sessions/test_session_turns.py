@@ -3,97 +3,19 @@
 from __future__ import annotations
 
 import gc
-import socket
 import sys
 import weakref
 
-import fakes_in_c
 import pytest
+from kcp_world import FD, PORT
 
-from netcore import Action, Address, CloseReason, Timeout
-from netcore.connection import Limits
-from netcore.eventloop import Gate, Loop, Shared, kcp_port
+from netcore import Action, CloseReason, Timeout
+from netcore.eventloop import Gate, kcp_port
 from netcore.eventloop.sessions import Sessions
-from netcore.kcp import Kcp, KcpOptions
+from netcore.kcp import KcpOptions
 from netcore.kcp.wire import PUSH, Segment, pack
-from netcore.sockets import pack_name
-from netcore.testing import FakePoller, FakeSockets, ManualClock, RecordingHandler
 
-FD = 60
-LOCAL = Address("udp", "192.0.2.1", 9000)
-PEER, PORT = "192.0.2.7", 40000
 HELLO = b"hello"
-NAME = pack_name(socket.AF_INET, (PEER, PORT))
-
-
-class World:
-    """A loop with a listener for sessions, and peers that are a protocol each."""
-
-    def __init__(
-        self, half: str, options: KcpOptions, limits: Limits, gate: Gate | None, **callbacks: object
-    ) -> None:
-        self.clock = ManualClock()
-        make_poller, make_sockets = fakes_in_c.of(half, FakePoller, FakeSockets)
-        self.poller = make_poller(self.clock)
-        self.sockets = make_sockets(self.poller)
-        self.handler = RecordingHandler(**callbacks)
-        shared = Shared(self.handler, limits, gate=gate, kcp=options)
-        self.loop = Loop(0, shared, self.poller, self.sockets, self.clock)
-        fakes_in_c.let_raise(self.loop)
-        self.loop.claim()
-        self.options = options
-        self.listener = self.loop.listen_for_sessions(FD, socket.AF_INET, LOCAL)
-        self.loop.start_accepting()
-
-    def peer(self, conversation: int = 7, port: int = PORT) -> Peer:
-        return Peer(self, conversation, port)
-
-    def turn(self, *peers: Peer) -> None:
-        """Lets the loop have what was sent to it, and the peers what it has answered."""
-        self.loop.turn(0)
-        for datagram, name in self.sockets.datagrams.pop(FD, []):
-            for peer in peers:
-                if name == peer.name and datagram[:4] == peer.conversation.to_bytes(4, "little"):
-                    peer.came.append(datagram)
-                    peer.kcp.input(datagram, self.clock())
-
-    def go_on(self, seconds: float, *peers: Peer) -> None:
-        """Lets so much time pass, in steps of a hundredth of a second."""
-        for _ in range(round(seconds * 100)):
-            self.clock.advance(0.01)
-            for peer in peers:
-                peer.kcp.flush(self.clock())
-            self.turn(*peers)
-
-
-class Peer:
-    def __init__(self, world: World, conversation: int, port: int) -> None:
-        self.world = world
-        self.conversation = conversation
-        self.port = port
-        self.name = pack_name(socket.AF_INET, (PEER, port))
-        self.came: list[bytes] = []
-        self.kcp = Kcp(conversation, self.send_datagram, world.options)
-
-    def send_datagram(self, datagram: bytes) -> None:
-        self.world.sockets.feed_datagram(FD, datagram, PEER, self.port)
-
-    def send(self, data: bytes) -> None:
-        self.kcp.send(data)
-        self.kcp.flush(self.world.clock())
-
-
-@pytest.fixture
-def make(half):
-    def build(
-        options: KcpOptions | None = None,
-        limits: Limits | None = None,
-        gate: Gate | None = None,
-        **callbacks: object,
-    ) -> World:
-        return World(half, options or KcpOptions(), limits or Limits(), gate, **callbacks)
-
-    return build
 
 
 def echo(conn):

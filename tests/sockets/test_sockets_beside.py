@@ -1,0 +1,151 @@
+"""Sockets beside a bound one: what the kernel makes of them."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from netcore._platform import CONNECTED_FIRST, IP_PKTINFO, REUSE_PORT_OPTION, SO_BINDTODEVICE
+from netcore.sockets import (
+    OptionsBeside,
+    SocketOptions,
+    local_end,
+    options_beside,
+    pack_name,
+    sharing,
+    with_destination,
+)
+
+pytestmark = [
+    pytest.mark.posix,
+    pytest.mark.skipif(not CONNECTED_FIRST, reason="the kernel does not look who is connected"),
+]
+BASE = SocketOptions()
+
+
+def bound(family: int, host: str, port: int = 0, share: bool = False, dual: bool = False) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if share:
+        sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION or socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
+    sock.bind((host, port))
+    sock.settimeout(10)
+    return sock
+
+
+def beside(sock: socket.socket, peer: object, options: OptionsBeside) -> socket.socket:
+    own = socket.socket(sock.family, socket.SOCK_DGRAM)
+    with sharing(sock, options):
+        options.apply(own)
+    own.connect(peer)
+    own.settimeout(10)
+    return own
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(
+    ("family", "host", "dual", "client_family", "target"),
+    [
+        (socket.AF_INET, "127.0.0.1", False, socket.AF_INET, "127.0.0.1"),
+        (socket.AF_INET, "0.0.0.0", False, socket.AF_INET, "127.0.0.1"),
+        (socket.AF_INET6, "::1", False, socket.AF_INET6, "::1"),
+        (socket.AF_INET6, "::", False, socket.AF_INET6, "::1"),
+        (socket.AF_INET6, "::", True, socket.AF_INET, "127.0.0.1"),
+    ],
+    ids=["v4", "every-v4", "v6", "every-v6", "dual-v4"],
+)
+def test_each_gets_what_its_peer_sends_and_the_others_the_rest(
+    family, host, dual, client_family, target, share
+):
+    sock = bound(family, host, share=share, dual=dual)
+    port = sock.getsockname()[1]
+    options = options_beside(sock, BASE)
+    assert options is not None
+    clients = [bound(client_family, target) for _ in range(20)]
+    peers = [client.getsockname() for client in clients]
+    if client_family != family:
+        peers = [(f"::ffff:{host}", port, 0, 0) for host, port in peers]
+    owns = [beside(sock, peer, options) for peer in peers]
+    stranger = bound(client_family, target)
+    other = bound(family, host, port, share=True, dual=dual) if share else None
+    try:
+        for client in clients:
+            client.sendto(b"mine", (target, port))
+        for own in owns:
+            assert own.recv(10) == b"mine"
+        stranger.sendto(b"new", (target, port))
+        waiting = [each for each in (sock, other) if each is not None]
+        for each in waiting:
+            each.settimeout(0.5 if len(waiting) > 1 else 10)
+        got = []
+        for each in waiting:
+            try:
+                got.append(each.recv(10))
+            except TimeoutError:
+                got.append(b"")
+        assert sorted(got)[-1] == b"new"
+        assert bool(sock.getsockopt(socket.SOL_SOCKET, options.share)) is share
+        for own, client in zip(owns, clients, strict=True):
+            own.send(b"back")
+            assert client.recvfrom(10)[0] == b"back"
+    finally:
+        for each in (sock, stranger, *clients, *owns, *([other] if other else [])):
+            each.close()
+
+
+def test_who_listens_everywhere_answers_from_where_he_was_asked():
+    with bound(socket.AF_INET, "0.0.0.0") as sock:
+        options = options_beside(sock, BASE)
+        assert options is not None
+        port = sock.getsockname()[1]
+        name = pack_name(socket.AF_INET, ("127.0.0.1", 4000))
+        asked = with_destination(name, socket.inet_aton("127.0.0.1"))
+        assert local_end(options, asked) == ("127.0.0.1", port)
+        assert local_end(options, name) == ("0.0.0.0", port)
+        assert local_end(options, with_destination(name, bytes(4))) == ("0.0.0.0", port)
+
+
+def test_options_are_those_of_the_socket_and_of_the_loop():
+    with bound(socket.AF_INET6, "::", dual=True) as sock:
+        options = options_beside(sock, SocketOptions(receive_buffer=65536, device="nowhere"))
+        assert options is not None
+        assert (options.receive_buffer, options.device, options.v6_only) == (65536, "", 0)
+    with bound(socket.AF_INET6, "::1") as sock:
+        options = options_beside(sock, BASE)
+        assert options is not None
+        assert options.v6_only == 1
+
+
+@pytest.mark.skipif(SO_BINDTODEVICE is None, reason="sockets are not tied to interfaces")
+def test_a_socket_that_keeps_to_an_interface_has_others_do_so():
+    with bound(socket.AF_INET, "127.0.0.1") as sock:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"lo\0")
+        except OSError:
+            pytest.skip("there is no lo, or no right to keep to it")
+        options = options_beside(sock, BASE)
+        assert options is not None
+        assert options.device == "lo"
+
+
+@pytest.mark.skipif(IP_PKTINFO is None, reason="multicast groups are bound otherwise")
+def test_members_of_a_group_get_all_there_is():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind(("224.0.0.251", 0))
+        except OSError:
+            pytest.skip("a group cannot be bound")
+        assert options_beside(sock, BASE) is None
+
+
+def test_a_socket_without_the_option_keeps_its_port_for_itself():
+    with bound(socket.AF_INET, "127.0.0.1") as sock:
+        options = options_beside(sock, BASE)
+        assert options is not None
+        with sharing(sock, options):
+            pass
+        with pytest.raises(OSError, match="in use"), socket.socket(type=socket.SOCK_DGRAM) as late:
+            replace(options).apply(late)
