@@ -27,7 +27,7 @@ _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 0.001, 5
 
 @dataclass(frozen=True)
 class KcpOptions:
-    """How a session trades bandwidth for latency. Both ends need the same ``stream``.
+    """How a session trades bandwidth for latency. Each end has its own.
 
     Attributes:
         no_delay: Whether segments are sent again soon: after 30 ms at the least, half as late again each
@@ -36,7 +36,8 @@ class KcpOptions:
         interval: Seconds between two looks at what is to be sent, acknowledged or sent again.
         fast_resend: Send a segment again once so many later ones are acknowledged; 0 waits for its time.
         congestion_control: Whether a loss makes the sender slow down, as TCP does. Without it a session
-            takes what the windows allow, whatever becomes of others on the line.
+            takes what the windows allow, whatever becomes of others on the line. It begins with one segment,
+            and goes up by one each round trip.
         send_window: Segments under way at most.
         receive_window: Segments kept for the application, and for the ones missing before them.
         mtu: Bytes of a datagram at most, without the headers of IP and UDP.

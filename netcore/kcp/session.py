@@ -211,7 +211,8 @@ class Kcp:
     def next_update(self, now: float) -> float:
         """Returns the time at which `update` has something to do, unless something is sent or comes before.
 
-        It is never earlier than `now`, and after an `update` at that time it is later.
+        It is never earlier than `now`, and after an `update` at that time it is later; a minute later while
+        there is nothing to do, of which `next_due` says so.
         """
         if self._flush_at is None:
             return now

@@ -45,6 +45,7 @@ WANTED = {
     "virtualenv": "index.html",
     "kcp": "how-to/kcp.html",
     "kcp-go": "how-to/kcp.html",
+    "ikcp_update": "how-to/kcp-without-io.html",
     "reliable udp": "how-to/kcp.html",
     "packet loss": "how-to/kcp.html",
     "game server": "how-to/kcp.html",
