@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from netcore._platform import AF_UNIX
 from netcore.address import Address
@@ -31,12 +33,15 @@ def needs_lookup(address: Address) -> bool:
     return address.network != "unix" and bool(address.host) and ip_of(address.host) is None
 
 
-def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
+def resolve(
+    address: Address, passive: bool = False, getaddrinfo: Callable[..., list[Any]] | None = None
+) -> list[Endpoint]:
     """Finds the endpoints that an address stands for, IPv4 first; see getaddrinfo(3).
 
     Args:
         address: An empty host is every interface if ``passive``, and this machine otherwise.
         passive: Whether to listen there rather than to connect.
+        getaddrinfo: Whom to ask about names, with all arguments; None for the system.
 
     Raises:
         OSError: The name is not known, the name service fails, or there is no interface of the zone's name.
@@ -57,7 +62,8 @@ def resolve(address: Address, passive: bool = False) -> list[Endpoint]:
     family = families.get(address.network[-1], socket.AF_UNSPEC)
     flags = socket.AI_PASSIVE if passive else 0
     try:
-        found = socket.getaddrinfo(address.host or None, address.port, family, kind, 0, flags)
+        ask = socket.getaddrinfo if getaddrinfo is None else getaddrinfo
+        found = ask(address.host or None, address.port, family, kind, 0, flags)
     except OSError as error:
         raise naming(error, address) from error
     except Exception as error:  # such as the UnicodeError of IDNA (RFC 3490): there is no such name

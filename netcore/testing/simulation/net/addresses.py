@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import os
 import socket
 from functools import lru_cache
 from typing import Any
+
+from netcore.testing.simulation.net.failures import failure
 
 __all__ = [
     "ANY",
@@ -79,7 +80,7 @@ def ip_name(family: int, name: object) -> IPName:
             getaddrinfo(3) says it; EAFNOSUPPORT for None.
     """
     if name is None:
-        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        raise failure(errno.EAFNOSUPPORT)
     longest = 2 if family == socket.AF_INET else 4
     if not isinstance(name, tuple) or not 2 <= len(name) <= longest:
         shape = "a pair (host, port)" if longest == 2 else "a tuple (host, port[, flow[, scope]])"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 import sys
 
 from netcore._platform import IP_PKTINFO, IP_RECVDSTADDR, REUSE_PORT_OPTION, SO_BINDTODEVICE
 from netcore.testing.simulation.net.addresses import is_multicast
+from netcore.testing.simulation.net.failures import failure
+from netcore.testing.simulation.net.interfaces import INTERFACES
 
 __all__ = ["DatagramOptions", "group_in", "interface_number"]
 
@@ -18,9 +19,6 @@ BUFFER = 212_992
 
 _LEAST_BUFFER = 2304
 """Bytes of the smallest receive buffer that Linux gives: SOCK_MIN_RCVBUF."""
-
-INTERFACES = {"lo": 1, "eth0": 2}
-"""The network interfaces of every simulated host, and their numbers."""
 
 _Option = tuple[int, int]
 
@@ -31,7 +29,8 @@ def _table(level: int, defaults: dict[str, int | bytes]) -> dict[_Option, int | 
     return {(level, number): default for number, default in named if number is not None}
 
 
-_IPV6 = getattr(socket, "IPPROTO_IPV6", 41)
+_IPV6: int = getattr(socket, "IPPROTO_IPV6", 41)
+_IPV6_RECVPKTINFO: int | None = getattr(socket, "IPV6_RECVPKTINFO", None)
 
 _DEFAULTS: dict[_Option, int | bytes] = {
     **_table(
@@ -115,7 +114,7 @@ class DatagramOptions:
         if value is None and self._ipv6:
             value = _DEFAULTS_IPV6.get(key)
         if value is None:
-            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+            raise failure(errno.ENOPROTOOPT)
         return value
 
     def set(self, level: int, option: int, value: int | bytes) -> None:
@@ -123,7 +122,7 @@ class DatagramOptions:
         before = self.get(level, option)
         key = level, option
         if key in _READ_ONLY:
-            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+            raise failure(errno.ENOPROTOOPT)
         if key == (socket.SOL_SOCKET, SO_BINDTODEVICE):
             interface_number(value)
         elif isinstance(before, int):
@@ -142,6 +141,13 @@ class DatagramOptions:
         return bool(self._set.get(key, _DEFAULTS.get(key, _DEFAULTS_IPV6.get(key, 0) if self._ipv6 else 0)))
 
     @property
+    def tells_destinations(self) -> bool:
+        """Whether the socket asks to which address each datagram came."""
+        ipv4 = (IP_PKTINFO, IP_RECVDSTADDR)
+        asked = [(socket.IPPROTO_IP, option) for option in ipv4] + [(_IPV6, _IPV6_RECVPKTINFO)]
+        return any(self.is_on(level, option) for level, option in asked)
+
+    @property
     def reuse_port(self) -> bool:
         """Whether the socket shares its port with others, over which the flows are spread."""
         return self.is_on(socket.SOL_SOCKET, REUSE_PORT_OPTION)
@@ -151,7 +157,7 @@ def _number_in(value: int | bytes) -> int:
     if isinstance(value, int):
         return value
     if len(value) not in (1, 4):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise failure(errno.EINVAL)
     return int.from_bytes(value, sys.byteorder, signed=len(value) == 4)
 
 
@@ -173,7 +179,7 @@ def interface_number(value: int | bytes) -> int:
         name = value.partition(b"\0")[0].decode("latin-1")
         found = INTERFACES.get(name) if name else 0
     if found is None:
-        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        raise failure(errno.ENODEV)
     return found
 
 
@@ -189,7 +195,7 @@ def group_in(version: int, value: int | bytes) -> str:
     """
     sizes = (8, 12) if version == 4 else (20,)
     if isinstance(value, int) or len(value) not in sizes:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise failure(errno.EINVAL)
     if version == 4:
         group = socket.inet_ntop(socket.AF_INET, value[:4])
         number = struct.unpack("i", value[8:])[0] if len(value) == 12 else 0
@@ -198,5 +204,5 @@ def group_in(version: int, value: int | bytes) -> str:
         number = struct.unpack("I", value[16:])[0]
     interface_number(number)
     if not is_multicast(group):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise failure(errno.EINVAL)
     return group

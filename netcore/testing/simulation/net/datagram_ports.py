@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from netcore.testing.simulation.net.addresses import ANY, IPName, version_of
+from netcore.testing.simulation.net.failures import failure
 
 __all__ = ["Bound", "Datagram", "DatagramPorts"]
 
@@ -79,11 +79,11 @@ class DatagramPorts:
         ip, number = port.local
         if number:
             if self._taken(port, number):
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+                raise failure(errno.EADDRINUSE)
         else:
             number = next((each for each in _round(draw) if each not in self._bound), 0)
             if not number:
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+                raise failure(errno.EADDRINUSE)
             port.local = ip, number
         self._bound.setdefault(number, []).insert(0, port)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from netcore.testing.simulation.scheduler import Scheduler
     from netcore.testing.simulation.trace import Trace
 
-__all__ = ["LATENCY", "LOOPBACK_LATENCY", "Links", "Number", "Path", "number_of", "text_of"]
+__all__ = ["LATENCY", "LOOPBACK_LATENCY", "Links", "Number", "Path", "drawn", "number_of", "text_of"]
 
 Number = float | Callable[[random.Random], float]
 """A number, or what draws one from the source of randomness each time that it is needed."""
@@ -102,7 +102,7 @@ class Path:
         leaves = self._leave(size)
         if self._loss and self._chance(self._loss, "loss"):
             return None
-        latency = self._drawn(self._latency, "latency", math.inf)
+        latency = self._drawn(self._latency, "latency")
         if self._reorder and self._chance(self._reorder, "reorder"):
             latency += self._scheduler.random.random() * _OVERTAKEN * (latency or LATENCY)
         return leaves + latency
@@ -123,7 +123,7 @@ class Path:
         leaves = self._leave(size)
         if self._loss and self._chance(self._loss, "loss"):
             return None
-        return leaves + self._drawn(self._latency, "latency", math.inf)
+        return leaves + self._drawn(self._latency, "latency")
 
     def duplicated(self) -> bool:
         """Whether a packet that is sent now arrives twice; each time is asked of ``transmit``."""
@@ -134,23 +134,21 @@ class Path:
         now = self._scheduler.now
         if self._bandwidth is None:
             return now
-        rate = self._drawn(self._bandwidth, "bandwidth", math.inf)
+        rate = self._drawn(self._bandwidth, "bandwidth")
         if not rate:
-            raise ValueError(f"bandwidth from {self.source!r} to {self.target!r} has come out as 0")
+            raise ValueError(f"bandwidth from {self.source} to {self.target} has come out as 0")
         self.busy_until = max(now, self.busy_until) + size / rate
         return self.busy_until
 
     def _chance(self, probability: Number, what: str) -> bool:
-        drawn = self._drawn(probability, what, 1.0)
-        return drawn > 0.0 and self._scheduler.random.random() < drawn
+        chance = self._drawn(probability, what, 1.0)
+        return chance > 0.0 and self._scheduler.random.random() < chance
 
-    def _drawn(self, value: Number, what: str, most: float) -> float:
-        """Returns a number, drawn if it is to be; what a function gives is judged here."""
+    def _drawn(self, value: Number, what: str, most: float = math.inf) -> float:
+        """Returns a number, drawn if it is to be."""
         if not callable(value):
             return value
-        drawn = value(self._scheduler.random)
-        where = f"{what} from {self.source!r} to {self.target!r}"
-        return _checked(drawn, where, most)
+        return drawn(value, self._scheduler.random, what, most, ("from", self.source, "to", self.target))
 
 
 class Links:
@@ -270,6 +268,26 @@ def number_of(value: Number, what: str, most: float = math.inf) -> Number:
         ValueError: It is negative, not finite, or too much.
     """
     return value if callable(value) else _checked(value, what, most)
+
+
+def drawn(
+    value: Number, source: random.Random, what: str, most: float = math.inf, where: tuple[str, ...] = ()
+) -> float:
+    """Returns a ``Number`` as a number; what a function gives is judged like what ``number_of`` is given.
+
+    Args:
+        value: The number or the function.
+        source: The world's source of randomness.
+        what: What it is, for the message.
+        most: What it must not be above.
+        where: The words that follow, for the message.
+    """
+    if not callable(value):
+        return value
+    number = value(source)
+    if type(number) is float and 0.0 <= number <= most and number != math.inf:
+        return number
+    return _checked(number, " ".join((what, *where)), most)
 
 
 def text_of(value: Number | None) -> str:
