@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NoReturn, Protocol
 
 from netcore.address import Address
-from netcore.connection.core import NO_FIELDS, UNWATCHED, State, checking, run
+from netcore.connection.core import NO_FIELDS, UNWATCHED, Event, State, checking, run
 from netcore.connection.stream.connection import BaseStream, StreamConnection
 from netcore.connection.stream.filtering import Filtering
 from netcore.connection.stream.filters import Filter
@@ -153,8 +153,20 @@ class BaseSession(BaseStream):
         return False
 
     def _is_stuck(self, filtering: Filtering) -> bool:
-        """See ``FilteredHalves``: receipts are heard whatever the peer has ended."""
-        return False
+        """See ``FilteredHalves``: receipts are heard whatever the peer has ended.
+
+        Only that of the goodbye is not waited for: a peer that has said its own may be gone.
+        """
+        return filtering.finished and super()._is_stuck(filtering)
+
+    def give_up(self) -> None:
+        """See ``Connection.give_up``; where all but the goodbye is acknowledged, nothing is lost."""
+        filtering = self._filtering
+        if self.state is State.CLOSING and filtering is not None and filtering.finished:
+            self.advance(Event.FLUSHED)
+            self._host.settle_later(self)
+        else:
+            super().give_up()
 
     def watch_for(self, wanted: int) -> None:
         """See ``Connection.watch_for``: whose socket it is has it watched."""
