@@ -181,6 +181,7 @@ _load(Path(__file__).with_name("kcp_relay.py"))
 _load(Path(__file__).with_name("kcp_over_udp.py"))
 _load(Path(__file__).with_name("kcp_go.py"))
 _load(Path(__file__).with_name("supervised.py"))
+_load(Path(__file__).with_name("simulated.py"))
 _load(Path(__file__).with_name("browsing.py"))
 pki_module = _load(Path(__file__).with_name("pki.py"))
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from netcore.testing.simulation.net.kernel import Kernel  # type: ignore[import-not-found]
+__all__ = ["Kernel", "World", "kernel", "kernel_or_none", "wait"]
 
-__all__ = ["World", "kernel", "kernel_or_none", "wait"]
+
+class Kernel(Protocol):
+    """That of a host, whatever else it is (``netcore.testing.simulation.net.kernel``).
+
+    Attributes:
+        host: The host's name.
+    """
+
+    host: str
 
 
 class World(Protocol):

@@ -12,7 +12,7 @@ from netcore.testing.simulation import current
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.net.endpoint import Endpoint
-    from netcore.testing.simulation.net.kernel import Kernel  # type: ignore[import-not-found]
+    from netcore.testing.simulation.net.kernel import Kernel
 
 __all__ = ["SimulatedPoller"]
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from netcore.testing.simulation.net.addresses import ANY, is_loopback
 from netcore.testing.simulation.net.datagram_ports import DatagramPorts
+from netcore.testing.simulation.net.descriptors import Descriptors
+from netcore.testing.simulation.net.files import SocketFiles
+from netcore.testing.simulation.net.ports import Listeners, Listening, Ports
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.net.links import Links
@@ -32,17 +35,20 @@ class Network:
         scheduler: See above, as for the others.
         trace: See above.
         links: See above.
+        descriptors: The open sockets of all hosts.
     """
 
     def __init__(self, scheduler: Scheduler, trace: Trace, links: Links) -> None:
         self.scheduler = scheduler
         self.trace = trace
         self.links = links
+        self.descriptors = Descriptors()
         self._addresses: dict[str, tuple[str, str]] = {}
         self._hosts: dict[str, str] = {}
         self._running: dict[str, Ground] = {}
         self._groups: dict[str, dict[str, int]] = {}
         self._ports: dict[str, int] = {}
+        self._files: dict[str, SocketFiles] = {}
 
     def addresses(self, host: str) -> tuple[str, str]:
         """Returns a host's IPv4 and IPv6 address, which it has from the first question on.
@@ -67,6 +73,10 @@ class Network:
     def hosts(self) -> list[str]:
         """Returns the names of all hosts, in the order in which they got their addresses."""
         return list(self._addresses)
+
+    def files(self, host: str) -> SocketFiles:
+        """Returns the files of Unix sockets on a host, which a crash leaves."""
+        return self._files.setdefault(host, SocketFiles())
 
     def host_at(self, ip: str) -> str | None:
         """Returns the name of the host that has an address, whether it runs or not."""
@@ -135,6 +145,10 @@ class Ground:
         trace: Where events are noted.
         links: What lies between the hosts.
         datagrams: Who has which UDP port.
+        tcp_ports: Who has which TCP port.
+        tcp_listeners: Who listens on which.
+        files: Those of Unix sockets.
+        abstract_names: Unix sockets by names that are no files.
     """
 
     def __init__(self, network: Network, host: str) -> None:
@@ -146,6 +160,10 @@ class Ground:
         self.trace = network.trace
         self.links = network.links
         self.datagrams = DatagramPorts()
+        self.tcp_ports = Ports()
+        self.tcp_listeners: Listeners[Listening] = Listeners()
+        self.files = network.files(host)
+        self.abstract_names: dict[bytes, object] = {}
 
     def owns(self, ip: str) -> bool:
         """Whether a socket can be bound to an address here."""

@@ -1,0 +1,343 @@
+"""TCP's handshake: a client that asks, and again, and the connection that grows at the listener.
+
+As with data, timers run only where something was lost or nobody answers. Each side tells the other when what
+it has sent is lost, which real ones find out by their timers at the same moment.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Protocol
+
+from netcore.testing.simulation.net.links import Path
+from netcore.testing.simulation.net.network import Ground
+from netcore.testing.simulation.net.sending import HEADER
+from netcore.testing.simulation.scheduler import Planned
+
+__all__ = ["Answering", "Asking"]
+
+_AGAIN = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)
+"""Seconds after the first SYN at which it is sent again; at the last ETIMEDOUT (tcp_syn_retries)."""
+
+_ANSWER_AGAIN = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
+"""The same for the answer to it; at the last the connection is forgotten (tcp_synack_retries)."""
+
+_UNREACHABLE = 3.0
+"""Seconds until a machine of the same net that does not answer is unreachable: three questions by ARP."""
+
+
+class Client(Protocol):
+    """Who connects.
+
+    Attributes:
+        kernel: Where it is.
+        flow: What the connection is called in the trace.
+        peer_host: The other host; empty if the address is nobody's.
+        remote: Where to.
+        user_timeout: Seconds that it waits at most; 0 for as long as TCP tries.
+        line_out: The way to the peer.
+    """
+
+    kernel: Ground
+    flow: str
+    peer_host: str
+    remote: tuple[str, int]
+    user_timeout: float
+    line_out: Path
+
+    def grow(self, kernel: Ground) -> tuple[Child | None, str]:
+        """Finds a listener of a kernel and has the connection begin there; None and why not."""
+
+    def established(self, child: Child, round_trip: float, cause: int) -> float | None:
+        """Called when the connection stands; returns when the answer to that arrives, None if it is lost."""
+
+    def confirm(self) -> float | None:
+        """Says so once more; returns the same."""
+
+    def give_up(self, code: int, cause: int = -1) -> None:
+        """Called when it has failed."""
+
+    def connecting(self) -> bool:
+        """Whether it still waits."""
+
+    def connected_to(self, child: Child) -> bool:
+        """Whether it stands, with this one at the other side."""
+
+
+class Child(Protocol):
+    """The connection at the listener's side, which nobody has accepted yet.
+
+    Attributes:
+        kernel: Where it is.
+        line_out: The way to the client.
+        flow: What the connection is called in the trace.
+        peer_host: The client's host.
+        answering: Its part of the handshake.
+    """
+
+    kernel: Ground
+    line_out: Path
+    flow: str
+    peer_host: str
+    answering: Answering | None
+
+    def awaits(self) -> bool:
+        """Whether it still waits for the client's answer."""
+
+    def complete(self, round_trip: float) -> bool:
+        """Puts it into the listener's queue; returns False if that is full."""
+
+    def forget(self) -> None:
+        """Ends it without a word."""
+
+    def abort(self) -> None:
+        """Resets it."""
+
+
+class Asking:
+    """The client's part: from the first SYN on.
+
+    Args:
+        client: Who connects.
+    """
+
+    __slots__ = ("_asked", "_began", "_child", "_client", "_number", "_over", "_timer", "_tries")
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._child: Child | None = None
+        self._timer: Planned | None = None
+        self._tries = 0
+        self._began = self._asked = client.kernel.scheduler.now
+        self._number = -1
+        self._over = False
+
+    def begin(self) -> None:
+        """Asks for the first time."""
+        client = self._client
+        kernel = client.kernel
+        self._number = kernel.trace.note("connect", kernel.host, client.peer_host, client.flow)
+        if client.peer_host:
+            self._ask()
+        else:
+            kernel.scheduler.call_later(_UNREACHABLE, self._unreachable)
+
+    def stop(self) -> None:
+        """Asks no more, and takes no answer."""
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _unreachable(self) -> None:
+        if self._waits():
+            self._client.give_up(errno.EHOSTUNREACH)
+
+    def _waits(self) -> bool:
+        client = self._client
+        return not self._over and client.kernel.alive and client.connecting()
+
+    def _ask(self) -> None:
+        kernel = self._client.kernel
+        self._asked = kernel.scheduler.now
+        when = self._client.line_out.transmit(HEADER)
+        if when is None:
+            self._dropped("partitioned" if self._client.line_out.cut else "lost")
+        else:
+            kernel.scheduler.call_at(when, self._arrives)
+
+    def _dropped(self, why: str) -> None:
+        client = self._client
+        client.kernel.trace.note(
+            "drop", client.peer_host, client.kernel.host, client.flow, f"SYN: {why}", 0, self._number
+        )
+        self.missed()
+
+    def missed(self) -> None:
+        """Tells that there will be no answer to the last question."""
+        client = self._client
+        if self._timer is not None or not self._waits():
+            return
+        now = client.kernel.scheduler.now
+        while self._tries < len(_AGAIN) - 1 and self._began + _AGAIN[self._tries] < now:
+            self._tries += 1
+        when = self._began + _AGAIN[self._tries]
+        if client.user_timeout:
+            when = min(when, self._began + client.user_timeout)
+        self._timer = client.kernel.scheduler.call_at(when, self._again)
+
+    def _again(self) -> None:
+        self._timer = None
+        client = self._client
+        kernel = client.kernel
+        if not self._waits():
+            return
+        self._tries += 1
+        limit = client.user_timeout
+        if self._tries == len(_AGAIN) or (limit and kernel.scheduler.now >= self._began + limit):
+            client.give_up(errno.ETIMEDOUT)
+            return
+        self._number = kernel.trace.note(
+            "retransmit", kernel.host, client.peer_host, client.flow, "SYN", 0, self._number
+        )
+        self._ask()
+
+    def _arrives(self) -> None:
+        """What happens where the SYN goes to."""
+        client = self._client
+        if client.line_out.cut:
+            self._dropped("partitioned")
+            return
+        target = client.kernel.network.kernel_at(client.remote[0], client.kernel)
+        if target is None or not target.alive:
+            self._dropped("the host is down")
+            return
+        known = self._child
+        if known is not None and known.kernel is target and known.answering is not None:
+            known.answering.answer(self._number)
+            return
+        child, why = client.grow(target)
+        if child is not None:
+            self._child = child
+            child.answering = Answering(child, self)
+            child.answering.answer(self._number)
+        elif why:
+            self._dropped(why)
+        else:
+            self._refuse(target)
+
+    def _refuse(self, target: Ground) -> None:
+        client = self._client
+        number = target.trace.note(
+            "rst", target.host, client.kernel.host, client.flow, "nobody listens", 0, self._number
+        )
+        line = target.links.path(target.host, client.kernel.host)
+        when = line.transmit(HEADER)
+        if when is None:
+            self.missed()
+        else:
+            target.scheduler.call_at(when, self._refused, line, number)
+
+    def _refused(self, line: Path, number: int) -> None:
+        client = self._client
+        if line.cut:
+            self.missed()
+        elif self._waits():
+            client.give_up(errno.ECONNREFUSED, number)
+
+    def answered(self, answering: Answering) -> None:
+        """Tells that the listener's answer is there, or would be if the way was not cut."""
+        client = self._client
+        child = answering.child
+        if child.line_out.cut:
+            self.missed()
+            answering.missed()
+            return
+        if not client.kernel.alive:
+            answering.missed()
+            return
+        if self._waits():
+            self.stop()
+            now = client.kernel.scheduler.now
+            when = client.established(child, now - self._asked, answering.number)
+        elif self._child is child and client.connected_to(child):
+            when = client.confirm()
+        else:  # the program has given up meanwhile, which RST says
+            when = client.line_out.transmit(HEADER)
+            if when is not None:
+                client.kernel.scheduler.call_at(when, answering.refused, client.line_out)
+            return
+        if when is None:
+            answering.missed()
+        else:
+            client.kernel.scheduler.call_at(when, answering.confirmed, client.line_out)
+
+
+class Answering:
+    """The listener's part: a connection from the SYN on until it waits to be accepted.
+
+    Args:
+        child: The connection.
+        asking: The client's part.
+
+    Attributes:
+        child: See above.
+        number: The event that it has answered by.
+    """
+
+    __slots__ = ("_answered", "_asking", "_began", "_timer", "_tries", "child", "number")
+
+    def __init__(self, child: Child, asking: Asking) -> None:
+        self.child = child
+        self.number = -1
+        self._asking = asking
+        self._began = self._answered = child.kernel.scheduler.now
+        self._timer: Planned | None = None
+        self._tries = 0
+
+    def answer(self, cause: int) -> None:
+        """Sends SYN and ACK.
+
+        Args:
+            cause: The event whose arrival that answers; -1 for none.
+        """
+        child = self.child
+        kernel = child.kernel
+        kind, what = ("accept", "") if self.number < 0 else ("retransmit", "SYN-ACK")
+        self.number = kernel.trace.note(kind, kernel.host, child.peer_host, child.flow, what, 0, cause)
+        self._answered = kernel.scheduler.now
+        when = child.line_out.transmit(HEADER)
+        if when is None:
+            self._asking.missed()
+            self.missed()
+        else:
+            kernel.scheduler.call_at(when, self._asking.answered, self)
+
+    def missed(self) -> None:
+        """Tells that the client will not answer this time."""
+        child = self.child
+        if self._timer is not None or not child.awaits() or not child.kernel.alive:
+            return
+        now = child.kernel.scheduler.now
+        while self._tries < len(_ANSWER_AGAIN) - 1 and self._began + _ANSWER_AGAIN[self._tries] < now:
+            self._tries += 1
+        when = self._began + _ANSWER_AGAIN[self._tries]
+        self._timer = child.kernel.scheduler.call_at(when, self._again)
+
+    def _again(self) -> None:
+        self._timer = None
+        child = self.child
+        if not child.kernel.alive or not child.awaits():
+            return
+        self._tries += 1
+        if self._tries == len(_ANSWER_AGAIN):
+            child.forget()
+        else:
+            self.answer(-1)
+
+    def confirmed(self, line: Path) -> None:
+        """Tells that the client's answer is there, or would be if the way was not cut."""
+        if line.cut:
+            self.missed()
+        else:
+            self.completed()
+
+    def refused(self, line: Path) -> None:
+        """Tells that the client's RST is there, or would be if the way was not cut."""
+        if line.cut:
+            self.missed()
+        elif self.child.awaits():
+            self.child.forget()
+
+    def completed(self) -> bool:
+        """Has the connection wait to be accepted; returns whether it does."""
+        child = self.child
+        if not child.kernel.alive or not child.awaits():
+            return False
+        if not child.complete(child.kernel.scheduler.now - self._answered):
+            self.missed()
+            return False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return True

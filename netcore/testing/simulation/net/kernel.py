@@ -1,0 +1,133 @@
+"""The kernel of a simulated host: its descriptors, its ports, and its end by a crash."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+
+from netcore._platform import AF_UNIX
+from netcore.testing.simulation.net.descriptors import OpenSocket
+from netcore.testing.simulation.net.endpoint import Endpoint, Watcher
+from netcore.testing.simulation.net.failures import failure
+from netcore.testing.simulation.net.network import Ground, Network
+from netcore.testing.simulation.net.streams import StreamEndpoint
+from netcore.testing.simulation.net.unix import UnixEndpoint
+
+__all__ = ["Kernel", "Network"]
+
+_KINDS = ~(getattr(socket, "SOCK_NONBLOCK", 0) | getattr(socket, "SOCK_CLOEXEC", 0))
+"""What of a socket's type is its type."""
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+def _tcp(kernel: Ground, family: int, proto: int) -> Endpoint:
+    if proto not in (0, socket.IPPROTO_TCP):
+        raise failure(errno.EPROTONOSUPPORT)
+    return StreamEndpoint(kernel, family)
+
+
+def _unix(kind: int) -> Callable[[Ground, int, int], Endpoint]:
+    return lambda kernel, family, proto: UnixEndpoint(kernel, kind)
+
+
+_MAKERS: dict[tuple[int, int], Callable[[Ground, int, int], Endpoint]] = {
+    **{(int(family), int(socket.SOCK_STREAM)): _tcp for family in _INTERNET},
+    **{
+        (int(AF_UNIX), kind): _unix(kind)
+        for kind in (int(socket.SOCK_STREAM), int(socket.SOCK_DGRAM))
+        if AF_UNIX is not None
+    },
+}
+"""What makes a socket of a family and type."""
+
+
+class Kernel(Ground):
+    """A running kernel. It begins with its making, and ends with a crash; a restart is a new one.
+
+    Args:
+        network: The world's.
+        host: The name of the host that it runs on.
+    """
+
+    def __init__(self, network: Network, host: str) -> None:
+        super().__init__(network, host)
+        network.boot(self)
+
+    def open(self, family: int, kind: int, proto: int = 0) -> int:
+        """Opens a socket; socket(2). Returns its descriptor.
+
+        Raises:
+            OSError: There is no such kind of socket.
+        """
+        make = _MAKERS.get((int(family), int(kind) & _KINDS))
+        if make is None:
+            known = any(family == each for each, _ in _MAKERS)
+            raise failure(errno.ESOCKTNOSUPPORT if known else errno.EAFNOSUPPORT)
+        return self.add(make(self, int(family), max(int(proto), 0)))
+
+    def pair(self, family: int, kind: int, proto: int = 0) -> tuple[int, int]:
+        """Opens two sockets that are connected with each other; socketpair(2). Returns their descriptors.
+
+        Raises:
+            OSError: There is no such kind of pair (EOPNOTSUPP).
+        """
+        if AF_UNIX is None or family != AF_UNIX or kind & _KINDS != socket.SOCK_STREAM:
+            raise failure(errno.EOPNOTSUPP)
+        one, other = (UnixEndpoint(self, int(socket.SOCK_STREAM)) for _ in range(2))
+        one.pair(other)
+        return self.add(one), self.add(other)
+
+    def add(self, endpoint: Endpoint) -> int:
+        """Gives a socket a descriptor, such as one that was accepted."""
+        if not self.alive:
+            raise failure(errno.EBADF)
+        return self.network.descriptors.add(OpenSocket(endpoint, self.host))
+
+    def file(self, fd: int) -> OpenSocket:
+        """Returns what a descriptor and its duplicates have in common.
+
+        Raises:
+            OSError: It is closed, or that of another host (EBADF).
+        """
+        found = self.network.descriptors.get(fd)
+        if found.owner != self.host:
+            raise failure(errno.EBADF)
+        return found
+
+    def endpoint(self, fd: int) -> Endpoint:
+        """Returns the socket that a descriptor stands for; OSError as of ``file``."""
+        return self.file(fd).endpoint
+
+    def dup(self, fd: int) -> int:
+        """Returns a duplicate of a descriptor."""
+        return self.network.descriptors.add(self.file(fd))
+
+    def close(self, fd: int) -> None:
+        """Ends a descriptor, and with the last one the socket."""
+        self.file(fd)
+        found = self.network.descriptors.remove(fd)
+        if not found.references:
+            found.endpoint.close()
+
+    def watch(self, fd: int, watcher: Watcher) -> None:
+        """Has a watcher called with the descriptor whenever its readiness may have changed."""
+        self.endpoint(fd).watch(fd, watcher)
+
+    def unwatch(self, fd: int, watcher: Watcher) -> None:
+        """Ends that; nothing if it is not so, or the descriptor is closed."""
+        try:
+            endpoint = self.endpoint(fd)
+        except OSError:
+            return
+        endpoint.unwatch(fd, watcher)
+
+    def crash(self) -> None:
+        """Ends in silence: no peer is told anything, and whatever is planned here does not happen."""
+        self.alive = False
+        descriptors = self.network.descriptors
+        for fd in descriptors.of(self.host):
+            found = descriptors.remove(fd)
+            if not found.references:
+                found.endpoint.vanish()

@@ -1,0 +1,202 @@
+"""Options of simulated stream sockets: which there are, what they begin with, and what they refuse."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import sys
+
+from netcore._platform import AF_UNIX, SO_BINDTODEVICE
+from netcore.testing.simulation.net.failures import failure
+
+__all__ = ["StreamOptions", "number_of"]
+
+_SOL = socket.SOL_SOCKET
+_TCP = socket.IPPROTO_TCP
+_IP = socket.IPPROTO_IP
+_IPV6: int = getattr(socket, "IPPROTO_IPV6", 41)
+
+_SNDBUF = (_SOL, socket.SO_SNDBUF)
+_RCVBUF = (_SOL, socket.SO_RCVBUF)
+_LINGER = (_SOL, socket.SO_LINGER)
+
+_LARGEST_BUFFER = 212_992
+"""What SO_SNDBUF and SO_RCVBUF can ask for: wmem_max and rmem_max of Linux."""
+
+_SMALLEST = {_SNDBUF: 4608, _RCVBUF: 2304}
+"""Bytes: SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF of Linux."""
+
+
+def _named(level: int, **values: int) -> dict[tuple[int, int], int]:
+    """Options by name, as far as this platform has them, with the value that they begin with."""
+    return {(level, getattr(socket, name)): value for name, value in values.items() if hasattr(socket, name)}
+
+
+_COMMON = _named(
+    _SOL,
+    SO_REUSEADDR=0,
+    SO_REUSEPORT=0,
+    SO_KEEPALIVE=0,
+    SO_BROADCAST=0,
+    SO_DONTROUTE=0,
+    SO_OOBINLINE=0,
+    SO_RCVLOWAT=1,
+    SO_PRIORITY=0,
+    SO_MARK=0,
+    SO_EXCLUSIVEADDRUSE=0,
+    SO_INCOMING_CPU=-1,
+)
+_STREAMS = _named(
+    _TCP,
+    TCP_NODELAY=0,
+    TCP_KEEPIDLE=7200,
+    TCP_KEEPALIVE=7200,
+    TCP_KEEPINTVL=75,
+    TCP_KEEPCNT=9,
+    TCP_USER_TIMEOUT=0,
+    TCP_CORK=0,
+    TCP_QUICKACK=1,
+    TCP_DEFER_ACCEPT=0,
+    TCP_LINGER2=60,
+    TCP_SYNCNT=6,
+    TCP_MAXSEG=1460,
+    TCP_NOTSENT_LOWAT=0,
+    TCP_WINDOW_CLAMP=0,
+    TCP_FASTOPEN=0,
+)
+_INTERNET = _named(_IP, IP_TOS=0, IP_TTL=64, IP_PKTINFO=0, IP_BIND_ADDRESS_NO_PORT=0, IP_RECVTOS=0)
+_INTERNET6 = _named(
+    _IPV6, IPV6_V6ONLY=0, IPV6_RECVPKTINFO=0, IPV6_UNICAST_HOPS=64, IPV6_TCLASS=0, IPV6_RECVTCLASS=0
+)
+_LARGEST = {
+    **_named(_TCP, TCP_KEEPIDLE=32767, TCP_KEEPALIVE=32767, TCP_KEEPINTVL=32767, TCP_KEEPCNT=127),
+    **_named(_TCP, TCP_SYNCNT=127),
+}
+"""The largest values of what begins at 1; see tcp(7)."""
+
+_AMOUNTS = {
+    *_named(_SOL, SO_PRIORITY=0, SO_MARK=0),
+    *_named(_IP, IP_TOS=0),
+    *_named(_IPV6, IPV6_TCLASS=0),
+    *_named(
+        _TCP, TCP_USER_TIMEOUT=0, TCP_DEFER_ACCEPT=0, TCP_NOTSENT_LOWAT=0, TCP_WINDOW_CLAMP=0, TCP_FASTOPEN=0
+    ),
+}
+"""Options that begin with 0 and are no switch."""
+
+_DEVICE = (_SOL, SO_BINDTODEVICE)
+
+
+def number_of(value: int | bytes) -> int:
+    """Makes a number of an option's value.
+
+    Raises:
+        OSError: It has fewer bytes than an int (EINVAL).
+    """
+    if isinstance(value, int):
+        return value
+    if len(value) < 4:
+        raise failure(errno.EINVAL)
+    return int.from_bytes(value[:4], sys.byteorder, signed=True)
+
+
+class StreamOptions:
+    """The options of one stream socket.
+
+    Args:
+        family: Of the socket.
+        send_buffer: Bytes that SO_SNDBUF begins with.
+        receive_buffer: The same of SO_RCVBUF.
+
+    Attributes:
+        linger: Seconds of SO_LINGER; None where it is off.
+        send_buffer: See above, as for the other.
+        receive_buffer: See above.
+    """
+
+    def __init__(self, family: int, send_buffer: int, receive_buffer: int) -> None:
+        self.linger: int | None = None
+        self.send_buffer = send_buffer
+        self.receive_buffer = receive_buffer
+        self._family = family
+        self._values: dict[tuple[int, int], int | bytes] = {}
+
+    def inherited(self) -> StreamOptions:
+        """Returns a copy, for a connection that a listener accepts."""
+        copy = StreamOptions(self._family, self.send_buffer, self.receive_buffer)
+        copy.linger = self.linger
+        copy._values = dict(self._values)
+        return copy
+
+    def _start(self, key: tuple[int, int]) -> int | None:
+        """What an option begins with; None if there is no such."""
+        found = _COMMON.get(key)
+        if found is None and self._family != AF_UNIX:
+            found = _STREAMS.get(key, _INTERNET.get(key))
+            if found is None and self._family == socket.AF_INET6:
+                found = _INTERNET6.get(key)
+        return found
+
+    def number(self, level: int, name: str) -> int:
+        """Returns an option by its name; what it begins with where this platform does not know it."""
+        option: int | None = getattr(socket, name, None)
+        return 0 if option is None else number_of(self.get(level, option))
+
+    def get(self, level: int, option: int) -> int | bytes:
+        """Returns an option.
+
+        Raises:
+            OSError: There is none such (ENOPROTOOPT; EOPNOTSUPP on a Unix socket of what is TCP's).
+        """
+        key = (level, option)
+        if key == _SNDBUF:
+            return self.send_buffer
+        if key == _RCVBUF:
+            return self.receive_buffer
+        if key == _LINGER:
+            return struct.pack("ii", self.linger is not None, self.linger or 0)
+        value = self._values.get(key)
+        if value is None:
+            value = b"" if key == _DEVICE else self._start(key)
+        if value is None:
+            raise self._unknown(level)
+        return value
+
+    def set(self, level: int, option: int, value: int | bytes) -> None:
+        """Sets an option.
+
+        Raises:
+            OSError: There is none such, see ``get``; or its value is none (EINVAL).
+        """
+        key = (level, option)
+        if key == _SNDBUF:
+            self.send_buffer = _buffer(key, number_of(value))
+        elif key == _RCVBUF:
+            self.receive_buffer = _buffer(key, number_of(value))
+        elif key == _LINGER:
+            if not isinstance(value, bytes) or len(value) < struct.calcsize("ii"):
+                raise failure(errno.EINVAL)
+            on, seconds = struct.unpack_from("ii", value)
+            self.linger = max(seconds, 0) if on else None
+        elif key == _DEVICE:
+            self._values[key] = value
+        else:
+            self._set_number(key, number_of(value))
+
+    def _set_number(self, key: tuple[int, int], value: int) -> None:
+        start = self._start(key)
+        if start is None:
+            raise self._unknown(key[0])
+        if key in _LARGEST and not 1 <= value <= _LARGEST[key]:
+            raise failure(errno.EINVAL)
+        self._values[key] = int(bool(value)) if start == 0 and key not in _AMOUNTS else value
+
+    def _unknown(self, level: int) -> OSError:
+        unix = self._family == AF_UNIX and level != _SOL
+        return failure(errno.EOPNOTSUPP if unix else errno.ENOPROTOOPT)
+
+
+def _buffer(key: tuple[int, int], value: int) -> int:
+    """What a buffer becomes: twice what was asked for, since Linux counts its own structures (socket(7))."""
+    return max(2 * min(max(value, 0), _LARGEST_BUFFER), _SMALLEST[key])

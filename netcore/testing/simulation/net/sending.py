@@ -1,0 +1,401 @@
+"""The sending half of a TCP connection: what is buffered, under way, lost and acknowledged.
+
+Two things keep it cheap. The simulation knows what becomes of each segment, so a retransmission timer runs
+only where one was lost or its acknowledgement was. And acknowledgements are a list of what will be known
+when; they become events only while somebody waits for them: a program for room, or bytes for the window.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import Protocol
+
+from netcore.testing.simulation.net.failures import would_block
+from netcore.testing.simulation.net.links import Path
+from netcore.testing.simulation.net.network import Ground
+from netcore.testing.simulation.scheduler import Planned
+
+__all__ = ["FIRST_TIMEOUT", "HEADER", "LONGEST_TIMEOUT", "Segment", "Sender"]
+
+HEADER = 40
+"""Bytes of IPv4 and TCP in front of a segment's."""
+
+FIRST_TIMEOUT = 0.2
+"""Seconds by which a retransmission comes later than an acknowledgement would: TCP_RTO_MIN of Linux."""
+
+LONGEST_TIMEOUT = 120.0
+"""TCP_RTO_MAX of Linux, in seconds."""
+
+_TRIES = 15
+"""Retransmissions without an answer until the connection is given up: tcp_retries2 in tcp(7)."""
+
+
+class Segment:
+    """Bytes under way, or the end of the stream, which takes one number of the sequence.
+
+    Attributes:
+        start: The number of its first byte in the stream.
+        end: The number behind its last.
+        data: The bytes; none for the end of the stream.
+        number: The event that it was sent by.
+        sent: When, in virtual seconds.
+    """
+
+    __slots__ = ("data", "end", "number", "sent", "start")
+
+    def __init__(self, start: int, data: bytes, number: int, sent: float) -> None:
+        self.start = start
+        self.end = start + (len(data) or 1)
+        self.data = data
+        self.number = number
+        self.sent = sent
+
+
+class End(Protocol):
+    """Whose half it is.
+
+    Attributes:
+        kernel: Where it is.
+        flow: What the connection is called in the trace.
+        peer_host: The other host.
+        line_out: The way to the peer.
+        user_timeout: Seconds that sent bytes may stay unacknowledged; 0 for as long as TCP tries.
+    """
+
+    kernel: Ground
+    flow: str
+    peer_host: str
+    line_out: Path
+    user_timeout: float
+
+    def changed(self) -> None:
+        """Called when there is room again."""
+
+    def give_up(self, code: int) -> None:
+        """Called when the peer does not answer."""
+
+
+class Receiver(Protocol):
+    """The other end of the connection."""
+
+    def arrive(self, segment: Segment) -> None:
+        """Called when a segment is there, or would be if the way was not cut."""
+
+    def probed(self) -> None:
+        """Called when a question is there whether the peer lives and what it has got."""
+
+
+class Sender:
+    """The sending half.
+
+    Args:
+        end: Whose half it is.
+        peer: The other end.
+        capacity: Bytes of the send buffer.
+        window: Bytes that the peer takes at first.
+
+    Attributes:
+        capacity: See above.
+        heard: When the peer has let itself be heard last, as far as that was looked at.
+    """
+
+    __slots__ = (
+        "_acked",
+        "_acks",
+        "_edge",
+        "_end",
+        "_ending",
+        "_hungry",
+        "_in_flight",
+        "_last_arrival",
+        "_lost",
+        "_peer",
+        "_pending",
+        "_round_trip",
+        "_sent",
+        "_since",
+        "_stopped",
+        "_timeout",
+        "_timer",
+        "_tries",
+        "_wake",
+        "_written",
+        "capacity",
+        "heard",
+    )
+
+    def __init__(self, end: End, peer: Receiver, capacity: int, window: int) -> None:
+        self._end = end
+        self._peer = peer
+        self.capacity = capacity
+        self.heard = 0.0
+        self._written = self._sent = self._acked = 0  # numbers of the sequence
+        self._edge = window  # the number up to which the peer takes bytes, as far as is known here
+        self._pending: deque[bytes] = deque()
+        self._ending = False  # the end of the stream is to follow what is pending
+        self._in_flight = 0  # segments under way
+        self._lost: deque[Segment] = deque()
+        self._acks: deque[tuple[float, int, int]] = deque()  # when known, and then _acked and _edge
+        self._hungry = False  # whether somebody waits for room
+        self._last_arrival = 0.0
+        self._round_trip = 0.0
+        self._timeout = FIRST_TIMEOUT
+        self._timer: Planned | None = None
+        self._wake: Planned | None = None
+        self._tries = 0
+        self._since = 0.0  # when what has no answer was sent
+        self._stopped = False
+
+    def took(self, round_trip: float) -> None:
+        """Tells how long an answer takes, in seconds."""
+        self._round_trip = round_trip
+        self._timeout = FIRST_TIMEOUT + round_trip
+
+    def passes(self) -> float | None:
+        """Returns when a segment without bytes arrives, behind all that was sent; None if it is lost."""
+        when = self._end.line_out.in_order(HEADER)
+        if when is None:
+            return None
+        self._last_arrival = max(self._last_arrival, when)
+        return self._last_arrival
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Buffers bytes and sends what the peer takes; returns how many there was room for.
+
+        Raises:
+            BlockingIOError: There was room for none.
+        """
+        if self._acks:
+            self._catch_up()
+        room = self.capacity - self._written + self._acked
+        size = len(data)
+        if size > room:
+            self._hunger()
+            if room <= 0:
+                raise would_block()
+            data = data[:room]
+            size = room
+        if type(data) is not bytes:
+            data = bytes(data)
+        self._written += size
+        if not self._pending and self._written <= self._edge:
+            if size:
+                self._transmit(data)
+        else:
+            self._pending.append(data)
+            self._push()
+        return size
+
+    def finish(self) -> None:
+        """Sends the end of the stream behind everything else."""
+        self._ending = True
+        self._push()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether something has not been sent yet, which happens for want of the peer's room."""
+        return bool(self._pending) or self._ending
+
+    def acknowledged(self) -> bool:
+        """Whether the peer has let know that it has everything."""
+        self._catch_up()
+        return not self.unsent and self._acked >= self._sent
+
+    def writable(self) -> bool:
+        """Whether a third of the buffer is free; see sk_stream_is_writeable of Linux."""
+        if self._acks:
+            self._catch_up()
+        if 3 * (self._written - self._acked) <= 2 * self.capacity:
+            return True
+        self._hunger()
+        return False
+
+    def stop(self) -> None:
+        """Forgets everything; what is under way still arrives."""
+        self._stopped = True
+        for planned in (self._timer, self._wake):
+            if planned is not None:
+                planned.cancel()
+        self._timer = self._wake = None
+        self._ending = self._hungry = False
+        self._pending.clear()
+        self._lost.clear()
+        self._acks.clear()
+
+    def _transmit(self, data: bytes) -> None:
+        end = self._end
+        kernel = end.kernel
+        kind = "send" if data else "fin"
+        size = len(data)
+        number = kernel.trace.note(kind, kernel.host, end.peer_host, end.flow, "", size, -1, data)
+        segment = Segment(self._sent, data, number, kernel.scheduler.now)
+        self._sent = segment.end
+        self._launch(segment)
+
+    def _launch(self, segment: Segment) -> None:
+        end = self._end
+        self._in_flight += 1
+        when = end.line_out.in_order(len(segment.data) + HEADER)
+        if when is None:
+            self.dropped(segment, "partitioned" if end.line_out.cut else "lost")
+            return
+        if when < self._last_arrival:
+            when = self._last_arrival
+        else:
+            self._last_arrival = when
+        end.kernel.scheduler.call_at(when, self._peer.arrive, segment)
+
+    def dropped(self, segment: Segment, why: str) -> None:
+        """Tells that a segment has not arrived."""
+        end = self._end
+        kernel = end.kernel
+        kernel.trace.note(
+            "drop", end.peer_host, kernel.host, end.flow, why, len(segment.data), segment.number
+        )
+        self._in_flight -= 1
+        if not self._stopped:
+            self._lost.append(segment)
+            self._arm(segment.sent)
+
+    def arrived(self) -> None:
+        """Tells that a segment has arrived."""
+        self._in_flight -= 1
+
+    def hear(self, when: float | None, acked: int, edge: int) -> None:
+        """Tells what is going to be known here, and when.
+
+        Args:
+            when: Virtual seconds; None if the acknowledgement is lost.
+            acked: The number up to which the peer has everything.
+            edge: The number up to which it takes bytes.
+        """
+        if self._stopped:
+            return
+        if when is None:
+            self._arm(self._end.kernel.scheduler.now)
+            return
+        acks = self._acks
+        if acks:
+            if len(acks) >= 32:
+                self._catch_up()
+            if acks and when < acks[-1][0]:
+                when = acks[-1][0]
+        acks.append((when, acked, edge))
+        if self._wake is None and (self._hungry or self._pending or self._ending or self._timer is not None):
+            self._wake = self._end.kernel.scheduler.call_at(acks[0][0], self._heard)
+
+    def _hunger(self) -> None:
+        self._hungry = True
+        self._listen()
+
+    def _listen(self) -> None:
+        """Has the next acknowledgement be an event."""
+        if self._wake is None and self._acks:
+            self._wake = self._end.kernel.scheduler.call_at(self._acks[0][0], self._heard)
+
+    def _catch_up(self) -> None:
+        """Takes in the acknowledgements that have come."""
+        acks = self._acks
+        now = self._end.kernel.scheduler.now
+        while acks and acks[0][0] <= now:
+            self.heard, acked, edge = acks.popleft()
+            if acked > self._acked or edge > self._edge:
+                self._acked = acked
+                self._edge = edge
+                self._timeout = FIRST_TIMEOUT + self._round_trip
+            self._tries = 0
+            self._since = self.heard
+
+    def _heard(self) -> None:
+        self._wake = None
+        if self._stopped or not self._end.kernel.alive:
+            return
+        recovering = self._tries > 0
+        self._catch_up()
+        if recovering:  # the peer lives: no need to wait longer with what else is lost
+            for _ in range(len(self._lost)):
+                self._resend(self._lost.popleft())
+        self._push()
+        if self._timer is not None and not self._lost and not self._pending and self._acked == self._sent:
+            self._timer.cancel()
+            self._timer = None
+        if self._hungry and 3 * (self._written - self._acked) <= 2 * self.capacity:
+            self._hungry = False
+            self._end.changed()
+        if self._hungry or self._pending or self._ending or self._timer is not None:
+            self._listen()
+
+    def _push(self) -> None:
+        """Sends what is pending as far as the peer takes it."""
+        pending = self._pending
+        while pending:
+            room = self._edge - self._sent
+            if room <= 0:
+                if self._acked == self._sent:
+                    self._arm(self._end.kernel.scheduler.now)  # what tells of room may be lost: ask
+                self._listen()
+                return
+            data = pending.popleft()
+            if len(data) > room:
+                pending.appendleft(data[room:])
+                data = data[:room]
+            self._transmit(data)
+        if self._ending:
+            self._ending = False
+            self._written += 1
+            self._transmit(b"")
+
+    def _arm(self, since: float) -> None:
+        """Has the retransmission timer run, from a moment that may have passed."""
+        if self._timer is not None:
+            return
+        if not self._tries:
+            self._since = since
+        when = since + self._timeout
+        limit = self._end.user_timeout
+        if limit:
+            when = min(when, max(self._since + limit, self._end.kernel.scheduler.now))
+        self._timer = self._end.kernel.scheduler.call_at(when, self._timed_out)
+        self._listen()
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        end = self._end
+        if self._stopped or not end.kernel.alive:
+            return
+        self._catch_up()
+        now = end.kernel.scheduler.now
+        if not self._lost:
+            if self._acked == self._sent and not self._pending:
+                return
+            if self._in_flight or self._acks:  # an answer is under way: it is only slow
+                self._arm(now)
+                return
+        limit = end.user_timeout
+        if self._tries > _TRIES - 1 or (limit and now >= self._since + limit):
+            end.give_up(errno.ETIMEDOUT)
+            return
+        self._tries += 1
+        self._timeout = min(2 * self._timeout, LONGEST_TIMEOUT)
+        if self._lost:
+            self._resend(self._lost.popleft())
+        else:
+            self._probe()
+        if not self._stopped:
+            self._arm(now)
+
+    def _resend(self, segment: Segment) -> None:
+        end = self._end
+        kernel = end.kernel
+        segment.number = kernel.trace.note(
+            "retransmit", kernel.host, end.peer_host, end.flow, "", len(segment.data), segment.number
+        )
+        segment.sent = kernel.scheduler.now
+        self._launch(segment)
+
+    def _probe(self) -> None:
+        """Asks what the peer has got and takes: a segment that it has already, or a window probe."""
+        when = self.passes()
+        if when is not None:
+            self._end.kernel.scheduler.call_at(when, self._peer.probed)
