@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 from netcore._platform import AF_UNIX
+from netcore.testing.simulation.net.datagrams import DatagramEndpoint
 from netcore.testing.simulation.net.descriptors import OpenSocket
 from netcore.testing.simulation.net.endpoint import Endpoint, Watcher
 from netcore.testing.simulation.net.failures import failure
@@ -28,12 +29,19 @@ def _tcp(kernel: Ground, family: int, proto: int) -> Endpoint:
     return StreamEndpoint(kernel, family)
 
 
+def _udp(kernel: Ground, family: int, proto: int) -> Endpoint:
+    if proto not in (0, socket.IPPROTO_UDP):
+        raise failure(errno.EPROTONOSUPPORT)
+    return DatagramEndpoint(kernel, family)
+
+
 def _unix(kind: int) -> Callable[[Ground, int, int], Endpoint]:
     return lambda kernel, family, proto: UnixEndpoint(kernel, kind)
 
 
 _MAKERS: dict[tuple[int, int], Callable[[Ground, int, int], Endpoint]] = {
     **{(int(family), int(socket.SOCK_STREAM)): _tcp for family in _INTERNET},
+    **{(int(family), int(socket.SOCK_DGRAM)): _udp for family in _INTERNET},
     **{
         (int(AF_UNIX), kind): _unix(kind)
         for kind in (int(socket.SOCK_STREAM), int(socket.SOCK_DGRAM))

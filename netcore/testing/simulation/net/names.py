@@ -112,7 +112,7 @@ class Names:
         plan = _Plan(number_of(delay, "delay"), number_of(failure, "failure", 1.0), error)
         self._plans[name if name is None else name.lower()] = plan
 
-    def begin(self, host: str | None, kernel: Ground | None) -> tuple[float, int]:
+    def begin(self, host: str | None, kernel: current.Kernel | None) -> tuple[float, int]:
         """Begins a lookup; returns how many seconds it takes, and the EAI number of its failure or 0.
 
         Args:
@@ -185,8 +185,7 @@ class Names:
 
     def gethostname(self) -> str:
         """See ``socket.gethostname``: the name of the host whose code runs."""
-        kernel: Ground = current.kernel()
-        return kernel.host
+        return current.kernel().host
 
     def getnameinfo(self, sockaddr: object, flags: int) -> tuple[str, str]:
         """See ``socket.getnameinfo``."""
