@@ -27,6 +27,38 @@ ARGUMENTS = (
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 PATIENCE = 30
 
+FAINT = """
+const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+const over = ([r, g, b, a = 1], ground) => [r, g, b].map((c, i) => c * a + ground[i] * (1 - a));
+const luminance = (rgb) => {
+    const [r, g, b] = rgb.map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const grounds = new Map();
+const ground = (e) => {
+    if (!e) return [255, 255, 255];
+    if (!grounds.has(e)) {
+        const colour = channels(getComputedStyle(e).backgroundColor), below = ground(e.parentElement);
+        grounds.set(e, colour[3] === 0 ? below : over(colour, below));
+    }
+    return grounds.get(e);
+};
+const found = new Set();
+for (const e of document.querySelectorAll(arguments[0])) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const style = getComputedStyle(e);
+    if (!own || style.visibility === "hidden" || !e.getClientRects().length) continue;
+    const behind = ground(e.closest("svg") || e);
+    const ink = over(channels(e.closest("svg") ? style.fill : style.color), behind);
+    const [low, high] = [luminance(ink), luminance(behind)].sort((a, b) => a - b);
+    const contrast = (high + 0.05) / (low + 0.05);
+    if (contrast < 4.5) found.add(`${e.tagName} ${contrast.toFixed(2)} ${e.textContent.slice(0, 60)}`);
+}
+return [...found];
+"""
+"""Finds text that is too close to its ground in colour, by WCAG 2.2, 1.4.3, among what a selector takes."""
+
 
 class Browser:
     """A session of a driver, with as many windows as are opened."""

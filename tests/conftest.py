@@ -183,6 +183,7 @@ _load(Path(__file__).with_name("kcp_go.py"))
 _load(Path(__file__).with_name("supervised.py"))
 _load(Path(__file__).with_name("simulated.py"))
 _load(Path(__file__).with_name("browsing.py"))
+_load(Path(__file__).with_name("made_up_trace.py"))
 pki_module = _load(Path(__file__).with_name("pki.py"))
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from functools import cache
 from importlib.resources import files
+
+from netcore._pages import own_sources
 
 __all__ = ["page"]
 
@@ -17,15 +16,6 @@ def page() -> tuple[bytes, str]:
     text = files("netcore.admin").joinpath("page.html").read_text("utf-8")
     policy = (
         "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"frame-ancestors 'none'; script-src {_hash_of(text, 'script')}; style-src {_hash_of(text, 'style')}"
+        f"frame-ancestors 'none'; {own_sources(text)}"
     )
     return text.encode(), policy
-
-
-def _hash_of(text: str, element: str) -> str:
-    inside = re.findall(rf"<{element}>(.*?)</{element}>", text, re.DOTALL)
-    return " ".join(f"'sha256-{_digest(each)}'" for each in inside)
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -70,6 +70,8 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
         "netcore/py.typed",
         "netcore/admin/page.html",
         "netcore/cli/probes/__init__.py",
+        "netcore/testing/simulation/assets/page.html",
+        "netcore/testing/simulation/assets/model.js",
         "netcore/_native/_netcore.pyi",
     } <= set(names)
     assert any(

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from netcore.testing.simulation.event import Event
+from netcore.testing.simulation.page import page
 from netcore.testing.simulation.table import table
 
 __all__ = ["Difference", "Event", "Trace"]
@@ -268,6 +269,14 @@ class Trace:
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             file.write(self._summary() + "\n")
             file.writelines(line + "\n" for line in table(self._events()))
+
+    def write_html(self, path: str | PathLike[str]) -> None:
+        """Writes the events that are kept as a page for a browser: one file, that needs no other."""
+        shown = page(
+            self._events(), seed=self.seed, digest=self.digest(), count=self._count, left_off=self.left_off
+        )
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(shown)
 
 
 def _set(wanted: str | Collection[str] | None) -> Collection[str] | None:
