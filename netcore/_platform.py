@@ -27,6 +27,7 @@ __all__ = [
     "AF_UNIX",
     "BINDS_TO_GROUPS",
     "CONNECTED_FIRST",
+    "CONNECTED_LEAVE",
     "HERE",
     "IP_PKTINFO",
     "IP_RECVDSTADDR",
@@ -119,14 +120,19 @@ macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one l
 """
 
 
-def _connected_first(release: str) -> bool:
-    """Linux before 5.4 hashed datagrams over all sockets that share a port, those with a peer included."""
-    version = [int(part) for part in re.findall(r"\d+", release)[:2]]
-    return HERE.connected_first and not (HERE.name == "Linux" and version < [5, 4])
+def _release() -> list[int]:
+    """The two first numbers of the kernel's version."""
+    return [int(part) for part in re.findall(r"\d+", platform.release())[:2]]
 
 
-CONNECTED_FIRST: bool = _connected_first(platform.release())
-"""Whether a datagram goes to the socket that is connected to its sender rather than to others of the port."""
+CONNECTED_FIRST: bool = HERE.connected_first and (HERE.name != "Linux" or _release() >= [5, 4])
+"""Whether a datagram goes to the socket that is connected to its sender rather than to others of the port.
+
+Linux before 5.4 hashed senders over all sockets of a SO_REUSEPORT group, connected ones included.
+"""
+
+CONNECTED_LEAVE: bool = HERE.name == "Linux" and _release() >= [6, 13]
+"""Whether datagram sockets leave, when they are connected, the group over which senders are spread."""
 
 KEEP_ALIVE_OPTIONS: tuple[int | None, ...] = tuple(map(_option, HERE.keep_alive)) or (None, None, None)
 """The options for idle time, interval and count of TCP keep-alive; None for what cannot be set."""
@@ -139,13 +145,12 @@ SELECT_LIMIT: int = HERE.select_limit
 """How many sockets the standard library's ``select.select`` watches at most; 0 where nobody needs it."""
 
 
-def _keep_alive_units(release: str) -> tuple[int, int, int]:
+def _keep_alive_units() -> tuple[int, int, int]:
     """DragonFly took milliseconds before 5.8; everywhere else they are seconds."""
-    version = [int(part) for part in re.findall(r"\d+", release)[:2]]
-    return (1000, 1000, 1) if HERE.name == "DragonFly" and version < [5, 8] else (1, 1, 1)
+    return (1000, 1000, 1) if HERE.name == "DragonFly" and _release() < [5, 8] else (1, 1, 1)
 
 
-KEEP_ALIVE_UNITS: tuple[int, int, int] = _keep_alive_units(platform.release())
+KEEP_ALIVE_UNITS: tuple[int, int, int] = _keep_alive_units()
 """How many units of each of these options make a second (or one probe)."""
 
 SENDFILE: Callable[[int, int, int, int], int] | None = (

@@ -127,7 +127,6 @@ PLATFORMS: tuple[Platform, ...] = (
         reuse_port="SO_REUSEPORT",
         sendfile=True,
         destinations="IP_RECVDSTADDR",
-        connected_first=True,
         numbers=(("IP_RECVDSTADDR", 7),),
     ),
     Platform("Windows", "win32", pollers=("iocp", "select"), unix_sockets=False, select_limit=512),

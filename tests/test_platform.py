@@ -92,20 +92,22 @@ def test_the_choosing_module_runs_as_if_on_each(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(
-    ("system", "release", "first"),
+    ("system", "release", "first", "leave"),
     [
-        ("linux", "6.1.0-18-amd64", True),
-        ("linux", "5.4.0", True),
-        ("linux", "5.3.18", False),
-        ("darwin", "23.1.0", True),
-        ("freebsd14", "14.0-RELEASE", True),
-        ("win32", "10", False),
+        ("linux", "6.13.0-1-amd64", True, True),
+        ("linux", "6.1.0-18-amd64", True, False),
+        ("linux", "5.4.0", True, False),
+        ("linux", "5.3.18", False, False),
+        ("darwin", "23.1.0", True, False),
+        ("freebsd14", "14.0-RELEASE", True, False),
+        ("win32", "10", False, False),
     ],
 )
 def test_who_is_connected_comes_first_where_the_kernel_says_so(
-    monkeypatch: pytest.MonkeyPatch, system: str, release: str, first: bool
+    monkeypatch: pytest.MonkeyPatch, system: str, release: str, first: bool, leave: bool
 ) -> None:
-    assert facts_on(monkeypatch, system, release)["CONNECTED_FIRST"] is first
+    facts = facts_on(monkeypatch, system, release)
+    assert (facts["CONNECTED_FIRST"], facts["CONNECTED_LEAVE"]) == (first, leave)
 
 
 @pytest.mark.posix

@@ -10,7 +10,6 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 
 from netcore._complaints import complain
 from netcore._native import error as system_error
@@ -21,7 +20,7 @@ from netcore.errors import UnsupportedOperationError
 from netcore.eventloop.kcp_listener import KcpListener
 from netcore.eventloop.kcp_session import KcpSession
 from netcore.eventloop.site import Site
-from netcore.sockets import Endpoint, OptionsBeside, local_end, options_beside, sharing, system_name
+from netcore.sockets import Beside, sharing, sockets_beside
 
 __all__ = ["Parting"]
 
@@ -89,25 +88,21 @@ class Parting:
         if not batch:
             return bool(self._waiting)
         with site.sockets.borrow(port.fd) as sock:
-            options = options_beside(sock, site.shared.socket_options)
-            if options is None:
+            like = sockets_beside(sock, site.shared.socket_options)
+            if like is None:
                 return False
-            with sharing(sock, options):
+            with sharing(sock, like.share):
                 for session in batch:
-                    self._move(session, options)
+                    self._move(session, like)
         if self._are_too_many and not self._waiting:
             self._complain(f"no more than {_MOST} get sockets of their own")
         return bool(self._waiting)
 
-    def _move(self, session: KcpSession, options: OptionsBeside) -> None:
+    def _move(self, session: KcpSession, like: Beside) -> None:
         """Moves one; raises OSError if there are no sockets for others either."""
-        site, port = self._site, self._listener.port
-        peer = system_name(session.name)
-        assert peer is not None
-        local = local_end(options, session.name)
-        fd, code = site.sockets.connect(
-            Endpoint(port.family, peer), socket.SOCK_DGRAM, replace(options, local=local)
-        )
+        site = self._site
+        endpoint, options, name = like.place(session.name)
+        fd, code = site.sockets.connect(endpoint, socket.SOCK_DGRAM, options)
         if -code in _OF_ONE_PEER:
             self._complain(system_error(code))
             return
@@ -116,10 +111,10 @@ class Parting:
         if self._bound is not None and fd >= self._bound - self._bound // _SPARED:
             site.descriptors.release([fd])
             raise system_error(-errno.EMFILE)
-        listener = self._listen(fd, port.family, session.conn.local_address)
+        listener = self._listen(fd, endpoint.family, session.conn.local_address)
         listener.start()
         try:
-            listener.port.take_over(session, port)
+            listener.port.take_over(session, name, self._listener.port)
         finally:
             listener.end_with_last()
 

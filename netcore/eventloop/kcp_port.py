@@ -22,7 +22,7 @@ from netcore.eventloop.site import Site
 from netcore.handler import Timer
 from netcore.kcp import KcpOptions
 from netcore.kcp.wire import opening
-from netcore.sockets import CONNECTED, destination_of, packed_host, unpack_name, without_destination
+from netcore.sockets import CONNECTED, destination_of, packed_host, unpack_name
 
 __all__ = ["KcpHost", "KcpPort"]
 
@@ -135,18 +135,23 @@ class KcpPort(BaseDatagramPort):
         """Those that go through its socket."""
         return list(self._sessions.values())
 
-    def take_over(self, session: KcpSession, former: KcpPort) -> None:
+    def take_over(self, session: KcpSession, name: bytes, former: KcpPort) -> None:
         """Goes on with a session of another port, since this one's socket is connected to its peer.
 
         What that port still receives for it gets to it. Others may have sent here before the socket was
         connected: so it is the sender, too, that tells whose a datagram is.
+
+        Args:
+            session: One of that port's.
+            name: The peer's packed name, as this socket has it.
+            former: That port.
         """
         self.listening = False
         self.pacer = former.pacer
         self._half_open, self._half_open_of = former._half_open, former._half_open_of
         del former._sessions[session.key]
         former._moved[session.key] = session
-        key = without_destination(session.name) + session.key[-_CONVERSATION:]
+        key = name + session.key[-_CONVERSATION:]
         self._sessions[key] = session
         session.move(self, key)
 

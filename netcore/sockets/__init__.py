@@ -1,13 +1,12 @@
 """Batched socket I/O, in C and in plain Python, behind one protocol."""
 
-from netcore.sockets.beside import OptionsBeside, local_end, options_beside, sharing
+from netcore.sockets.beside import Beside, OptionsBeside, Place, sharing, sockets_beside
 from netcore.sockets.choice import HasRing, open_sockets
 from netcore.sockets.destinations import (
     destination_of,
     tell_destinations,
     with_destination,
     with_destination_of,
-    without_destination,
 )
 from netcore.sockets.error_queue import is_in_trouble, take_errors
 from netcore.sockets.io_uring import IoUringSockets
@@ -18,7 +17,6 @@ from netcore.sockets.names import (
     pack_name,
     pack_receiver,
     packed_host,
-    system_name,
     unpack_name,
 )
 from netcore.sockets.native import NativeSockets
@@ -34,6 +32,7 @@ from netcore.sockets.single import SingleSockets, receive_one_of, send_one_of
 __all__ = [
     "CONNECTED",
     "Arena",
+    "Beside",
     "Chunk",
     "Endpoint",
     "Found",
@@ -42,6 +41,7 @@ __all__ = [
     "Lookup",
     "NativeSockets",
     "OptionsBeside",
+    "Place",
     "PureSockets",
     "Releasing",
     "Resolver",
@@ -55,11 +55,9 @@ __all__ = [
     "guard",
     "ip_of",
     "is_in_trouble",
-    "local_end",
     "naming",
     "needs_lookup",
     "open_sockets",
-    "options_beside",
     "pack_name",
     "pack_receiver",
     "packed_host",
@@ -70,13 +68,12 @@ __all__ = [
     "set_keep_alive",
     "sharing",
     "socket_of",
+    "sockets_beside",
     "survive_unreachable",
-    "system_name",
     "take_errors",
     "take_passed",
     "tell_destinations",
     "unpack_name",
     "with_destination",
     "with_destination_of",
-    "without_destination",
 ]

@@ -19,6 +19,7 @@ from netcore.sockets.resolving import naming
 __all__ = [
     "CONNECTED",
     "address_of",
+    "mapped_name",
     "pack_name",
     "pack_receiver",
     "packed_host",
@@ -30,6 +31,8 @@ _UNIX, _IPV4, _IPV6 = 1, 4, 6
 
 _FAMILY = 0x3F
 """The bits of a packed name's first byte that tell the family; see ``netcore.sockets.destinations``."""
+
+_MAPPED = bytes(10) + b"\xff\xff"
 
 CONNECTED = b"\0"
 """The packed name that is none: in sending a datagram, the peer that the socket is connected to."""
@@ -56,6 +59,11 @@ def unpack_name(packed: bytes, network: str = "tcp") -> Address:
         scope = int.from_bytes(packed[3:7], "big")
         return _from_ipv6(network, packed[7:23], port, scope)
     return Address("unix" if network == "tcp" else network)
+
+
+def mapped_name(packed: bytes) -> bytes:
+    """Makes of an IPv4 name without a destination that which an IPv6 socket has for it; RFC 4291, 2.5.5."""
+    return bytes([_IPV6]) + packed[1:3] + bytes(4) + _MAPPED + packed[3:7]
 
 
 def packed_host(packed: bytes) -> bytes:
@@ -138,7 +146,7 @@ def pack_receiver(address: Address, family: int) -> bytes:
             raise UnsupportedOperationError(f"{str(address)!r} needs an IPv6 socket, and this one is IPv4")
         return bytes([_IPV4]) + port + host.packed
     if host.version == 4:
-        return bytes([_IPV6]) + port + bytes(4) + bytes(10) + b"\xff\xff" + host.packed
+        return bytes([_IPV6]) + port + bytes(4) + _MAPPED + host.packed
     try:
         scope = scope_of(address.zone)
     except OSError as error:

@@ -12,16 +12,16 @@ from kcp_world import FD, PORT
 from netcore import CloseReason
 from netcore.eventloop import kcp_parting
 from netcore.kcp import KcpOptions
-from netcore.sockets import OptionsBeside
+from netcore.sockets import Beside, pack_name
 
-BOUND = ("192.0.2.1", 9000)
+BOUND = pack_name(socket.AF_INET, ("192.0.2.1", 9000))
 
 
 @pytest.fixture(autouse=True)
 def fake_options(monkeypatch):
     """What the kernel would be asked of a bound socket."""
-    monkeypatch.setattr(kcp_parting, "options_beside", lambda sock, base: OptionsBeside(local=BOUND, share=1))
-    monkeypatch.setattr(kcp_parting, "sharing", lambda sock, options: nullcontext())
+    monkeypatch.setattr(kcp_parting, "sockets_beside", lambda sock, base: Beside(base, BOUND, share=1))
+    monkeypatch.setattr(kcp_parting, "sharing", lambda sock, share: nullcontext())
     monkeypatch.setattr(kcp_parting, "descriptor_limit", lambda: None)
 
 
@@ -238,7 +238,7 @@ def test_no_more_than_so_many_move(make, monkeypatch, caplog):
 
 
 def test_where_the_kernel_does_not_look_who_is_connected_all_stay(make, monkeypatch, caplog):
-    monkeypatch.setattr(kcp_parting, "options_beside", lambda sock, base: None)
+    monkeypatch.setattr(kcp_parting, "sockets_beside", lambda sock, base: None)
     world = make(on_traffic=echo)
     peer = world.peer()
     (conn,) = opened(world, peer)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 
 import pytest
 
+from netcore import UnsupportedOperationError
 from netcore._platform import CONNECTED_FIRST, IP_PKTINFO, REUSE_PORT_OPTION, SO_BINDTODEVICE
 from netcore.sockets import (
-    OptionsBeside,
+    Beside,
     SocketOptions,
-    local_end,
-    options_beside,
+    beside,
     pack_name,
     sharing,
+    sockets_beside,
     with_destination,
 )
+from netcore.sockets.names import mapped_name
 
 pytestmark = [
     pytest.mark.posix,
@@ -36,12 +37,14 @@ def bound(family: int, host: str, port: int = 0, share: bool = False, dual: bool
     return sock
 
 
-def beside(sock: socket.socket, peer: object, options: OptionsBeside) -> socket.socket:
-    own = socket.socket(sock.family, socket.SOCK_DGRAM)
-    with sharing(sock, options):
-        options.apply(own)
-    own.connect(peer)
+def connected(sock: socket.socket, name: bytes, like: Beside) -> socket.socket:
+    place = like.place(name)
+    own = socket.socket(place.endpoint.family, socket.SOCK_DGRAM)
+    with sharing(sock, like.share):
+        place.options.apply(own)
+    own.connect(place.endpoint.name)
     own.settimeout(10)
+    assert pack_name(own.family, own.getpeername()) == place.name
     return own
 
 
@@ -62,13 +65,13 @@ def test_each_gets_what_its_peer_sends_and_the_others_the_rest(
 ):
     sock = bound(family, host, share=share, dual=dual)
     port = sock.getsockname()[1]
-    options = options_beside(sock, BASE)
-    assert options is not None
+    like = sockets_beside(sock, BASE)
+    assert like is not None
     clients = [bound(client_family, target) for _ in range(20)]
-    peers = [client.getsockname() for client in clients]
+    names = [pack_name(client.family, client.getsockname()) for client in clients]
     if client_family != family:
-        peers = [(f"::ffff:{host}", port, 0, 0) for host, port in peers]
-    owns = [beside(sock, peer, options) for peer in peers]
+        names = [mapped_name(name) for name in names]
+    owns = [connected(sock, name, like) for name in names]
     stranger = bound(client_family, target)
     other = bound(family, host, port, share=True, dual=dual) if share else None
     try:
@@ -87,7 +90,7 @@ def test_each_gets_what_its_peer_sends_and_the_others_the_rest(
             except TimeoutError:
                 got.append(b"")
         assert sorted(got)[-1] == b"new"
-        assert bool(sock.getsockopt(socket.SOL_SOCKET, options.share)) is share
+        assert bool(sock.getsockopt(socket.SOL_SOCKET, like.share)) is share
         for own, client in zip(owns, clients, strict=True):
             own.send(b"back")
             assert client.recvfrom(10)[0] == b"back"
@@ -98,25 +101,61 @@ def test_each_gets_what_its_peer_sends_and_the_others_the_rest(
 
 def test_who_listens_everywhere_answers_from_where_he_was_asked():
     with bound(socket.AF_INET, "0.0.0.0") as sock:
-        options = options_beside(sock, BASE)
-        assert options is not None
+        like = sockets_beside(sock, BASE)
+        assert like is not None
         port = sock.getsockname()[1]
         name = pack_name(socket.AF_INET, ("127.0.0.1", 4000))
-        asked = with_destination(name, socket.inet_aton("127.0.0.1"))
-        assert local_end(options, asked) == ("127.0.0.1", port)
-        assert local_end(options, name) == ("0.0.0.0", port)
-        assert local_end(options, with_destination(name, bytes(4))) == ("0.0.0.0", port)
+        asked = with_destination(name, socket.inet_aton("127.0.0.2"))
+        assert like.place(asked).options.local == ("127.0.0.2", port)
+        assert like.place(asked).name == name
+        assert like.place(name).options.local == ("0.0.0.0", port)
+        assert like.place(with_destination(name, bytes(4))).options.local == ("0.0.0.0", port)
+
+
+def test_nobody_joins_those_over_whom_senders_are_spread(monkeypatch):
+    monkeypatch.setattr(beside, "CONNECTED_LEAVE", False)
+    monkeypatch.setattr(beside, "REUSE_PORT_OPTION", socket.SO_REUSEPORT)
+    with bound(socket.AF_INET, "127.0.0.1", share=True) as sock, bound(socket.AF_INET, "127.0.0.1") as peer:
+        like = sockets_beside(sock, BASE)
+        assert like is not None
+        name = pack_name(socket.AF_INET, peer.getsockname())
+        with connected(sock, name, like) as own:
+            assert own.family == socket.AF_INET6
+            assert own.getsockname()[:2] == (f"::ffff:{sock.getsockname()[0]}", sock.getsockname()[1])
+            peer.sendto(b"mine", sock.getsockname())
+            data, sender = own.recvfrom(10)
+            assert (data, pack_name(own.family, sender)) == (b"mine", mapped_name(name))
+            own.send(b"back")
+            assert peer.recvfrom(10) == (b"back", sock.getsockname())
+    with bound(socket.AF_INET6, "::1", share=True) as sock, pytest.raises(UnsupportedOperationError):
+        sockets_beside(sock, BASE)
+    for host in "0.0.0.0", "127.0.0.1":  # of which there are as many groups as addresses; and there is none
+        with bound(socket.AF_INET, host, share=host == "0.0.0.0") as sock:
+            like = sockets_beside(sock, BASE)
+            assert like is not None
+            assert not like.mapped
+
+
+def test_groups_that_keep_the_connected_are_left_alone(monkeypatch):
+    with bound(socket.AF_INET, "127.0.0.1", share=True) as sock:
+        monkeypatch.setattr(beside, "REUSE_PORT_OPTION", REUSE_PORT_OPTION or socket.SO_REUSEPORT)
+        monkeypatch.setattr(beside, "_SO_REUSEPORT", -1)
+        with pytest.raises(UnsupportedOperationError, match="SO_REUSEPORT_LB"):
+            sockets_beside(sock, BASE)
 
 
 def test_options_are_those_of_the_socket_and_of_the_loop():
+    name = pack_name(socket.AF_INET6, ("::1", 4000, 0, 0))
     with bound(socket.AF_INET6, "::", dual=True) as sock:
-        options = options_beside(sock, SocketOptions(receive_buffer=65536, device="nowhere"))
-        assert options is not None
-        assert (options.receive_buffer, options.device, options.v6_only) == (65536, "", 0)
+        like = sockets_beside(sock, SocketOptions(receive_buffer=65536, device="nowhere"))
+        assert like is not None
+        options = like.place(name).options
+        device = "nowhere" if SO_BINDTODEVICE is None else ""
+        assert (options.receive_buffer, options.device, options.v6_only) == (65536, device, 0)
     with bound(socket.AF_INET6, "::1") as sock:
-        options = options_beside(sock, BASE)
-        assert options is not None
-        assert options.v6_only == 1
+        like = sockets_beside(sock, BASE)
+        assert like is not None
+        assert like.place(name).options.v6_only == 1
 
 
 @pytest.mark.skipif(SO_BINDTODEVICE is None, reason="sockets are not tied to interfaces")
@@ -126,9 +165,9 @@ def test_a_socket_that_keeps_to_an_interface_has_others_do_so():
             sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"lo\0")
         except OSError:
             pytest.skip("there is no lo, or no right to keep to it")
-        options = options_beside(sock, BASE)
-        assert options is not None
-        assert options.device == "lo"
+        like = sockets_beside(sock, BASE)
+        assert like is not None
+        assert like.base.device == "lo"
 
 
 @pytest.mark.skipif(IP_PKTINFO is None, reason="multicast groups are bound otherwise")
@@ -138,14 +177,15 @@ def test_members_of_a_group_get_all_there_is():
             sock.bind(("224.0.0.251", 0))
         except OSError:
             pytest.skip("a group cannot be bound")
-        assert options_beside(sock, BASE) is None
+        assert sockets_beside(sock, BASE) is None
 
 
 def test_a_socket_without_the_option_keeps_its_port_for_itself():
     with bound(socket.AF_INET, "127.0.0.1") as sock:
-        options = options_beside(sock, BASE)
-        assert options is not None
-        with sharing(sock, options):
+        like = sockets_beside(sock, BASE)
+        assert like is not None
+        with sharing(sock, like.share):
             pass
+        options = like.place(pack_name(socket.AF_INET, ("127.0.0.1", 4000))).options
         with pytest.raises(OSError, match="in use"), socket.socket(type=socket.SOCK_DGRAM) as late:
-            replace(options).apply(late)
+            options.apply(late)
