@@ -269,6 +269,7 @@ def test_events_are_chosen(show):
     assert window.text("#event-title") == "Event 5"
     window.type("#lanes", "p")
     assert window.text("#event-title") == "Event 4"
+    assert "#3 datagram on a at the same time" in window.text("#details")
     window.type("#lanes", "ff")
     assert window.text("#event-title") == "Event 7"
     window.type("#lanes", "F")
@@ -423,6 +424,9 @@ def test_a_hundred_thousand_events(show):
     assert "Left off\nthe first 20\u202f00" in window.text("#facts")
     assert window.run("return view.crowded")
     assert len(rows(window)) == 300
+    window.run("view.choose([...data.cause].findIndex((number) => number >= 0 && number < FIRST))")
+    assert "which is no longer kept" in window.text("#details")
+    window.run("view.choose(-1)")
     window.type("#lanes", "f")
     first = window.run("return FIRST")
     assert int(window.text("#event-title").split(" ", 1)[1].replace("\u202f", "")) > first

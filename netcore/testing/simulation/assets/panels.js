@@ -51,6 +51,11 @@ function tellLegend() {
 const nameOf = (i) => `#${number(FIRST + i)} ${textOf(kind, i)}${host[i] === NOBODY ? "" : ` on ${textOf(host, i)}`}`;
 const link = (i) => button(nameOf(i), () => view.choose(i, true));
 
+function since(i) {
+  const passed = time[i] - time[cause[i]];
+  return passed ? ` ${duration(passed)} before` : " at the same time";
+}
+
 function tell(i) {
   const place = byId("details");
   byId("event-title").textContent = i < 0 ? "Event" : `Event ${number(FIRST + i)}`;
@@ -67,7 +72,7 @@ function tell(i) {
     ...(flow[i] === NOBODY ? [] : pair("Flow", textOf(flow, i))),
     ...(size[i] ? pair("Bytes", number(size[i])) : []),
     ...(detail[i] === NOBODY ? [] : pair("Detail", textOf(detail, i))),
-    ...(named < 0 ? [] : pair("Because of", ...(cause[i] >= 0 ? [link(cause[i]), ` ${duration(time[i] - time[cause[i]])} before`] : [`#${number(named)}, which is no longer kept`]))),
+    ...(named < 0 ? [] : pair("Because of", ...(cause[i] < 0 ? [`#${number(named)}, which is no longer kept`] : [link(cause[i]), since(i)]))),
   );
   const led = [];
   for (const j of effects(i)) if (led.push(j) === 12) break;
