@@ -114,8 +114,10 @@ class Connection(Watched):
                 return Received(queue.peek(size))
             data = queue.take(size)
             # A window that is twice as wide as the peer knows is told; see tcp_cleanup_rbuf of Linux.
-            room = self._options.receive_buffer - queue.size
-            if 2 * (self._edge - self._expected) <= room and self._state == ESTABLISHED and not self._ended:
+            capacity = self._options.receive_buffer
+            room = capacity - queue.size
+            known = self._edge - self._expected
+            if 2 * known <= room and 16 * room >= capacity and self._state == ESTABLISHED and not self._ended:
                 self._acknowledge()
             return Received(data)
         if self._ended:
@@ -157,6 +159,7 @@ class Connection(Watched):
         if segment.start != self._expected:
             if segment.start > self._expected:
                 self._early[segment.start] = segment
+            self._acknowledge()
             return
         self._heard = kernel.scheduler.now
         self._take(segment)
@@ -274,6 +277,14 @@ class Connection(Watched):
         """Whether the peer has got everything, the end of the stream too, or nothing is sent any more."""
         sender = self._sender
         return self._state == CLOSED or (self._write_shut and sender is not None and sender.acknowledged())
+
+    def lingered(self) -> bool:
+        """Whether close(2) need not wait any more. Until then acknowledgements are events."""
+        if self.gone():
+            return True
+        if self._sender is not None:
+            self._sender.expect()
+        return False
 
     def abort(self) -> None:
         """Ends the connection with RST, unless it is over."""

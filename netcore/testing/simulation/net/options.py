@@ -147,7 +147,7 @@ class StreamOptions:
         """Returns an option.
 
         Raises:
-            OSError: There is none such (ENOPROTOOPT; EOPNOTSUPP on a Unix socket of what is TCP's).
+            OSError: There is none such (ENOPROTOOPT; EOPNOTSUPP of what is another family's).
         """
         key = (level, option)
         if key == _SNDBUF:
@@ -160,7 +160,7 @@ class StreamOptions:
         if value is None:
             value = b"" if key == _DEVICE else self._start(key)
         if value is None:
-            raise self._unknown(level)
+            raise self._unknown(level, getting=True)
         return value
 
     def set(self, level: int, option: int, value: int | bytes) -> None:
@@ -190,11 +190,13 @@ class StreamOptions:
             raise self._unknown(key[0])
         if key in _LARGEST and not 1 <= value <= _LARGEST[key]:
             raise failure(errno.EINVAL)
+        if key in _AMOUNTS and value < 0 and key[0] == _TCP:
+            raise failure(errno.EINVAL)
         self._values[key] = int(bool(value)) if start == 0 and key not in _AMOUNTS else value
 
-    def _unknown(self, level: int) -> OSError:
-        unix = self._family == AF_UNIX and level != _SOL
-        return failure(errno.EOPNOTSUPP if unix else errno.ENOPROTOOPT)
+    def _unknown(self, level: int, getting: bool = False) -> OSError:
+        foreign = self._family == AF_UNIX or (getting and self._family != socket.AF_INET6 and level == _IPV6)
+        return failure(errno.EOPNOTSUPP if foreign and level != _SOL else errno.ENOPROTOOPT)
 
 
 def _buffer(key: tuple[int, int], value: int) -> int:

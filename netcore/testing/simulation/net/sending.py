@@ -8,6 +8,7 @@ when; they become events only while somebody waits for them: a program for room,
 from __future__ import annotations
 
 import errno
+from bisect import insort
 from collections import deque
 from typing import Protocol
 
@@ -50,6 +51,10 @@ class Segment:
         self.data = data
         self.number = number
         self.sent = sent
+
+
+def _start(segment: Segment) -> int:
+    return segment.start
 
 
 class End(Protocol):
@@ -135,7 +140,7 @@ class Sender:
         self._pending: deque[bytes] = deque()
         self._ending = False  # the end of the stream is to follow what is pending
         self._in_flight = 0  # segments under way
-        self._lost: deque[Segment] = deque()
+        self._lost: list[Segment] = []  # in their order
         self._acks: deque[tuple[float, int, int]] = deque()  # when known, and then _acked and _edge
         self._hungry = False  # whether somebody waits for room
         self._last_arrival = 0.0
@@ -171,7 +176,7 @@ class Sender:
         room = self.capacity - self._written + self._acked
         size = len(data)
         if size > room:
-            self._hunger()
+            self.expect()
             if room <= 0:
                 raise would_block()
             data = data[:room]
@@ -202,13 +207,18 @@ class Sender:
         self._catch_up()
         return not self.unsent and self._acked >= self._sent
 
+    def expect(self) -> None:
+        """Has the acknowledgements that come be events, one after the other, until there is room."""
+        self._hungry = True
+        self._listen()
+
     def writable(self) -> bool:
         """Whether a third of the buffer is free; see sk_stream_is_writeable of Linux."""
         if self._acks:
             self._catch_up()
         if 3 * (self._written - self._acked) <= 2 * self.capacity:
             return True
-        self._hunger()
+        self.expect()
         return False
 
     def stop(self) -> None:
@@ -255,7 +265,7 @@ class Sender:
         )
         self._in_flight -= 1
         if not self._stopped:
-            self._lost.append(segment)
+            insort(self._lost, segment, key=_start)
             self._arm(segment.sent)
 
     def arrived(self) -> None:
@@ -285,10 +295,6 @@ class Sender:
         if self._wake is None and (self._hungry or self._pending or self._ending or self._timer is not None):
             self._wake = self._end.kernel.scheduler.call_at(acks[0][0], self._heard)
 
-    def _hunger(self) -> None:
-        self._hungry = True
-        self._listen()
-
     def _listen(self) -> None:
         """Has the next acknowledgement be an event."""
         if self._wake is None and self._acks:
@@ -314,8 +320,9 @@ class Sender:
         recovering = self._tries > 0
         self._catch_up()
         if recovering:  # the peer lives: no need to wait longer with what else is lost
-            for _ in range(len(self._lost)):
-                self._resend(self._lost.popleft())
+            lost, self._lost = self._lost, []
+            for segment in lost:
+                self._resend(segment)
         self._push()
         if self._timer is not None and not self._lost and not self._pending and self._acked == self._sent:
             self._timer.cancel()
@@ -379,7 +386,7 @@ class Sender:
         self._tries += 1
         self._timeout = min(2 * self._timeout, LONGEST_TIMEOUT)
         if self._lost:
-            self._resend(self._lost.popleft())
+            self._resend(self._lost.pop(0))
         else:
             self._probe()
         if not self._stopped:

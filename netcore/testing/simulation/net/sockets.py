@@ -197,7 +197,7 @@ class SimulatedSocket:
             lingers = endpoint.lingering()
         self._kernel.close(fd)
         if isinstance(endpoint, StreamEndpoint) and lingers:
-            current.wait(endpoint.gone, lingers, "the peer to have everything, as SO_LINGER asks")
+            current.wait(endpoint.lingered, lingers, "the peer to have everything, as SO_LINGER asks")
 
     def __del__(self) -> None:
         if getattr(self, "_fd", -1) >= 0 and self._table.get(self._fd) is self._file:

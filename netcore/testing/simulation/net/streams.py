@@ -274,7 +274,7 @@ class StreamEndpoint(Connection):
         self._unasked = False
         if self._state == CLOSED:
             code = self._take_error() or errno.ECONNABORTED
-            self._was_connected = False
+            self._was_connected = self._read_shut = self._write_shut = False
             raise failure(code)
 
     def _choose_source(self, ip: str, here: bool) -> None:

@@ -141,10 +141,10 @@ class UnixEndpoint(Watched):
             return
         if found._state != _LISTENING or found._read_shut:
             raise failure(errno.ECONNREFUSED)
-        if self._state != _CLOSED:
-            raise failure(errno.EISCONN if self._state == _ESTABLISHED else errno.EINVAL)
         if len(found._waiting) > found._limit:
             raise would_block()
+        if self._state != _CLOSED:
+            raise failure(errno.EISCONN if self._state == _ESTABLISHED else errno.EINVAL)
         child = UnixEndpoint(self.kernel, self.kind)
         child._options = found._options.inherited()
         child._name = found._name
