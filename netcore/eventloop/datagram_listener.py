@@ -106,14 +106,14 @@ class DatagramListener:
                 self._site.logger.warning(text, dropped, self._port.local)
         self._pause()
         with self._site.descriptor_lock:
-            self._port.outbox.close()
+            self._port.close()
         self._site.descriptors.release([self._port.fd])
 
     def abandon(self) -> int:
         """Lets go of the socket, in a forked child, and returns its descriptor; see ``Acceptor.abandon``."""
         fd = -1 if self._closed else self._port.fd
         self._closed = True
-        self._port.outbox.close()
+        self._port.close()
         return fd
 
     def dup(self) -> int:

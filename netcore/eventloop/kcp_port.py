@@ -130,6 +130,11 @@ class KcpPort(BaseDatagramPort):
         self._kcp_host.open(conn, accepted=False)
         return conn
 
+    def close(self) -> None:
+        """See ``BaseDatagramPort.close``."""
+        super().close()
+        self._emptied = _nothing
+
     @property
     def sessions(self) -> list[KcpSession]:
         """Those that go through its socket."""
@@ -267,7 +272,9 @@ class KcpPort(BaseDatagramPort):
         """See ``SessionOwner.left``: what comes for it later begins no other."""
         self._sessions.pop(session.key, None)
         self.has_proven(session)
-        if session is not self._dialled:
+        if session is self._dialled:
+            self._dialled = None  # which leads back to here
+        else:
             self._kcp_host.give_place_back()
         if self.listening:
             self._former[session.key] = self._site.clock() + _FORMER
@@ -309,3 +316,7 @@ class KcpPort(BaseDatagramPort):
     def conn_to(self, name: bytes, /) -> NoReturn:
         """See ``DatagramOwner.conn_to``: each datagram has been written by a connection."""
         raise AssertionError("a datagram of nobody's")
+
+
+def _nothing() -> None:
+    """Nobody waits for the last session of a socket that is closed."""

@@ -19,6 +19,7 @@ from netcore._arguments import check_method
 from netcore._native import error as system_error
 from netcore.buffer import copy_of
 from netcore.connection.core import NO_FIELDS, OVERHEAD, Host, Payer, Served
+from netcore.connection.datagram.nobody import NOBODY
 from netcore.sockets import Chunk
 
 if TYPE_CHECKING:
@@ -169,8 +170,9 @@ class BaseDatagramOutbox(abc.ABC):
         """See ``Settling``: sends what the turn has written, and tells the owner what came of it."""
         self.flush()
         failures, self._failures = self._failures, []
+        owner = self._owner
         for sender, code in failures:
-            self._owner.send_failed(sender, system_error(code))
+            owner.send_failed(sender, system_error(code))
         if self.congested and self.waiting <= self._host.limits.low_water:
             self.congested = False
             self._owner.drained()
@@ -253,6 +255,8 @@ class BaseDatagramOutbox(abc.ABC):
         self._backlog.clear()
         self.clear()
         self.waiting = 0
+        if not self._failures and not self.congested:  # of which ``settle`` tells
+            self._owner = NOBODY
 
     def _queue(self, datagrams: Iterable[Entry]) -> None:
         limits = self._host.limits

@@ -13,6 +13,7 @@ from netcore._native import error as system_error
 from netcore.address import Address
 from netcore.connection.core import Host, Payer, Pledges, Served, failed, react, run
 from netcore.connection.datagram.answer import BaseDatagramConn, DatagramConn
+from netcore.connection.datagram.nobody import NOBODY
 from netcore.connection.datagram.outbox import BaseDatagramOutbox, DatagramOutbox
 from netcore.errors import ConnectionClosedError
 from netcore.sockets import CONNECTED, pack_receiver
@@ -52,8 +53,13 @@ class BaseDatagramPort:
         self.fd = fd
         self.family = family
         self.local = local
-        self._owner = owner
+        self._owner: PortOwner = owner
         self.pledges = Pledges()
+
+    def close(self) -> None:
+        """Drops what waits to be sent, and lets go of its owner: the socket is about to be closed."""
+        self.outbox.close()
+        self._owner = NOBODY
 
     @property
     def outbound_buffered(self) -> int:
