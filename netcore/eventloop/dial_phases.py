@@ -46,15 +46,16 @@ def phases_of_dial(
     """
     if proxy is not None and address.is_udp:
         raise UnsupportedOperationError(
-            f"a PROXY header goes ahead of a stream, and {str(address)!r} has none: it takes datagrams"
+            f"a PROXY header goes ahead of a stream's bytes, and {str(address)!r} goes by datagrams"
         )
     before = () if proxy is None else (TellHeader(proxy),)
     if address.is_tls:
         return _with_handshake(address, shared, tls, server_hostname, session, before)
     for name, value in (("tls", tls), ("server_hostname", server_hostname), ("tls_session", session)):
         if value is not None:
+            later = "" if address.network == "udp" else ", which start_tls begins once it is open"
             raise UnsupportedOperationError(
-                f"{name} is for tls:// addresses, and {str(address)!r} is dialled without TLS"
+                f"{name} is for tls:// addresses, and {str(address)!r} is dialled without TLS{later}"
             )
     return (lambda: before) if before else None
 

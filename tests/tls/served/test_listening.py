@@ -244,8 +244,12 @@ def test_what_a_dial_cannot_be_given(tls, engine, client, loop):
     with pytest.raises(TypeError, match="server_hostname is a str"):
         dial(address, server_hostname=b"server.example")
     for options in ({"tls": tls.client_context()}, {"server_hostname": "server.example"}):
-        for text in ("tcp://127.0.0.1:1", "udp://127.0.0.1:1"):
-            with pytest.raises(UnsupportedOperationError, match="is dialled without TLS"):
+        for text, later in (
+            ("tcp://127.0.0.1:1", ", which start_tls begins"),
+            ("kcp://127.0.0.1:1", ", which start_tls begins"),
+            ("udp://127.0.0.1:1", "$"),
+        ):
+            with pytest.raises(UnsupportedOperationError, match=f"is dialled without TLS{later}"):
                 dial(text, **options)
 
 
