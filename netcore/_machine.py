@@ -56,6 +56,10 @@ class Machine:
         """Returns how many of them it may keep busy; see ``netcore._platform.usable_cpu_count``."""
         return usable_cpu_count()
 
+    def callbacks(self, handler: _T) -> _T:
+        """Returns what is to be called instead of a handler: here, the handler itself."""
+        return handler
+
     def make(self, part: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T:
         """Makes a part that has threads, waits for some, or opens what belongs to the system.
 

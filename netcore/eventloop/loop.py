@@ -101,9 +101,8 @@ class Loop(Site):
         self.shared = shared
         self.limits = shared.limits
         self.logger: logging.Logger = GuardedLogger(shared.logger, clock)
-        self.handler: EventHandler = (
-            TimedHandler(shared.handler, self.logger) if shared.debug else shared.handler
-        )
+        handler = self.machine.callbacks(shared.handler)
+        self.handler: EventHandler = TimedHandler(handler, self.logger) if shared.debug else handler
         self.odd_results = shared.odd_results
         self.poller = poller
         self.sockets = sockets

@@ -25,12 +25,15 @@ class FaultyPoller:
     Args:
         poller: What does the work.
         plan: What goes wrong.
+
+    Attributes:
+        poller: The same.
     """
 
     def __init__(self, poller: Poller, plan: FaultPlan) -> None:
         self.name: str = f"faulty {poller.name}"
         self.supports_edge: bool = poller.supports_edge
-        self._poller = poller
+        self.poller: Poller = poller
         self._plan = plan
         self._interests: dict[int, int] = {}
         self._owed: dict[int, int] = {}
@@ -40,6 +43,11 @@ class FaultyPoller:
         """What is registered, and for what."""
         return dict(self._interests)
 
+    @property
+    def owes(self) -> bool:
+        """Whether the next wait reports something, whatever becomes ready."""
+        return bool(self._owed)
+
     def remind(self, fd: int, readiness: int) -> None:
         """Has a descriptor reported in the next wait, whose readiness was used up by an injected fault."""
         self._owed[fd] = self._owed.get(fd, 0) | readiness
@@ -47,20 +55,20 @@ class FaultyPoller:
     def register(self, fd: int, interest: int) -> None:
         """See ``Poller.register``."""
         self._plan.strike("register")
-        self._poller.register(fd, interest)
+        self.poller.register(fd, interest)
         self._interests[fd] = interest
 
     def modify(self, fd: int, interest: int) -> None:
         """See ``Poller.modify``."""
         self._plan.strike("modify")
-        self._poller.modify(fd, interest)
+        self.poller.modify(fd, interest)
         self._interests[fd] = interest
 
     def unregister(self, fd: int) -> None:
         """See ``Poller.unregister``."""
         self._interests.pop(fd, None)
         self._owed.pop(fd, None)
-        self._poller.unregister(fd)
+        self.poller.unregister(fd)
         self._plan.strike("unregister")
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
@@ -73,7 +81,7 @@ class FaultyPoller:
         if fault == errno.EAGAIN:
             fd = self._plan.choose(list(self._interests))
             self.remind(fd, int(Readiness.READABLE | Readiness.WRITABLE))
-        found = dict(self._poller.wait(0 if self._due() else timeout))
+        found = dict(self.poller.wait(0 if self._due() else timeout))
         for fd, readiness in self._due().items():
             found[fd] = found.get(fd, 0) | readiness
             del self._owed[fd]
@@ -86,11 +94,11 @@ class FaultyPoller:
 
     def wake(self) -> None:
         """See ``Poller.wake``."""
-        self._poller.wake()
+        self.poller.wake()
 
     def close(self) -> None:
         """See ``Poller.close``."""
-        self._poller.close()
+        self.poller.close()
 
     def _due(self) -> dict[int, int]:
         """What is owed to those who want it now; the rest stays owed until they do."""

@@ -1,1 +1,18 @@
 """A simulated world: whole applications under a seed, in virtual time."""
+
+from netcore.testing.simulation.clock import HostClock
+from netcore.testing.simulation.errors import InvariantError, SimulationError, SimulationStuck
+from netcore.testing.simulation.host import Host
+from netcore.testing.simulation.simulation import Simulation
+from netcore.testing.simulation.trace import Event, Trace
+
+__all__ = [
+    "Event",
+    "Host",
+    "HostClock",
+    "InvariantError",
+    "Simulation",
+    "SimulationError",
+    "SimulationStuck",
+    "Trace",
+]

@@ -104,13 +104,21 @@ class SimulatedPoller:
         self._check_open()
         if timeout is not None:
             timeout = seconds(timeout, "a timeout")
-        if not self._marked and not self._woken and timeout != 0:
-            current.wait(self._is_due, timeout, "a poller to find something")
+        if timeout != 0 and not self.is_due():
+            current.wait(self.is_due, timeout, "a poller to find something")
         self._woken = False
         return self._collect() if self._marked else ()
 
-    def _is_due(self) -> bool:
-        return self._woken or bool(self._marked)
+    def is_due(self) -> bool:
+        """Whether a wait would find something, or was woken."""
+        if self._woken:
+            return True
+        for fd in list(self._marked):
+            watched = self._watched[fd]
+            if watched.endpoint.readiness() & watched.wanted:
+                return True
+            del self._marked[fd]
+        return False
 
     def _collect(self) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
@@ -129,11 +137,6 @@ class SimulatedPoller:
         for fd in again:  # behind the rest, so that a full batch starves nobody
             self._marked[fd] = None
         return found
-
-    def is_ready(self) -> bool:
-        """Whether a wait would find something."""
-        watched = self._watched
-        return any(watched[fd].endpoint.readiness() & watched[fd].wanted for fd in self._marked)
 
     def wake(self) -> None:
         """See ``Poller.wake``."""

@@ -1,0 +1,211 @@
+"""What takes the turns of a host's loops: they are events of the world, instead of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+from netcore.eventloop import Loop
+from netcore.testing.faulty_poller import FaultyPoller
+from netcore.testing.simulation.errors import SimulationError
+from netcore.testing.simulation.poller import SimulatedPoller
+
+if TYPE_CHECKING:
+    from netcore.testing.simulation.clock import HostClock
+    from netcore.testing.simulation.scheduler import Planned, Scheduler
+
+__all__ = ["Actor", "LoopActor", "LoopActors", "Stage", "Turns"]
+
+_LONGEST_DELAY = 20e-6
+"""Virtual seconds from when a loop could go on until it does, at most: which of several is first, the seed
+decides, as the kernel's scheduler does among threads."""
+
+
+class Stage(Protocol):
+    """What a host is to those that act on it."""
+
+    clock: HostClock
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """The world's."""
+
+    def perform(self, actor: Actor, step: Callable[[], object]) -> None:
+        """Does something as the host's code, on the thread that an actor is."""
+
+    def adopt(self, actor: Actor) -> None:
+        """Takes an actor in, which a crash is to end; it has its number from then on."""
+
+    def dismiss(self, actor: Actor) -> None:
+        """Lets go of one that has ended."""
+
+
+class Actor:
+    """Stands for a thread of a host: takes its steps when there is something to do. Asleep at first.
+
+    Args:
+        stage: The host.
+        name: What it is called.
+
+    Attributes:
+        number: What a thread's identifier is elsewhere; 0 until it is adopted.
+        ended: Whether it takes no more steps.
+    """
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self.number = 0
+        self.name = name
+        self.ended = False
+        self._stage = stage
+        self._scheduler = stage.scheduler
+        self._next: Planned | None = None
+        self._soon = False
+
+    def rouse(self) -> None:
+        """There is something to do: it takes a step soon."""
+        if not self._soon and not self.ended:
+            self._soon = True
+            self._plan(self._scheduler.now + self._scheduler.random.random() * _LONGEST_DELAY)
+
+    def _plan(self, when: float) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self._scheduler.call_at(when, self._act)
+
+    def _act(self) -> None:
+        self._next = None
+        self._soon = False
+        self._stage.perform(self, self._step)
+        if not self.ended and not self._soon:
+            self._sleep()
+
+    def _sleep(self) -> None:
+        """Plans a step for when it has something to do by the clock, if nothing else comes."""
+        due = self.next_due()
+        if due is None:
+            return
+        when = self._stage.clock.when(due)
+        if when <= self._scheduler.now:
+            self.rouse()
+        else:
+            self._plan(when)
+
+    def clock_changed(self) -> None:
+        """The host's clock shows something else than was foreseen."""
+        if not self.ended and not self._soon:
+            if self._next is not None:
+                self._next.cancel()
+                self._next = None
+            self._sleep()
+
+    def end(self) -> None:
+        """Takes no more steps."""
+        self.ended = True
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        self._stage.dismiss(self)
+
+    def next_due(self) -> float | None:
+        """Returns when it has something to do, in seconds of the host's clock; None for never."""
+        raise NotImplementedError
+
+    def waits(self) -> str:
+        """Says what it waits for."""
+        if self._next is None:
+            return "for its sockets"
+        return f"for its sockets, or {self._next.when:.6f} s"
+
+    def _step(self) -> None:
+        raise NotImplementedError
+
+
+class Turns(Protocol):
+    """A loop of another kind on a loop's thread, whose body is taken in pieces."""
+
+    def step(self) -> bool:
+        """Does what there is to do, without waiting; returns whether it goes on."""
+
+    def next_due(self) -> float | None:
+        """See ``Actor.next_due``."""
+
+
+class LoopActor(Actor):
+    """Takes the turns of a loop of an engine, or those of the loop of asyncio that is its guest."""
+
+    def __init__(self, stage: Stage, loop: Loop) -> None:
+        super().__init__(stage, f"loop {loop.index}")
+        self.loop = loop
+        self._poller, self._faulty = _pollers_of(loop)
+        self._due: float | None = None
+
+    def start(self) -> None:
+        """Begins."""
+        self._stage.adopt(self)
+        self._poller.rouse = self.rouse
+        self._stage.perform(self, self.loop.claim)
+        self.rouse()
+
+    def _step(self) -> None:
+        loop = self.loop
+        try:
+            loop.turn(0.0)
+            if loop.finished and not loop.ended:
+                loop.close()
+        except SimulationError:
+            raise
+        except Exception:
+            pass
+        if loop.ended:
+            self.end()
+        else:
+            self._due = loop.next_deadline()
+            if self._poller.is_due() or (self._faulty is not None and self._faulty.owes):
+                self.rouse()
+
+    def next_due(self) -> float | None:
+        """See ``Actor.next_due``."""
+        return self._due
+
+    def waits(self) -> str:
+        """See ``Actor.waits``."""
+        loop = self.loop
+        dialled = loop.unfinished - loop.connection_count
+        under_way = f", {dialled} under way" if dialled else ""
+        return f"{super().waits()}, with {loop.connection_count} connections{under_way}"
+
+
+def _pollers_of(loop: Loop) -> tuple[SimulatedPoller, FaultyPoller | None]:
+    """Returns the poller of a loop, and what stands over it to have it go wrong."""
+    poller = loop.poller
+    faulty = poller if isinstance(poller, FaultyPoller) else None
+    return cast("SimulatedPoller", poller if faulty is None else faulty.poller), faulty
+
+
+class LoopActors:
+    """Stands for the threads of an engine's loops; see ``LoopThreads``."""
+
+    def __init__(self, stage: Stage, wait: Callable[[Callable[[], bool], float | None, str], bool]) -> None:
+        self._stage = stage
+        self._wait = wait
+        self._actors: dict[Loop, LoopActor] = {}
+
+    def start(self, loops: Sequence[Loop], cpus: Sequence[int | None]) -> None:
+        """See ``LoopThreads.start``."""
+        for loop in loops:
+            actor = self._actors[loop] = LoopActor(self._stage, loop)
+            actor.start()
+
+    def end(self, loops: Sequence[Loop], stop: Callable[[Loop], object]) -> None:
+        """See ``LoopThreads.end``."""
+        for loop in loops:
+            if loop in self._actors:
+                stop(loop)
+            else:
+                loop.close()
+
+    def join(self, deadline: float) -> None:
+        """See ``LoopThreads.join``."""
+        actors = list(self._actors.values())
+        left = max(deadline - self._stage.clock(), 0.0)
+        self._wait(lambda: all(actor.ended for actor in actors), left, "the loops of an engine")

@@ -1,0 +1,295 @@
+"""A simulated host: what runs on it, its clock, and its end and beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from netcore.address import Address
+from netcore.engine import Client, Engine
+from netcore.handler import Conn, EventHandler
+from netcore.options import Options
+from netcore.testing.fault_plan import FaultPlan
+from netcore.testing.recording import RecordingHandler
+from netcore.testing.simulation import current
+from netcore.testing.simulation.actors import Actor
+from netcore.testing.simulation.callbacks import NotedHandler
+from netcore.testing.simulation.clock import HostClock
+from netcore.testing.simulation.errors import SimulationError
+from netcore.testing.simulation.machine import SimulatedMachine
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from netcore.overrides import OptionOverrides
+    from netcore.testing.simulation.net.kernel import Kernel
+    from netcore.testing.simulation.scheduler import Scheduler
+    from netcore.testing.simulation.world import World
+
+__all__ = ["Host"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """An engine that the host has been given, as it is made again after a crash."""
+
+    engine: Engine
+    handler: EventHandler
+    options: Options
+
+
+class Host:
+    """A host of a simulation; ``Simulation.host`` makes it. A context manager: code in the block is its own.
+
+    On the thread of the simulation.
+
+    Args:
+        world: Where it is.
+        name: What others dial it by.
+        index: Its number.
+
+    Attributes:
+        name: As given.
+        clock: Its clocks, which may be skewed and jump.
+        faults: What goes wrong with its sockets and pollers; those of engines that are started later go by
+            it. None for nothing.
+        recorded: What has happened to connections that were dialled without a handler.
+    """
+
+    def __init__(self, world: World, name: str, index: int) -> None:
+        self.name = name
+        self.clock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
+        self.faults: FaultPlan | None = None
+        self.recorded = RecordingHandler()
+        self._world = world
+        self._actors: dict[Actor, None] = {}
+        self._served: list[_Served] = []
+        self._engines: list[Engine] = []
+        self._clients: list[tuple[Client, EventHandler]] = []
+        self._entered: list[tuple[Host | None, int]] = []
+        self._worlds: list[Any] = []
+        self.kernel: Kernel = world.network.boot(name, index, world.scheduler, world.trace, world.links)
+        self.machine = SimulatedMachine(world, self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}{'' if self.up else ', crashed'}>"
+
+    def __enter__(self) -> Host:
+        """Has the block be code of this host: the sockets that it makes are the host's."""
+        world = self._world
+        self._worlds.append(current.enter(world))
+        world.outside.__enter__()
+        self._entered.append(world.enter(self, 0))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Ends the block."""
+        world = self._world
+        world.enter(*self._entered.pop())
+        world.outside.__exit__()
+        current.enter(self._worlds.pop())
+
+    @property
+    def up(self) -> bool:
+        """Whether it runs: it has not crashed, or was restarted since."""
+        return self.kernel.alive
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address."""
+        return self.kernel.addresses[0]
+
+    # What runs on it.
+
+    def engine(
+        self,
+        handler: EventHandler,
+        *addresses: str | Address,
+        options: Options | None = None,
+        **overrides: Unpack[OptionOverrides],
+    ) -> Engine:
+        """Starts an engine on the host; see ``netcore.Engine``. A restart starts it anew.
+
+        Raises:
+            SimulationError: The host has crashed.
+            Exception: What ``Engine`` and its ``start`` raise.
+        """
+        self._check_up()
+        with self:
+            engine = Engine(handler, *addresses, options=options, **overrides)
+            engine.start()
+        self._engines.append(engine)
+        self._served.append(_Served(engine, handler, engine.options))
+        return engine
+
+    def client(
+        self,
+        handler: EventHandler,
+        options: Options | None = None,
+        **overrides: Unpack[OptionOverrides],
+    ) -> Client:
+        """Starts a client on the host; see ``netcore.Client``.
+
+        Its ``dial`` waits, and so is for the test's own code: the world goes on meanwhile. In a handler it is
+        ``client.engine.dial``, as ever.
+
+        Raises:
+            SimulationError: The host has crashed.
+            Exception: What ``Client`` and its ``start`` raise.
+        """
+        self._check_up()
+        with self:
+            client = Client(handler, options=options, **overrides)
+            client.start()
+        self._engines.append(client.engine)
+        self._clients.append((client, handler))
+        return client
+
+    def dial(
+        self,
+        address: str | Address,
+        context: object = None,
+        timeout: float | None = None,
+        *,
+        handler: EventHandler | None = None,
+        **named: Any,
+    ) -> Future[Conn]:
+        """Connects to an address, with a client of its own; see ``netcore.Engine.dial``.
+
+        Args:
+            address: Where to.
+            context: See there.
+            timeout: See there, in seconds of the host's clock.
+            handler: What serves the connection; None for that of the host's latest client, or for
+                ``recorded`` if it has none.
+            named: See there.
+
+        Returns:
+            What gets the connection. Its ``result`` has the world go on until there is one.
+        """
+        client = self._client_for(handler)
+        with self:
+            return client.engine.dial(address, context, timeout, **named)
+
+    def _client_for(self, handler: EventHandler | None) -> Client:
+        for client, known in reversed(self._clients):
+            if client.engine.running and handler in (None, known):
+                return client
+        return self.client(self.recorded if handler is None else handler)
+
+    # Its end, and its beginning.
+
+    def crash(self) -> None:
+        """Ends all that runs on the host at once, without a word: peers see silence. Idempotent."""
+        if not self.up:
+            return
+        self._world.trace.note("crash", self.name)
+        self.kernel.crash()
+        for actor in list(self._actors):
+            actor.end()
+        for engine in self._engines:
+            engine.abandon()
+        self._engines.clear()
+        self._clients.clear()
+
+    def restart(self, *handlers: EventHandler) -> list[Engine]:
+        """Starts the host again after a crash, or crashes it first: peers that are still there get a RST.
+
+        The engines that it was given start anew where they were, and with the options that they had.
+
+        Args:
+            handlers: For each engine a handler, which has what state is left after a crash, as that of a
+                disk; the others keep the one that they had, with all that is in it.
+
+        Returns:
+            The new engines.
+
+        Raises:
+            ValueError: These are more handlers than there are engines.
+        """
+        served = [each for each in self._served if not each.engine.stopping or not self.up]
+        if len(handlers) > len(served):
+            many = f"{len(handlers)} handlers are given, and {len(served)} engines are to be started"
+            raise ValueError(f"{many} on host {self.name!r}")
+        self.crash()
+        self._served.clear()
+        world = self._world
+        world.trace.note("restart", self.name)
+        self.kernel = world.network.boot(
+            self.name, self.kernel.index, world.scheduler, world.trace, world.links
+        )
+        self.machine = SimulatedMachine(world, self)
+        started = []
+        for i, each in enumerate(served):
+            handler = handlers[i] if i < len(handlers) else each.handler
+            started.append(self.engine(handler, *each.engine.addresses, options=each.options))
+        return started
+
+    def _check_up(self) -> None:
+        if not self.up:
+            raise SimulationError(f"host {self.name!r} has crashed: restart it first")
+
+    def _clock_changed(self) -> None:
+        self._world.trace.note("jump", self.name)
+        for actor in list(self._actors):
+            actor.clock_changed()
+
+    # What its parts ask.
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """See ``Stage.scheduler``."""
+        return self._world.scheduler
+
+    @property
+    def actors(self) -> Sequence[Actor]:
+        """What stands for its threads."""
+        return tuple(self._actors)
+
+    def adopt(self, actor: Actor) -> None:
+        """See ``Stage.adopt``."""
+        actor.number = self._world.next_ident()
+        self._actors[actor] = None
+
+    def dismiss(self, actor: Actor) -> None:
+        """See ``Stage.dismiss``."""
+        self._actors.pop(actor, None)
+
+    def perform(self, actor: Actor, step: Callable[[], object]) -> None:
+        """See ``Stage.perform``."""
+        world = self._world
+        before = world.enter(self, actor.number)
+        try:
+            step()
+        finally:
+            world.enter(*before)
+
+    def perform_job(self, job: Callable[[], object]) -> None:
+        """Runs a job of a worker pool, unless the host has crashed in between."""
+        world = self._world
+        if not self.up:
+            return
+        before = world.enter(self, world.next_ident())
+        try:
+            job()
+        finally:
+            world.enter(*before)
+
+    def waits(self) -> list[str]:
+        """Says what its code waits for."""
+        if not self.up:
+            return []
+        return [f"{actor.name}: {actor.waits()}" for actor in self._actors]
+
+    def noted(self, handler: EventHandler) -> EventHandler:
+        """Returns a handler whose callbacks are noted in the trace."""
+        return NotedHandler(handler, self._world.trace, self.name)
+
+    def resolver(self, *_: object) -> Any:
+        """Makes what looks names up without blocking."""
+        return self._world.names.resolver(self.kernel)

@@ -1,0 +1,103 @@
+"""The machine that netcore finds on a simulated host."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from netcore._latch import Latch
+from netcore._machine import Machine
+from netcore.engine.process import track as track_engine
+from netcore.engine.threads import LoopThreads
+from netcore.engine.watchdog import Watchdog
+from netcore.eventloop import AccessLog
+from netcore.eventloop.log_writer import LogWriter
+from netcore.poll import Poller, open_with
+from netcore.sockets import PureSockets, Resolver, Sockets, open_sockets
+from netcore.testing.faulty_poller import FaultyPoller
+from netcore.testing.faulty_sockets import FaultySockets
+from netcore.testing.simulation.actors import LoopActors
+from netcore.testing.simulation.parts import (
+    Jobs,
+    NoWatchdog,
+    PlainAccessLog,
+    PlainLogWriter,
+    WorldFuture,
+    WorldLatch,
+    track,
+)
+from netcore.testing.simulation.poller import SimulatedPoller
+from netcore.worker.process import track as track_pool
+from netcore.worker.threads import Threads
+
+if TYPE_CHECKING:
+    from netcore.testing.simulation.host import Host
+    from netcore.testing.simulation.world import World
+
+__all__ = ["SimulatedMachine"]
+
+_CPUS = (0, 1)
+"""What ``Options.multicore`` and the pool of workers go by: two, wherever the simulation runs."""
+
+
+class SimulatedMachine(Machine):
+    """The clocks and threads of a host.
+
+    Args:
+        world: Where it is.
+        host: Whose it is.
+    """
+
+    simulated = True
+
+    def __init__(self, world: World, host: Host) -> None:
+        self._host = host
+        self._world = world
+        self.monotonic = host.clock.__call__
+        self.thread_id = world.thread_id
+        self.sleep = world.sleep
+        self.next_id = itertools.count(1).__next__
+        self._parts: dict[Callable[..., Any], Callable[..., Any]] = {
+            Latch: partial(WorldLatch, world.wait),
+            Future: partial(WorldFuture, world.wait),
+            LoopThreads: partial(LoopActors, host, world.wait),
+            Threads: partial(Jobs, world.scheduler, world.trace, host.perform_job, host.name),
+            LogWriter: PlainLogWriter,
+            AccessLog: PlainAccessLog,
+            Watchdog: lambda *_: NoWatchdog(),
+            Resolver: host.resolver,
+            open_with: self._open_poller,
+            open_sockets: self._open_sockets,
+            track_engine: track,
+            track_pool: track,
+        }
+
+    def usable_cpus(self) -> tuple[int, ...]:
+        """See ``Machine.usable_cpus``."""
+        return _CPUS
+
+    def usable_cpu_count(self) -> int:
+        """See ``Machine.usable_cpu_count``."""
+        return len(_CPUS)
+
+    def callbacks(self, handler: Any) -> Any:
+        """See ``Machine.callbacks``."""
+        return self._host.noted(handler)
+
+    def make(self, part: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        """See ``Machine.make``."""
+        return self._parts.get(part, part)(*args, **named)
+
+    def _open_poller(self, opener: Callable[[], Poller]) -> Poller:
+        poller = SimulatedPoller(self._host.kernel)
+        return poller if self._host.faults is None else FaultyPoller(poller, self._host.faults)
+
+    def _open_sockets(self, receive_cap: int, poller: Poller | None = None) -> Sockets:
+        sockets = PureSockets(receive_cap, max(1 << 18, 4 * receive_cap))
+        if self._host.faults is None:
+            return sockets
+        faulty = poller if isinstance(poller, FaultyPoller) else None
+        return cast("Sockets", FaultySockets(sockets, self._host.faults, faulty))

@@ -1,0 +1,179 @@
+"""The real world, kept out of a simulated one: what the standard library offers is the host's while it runs.
+
+Modules of the standard library have other functions and classes as long as a world runs, on its thread; for
+others they do what they always do. So a handler that looks at ``time.monotonic``, or a program of asyncio
+that makes sockets, runs unchanged. What cannot be simulated, such as a thread, raises an error that names the
+line, and ends the run. Code that has taken a function out of its module before (``from time import sleep``)
+is out of reach.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
+
+from netcore.testing.simulation.net.names import Names
+from netcore.testing.simulation.net.sockets import stand_ins as socket_stand_ins
+
+if TYPE_CHECKING:
+    from netcore.testing.simulation.world import World
+
+__all__ = ["Outside", "culprit"]
+
+_PROCESSES = ("fork", "forkpty", "posix_spawn", "system")
+_SELECTORS = ("DefaultSelector", "SelectSelector", "PollSelector", "EpollSelector", "KqueueSelector")
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
+
+
+def culprit(frame: FrameType | None) -> str:
+    """Returns where the code of a simulated host is that has called into this package or the library."""
+    while frame is not None and _is_inner(frame.f_code):
+        frame = frame.f_back
+    if frame is None:
+        return "somewhere"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+def _is_inner(code: CodeType) -> bool:
+    name = code.co_filename
+    if name.startswith((_HERE, "<frozen")):
+        return True
+    return name.startswith(_LIBRARY) and "site-packages" not in name and "dist-packages" not in name
+
+
+class Outside:
+    """Replaces what code of hosts must not reach, for as long as the world runs. A context manager.
+
+    Args:
+        world: What is to be reached instead.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._depth = 0
+        self._thread = threading.get_ident()
+        self._kept: list[tuple[Any, str, Any]] = []
+        self._random_state: object = None
+        self._replacements = list(_replacements(world, self._thread))
+
+    def __enter__(self) -> None:
+        self._depth += 1
+        if self._depth > 1:
+            return
+        for owner, name, make in self._replacements:
+            before = getattr(owner, name)
+            self._kept.append((owner, name, before))
+            setattr(owner, name, make(before))
+        outer = random.getstate()
+        if self._random_state is None:
+            random.seed(self._world.scheduler.random.getrandbits(64))
+        else:
+            random.setstate(self._random_state)  # type: ignore[arg-type]
+        self._random_state = outer
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        inner = random.getstate()
+        random.setstate(self._random_state)  # type: ignore[arg-type]
+        self._random_state = inner
+        while self._kept:
+            owner, name, before = self._kept.pop()
+            setattr(owner, name, before)
+
+
+Make = Callable[[Any], Any]
+
+
+def _replacements(world: World, thread: int) -> list[tuple[Any, str, Make]]:
+    """Lists what is replaced: where, its name, and what makes the stand-in of what was there."""
+
+    def here(stand_in: Callable[..., Any]) -> Make:
+        """On the world's thread the stand-in, on others what was there."""
+
+        def make(before: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **named: Any) -> Any:
+                if threading.get_ident() == thread:
+                    return stand_in(*args, **named)
+                return before(*args, **named)
+
+            return call
+
+        return make
+
+    def forbidden(what: str) -> Make:
+        def make(before: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **named: Any) -> Any:
+                if threading.get_ident() == thread:
+                    world.forbid(what)
+                return before(*args, **named)
+
+            return call
+
+        return make
+
+    clock, wall = world.monotonic, world.wall_time
+
+    def nanoseconds(seconds: Callable[[], float]) -> Callable[[], int]:
+        return lambda: round(seconds() * 1e9)
+
+    def urandom(size: int) -> bytes:
+        return world.scheduler.random.randbytes(size)
+
+    found: list[tuple[Any, str, Make]] = [
+        (time, "monotonic", here(clock)),
+        (time, "monotonic_ns", here(nanoseconds(clock))),
+        (time, "perf_counter", here(clock)),
+        (time, "perf_counter_ns", here(nanoseconds(clock))),
+        (time, "time", here(wall)),
+        (time, "time_ns", here(nanoseconds(wall))),
+        (time, "sleep", here(world.sleep)),
+        (os, "urandom", here(urandom)),
+        (random, "_urandom", here(urandom)),
+        (threading.Thread, "start", forbidden("starting a thread")),
+        (threading.Condition, "wait", _blocking(world, thread)),
+        (subprocess.Popen, "__init__", forbidden("starting a process")),
+        (select, "select", forbidden("select.select")),
+    ]
+    found += [(os, name, forbidden(f"os.{name}")) for name in _PROCESSES if hasattr(os, name)]
+    found += [
+        (selectors, name, forbidden(f"a selector of the standard library, {name}"))
+        for name in _SELECTORS
+        if hasattr(selectors, name)
+    ]
+    names = {name: here(getattr(world.names, name)) for name in Names.FUNCTIONS}
+    stand_ins = names | socket_stand_ins(thread)
+    found += [(socket, name, make) for name, make in stand_ins.items() if hasattr(socket, name)]
+    return found
+
+
+def _blocking(world: World, thread: int) -> Make:
+    """A wait for another thread, which there is none of, unless it has a reason to be over at once."""
+
+    def make(before: Callable[..., Any]) -> Callable[..., Any]:
+        def wait(self: Any, timeout: float | None = None) -> Any:
+            if threading.get_ident() == thread and timeout != 0 and world.inside:
+                world.forbid("waiting for another thread")
+            return before(self, timeout)
+
+        return wait
+
+    return make
+
+
+def frame_here() -> FrameType | None:
+    """Returns the frame of the caller's caller."""
+    return sys._getframe(2)

@@ -1,0 +1,198 @@
+"""A simulated world: hosts, what lies between them, and the time that passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from netcore._durations import seconds
+from netcore.testing.simulation.errors import SimulationStuck
+from netcore.testing.simulation.host import Host
+from netcore.testing.simulation.stuck import explain
+from netcore.testing.simulation.trace import Trace
+from netcore.testing.simulation.world import World
+
+if TYPE_CHECKING:
+    import random
+
+    from netcore.testing.simulation.net.links import Number
+    from netcore.testing.simulation.scheduler import Planned
+
+__all__ = ["Simulation"]
+
+_CheckT = TypeVar("_CheckT", bound=Callable[[], object])
+
+_LIMIT = 3600.0
+"""Virtual seconds that a run waits for a condition unless it says so."""
+
+
+class Simulation:
+    """Runs whole applications on a simulated net, in virtual time and on one thread.
+
+    The same seed gives the same trace, on every Python and platform. A simulation is used on the thread that
+    has made it.
+
+    Args:
+        seed: Decides all that is left to chance: delays, losses, and whose turn it is.
+        trace_limit: How many events the trace keeps, the last ones; None for all.
+
+    Attributes:
+        seed: As given.
+        trace: Every event.
+    """
+
+    def __init__(self, seed: int | str | bytes = 0, *, trace_limit: int | None = 100_000) -> None:
+        self.seed = seed
+        self._world = World(seed, trace_limit)
+        self.trace: Trace = self._world.trace
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} seed={self.seed!r}, {self.now:.6f} s, {len(self._world.hosts)} hosts>"
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the world began."""
+        return self._world.scheduler.now
+
+    @property
+    def random(self) -> random.Random:
+        """The source of randomness, for tests that pick something by the seed."""
+        return self._world.scheduler.random
+
+    # What there is.
+
+    def host(self, name: str) -> Host:
+        """Returns the host of a name, by which others dial it; makes it if there is none yet.
+
+        Raises:
+            TypeError: The name is no text.
+            ValueError: It is no host's name: letters, digits, hyphens and dots.
+        """
+        world = self._world
+        found = world.hosts.get(name)
+        if found is None:
+            found = world.hosts[name] = Host(world, name, len(world.hosts))
+        return found
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """All hosts, in the order in which they were made."""
+        return tuple(self._world.hosts.values())
+
+    def link(
+        self,
+        a: str | Host,
+        b: str | Host,
+        *,
+        latency: Number | None = None,
+        bandwidth: Number | None = None,
+        loss: Number = 0.0,
+        reorder: Number = 0.0,
+        duplicate: Number = 0.0,
+    ) -> None:
+        """Says what lies between two hosts, both ways, from now on.
+
+        A number may be a function of the source of randomness, which is asked for each packet.
+
+        Args:
+            a: One host, or its name.
+            b: The other.
+            latency: Seconds that a packet takes; None for a millisecond.
+            bandwidth: Bytes a second; None for any number.
+            loss: How many packets get lost, from 0 to 1. Of a stream they are sent again.
+            reorder: How many datagrams are overtaken by later ones, likewise.
+            duplicate: How many datagrams arrive twice, likewise.
+
+        Raises:
+            TypeError: One of these is no number and no function.
+            ValueError: It is out of range, or there is no such host.
+        """
+        self._world.links.link(
+            self._name(a),
+            self._name(b),
+            latency=latency,
+            bandwidth=bandwidth,
+            loss=loss,
+            reorder=reorder,
+            duplicate=duplicate,
+        )
+
+    def partition(self, a: str | Host, b: str | Host, one_way: bool = False) -> None:
+        """Has nothing get through between two hosts any more, what is under way included.
+
+        Args:
+            a: One host, or its name.
+            b: The other.
+            one_way: Whether only what ``a`` sends is lost.
+        """
+        self._world.links.partition(self._name(a), self._name(b), one_way)
+
+    def heal(self, a: str | Host, b: str | Host) -> None:
+        """Ends what ``partition`` began, both ways."""
+        self._world.links.heal(self._name(a), self._name(b))
+
+    def _name(self, host: str | Host) -> str:
+        name = host.name if isinstance(host, Host) else host
+        if name not in self._world.hosts:
+            known = ", ".join(self._world.hosts) or "none"
+            raise ValueError(f"there is no host {name!r}: the hosts are {known}")
+        return name
+
+    # What happens.
+
+    def call_at(self, when: float, function: Callable[..., object], *args: object) -> Planned:
+        """Plans something to happen at a time, such as a host's crash.
+
+        Args:
+            when: Virtual seconds since the world began.
+            function: What to call; it is an event of the world, and no host's code.
+            args: With what.
+        """
+        return self._world.scheduler.call_at(seconds(when, "a time"), function, *args)
+
+    def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Planned:
+        """Plans something to happen so many virtual seconds from now; see ``call_at``."""
+        return self._world.scheduler.call_later(seconds(delay, "a delay"), function, *args)
+
+    def invariant(self, check: _CheckT) -> _CheckT:
+        """Has something checked after every event; also a decorator.
+
+        Args:
+            check: Returns False, or raises, where something does not hold that has to.
+
+        Returns:
+            The same.
+        """
+        name = getattr(check, "__qualname__", repr(check)).rpartition("<locals>.")[2]
+        self._world.invariants[f"invariant {name}"] = check
+        return check
+
+    def run(self, until: float | Callable[[], bool], limit: float = _LIMIT) -> None:
+        """Lets the world go on.
+
+        Args:
+            until: Virtual seconds since the world began, up to when; or a function that is asked after every
+                event, and returns whether it is enough.
+            limit: Virtual seconds after which such a function counts as one that is never satisfied.
+
+        Raises:
+            SimulationStuck: It is not satisfied in that time, or nothing is left to happen. The message says
+                who waits for what.
+            SimulationError: Code of a host has done what cannot be simulated, such as starting a thread.
+            InvariantError: What was to hold after every event does not.
+            TypeError: That is neither a number nor a function.
+            ValueError: The time has passed already.
+        """
+        world = self._world
+        if not callable(until):
+            end = seconds(until, "until")
+            if end < world.scheduler.now:
+                raise ValueError(
+                    f"until is {until!r}, which has passed: it counts from the world's beginning, and it is "
+                    f"{world.scheduler.now!r} now"
+                )
+            world.go_on(lambda: False, end, "run")
+            return
+        end = world.scheduler.now + seconds(limit, "limit")
+        if not world.go_on(until, end, "run"):
+            raise SimulationStuck(explain(world, f"{limit:g} virtual seconds were not enough"))

@@ -1,0 +1,29 @@
+"""Who waits for what in a world that does not go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netcore.testing.simulation.world import World
+
+__all__ = ["explain"]
+
+_LAST = 12
+"""Events that are shown."""
+
+
+def explain(world: World, why: str) -> str:
+    """Returns the message of a ``SimulationStuck``.
+
+    Args:
+        world: Which does not go on.
+        why: How that shows.
+    """
+    lines = [f"{why}, at {world.scheduler.now:.6f} virtual seconds (seed {world.seed!r})"]
+    for host in world.hosts.values():
+        lines.append(f"host {host.name}{'' if host.up else ', which has crashed'}:")
+        lines += [f"  {each}" for each in host.waits()]
+    lines.append("last events:")
+    lines.append(world.trace.tail(_LAST))
+    return "\n".join(lines)

@@ -1,0 +1,192 @@
+"""The world that hosts are in: its time, its net, and whose code runs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+from netcore import _machine
+from netcore.testing.simulation import current
+from netcore.testing.simulation.errors import InvariantError, SimulationError, SimulationStuck
+from netcore.testing.simulation.net.links import Links
+from netcore.testing.simulation.net.names import Names
+from netcore.testing.simulation.net.network import Network
+from netcore.testing.simulation.outside import Outside, culprit
+from netcore.testing.simulation.scheduler import Scheduler
+from netcore.testing.simulation.stuck import explain
+from netcore.testing.simulation.trace import Trace
+
+if TYPE_CHECKING:
+    from netcore.testing.simulation.host import Host
+    from netcore.testing.simulation.net.kernel import Kernel
+
+__all__ = ["World"]
+
+_SPINS = 1_000_000
+"""So many events at one and the same moment are no world that goes on."""
+
+
+class World:
+    """What the parts of a simulation have in common. On one thread.
+
+    Args:
+        seed: See ``Simulation``.
+        trace_limit: See there.
+
+    Attributes:
+        host: Whose code runs; None for the test's own.
+        ident: The number of the thread that it runs on, as ``thread_id`` gives it; 0 for the test's own.
+        kernel: The host's; None without one.
+        inside: Whether an event is happening, so that nothing may block.
+        invariants: What has to hold after every event, by name.
+    """
+
+    def __init__(self, seed: int | str | bytes, trace_limit: int | None) -> None:
+        self.seed = seed
+        self.scheduler = Scheduler(seed)
+        self.trace = Trace(self.scheduler, trace_limit, seed)
+        self.links = Links(self.scheduler, self.trace)
+        self.network = Network()
+        self.names = Names(self.scheduler, self.network)
+        self.hosts: dict[str, Host] = {}
+        self.invariants: dict[str, Callable[[], object]] = {}
+        self.host: Host | None = None
+        self.ident = 0
+        self.kernel: Kernel | None = None
+        self.inside = False
+        self._violation: BaseException | None = None
+        self._thread = threading.get_ident()
+        self._last_ident = 0
+        self.outside = Outside(self)
+
+    # Whose code runs.
+
+    def next_ident(self) -> int:
+        """Returns the number of a new thread."""
+        self._last_ident += 1
+        return self._last_ident
+
+    def thread_id(self) -> int:
+        """Returns the number of the thread that runs; 0 for the test's own."""
+        return self.ident
+
+    def enter(self, host: Host | None, ident: int) -> tuple[Host | None, int]:
+        """Makes a host's code the one that runs; returns what is to be entered again after that."""
+        before = self.host, self.ident
+        self.host = host
+        self.ident = ident
+        if host is None:
+            self.kernel = None
+            _machine.enter(_machine.REAL)
+        else:
+            self.kernel = host.kernel
+            _machine.enter(host.machine)
+        return before
+
+    def monotonic(self) -> float:
+        """Returns the time of the monotonic clock of the host whose code runs, else the virtual time."""
+        return self.scheduler.now if self.host is None else self.host.clock()
+
+    def wall_time(self) -> float:
+        """Returns the time of its wall clock, likewise."""
+        return self.scheduler.now if self.host is None else self.host.clock.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Does what ``time.sleep`` does: outside of events the world goes on meanwhile."""
+        if seconds > 0:
+            self.wait(lambda: False, seconds, f"time.sleep({seconds!r})")
+
+    def forbid(self, what: str) -> NoReturn:
+        """Refuses what would reach the real world, or stop this one; the run ends with that.
+
+        Raises:
+            SimulationError: Always.
+        """
+        where = culprit(sys._getframe(1))
+        host = f" on host {self.host.name!r}" if self.host is not None else ""
+        error = SimulationError(f"{what} cannot be simulated{host}: {where}")
+        if self.inside and self._violation is None:
+            self._violation = error
+        raise error
+
+    # How it goes on.
+
+    def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
+        """See ``current.wait``."""
+        if predicate():
+            return True
+        if timeout is not None and timeout <= 0:
+            return False
+        if self.inside:
+            self.forbid(f"{what} blocks, which in an event stops the world, and so")
+        until = None if timeout is None else self.scheduler.now + timeout
+        return self.go_on(predicate, until, what)
+
+    def go_on(self, predicate: Callable[[], bool], until: float | None, what: str) -> bool:
+        """Has events happen until something holds, or some time has come; returns whether it holds.
+
+        Raises:
+            SimulationStuck: There is no such time, and nothing is left to happen.
+            SimulationError: An event has done what cannot be simulated.
+            InvariantError: What has to hold always does not.
+        """
+        self._check_thread()
+        scheduler = self.scheduler
+        host, ident = self.host, self.ident
+        before = current.enter(self)
+        spins, last = 0, scheduler.now
+        try:
+            with self.outside:
+                while not predicate():
+                    when = scheduler.next_time()
+                    if when is None:
+                        if until is None:
+                            raise SimulationStuck(explain(self, f"{what}: nothing is left to happen"))
+                        scheduler.advance(until)
+                        return predicate()
+                    if until is not None and when > until:
+                        scheduler.advance(until)
+                        return predicate()
+                    self._step()
+                    if scheduler.now != last:
+                        spins, last = 0, scheduler.now
+                    else:
+                        spins += 1
+                        if spins > _SPINS:
+                            why = f"{what}: a million events have passed, and no time has"
+                            raise SimulationStuck(explain(self, why))
+                return True
+        finally:
+            current.enter(before)
+            self.enter(host, ident)
+
+    def _step(self) -> None:
+        self.inside = True
+        try:
+            self.scheduler.step()
+        finally:
+            self.inside = False
+        if self._violation is not None:
+            violation, self._violation = self._violation, None
+            raise violation
+        if self.invariants:
+            self._check_invariants()
+
+    def _check_invariants(self) -> None:
+        for name, check in self.invariants.items():
+            try:
+                holds: object = check()
+            except Exception as error:
+                raise InvariantError(self._broken(name, f": {error}")) from error
+            if holds is False:
+                raise InvariantError(self._broken(name, ""))
+
+    def _broken(self, name: str, why: str) -> str:
+        self.trace.note("error", detail=f"invariant {name}")
+        return f"{name} does not hold at {self.scheduler.now:.6f} s (seed {self.seed!r}){why}"
+
+    def _check_thread(self) -> None:
+        if threading.get_ident() != self._thread:
+            raise SimulationError("a simulation is on one thread, and this is another one")
