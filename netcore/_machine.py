@@ -36,6 +36,9 @@ class Machine:
 
     simulated = False
 
+    elsewhere = "runs in another process, of which this one is a fork"
+    """Where what was abandoned goes on, to end a sentence about it."""
+
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
     """Returns seconds that never go back. Any thread."""
 

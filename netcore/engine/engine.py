@@ -140,7 +140,7 @@ class Engine(EngineView):
         self.end_hosted()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {', '.join(map(str, self.addresses))}: {self._life.phase.value}>"
+        return f"<{type(self).__name__} {', '.join(map(str, self.addresses))}: {self._life.state}>"
 
     @property
     def addresses(self) -> tuple[Address, ...]:

@@ -15,7 +15,10 @@ _LOOK = 1.0
 
 
 class Phase(enum.Enum):
-    """Where an engine is in its life; the value ends the sentence "this engine ..."."""
+    """Where an engine is in its life; the value ends the sentence "this engine ...".
+
+    One that is FORKED was abandoned: it lives on somewhere else, as in the parent of a forked process.
+    """
 
     __hash__ = object.__hash__  # in C, so that nothing can come in between in a set of them
 
@@ -24,7 +27,7 @@ class Phase(enum.Enum):
     RUNNING = "is running"
     STOPPING = "is stopping"
     STOPPED = "has stopped"
-    FORKED = "runs in the process that started it, of which this one is a fork"
+    FORKED = "is not here"
 
 
 _LATEST_FIRST = (Phase.FORKED, Phase.STOPPED, Phase.STOPPING, Phase.RUNNING, Phase.STARTING, Phase.NEW)
@@ -68,11 +71,17 @@ class Lifecycle:
         reached = self._reached
         return next(phase for phase in _LATEST_FIRST if phase in reached)
 
+    @property
+    def state(self) -> str:
+        """The present one, as the end of the sentence "this engine ..."."""
+        phase = self.phase
+        return self._machine.elsewhere if phase is Phase.FORKED else phase.value
+
     def check_running(self, method: str) -> None:
         """Raises EngineNotRunningError, naming the method that was called, unless running."""
         phase = self.phase
         if phase is not Phase.RUNNING:
-            raise EngineNotRunningError(f"{method} needs a running engine, and this one {phase.value}")
+            raise EngineNotRunningError(f"{method} needs a running engine, and this one {self.state}")
 
     def begin(self, mark: object) -> None:
         """Leaves NEW for STARTING; RuntimeError from any other phase.
@@ -81,7 +90,7 @@ class Lifecycle:
             mark: What nobody else has; see ``was_begun``.
         """
         if not self._take("start", mark):
-            raise RuntimeError(f"this engine {self.phase.value}, and an engine runs once")
+            raise RuntimeError(f"this engine {self.state}, and an engine runs once")
         self._starting_thread = self._machine.thread_id()
         self._reached.add(Phase.STARTING)
 

@@ -14,5 +14,5 @@ def stopping(site: Site) -> EngineNotRunningError:
 
 
 def forked(site: Site) -> EngineNotRunningError:
-    """Makes the error of what goes on in the parent, in a forked child."""
-    return EngineNotRunningError(f"loop {site.index} runs in another process, of which this one is a fork")
+    """Makes the error of what goes on in the parent, in a forked child; or nowhere, after a crash."""
+    return EngineNotRunningError(f"loop {site.index} {site.machine.elsewhere}")

@@ -179,7 +179,7 @@ class Loop(Site):
         """See ``EventLoop.execute``."""
         check_function(function)
         if not self._put(function, args):
-            fate = "runs in another process, of which this one is a fork" if self._forked else "has ended"
+            fate = self.machine.elsewhere if self._forked else "has ended"
             raise EngineNotRunningError(f"loop {self.index} {fate}: it can execute nothing more here")
 
     def schedule(self, delay: float, function: Callable[..., object], *args: object) -> Timer:

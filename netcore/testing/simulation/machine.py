@@ -52,6 +52,7 @@ class SimulatedMachine(Machine):
     """
 
     simulated = True
+    elsewhere = "was on a host that has crashed since"
 
     def __init__(self, world: World, host: Host) -> None:
         self._host = host
