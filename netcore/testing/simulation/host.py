@@ -20,12 +20,12 @@ from netcore.testing.simulation.callbacks import NotedHandler
 from netcore.testing.simulation.clock import HostClock
 from netcore.testing.simulation.errors import SimulationError
 from netcore.testing.simulation.machine import SimulatedMachine
+from netcore.testing.simulation.net.kernel import Kernel
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from netcore.overrides import OptionOverrides
-    from netcore.testing.simulation.net.kernel import Kernel
     from netcore.testing.simulation.scheduler import Scheduler
     from netcore.testing.simulation.world import World
 
@@ -71,7 +71,7 @@ class Host:
         self._clients: list[tuple[Client, EventHandler]] = []
         self._entered: list[tuple[Host | None, int]] = []
         self._worlds: list[Any] = []
-        self.kernel: Kernel = world.network.boot(name, index, world.scheduler, world.trace, world.links)
+        self.kernel = Kernel(world.network, name)
         self.machine = SimulatedMachine(world, self)
 
     def __repr__(self) -> str:
@@ -220,9 +220,7 @@ class Host:
         self._served.clear()
         world = self._world
         world.trace.note("restart", self.name)
-        self.kernel = world.network.boot(
-            self.name, self.kernel.index, world.scheduler, world.trace, world.links
-        )
+        self.kernel = Kernel(world.network, self.name)
         self.machine = SimulatedMachine(world, self)
         started = []
         for i, each in enumerate(served):

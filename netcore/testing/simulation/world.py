@@ -48,7 +48,7 @@ class World:
         self.scheduler = Scheduler(seed)
         self.trace = Trace(self.scheduler, trace_limit, seed)
         self.links = Links(self.scheduler, self.trace)
-        self.network = Network()
+        self.network = Network(self.scheduler, self.trace, self.links)
         self.names = Names(self.scheduler, self.network)
         self.hosts: dict[str, Host] = {}
         self.invariants: dict[str, Callable[[], object]] = {}
