@@ -57,7 +57,8 @@ class Node(netcore.EventHandler):
         self._patience = 0.0
 
     def on_boot(self, engine: netcore.EngineView) -> None:
-        """Opens a socket to each of the others."""
+        """Opens a socket to each of the others, and waits whether one of them leads."""
+        self._be_patient()
         for name, address in self._others.items():
             engine.loops[0].dial(address, context=name)
 

@@ -23,11 +23,22 @@ from netcore.testing.fault_plan import (
 from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.recording import Recorded, RecordingHandler
+from netcore.testing.simulation import (
+    Event,
+    Host,
+    HostClock,
+    InvariantError,
+    Simulation,
+    SimulationError,
+    SimulationStuck,
+    Trace,
+)
 
 __all__ = [
     "BROKEN_FAULTS",
     "GENTLE_FAULTS",
     "HARSH_FAULTS",
+    "Event",
     "FakeDial",
     "FakePair",
     "FakePoller",
@@ -37,11 +48,18 @@ __all__ = [
     "FaultPlan",
     "FaultyPoller",
     "FaultySockets",
+    "Host",
+    "HostClock",
+    "InvariantError",
     "ManualClock",
     "Raised",
     "Recorded",
     "RecordingHandler",
     "Short",
+    "Simulation",
+    "SimulationError",
+    "SimulationStuck",
+    "Trace",
     "check_buffer",
     "check_codec",
     "check_load_balancer",

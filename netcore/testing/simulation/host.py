@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from netcore.overrides import OptionOverrides
     from netcore.testing.simulation.scheduler import Scheduler
-    from netcore.testing.simulation.world import World
+    from netcore.testing.simulation.world import Inhabitant, World
 
 __all__ = ["Host"]
 
@@ -59,7 +59,7 @@ class Host:
         recorded: What has happened to connections that were dialled without a handler.
     """
 
-    def __init__(self, world: World, name: str, index: int) -> None:
+    def __init__(self, world: World[Host], name: str, index: int) -> None:
         self.name = name
         self.clock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
         self.faults: FaultPlan | None = None
@@ -69,10 +69,10 @@ class Host:
         self._served: list[_Served] = []
         self._engines: list[Engine] = []
         self._clients: list[tuple[Client, EventHandler]] = []
-        self._entered: list[tuple[Host | None, int]] = []
+        self._entered: list[tuple[Inhabitant | None, int]] = []
         self._worlds: list[Any] = []
         self.kernel = Kernel(world.network, name)
-        self.machine = SimulatedMachine(world, self)
+        self.machine: SimulatedMachine = SimulatedMachine(world, self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}{'' if self.up else ', crashed'}>"
@@ -178,9 +178,10 @@ class Host:
 
     def _client_for(self, handler: EventHandler | None) -> Client:
         for client, known in reversed(self._clients):
-            if client.engine.running and handler in (None, known):
+            if client.engine.running and (handler is None or handler is known):
                 return client
-        return self.client(self.recorded if handler is None else handler)
+        made: Client = self.client(self.recorded if handler is None else handler)
+        return made
 
     # Its end, and its beginning.
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from netcore._latch import Latch
 from netcore._machine import Machine
@@ -19,7 +19,7 @@ from netcore.poll import Poller, open_with
 from netcore.sockets import PureSockets, Resolver, Sockets, open_sockets
 from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
-from netcore.testing.simulation.actors import LoopActors
+from netcore.testing.simulation.actors import LoopActors, Stage
 from netcore.testing.simulation.parts import (
     Jobs,
     NoWatchdog,
@@ -34,13 +34,43 @@ from netcore.worker.process import track as track_pool
 from netcore.worker.threads import Threads
 
 if TYPE_CHECKING:
-    from netcore.testing.simulation.host import Host
-    from netcore.testing.simulation.world import World
+    from netcore.handler import EventHandler
+    from netcore.testing.fault_plan import FaultPlan
+    from netcore.testing.simulation.net.kernel import Kernel
+    from netcore.testing.simulation.scheduler import Scheduler
+    from netcore.testing.simulation.trace import Trace
 
 __all__ = ["SimulatedMachine"]
 
 _CPUS = (0, 1)
 """What ``Options.multicore`` and the pool of workers go by: two, wherever the simulation runs."""
+
+
+class _Host(Stage, Protocol):
+    """What is asked of the host."""
+
+    name: str
+    kernel: Kernel
+    faults: FaultPlan | None
+
+    def perform_job(self, job: Callable[[], object]) -> None: ...
+
+    def noted(self, handler: EventHandler) -> EventHandler: ...
+
+    def resolver(self, *_: object) -> Any: ...
+
+
+class _World(Protocol):
+    """What is asked of the world."""
+
+    scheduler: Scheduler
+    trace: Trace
+
+    def thread_id(self) -> int: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool: ...
 
 
 class SimulatedMachine(Machine):
@@ -54,7 +84,7 @@ class SimulatedMachine(Machine):
     simulated = True
     elsewhere = "was on a host that has crashed since"
 
-    def __init__(self, world: World, host: Host) -> None:
+    def __init__(self, world: _World, host: _Host) -> None:
         self._host = host
         self._world = world
         self.monotonic = host.clock.__call__

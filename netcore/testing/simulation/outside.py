@@ -15,18 +15,18 @@ import select
 import selectors
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from netcore.testing.simulation.net.names import Names
-from netcore.testing.simulation.net.sockets import stand_ins as socket_stand_ins
+from netcore.testing.simulation.net.sockets import SimulatedSocket, dup, fromfd, socketpair
 
 if TYPE_CHECKING:
-    from netcore.testing.simulation.world import World
+    from netcore.testing.simulation.scheduler import Scheduler
 
 __all__ = ["Outside", "culprit"]
 
@@ -53,6 +53,22 @@ def _is_inner(code: CodeType) -> bool:
     return name.startswith(_LIBRARY) and "site-packages" not in name and "dist-packages" not in name
 
 
+class _World(Protocol):
+    """What is reached instead."""
+
+    scheduler: Scheduler
+    names: Names
+    inside: bool
+
+    def monotonic(self) -> float: ...
+
+    def wall_time(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def forbid(self, what: str) -> NoReturn: ...
+
+
 class Outside:
     """Replaces what code of hosts must not reach, for as long as the world runs. A context manager.
 
@@ -60,7 +76,7 @@ class Outside:
         world: What is to be reached instead.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: _World) -> None:
         self._world = world
         self._depth = 0
         self._thread = threading.get_ident()
@@ -98,7 +114,7 @@ class Outside:
 Make = Callable[[Any], Any]
 
 
-def _replacements(world: World, thread: int) -> list[tuple[Any, str, Make]]:
+def _replacements(world: _World, thread: int) -> list[tuple[Any, str, Make]]:
     """Lists what is replaced: where, its name, and what makes the stand-in of what was there."""
 
     def here(stand_in: Callable[..., Any]) -> Make:
@@ -154,13 +170,30 @@ def _replacements(world: World, thread: int) -> list[tuple[Any, str, Make]]:
         for name in _SELECTORS
         if hasattr(selectors, name)
     ]
-    names = {name: here(getattr(world.names, name)) for name in Names.FUNCTIONS}
-    stand_ins = names | socket_stand_ins(thread)
-    found += [(socket, name, make) for name, make in stand_ins.items() if hasattr(socket, name)]
+    functions = {name: getattr(world.names, name) for name in Names.FUNCTIONS}
+    functions |= {"dup": dup, "fromfd": fromfd, "socketpair": socketpair}
+    found += [(socket, name, here(each)) for name, each in functions.items() if hasattr(socket, name)]
+    found.append((socket, "socket", partial(_socket_class, thread)))
     return found
 
 
-def _blocking(world: World, thread: int) -> Make:
+def _socket_class(thread: int, before: type) -> type:
+    """Makes a class of sockets that are simulated on the world's thread, and real ones on others."""
+
+    class Both(type):
+        def __call__(cls, *args: Any, **named: Any) -> Any:
+            if cls is made and threading.get_ident() != thread:
+                return before(*args, **named)
+            return super().__call__(*args, **named)
+
+        def __instancecheck__(cls, instance: object) -> bool:
+            return super().__instancecheck__(instance) or (cls is made and isinstance(instance, before))
+
+    made = Both("socket", (SimulatedSocket,), {"__slots__": (), "__module__": "socket"})
+    return made
+
+
+def _blocking(world: _World, thread: int) -> Make:
     """A wait for another thread, which there is none of, unless it has a reason to be over at once."""
 
     def make(before: Callable[..., Any]) -> Callable[..., Any]:
@@ -172,8 +205,3 @@ def _blocking(world: World, thread: int) -> Make:
         return wait
 
     return make
-
-
-def frame_here() -> FrameType | None:
-    """Returns the frame of the caller's caller."""
-    return sys._getframe(2)

@@ -43,7 +43,7 @@ class Simulation:
 
     def __init__(self, seed: int | str | bytes = 0, *, trace_limit: int | None = 100_000) -> None:
         self.seed = seed
-        self._world = World(seed, trace_limit)
+        self._world: World[Host] = World(seed, trace_limit)
         self.trace: Trace = self._world.trace
 
     def __repr__(self) -> str:

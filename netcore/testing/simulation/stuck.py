@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from netcore.testing.simulation.world import World
+    from netcore.testing.simulation.scheduler import Scheduler
+    from netcore.testing.simulation.trace import Trace
 
 __all__ = ["explain"]
 
@@ -13,7 +15,29 @@ _LAST = 12
 """Events that are shown."""
 
 
-def explain(world: World, why: str) -> str:
+class _Host(Protocol):
+    """What is asked of a host."""
+
+    name: str
+
+    @property
+    def up(self) -> bool: ...
+
+    def waits(self) -> list[str]: ...
+
+
+class _World(Protocol):
+    """What is asked of a world."""
+
+    seed: int | str | bytes
+    scheduler: Scheduler
+    trace: Trace
+
+    @property
+    def hosts(self) -> Mapping[str, _Host]: ...
+
+
+def explain(world: _World, why: str) -> str:
     """Returns the message of a ``SimulationStuck``.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
 
 from netcore import _machine
 from netcore.testing.simulation import current
@@ -19,16 +19,35 @@ from netcore.testing.simulation.stuck import explain
 from netcore.testing.simulation.trace import Trace
 
 if TYPE_CHECKING:
-    from netcore.testing.simulation.host import Host
+    from netcore._machine import Machine
+    from netcore.testing.simulation.clock import HostClock
     from netcore.testing.simulation.net.kernel import Kernel
 
 __all__ = ["World"]
+
+HostT = TypeVar("HostT", bound="Inhabitant")
 
 _SPINS = 1_000_000
 """So many events at one and the same moment are no world that goes on."""
 
 
-class World:
+class Inhabitant(Protocol):
+    """What a world knows of a host."""
+
+    name: str
+    clock: HostClock
+    kernel: Kernel
+
+    @property
+    def machine(self) -> Machine: ...
+
+    @property
+    def up(self) -> bool: ...
+
+    def waits(self) -> list[str]: ...
+
+
+class World(Generic[HostT]):
     """What the parts of a simulation have in common. On one thread.
 
     Args:
@@ -50,9 +69,9 @@ class World:
         self.links = Links(self.scheduler, self.trace)
         self.network = Network(self.scheduler, self.trace, self.links)
         self.names = Names(self.scheduler, self.network)
-        self.hosts: dict[str, Host] = {}
+        self.hosts: dict[str, HostT] = {}
         self.invariants: dict[str, Callable[[], object]] = {}
-        self.host: Host | None = None
+        self.host: Inhabitant | None = None
         self.ident = 0
         self.kernel: Kernel | None = None
         self.inside = False
@@ -72,7 +91,7 @@ class World:
         """Returns the number of the thread that runs; 0 for the test's own."""
         return self.ident
 
-    def enter(self, host: Host | None, ident: int) -> tuple[Host | None, int]:
+    def enter(self, host: Inhabitant | None, ident: int) -> tuple[Inhabitant | None, int]:
         """Makes a host's code the one that runs; returns what is to be entered again after that."""
         before = self.host, self.ident
         self.host = host

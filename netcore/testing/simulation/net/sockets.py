@@ -200,8 +200,14 @@ class SimulatedSocket:
             current.wait(endpoint.lingered, lingers, "the peer to have everything, as SO_LINGER asks")
 
     def __del__(self) -> None:
-        if getattr(self, "_fd", -1) >= 0 and self._table.get(self._fd) is self._file:
+        if getattr(self, "_fd", -1) < 0 or self._table.get(self._fd) is not self._file:
+            return
+        running = current.kernel_or_none()
+        if (
+            isinstance(running, Kernel) and running.network is self._kernel.network
+        ):  # else the world has ended
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self.close()
 
     def __enter__(self) -> SimulatedSocket:
         return self
