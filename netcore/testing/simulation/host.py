@@ -177,11 +177,11 @@ class Host:
             return client.engine.dial(address, context, timeout, **named)
 
     def _client_for(self, handler: EventHandler | None) -> Client:
+        client: Client
         for client, known in reversed(self._clients):
             if client.engine.running and (handler is None or handler is known):
                 return client
-        made: Client = self.client(self.recorded if handler is None else handler)
-        return made
+        return self.client(self.recorded if handler is None else handler)
 
     # Its end, and its beginning.
 
