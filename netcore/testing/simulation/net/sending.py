@@ -173,8 +173,10 @@ class Sender:
         """
         if self._acks:
             self._catch_up()
-        room = self.capacity - self._written + self._acked
         size = len(data)
+        if not size:
+            return 0
+        room = self.capacity - self._written + self._acked
         if size > room:
             self.expect()
             if room <= 0:
@@ -185,8 +187,7 @@ class Sender:
             data = bytes(data)
         self._written += size
         if not self._pending and self._written <= self._edge:
-            if size:
-                self._transmit(data)
+            self._transmit(data)
         else:
             self._pending.append(data)
             self._push()
