@@ -629,11 +629,14 @@ class Conn(Protocol[ContextT]):
 
     @abc.abstractmethod
     def set_read_buffer(self, size: int) -> None:
-        """Sets SO_RCVBUF to so many bytes; see socket(7). Any thread."""
+        """Sets SO_RCVBUF to so many bytes; see socket(7). Any thread.
+
+        A server's datagrams have one socket, and so have a listener's sessions of KCP: it is set for all.
+        """
 
     @abc.abstractmethod
     def set_write_buffer(self, size: int) -> None:
-        """Sets SO_SNDBUF to so many bytes; see socket(7). Any thread."""
+        """Sets SO_SNDBUF to so many bytes, like ``set_read_buffer``. Any thread."""
 
     @abc.abstractmethod
     def set_linger(self, seconds: int) -> None:
@@ -642,6 +645,8 @@ class Conn(Protocol[ContextT]):
         Above zero is as below: the system goes on sending what is buffered in the background. The close never
         waits for that, as close(2) would, because it would hold up all connections of the loop; to learn
         whether a peer has got everything takes an answer from it.
+
+        Datagrams, and sessions of KCP, end as they do whatever is set: their sockets know no reset.
 
         Raises:
             TypeError: The time is no int or float.

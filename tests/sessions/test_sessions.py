@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 
@@ -186,6 +187,32 @@ def test_what_a_session_has_not(serve, client):
     wait_until(lambda: conn.closed)
     with pytest.raises((ConnectionClosedError, UnsupportedOperationError)):
         conn.shutdown_write()
+
+
+def test_what_is_set_on_the_socket_is_set_for_all_of_a_listener(serve, kcp_peer):
+    opened = []
+    handler = RecordingHandler(
+        on_open=opened.append, on_traffic=lambda conn: conn.write(conn.read()) and None
+    )
+    engine = serve(handler, KCP, kcp=QUICK)
+    one, other = kcp_peer(engine), kcp_peer(engine)
+    for peer in (one, other):
+        peer.send(b"hello")
+        assert peer.receive(5) == b"hello"
+    first, second = opened
+    first.set_read_buffer(50_000)
+    first.set_write_buffer(60_000)
+    first.set_linger(0)
+    with second.borrowed() as shared:
+        sizes = [
+            shared.getsockopt(socket.SOL_SOCKET, option) for option in (socket.SO_RCVBUF, socket.SO_SNDBUF)
+        ]
+    assert sizes in ([50_000, 60_000], [100_000, 120_000])  # Linux doubles them
+    data = os.urandom(30_000)
+    second.async_write(data, lambda conn, error: conn.close())
+    assert other.receive(30_000) == data
+    one.send(b"still here")
+    assert one.receive(10) == b"still here"
 
 
 def test_a_file_is_sent(serve, kcp_peer, tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 
 os.environ["NETCORE_HOT"] = "0"  # what is in C stands for the classes that type checkers see
 
-PARTS = "admin aio buffer codec lb logs poll proxy ratelimit service supervisor testing tls worker"
+PARTS = "admin aio buffer codec kcp lb logs poll proxy ratelimit service supervisor testing tls worker"
 PACKAGES = ("netcore", *(f"netcore.{part}" for part in PARTS.split()))
 
 WHY_NOT = {
