@@ -137,8 +137,8 @@ class KcpPort(BaseDatagramPort):
 
     @property
     def sessions(self) -> list[KcpSession]:
-        """Those that go through its socket."""
-        return list(self._sessions.values())
+        """Those that go through its socket, first those whose peers have proven their addresses."""
+        return sorted(self._sessions.values(), key=self._half_open.__contains__)
 
     def take_over(self, session: KcpSession, name: bytes, former: KcpPort) -> None:
         """Goes on with a session of another port, since this one's socket is connected to its peer.

@@ -237,6 +237,19 @@ def test_no_more_than_so_many_move(make, monkeypatch, caplog):
     assert "no more than 2 get sockets" in caplog.text
 
 
+def test_strangers_take_no_sockets_from_those_who_have_proven_who_they_are(make, monkeypatch):
+    monkeypatch.setattr(kcp_parting, "_MOST", 2)
+    world = make(on_traffic=echo)
+    for i in range(3):
+        world.peer(port=PORT + 10 + i).send(b"hello")  # and never again
+        world.turn()
+    peers = [world.peer(port=PORT + i) for i in range(2)]
+    conns = opened(world, *peers)[3:]
+    parted(world, *peers)
+    assert [dial.endpoint.name[1] for dial in world.sockets.dials] == [PORT, PORT + 1]
+    assert FD not in [conn.fd for conn in conns]
+
+
 def test_where_the_kernel_does_not_look_who_is_connected_all_stay(make, monkeypatch, caplog):
     monkeypatch.setattr(kcp_parting, "sockets_beside", lambda sock, base: None)
     world = make(on_traffic=echo)
