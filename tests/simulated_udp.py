@@ -4,51 +4,62 @@ from __future__ import annotations
 
 import select
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from netcore.poll import Readiness
+from netcore.testing.simulation import current
 from netcore.testing.simulation.net.datagrams import DatagramEndpoint
 from netcore.testing.simulation.net.endpoint import Ancillary, Payload, Received
+from netcore.testing.simulation.net.kernel import Kernel
 from netcore.testing.simulation.net.links import Links
 from netcore.testing.simulation.net.network import Ground, Network
+from netcore.testing.simulation.net.sockets import SimulatedSocket
 from netcore.testing.simulation.scheduler import Scheduler
 from netcore.testing.simulation.trace import Trace
 
-__all__ = ["Net", "RealEndpoint", "RealNet", "SimulatedNet"]
+__all__ = ["Net", "ObjectNet", "RealNet", "SimulatedNet"]
 
 
-class RealEndpoint:
-    """A socket of the system with the methods of ``Endpoint``, as far as the tests use them."""
+class SocketEndpoint:
+    """An object with the methods of ``socket.socket``, behind those of ``Endpoint`` that the tests use."""
 
-    def __init__(self, family: int) -> None:
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+        sock.setblocking(False)
         for method in ("bind", "listen", "accept", "shutdown", "getsockname", "getpeername", "close"):
-            setattr(self, method, getattr(self.sock, method))
-        self.setsockopt = self.sock.setsockopt
+            setattr(self, method, getattr(sock, method))
+        self.setsockopt = sock.setsockopt
+        self.getsockopt = sock.getsockopt
 
     def connect(self, name: Any) -> None:
-        if name is not None:
+        if name is None:
+            self.disconnect()
+        else:
             self.sock.connect(name)
-            return
+
+    def disconnect(self) -> None:
+        """Connects to AF_UNSPEC, which the standard library cannot."""
         import ctypes
 
-        unspecified = ctypes.create_string_buffer(16)  # sa_family of AF_UNSPEC is 0
+        unspecified = ctypes.create_string_buffer(16)  # AF_UNSPEC is 0
         ctypes.CDLL(None, use_errno=True).connect(self.sock.fileno(), unspecified, 16)
 
     def send(self, data: Payload, flags: int = 0, name: Any = None, ancillary: Ancillary = ()) -> int:
-        if name is None:
-            return self.sock.sendmsg([data], ancillary, flags)
-        return self.sock.sendmsg([data], ancillary, flags, name)
+        if ancillary:
+            sent: int = self.sock.sendmsg([data], ancillary, flags, name)
+        elif name is None:
+            sent = self.sock.send(data, flags)
+        else:
+            sent = self.sock.sendto(data, flags, name)
+        return sent
 
     def receive(self, size: int, flags: int = 0) -> Received:
         room = bytearray(size)
         length, ancillary, told, name = self.sock.recvmsg_into([room], 256, flags)
         ancillary = [(level, kind, data[:12] if level == 0 else data) for level, kind, data in ancillary]
         return Received(bytes(room[: min(length, size)]), name, ancillary, told, length)
-
-    def getsockopt(self, level: int, option: int) -> int:
-        return self.sock.getsockopt(level, option)
 
     def readiness(self) -> int:
         poll = select.poll()
@@ -66,30 +77,26 @@ class RealEndpoint:
 class RealNet:
     """The machine's own loopback interface, which delivers before a send returns."""
 
-    simulated = False
-
     def __init__(self) -> None:
-        self._opened: list[RealEndpoint] = []
+        self._opened: list[socket.socket] = []
 
     def open(self, family: int = socket.AF_INET) -> Any:
         """Makes a socket."""
-        endpoint = RealEndpoint(family)
-        self._opened.append(endpoint)
-        return endpoint
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        self._opened.append(sock)
+        return SocketEndpoint(sock)
 
     def settle(self) -> None:
         """Lets everything arrive that is under way."""
 
     def close(self) -> None:
         """Closes all sockets."""
-        for endpoint in self._opened:
-            endpoint.sock.close()
+        for sock in self._opened:
+            sock.close()
 
 
 class SimulatedNet:
     """A few simulated hosts; without saying which one, it is the first."""
-
-    simulated = True
 
     def __init__(self, seed: int = 1) -> None:
         self.scheduler = Scheduler(seed)
@@ -133,6 +140,42 @@ class SimulatedNet:
 
     def close(self) -> None:
         """Nothing: a simulated socket holds nothing of the system's."""
+
+
+class SimulatedSocketEndpoint(SocketEndpoint):
+    """The same of a simulated socket."""
+
+    def __init__(self, kernel: Kernel, family: int) -> None:
+        super().__init__(SimulatedSocket(family, socket.SOCK_DGRAM))
+        self._endpoint = kernel.endpoint(self.sock.fileno())
+        self.disconnect = partial(self._endpoint.connect, None)
+        self.readiness = self._endpoint.readiness
+
+
+class ObjectNet(SimulatedNet):
+    """A simulated host, whose code runs, and the socket objects that its code uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = Kernel(self.network, "client")
+        self._before = current.enter(self)
+        self._objects: list[Any] = []
+
+    def open(self, family: int = socket.AF_INET, host: str = "client") -> Any:
+        """Makes a socket."""
+        endpoint = SimulatedSocketEndpoint(self.kernel, family)
+        self._objects.append(endpoint.sock)
+        return endpoint
+
+    def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
+        """Is not asked: no socket blocks."""
+        raise AssertionError(f"{what} is waited for")
+
+    def close(self) -> None:
+        """Closes all sockets."""
+        for sock in self._objects:
+            sock.close()
+        current.enter(self._before)
 
 
 Net = RealNet | SimulatedNet

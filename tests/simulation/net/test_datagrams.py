@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from simulated_udp import Net, RealNet, SimulatedNet
+from simulated_udp import Net, ObjectNet, RealNet, SimulatedNet
 
 from netcore._platform import IP_PKTINFO
 from netcore.poll import Readiness
@@ -24,7 +24,7 @@ _REAL = pytest.param(
 )
 
 
-@pytest.fixture(params=[SimulatedNet, _REAL], ids=["simulated", "real"])
+@pytest.fixture(params=[SimulatedNet, ObjectNet, _REAL], ids=["simulated", "objects", "real"])
 def net(request: pytest.FixtureRequest) -> Iterator[Net]:
     made: Net = request.param()
     yield made

@@ -48,8 +48,12 @@ _IPV6: int = getattr(socket, "IPPROTO_IPV6", 41)
 _IPV6_PKTINFO: int = getattr(socket, "IPV6_PKTINFO", 50)
 _IPV6_RECVPKTINFO: int | None = getattr(socket, "IPV6_RECVPKTINFO", None)
 _V6ONLY = (_IPV6, getattr(socket, "IPV6_V6ONLY", 26))
-_ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)
-_TRUNCATED: int = getattr(socket, "MSG_TRUNC", 0x20)
+
+# As plain ints: those of ``socket`` are enums, which take several times as long to combine.
+_OOB, _PEEK = int(socket.MSG_OOB), int(socket.MSG_PEEK)
+_ERROR_QUEUE = int(getattr(socket, "MSG_ERRQUEUE", 0))
+_TRUNCATED = int(getattr(socket, "MSG_TRUNC", 0x20))
+
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -218,7 +222,7 @@ class DatagramEndpoint(Watched):
 
     def send(self, data: Payload, flags: int = 0, name: object = None, ancillary: Ancillary = ()) -> int:
         """See ``Endpoint.send``."""
-        if flags & socket.MSG_OOB:
+        if flags & _OOB:
             raise failure(errno.EOPNOTSUPP)
         target = self.remote if name is None else self._receiver(name)
         if target is None:
@@ -305,9 +309,9 @@ class DatagramEndpoint(Watched):
 
     def receive(self, size: int, flags: int = 0) -> Received:
         """See ``Endpoint.receive``."""
-        if _ERROR_QUEUE and flags & _ERROR_QUEUE:  # there is none
+        if flags & _ERROR_QUEUE:  # which is always empty
             raise would_block()
-        if flags & socket.MSG_OOB:
+        if flags & _OOB:
             raise failure(errno.EOPNOTSUPP)
         if self._error:
             raise self._taken_error()
@@ -316,7 +320,7 @@ class DatagramEndpoint(Watched):
             if self._ended_reading:
                 return Received(b"")
             raise would_block()
-        if flags & socket.MSG_PEEK:
+        if flags & _PEEK:
             datagram = queue[0]
         else:
             datagram = queue.popleft()
