@@ -116,6 +116,8 @@ class DatagramEndpoint(Watched):
             raise failure(errno.EADDRNOTAVAIL)
         self._take((ip, port))
         self._chosen = ip, port
+        if version_of(ip) == 6 and ip not in ANY:  # as __inet6_bind() of Linux has it
+            self._options.set(*_V6ONLY, 1)
 
     def _take(self, local: IPName) -> None:
         """Takes an address and a port, any port if that is 0."""
@@ -129,6 +131,10 @@ class DatagramEndpoint(Watched):
             self.local = before
             self._settle()
             raise
+
+    def _take_any_port(self) -> None:
+        if not self.local[1]:
+            self._take((self.local[0], 0))
 
     def _settle(self) -> None:
         """Finds out of which versions of IP datagrams may come."""
@@ -144,38 +150,44 @@ class DatagramEndpoint(Watched):
     def _only_ipv6(self) -> bool:
         return self.family == socket.AF_INET6 and self._options.is_on(*_V6ONLY)
 
+    @property
+    def _may_speak_ipv4(self) -> bool:
+        """Whether it can send over IPv4, though it is connected over IPv6."""
+        return self._chosen[0] == ANY[1] and not self._only_ipv6
+
     def connect(self, name: object) -> None:
         """See ``Endpoint.connect``."""
         if name is None:
             self._disconnect()
             return
-        target = self._receiver(name)
+        asked = ip_name(self.family, name)
+        self._take_any_port()
+        target = self._receiver(*asked)
         source = self._source_for(target[0])
-        if not self.local[1]:
-            self._take((self.local[0], 0))
         self.local = source, self.local[1]
         self._settle()
         self.remote = target
 
     def _disconnect(self) -> None:
-        if self.remote is None:
-            return
+        """Forgets the peer, and gives back what nobody has asked for by number: a port, an address."""
         self.remote = None
         ip, port = self._chosen
-        if port:
-            self.local = ip, self.local[1]
-        else:  # a port that nobody has asked for is given back
+        if not port and self.local[1]:
             self._ground.datagrams.unbind(self)
-            self.local = ip, 0
+        self.local = ip, port
         self._settle()
 
-    def _receiver(self, name: object) -> IPName:
-        """Takes the name of a receiver apart; raises OSError if this socket cannot send there at all."""
-        ip, port = ip_name(self.family, name)
+    def _receiver(self, ip: str, port: int) -> IPName:
+        """Returns where datagrams to a name go; raises OSError if this socket cannot send there at all."""
         version = version_of(ip)
-        if version not in self.versions:
-            raise failure(errno.ENETUNREACH)
-        if ip in ANY:  # this host
+        if ip == ANY[1] and 6 not in self.versions:
+            version = 4
+        if version not in self.versions and not (version == 4 and self._may_speak_ipv4):
+            raise failure(errno.ENETUNREACH if version == 4 else errno.EAFNOSUPPORT)
+        own = self.local[0]
+        if ip == ANY[0] and own not in ANY and version_of(own) == 4 and not to_all(own):
+            ip = own
+        elif ip in ANY:  # this host, too
             ip = LOOPBACK[version == 6]
         if ip in BROADCAST and not self._options.is_on(socket.SOL_SOCKET, socket.SO_BROADCAST):
             raise failure(errno.EACCES)
@@ -184,7 +196,7 @@ class DatagramEndpoint(Watched):
     def _source_for(self, target: str) -> str:
         """Returns the address that datagrams to another one leave from, unless they say so themselves."""
         ip = self.local[0]
-        if ip in ANY or to_all(ip):
+        if ip in ANY or to_all(ip) or version_of(ip) != version_of(target):
             return self._route(target)
         if is_loopback(ip) and not self._is_here(target):
             raise failure(errno.EINVAL)
@@ -222,9 +234,11 @@ class DatagramEndpoint(Watched):
 
     def send(self, data: Payload, flags: int = 0, name: object = None, ancillary: Ancillary = ()) -> int:
         """See ``Endpoint.send``."""
+        asked = None if name is None else ip_name(self.family, name)
+        self._take_any_port()  # before anything can fail, as inet_sendmsg() of Linux
         if flags & _OOB:
             raise failure(errno.EOPNOTSUPP)
-        target = self.remote if name is None else self._receiver(name)
+        target = self.remote if asked is None else self._receiver(*asked)
         if target is None:
             raise failure(errno.EDESTADDRREQ)
         if not target[1]:
@@ -239,8 +253,6 @@ class DatagramEndpoint(Watched):
             raise failure(errno.EPIPE)
         if self._unsent >= self._options.send_buffer:
             raise would_block()
-        if not self.local[1]:
-            self._take((self.local[0], 0))
         self._dispatch(payload, (source, self.local[1]), target)
         return len(payload)
 
@@ -380,7 +392,7 @@ class DatagramEndpoint(Watched):
             if key in leaving:
                 self._leave(group_in(version, value))
                 return
-        if key == _V6ONLY and self.local[1]:
+        if key == _V6ONLY and self.family != socket.AF_INET and self.local[1]:
             raise failure(errno.EINVAL)
         self._options.set(level, option, value)
         self.reuse_address = self._options.is_on(socket.SOL_SOCKET, socket.SO_REUSEADDR)
