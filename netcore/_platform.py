@@ -107,10 +107,10 @@ IP_PKTINFO: int | None = _option(HERE.destinations) if HERE.destinations == "IP_
 IP_RECVDSTADDR: int | None = _option(HERE.destinations) if HERE.destinations == "IP_RECVDSTADDR" else None
 """The same where only the address is told (ip(4) of BSD)."""
 
-NO_SIGNAL: int = 0 if SO_NOSIGPIPE is not None else getattr(socket, "MSG_NOSIGNAL", 0)
+NO_SIGNAL: int = 0 if SO_NOSIGPIPE is not None else int(getattr(socket, "MSG_NOSIGNAL", 0))
 """The flag of a send that raises no SIGPIPE on a dead connection (send(2)); 0 where the option does it."""
 
-NO_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+NO_WAIT: int = int(getattr(socket, "MSG_DONTWAIT", 0))
 """The flag of one call that does not wait, though somebody with a duplicate has made the socket blocking."""
 
 REUSE_PORT_OPTION: int | None = _option(HERE.reuse_port)

@@ -23,6 +23,7 @@ __all__ = ["ANSWERING", "ASKING", "CLOSED", "ESTABLISHED", "LISTENING", "Connect
 CLOSED, LISTENING, ASKING, ANSWERING, ESTABLISHED = range(5)
 """States of a TCP socket. The steps of its end are flags: for the peer's half, and for its own."""
 
+_PEEK = int(socket.MSG_PEEK)  # a plain number: each operation on a flag makes an object
 _SEND_BUFFER = 87_040
 _RECEIVE_BUFFER = 131_072
 
@@ -110,7 +111,7 @@ class Connection(Watched):
         """See ``Endpoint.receive``."""
         queue = self._queue
         if queue.size:
-            if flags & socket.MSG_PEEK:
+            if flags & _PEEK:
                 return Received(queue.peek(size))
             data = queue.take(size)
             # A window that is twice as wide as the peer knows is told; see tcp_cleanup_rbuf of Linux.

@@ -34,7 +34,7 @@ _RealSocket = socket.socket
 
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 _FLAGS = _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
-_WAITALL: int = getattr(socket, "MSG_WAITALL", 0)
+_WAITALL = int(getattr(socket, "MSG_WAITALL", 0))
 _PROTOCOL: int = getattr(socket, "SO_PROTOCOL", 38)
 
 _ENDED = int(Readiness.HANGUP | Readiness.ERROR)
@@ -44,6 +44,14 @@ _TO_WRITE = int(Readiness.WRITABLE) | _ENDED
 _space: Callable[[int], int] = getattr(socket, "CMSG_SPACE", lambda size: size + 16)
 
 Result = TypeVar("Result")
+
+
+def _flagged(kind: Callable[[int], int], number: int) -> int:
+    """Returns a number as the one of its kind that has a name, as ``socket`` does, if there is one."""
+    try:
+        return kind(number)
+    except ValueError:
+        return number
 
 
 def _kernel() -> Kernel:
@@ -77,8 +85,8 @@ class SimulatedSocket:
         self._fd = fd
         endpoint = self._file.endpoint
         own = fileno is None
-        self._family = endpoint.family if own or family == -1 else int(family)
-        self._kind = endpoint.kind if own or type == -1 else int(type) & ~_FLAGS
+        self._family = _flagged(socket.AddressFamily, endpoint.family if own or family == -1 else int(family))
+        self._kind = _flagged(socket.SocketKind, endpoint.kind if own or type == -1 else int(type) & ~_FLAGS)
         self._proto = endpoint.proto if fileno is not None and proto == -1 else max(int(proto), 0)
         self._timeout: float | None = None
         if type != -1 and type & _NONBLOCK:
@@ -94,18 +102,12 @@ class SimulatedSocket:
     @property
     def family(self) -> int:
         """The address family."""
-        try:
-            return socket.AddressFamily(self._family)
-        except ValueError:
-            return self._family
+        return self._family
 
     @property
     def type(self) -> int:
         """The type, without flags."""
-        try:
-            return socket.SocketKind(self._kind)
-        except ValueError:
-            return self._kind
+        return self._kind
 
     @property
     def proto(self) -> int:
@@ -119,7 +121,7 @@ class SimulatedSocket:
 
     def __repr__(self) -> str:
         shown = f"<SimulatedSocket{' [closed]' if self._closed else ''} fd={self._fd}"
-        shown += f", family={self._family}, type={self._kind}, proto={self._proto}"
+        shown += f", family={int(self._family)}, type={int(self._kind)}, proto={self._proto}"
         for label, ask in (("laddr", self.getsockname), ("raddr", self.getpeername)):
             try:
                 name = ask()

@@ -197,7 +197,7 @@ class UnixEndpoint(Watched):
             raise failure(errno.EINVAL if self.kind == socket.SOCK_STREAM else errno.EOPNOTSUPP)
         queue = self._queue
         if queue.size:
-            if flags & socket.MSG_PEEK:
+            if flags & int(socket.MSG_PEEK):
                 return Received(queue.peek(size))
             data = queue.take(size)
             peer = self._peer
