@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import random
 
     from netcore.testing.simulation.net.links import Number
+    from netcore.testing.simulation.net.names import Names
     from netcore.testing.simulation.scheduler import Planned
 
 __all__ = ["Simulation"]
@@ -73,6 +74,11 @@ class Simulation:
         if found is None:
             found = world.hosts[name] = Host(world, name, len(world.hosts))
         return found
+
+    @property
+    def names(self) -> Names:
+        """Names besides those of the hosts, and plans of how resolution goes: slowly, or not at all."""
+        return self._world.names
 
     @property
     def hosts(self) -> tuple[Host, ...]:
