@@ -190,6 +190,7 @@ class Host:
         if not self.up:
             return
         self._world.trace.note("crash", self.name)
+        self._served = [each for each in self._served if not each.engine.stopping]
         self.kernel.crash()
         for actor in list(self._actors):
             actor.end()
@@ -213,7 +214,7 @@ class Host:
         Raises:
             ValueError: These are more handlers than there are engines.
         """
-        served = [each for each in self._served if not each.engine.stopping or not self.up]
+        served = [each for each in self._served if not each.engine.stopping]
         if len(handlers) > len(served):
             many = f"{len(handlers)} handlers are given, and {len(served)} engines are to be started"
             raise ValueError(f"{many} on host {self.name!r}")

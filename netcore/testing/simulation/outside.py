@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from netcore.testing.simulation.net.names import Names
 from netcore.testing.simulation.net.sockets import SimulatedSocket, dup, fromfd, socketpair
+from netcore.testing.simulation.socket_files import FUNCTIONS
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.scheduler import Scheduler
@@ -170,11 +171,27 @@ def _replacements(world: _World, thread: int) -> list[tuple[Any, str, Make]]:
         for name in _SELECTORS
         if hasattr(selectors, name)
     ]
+    found += [(os, name, _knowing_files(make, thread)) for name, make in FUNCTIONS.items()]
     functions = {name: getattr(world.names, name) for name in Names.FUNCTIONS}
     functions |= {"dup": dup, "fromfd": fromfd, "socketpair": socketpair}
     found += [(socket, name, here(each)) for name, each in functions.items() if hasattr(socket, name)]
     found.append((socket, "socket", partial(_socket_class, thread)))
     return found
+
+
+def _knowing_files(make: Make, thread: int) -> Make:
+    """On the world's thread a function that knows its files, on others what was there."""
+
+    def made(before: Callable[..., Any]) -> Callable[..., Any]:
+        knowing = make(before)
+
+        def call(*args: Any, **named: Any) -> Any:
+            chosen = knowing if threading.get_ident() == thread else before
+            return chosen(*args, **named)
+
+        return call
+
+    return made
 
 
 def _socket_class(thread: int, before: type) -> type:
