@@ -18,8 +18,9 @@ _TOO_LONG = frozenset({errno.EMSGSIZE, getattr(errno, "WSAEMSGSIZE", errno.EMSGS
 """What receiving gives on Windows for a datagram longer than the buffer; elsewhere it is cut in silence."""
 
 
-_NOT_FROM_THERE = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL})
-"""What sending gives where a source cannot be: it is nobody's any more, or there is no way from there."""
+_NOT_FROM_THERE = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH})
+"""What sending gives where a source cannot be: it is nobody's any more (ENETUNREACH of Linux 6.18, which was
+EINVAL), or there is no way from there."""
 
 _FLAGS = NO_SIGNAL | NO_WAIT
 _ANCILLARY = 128

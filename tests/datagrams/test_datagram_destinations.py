@@ -9,7 +9,15 @@ import pytest
 
 from netcore import Address, Engine, GivenListener
 from netcore._platform import HERE
-from netcore.sockets import destination_of, pack_name, unpack_name, with_destination, with_destination_of
+from netcore.sockets import (
+    NativeSockets,
+    PureSockets,
+    destination_of,
+    pack_name,
+    unpack_name,
+    with_destination,
+    with_destination_of,
+)
 from netcore.sockets.destinations import from_ancillary, to_ancillary
 from netcore.testing import RecordingHandler
 from netcore.testing.conformance.wires import has_ipv6
@@ -132,6 +140,26 @@ def test_where_there_is_no_way_from_the_address_another_is_taken(serve, ask):
     engine = serve(handler, "udp4://:0")
     assert answers(ask(engine, "127.0.0.2")) == [b"sent"]
     assert "on_error" not in handler.names()
+
+
+@pytest.mark.parametrize("sockets", [PureSockets, pytest.param(NativeSockets, marks=pytest.mark.native)])
+@pytest.mark.parametrize(
+    ("host", "nobody"), [("127.0.0.1", "203.0.113.9"), pytest.param("::1", "2001:db8::9", marks=ipv6)]
+)
+def test_where_the_address_is_nobody_s_any_more_another_is_taken(sockets, host, nobody):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as peer, socket.socket(family, socket.SOCK_DGRAM) as server:
+        peer.bind((host, 0))
+        peer.settimeout(30)
+        made = sockets()
+        fd = server.detach()
+        made.attach(fd)
+        name = with_destination(pack_name(family, peer.getsockname()), socket.inet_pton(family, nobody))
+        try:
+            assert not list(made.send_datagrams(fd, [b"1", b"2"], [name, name]))
+            assert answers(peer, 2) == [b"1", b"2"]
+        finally:
+            made.close([fd])
 
 
 def test_a_fixed_address_is_not_asked(serve, ask):

@@ -144,10 +144,10 @@ static void datagrams__send_from(struct msghdr *header, datagrams__control *cont
 }
 
 /* Whether a message that could not be sent from where it should is to be tried without: the address is nobody's
- * any more, or there is no way from there to the receiver. */
+ * any more (ENETUNREACH of Linux 6.18, which was EINVAL), or there is no way from there to the receiver. */
 static int datagrams__forget_source(struct msghdr *header, int error)
 {
-    if (!header->msg_control || (error != EINVAL && error != EADDRNOTAVAIL))
+    if (!header->msg_control || (error != EINVAL && error != EADDRNOTAVAIL && error != ENETUNREACH))
         return 0;
     header->msg_control = NULL;
     header->msg_controllen = 0;
