@@ -205,11 +205,9 @@ class SimulatedSocket:
         if getattr(self, "_fd", -1) < 0 or self._table.get(self._fd) is not self._file:
             return
         running = current.kernel_or_none()
-        if (
-            isinstance(running, Kernel) and running.network is self._kernel.network
-        ):  # else the world has ended
+        in_its_world = isinstance(running, Kernel) and running.network is self._kernel.network
+        if in_its_world:  # else that has ended
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self.close()
 
     def __enter__(self) -> SimulatedSocket:
         return self
