@@ -23,7 +23,8 @@ __all__ = ["ANSWERING", "ASKING", "CLOSED", "ESTABLISHED", "LISTENING", "Connect
 CLOSED, LISTENING, ASKING, ANSWERING, ESTABLISHED = range(5)
 """States of a TCP socket. The steps of its end are flags: for the peer's half, and for its own."""
 
-_PEEK = int(socket.MSG_PEEK)  # a plain number: each operation on a flag makes an object
+_PEEK = int(socket.MSG_PEEK)
+
 _SEND_BUFFER = 87_040
 _RECEIVE_BUFFER = 131_072
 
@@ -109,27 +110,34 @@ class Connection(Watched):
 
     def receive(self, size: int, flags: int = 0) -> Received:
         """See ``Endpoint.receive``."""
+        if flags & _PEEK and self._queue.size:
+            return Received(self._queue.peek(size))
+        return Received(self.take(size))
+
+    def take(self, size: int) -> bytes:
+        """Receives without flags; see ``Stream``."""
         queue = self._queue
         if queue.size:
-            if flags & _PEEK:
-                return Received(queue.peek(size))
             data = queue.take(size)
             # A window that is twice as wide as the peer knows is told; see tcp_cleanup_rbuf of Linux.
             capacity = self._options.receive_buffer
             room = capacity - queue.size
-            known = self._edge - self._expected
-            if 2 * known <= room and 16 * room >= capacity and self._state == ESTABLISHED and not self._ended:
-                self._acknowledge()
-            return Received(data)
+            if 2 * (self._edge - self._expected) <= room and 16 * room >= capacity:
+                self._widen()
+            return data
         if self._ended:
-            return Received(b"")
+            return b""
         if self._error:
             raise failure(self._take_error())
         if self._read_shut:
-            return Received(b"")
+            return b""
         if self._state in (CLOSED, LISTENING):
             raise failure(errno.ENOTCONN)
         raise would_block()
+
+    def _widen(self) -> None:
+        if self._state == ESTABLISHED and not self._ended:
+            self._acknowledge()
 
     def _take_error(self) -> int:
         code, self._error = self._error, 0
@@ -137,7 +145,10 @@ class Connection(Watched):
 
     def arrive(self, segment: Segment) -> None:
         """See ``Receiver.arrive``."""
-        sender = self._peer_sender()
+        peer = self._peer
+        assert peer is not None
+        sender = peer._sender
+        assert sender is not None
         kernel = self.kernel
         if self.line_in.cut:
             sender.dropped(segment, "partitioned")
@@ -176,12 +187,6 @@ class Connection(Watched):
         """Called when a segment comes before the connection stands; returns whether it stands thereby."""
         return False
 
-    def _peer_sender(self) -> Sender:
-        assert self._peer is not None
-        sender = self._peer._sender
-        assert sender is not None
-        return sender
-
     def _take(self, segment: Segment) -> None:
         kernel = self.kernel
         data = segment.data
@@ -199,11 +204,15 @@ class Connection(Watched):
 
     def _acknowledge(self) -> None:
         """Tells the peer what has come, and how much more may come."""
-        edge = self._expected + self._options.receive_buffer - self._queue.size
+        peer = self._peer
+        assert peer is not None
+        sender = peer._sender
+        assert sender is not None
+        expected = self._expected
+        edge = expected + self._options.receive_buffer - self._queue.size
         if edge > self._edge:
             self._edge = edge
-        line = self.line_out
-        self._peer_sender().hear(line.transmit(HEADER), self._expected, self._edge)
+        sender.hear(self.line_out.transmit(HEADER), expected, self._edge)
 
     def probed(self) -> None:
         """See ``Receiver.probed``."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["Ancillary", "Endpoint", "Payload", "Received", "Watched", "Watcher"]
+__all__ = ["Ancillary", "Endpoint", "Payload", "Received", "Stream", "Watched", "Watcher"]
 
 Payload = bytes | bytearray | memoryview
 Ancillary = Sequence[tuple[int, int, bytes]]
@@ -121,6 +121,13 @@ class Endpoint(Protocol):
 
     def vanish(self) -> None:
         """Does what a crash of the host does: nothing is sent any more, nothing planned happens."""
+
+
+class Stream(Endpoint, Protocol):
+    """What endpoints of streams can be asked besides."""
+
+    def take(self, size: int) -> bytes:
+        """Receives without flags: ``receive`` at a lower price."""
 
 
 class Watched:

@@ -171,12 +171,13 @@ class Sender:
         Raises:
             BlockingIOError: There was room for none.
         """
-        if self._acks:
-            self._catch_up()
         size = len(data)
         if not size:
             return 0
         room = self.capacity - self._written + self._acked
+        if self._acks and (size > room or self._written + size > self._edge):  # what is known may be old
+            self._catch_up()
+            room = self.capacity - self._written + self._acked
         if size > room:
             self.expect()
             if room <= 0:
@@ -215,10 +216,12 @@ class Sender:
 
     def writable(self) -> bool:
         """Whether a third of the buffer is free; see sk_stream_is_writeable of Linux."""
-        if self._acks:
-            self._catch_up()
         if 3 * (self._written - self._acked) <= 2 * self.capacity:
             return True
+        if self._acks:
+            self._catch_up()
+            if 3 * (self._written - self._acked) <= 2 * self.capacity:
+                return True
         self.expect()
         return False
 

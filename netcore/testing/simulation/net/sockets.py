@@ -34,7 +34,11 @@ _RealSocket = socket.socket
 
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 _FLAGS = _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
-_WAITALL = int(getattr(socket, "MSG_WAITALL", 0))
+_WAITALL: int = int(getattr(socket, "MSG_WAITALL", 0))
+_PEEK = int(socket.MSG_PEEK)
+_NO_WAIT = int(NO_WAIT)  # since operators of flags that are enums are slow
+_PLAIN = (0, _NO_WAIT)
+"""Flags of a receive that are none, or mean nothing on a socket that does not block."""
 _PROTOCOL: int = getattr(socket, "SO_PROTOCOL", 38)
 
 _ENDED = int(Readiness.HANGUP | Readiness.ERROR)
@@ -84,6 +88,7 @@ class SimulatedSocket:
         self._table = kernel.network.descriptors.table
         self._fd = fd
         endpoint = self._file.endpoint
+        self._take: Callable[[int], bytes] | None = getattr(endpoint, "take", None)  # see ``Stream``
         own = fileno is None
         self._family = _flagged(socket.AddressFamily, endpoint.family if own or family == -1 else int(family))
         self._kind = _flagged(socket.SocketKind, endpoint.kind if own or type == -1 else int(type) & ~_FLAGS)
@@ -242,7 +247,7 @@ class SimulatedSocket:
     def _waits(self, file: OpenSocket, flags: int = 0) -> bool:
         """Whether a call that would block is to wait."""
         if self._timeout is None:
-            return file.blocks and not flags & NO_WAIT
+            return file.blocks and not flags & _NO_WAIT
         return self._timeout > 0
 
     def _wait(self, file: OpenSocket, mask: int, deadline: float | None, what: str) -> None:
@@ -386,7 +391,7 @@ class SimulatedSocket:
 
     def _receive_all(self, received: Received, size: int, flags: int) -> Received:
         data = received.data
-        peeking = flags & socket.MSG_PEEK
+        peeking = flags & _PEEK
         while len(data) < size and received.data and not peeking:
             left = size - len(data)
             received = self._try(
@@ -399,7 +404,23 @@ class SimulatedSocket:
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """Receives."""
+        if flags in _PLAIN and bufsize >= 0:
+            data = self._take_now(bufsize, flags)
+            if data is not None:
+                return data
         return self._receive(bufsize, flags).data
+
+    def _take_now(self, size: int, flags: int) -> bytes | None:
+        """Receives from a stream without all that makes other receives dear; None if it is to wait."""
+        take, file = self._take, self._file
+        if take is None or self._table.get(self._fd) is not file:
+            return None
+        try:
+            return take(size)
+        except BlockingIOError:
+            if not self._waits(file, flags):
+                raise
+        return None
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
         """Receives, and tells from whom."""
@@ -408,6 +429,12 @@ class SimulatedSocket:
 
     def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
         """Receives into a buffer."""
+        if flags in _PLAIN and type(buffer) is memoryview and 0 < nbytes <= len(buffer):
+            data = self._take_now(nbytes, flags) if buffer.format == "B" else None
+            if data is not None:
+                size = len(data)
+                buffer[:size] = data
+                return size
         return self._receive_into(buffer, nbytes, flags)[0]
 
     def recvfrom_into(

@@ -24,6 +24,8 @@ from netcore.testing.simulation.net.options import StreamOptions
 
 __all__ = ["UnixEndpoint"]
 
+_PEEK = int(socket.MSG_PEEK)
+
 _BUFFER = 212_992
 _LONGEST_NAME = 108
 
@@ -193,22 +195,26 @@ class UnixEndpoint(Watched):
 
     def receive(self, size: int, flags: int = 0) -> Received:
         """See ``Endpoint.receive``."""
+        if flags & _PEEK and self._queue.size:
+            return Received(self._queue.peek(size))
+        return Received(self.take(size))
+
+    def take(self, size: int) -> bytes:
+        """Receives without flags; see ``Stream``."""
         if self._state != _ESTABLISHED:
             raise failure(errno.EINVAL if self.kind == socket.SOCK_STREAM else errno.EOPNOTSUPP)
         queue = self._queue
         if queue.size:
-            if flags & int(socket.MSG_PEEK):
-                return Received(queue.peek(size))
             data = queue.take(size)
             peer = self._peer
             if peer is not None and peer._hungry and peer._has_room():
                 peer._hungry = False
                 peer.changed()
-            return Received(data)
+            return data
         if self._error:
             raise failure(self._take_error())
         if self._read_shut:
-            return Received(b"")
+            return b""
         raise would_block()
 
     def _has_room(self) -> bool:
