@@ -38,7 +38,7 @@ def end_with_reset(sock: socket.socket) -> None:
     """Does for one socket what ``Transport.reset`` is to do."""
     with suppress(OSError):
         # Datagrams know no reset, and a duplicate is to go on.
-        if sock.type == socket.SOCK_STREAM and not _disconnect(sock.fileno()):
+        if sock.type == socket.SOCK_STREAM and not _disconnect(sock):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(0))
             if sock.family == AF_UNIX:  # which has no reset: its peer sees the end at least
                 sock.shutdown(socket.SHUT_RDWR)
@@ -46,14 +46,19 @@ def end_with_reset(sock: socket.socket) -> None:
         sock.close()
 
 
-def _disconnect(fd: int) -> bool:
+def _disconnect(sock: socket.socket) -> bool:
     """Resets a TCP connection at once, whoever else has it open; returns whether the system has done so.
 
     On Linux connect(2) to AF_UNSPEC does what the last close(2) does under SO_LINGER of zero seconds. The
-    standard library can ask for it by ctypes only, which a build of Python may lack.
+    standard library can ask for it by ctypes only, which a build of Python may lack. A simulated socket has
+    a method for it.
     """
+    disconnect: Callable[[], object] | None = getattr(sock, "disconnect", None)
+    if disconnect is not None:
+        disconnect()
+        return True
     connect = _system_connect()
-    return connect is not None and connect(fd, bytes(_SOCKADDR_SIZE), _SOCKADDR_SIZE) == 0
+    return connect is not None and connect(sock.fileno(), bytes(_SOCKADDR_SIZE), _SOCKADDR_SIZE) == 0
 
 
 @cache

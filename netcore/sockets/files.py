@@ -16,9 +16,12 @@ _PIECE = 65536
 """Bytes of a file brought to memory at once where the kernel cannot send it from where it is."""
 
 _CANNOT = frozenset(
-    getattr(errno, name, None) for name in ("EINVAL", "ENOSYS", "ENOTSOCK", "ENOTSUP", "EOPNOTSUPP")
+    getattr(errno, name, None) for name in ("EBADF", "EINVAL", "ENOSYS", "ENOTSOCK", "ENOTSUP", "EOPNOTSUPP")
 )
-"""What sendfile(2) says of file systems and socket families that it does not serve."""
+"""What sendfile(2) says of file systems and socket families that it does not serve, and of simulated sockets.
+
+These have descriptors that the system does not know (EBADF); what is closed says so once more.
+"""
 
 _WOULD_BLOCK = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS)
 

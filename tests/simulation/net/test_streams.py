@@ -125,3 +125,105 @@ def test_blocking_calls_let_the_world_go_on(yard: Yard) -> None:
         assert yard.scheduler.now == pytest.approx(began + 1.5)
     for each in (client, accepted, listener):
         each.close()
+
+
+def test_a_socket_that_has_left_a_connection_is_as_good_as_new(yard: Yard) -> None:
+    client, server = yard.pair()
+    server.send(b"under way")
+    client.send(b"last words")
+    client.disconnect()
+    assert readiness(yard, client) == WRITABLE | HANGUP
+    listener = yard.listener("server", 7001)
+    client.connect_ex((yard.network.addresses("server")[0], 7001))
+    server.send(b"more")
+    yard.run(1)
+    assert server.recv(100) == b"last words"
+    with pytest.raises(ConnectionResetError):
+        server.recv(100)
+    with yard.on("server"):
+        accepted, _ = listener.accept()
+    accepted.send(b"new")
+    yard.run(1)
+    assert client.recv(100) == b"new"
+    for sock in (client, server, accepted, listener):
+        sock.close()
+
+
+def test_a_lost_reset_does_not_mix_an_old_connection_with_a_new_one(yard: Yard) -> None:
+    client, server = yard.pair()
+    listener = yard.listener("server", 7001)
+    yard.losing["client", "server"].next = 1
+    client.disconnect()
+    client.connect_ex((yard.network.addresses("server")[0], 7001))
+    yard.run(1)
+    with yard.on("server"):
+        accepted, _ = listener.accept()
+    server.send(b"for nobody")
+    accepted.send(b"new")
+    yard.run(1)
+    assert client.recv(100) == b"new"
+    with pytest.raises(ConnectionResetError):
+        server.recv(100)
+    for sock in (client, server, accepted, listener):
+        sock.close()
+
+
+def test_every_step_of_a_connection_is_told(yard: Yard) -> None:
+    told: list[str] = []
+
+    def watch(host: str, sock: object, name: str) -> None:
+        kernel = yard.host(host)
+        kernel.watch(
+            sock.fileno(),  # type: ignore[attr-defined]
+            lambda fd: told.append(f"{name} {kernel.endpoint(fd).readiness()}"),
+        )
+
+    listener = yard.listener("server")
+    client, refused = yard.socket("client"), yard.socket("client")
+    watch("server", listener, "listener")
+    watch("client", client, "client")
+    watch("client", refused, "refused")
+    server_ip = yard.network.addresses("server")[0]
+    client.connect_ex((server_ip, 7000))
+    refused.connect_ex((server_ip, 7001))
+    yard.run(1)
+    assert told == [
+        f"client {int(WRITABLE)}",
+        f"refused {int(READABLE | WRITABLE | HANGUP | ERROR)}",
+        f"listener {int(READABLE)}",
+    ]
+    told.clear()
+    with yard.on("server"):
+        accepted, _ = listener.accept()
+    accepted.send(b"x")
+    accepted.close()
+    yard.run(1)
+    assert told == [f"client {int(READABLE | WRITABLE)}"] * 2
+    told.clear()
+    client.send(b"y")
+    yard.run(1)
+    assert told == [f"client {int(READABLE | WRITABLE | HANGUP | ERROR)}"]
+    for sock in (client, refused, listener):
+        sock.close()
+
+
+def test_a_cause_is_named_by_what_it_causes(yard: Yard) -> None:
+    client, server = yard.pair()
+    client.send(b"abc")
+    server.close()
+    yard.run(1)
+    client.close()
+    events = yard.events()
+    for each in events:
+        if each.kind in ("deliver", "accept"):
+            cause = events[each.cause]
+            assert (cause.kind, each.kind) in {
+                ("connect", "accept"),
+                ("send", "deliver"),
+                ("fin", "deliver"),
+                ("rst", "deliver"),
+            }
+            assert (cause.host, cause.peer) == (each.peer, each.host)
+    assert [each.kind for each in events[:5]] == ["connect", "accept", "connect", "send", "fin"]
+    (sent,) = yard.events("send")
+    assert (sent.flow, sent.size) == ("client:49152 > server:7000", 3)

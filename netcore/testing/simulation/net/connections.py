@@ -143,12 +143,13 @@ class Connection(Watched):
         code, self._error = self._error, 0
         return code
 
-    def arrive(self, segment: Segment) -> None:
+    def arrive(self, segment: Segment, sender: Sender) -> None:
         """See ``Receiver.arrive``."""
         peer = self._peer
-        assert peer is not None
-        sender = peer._sender
-        assert sender is not None
+        if peer is None or peer._sender is not sender:
+            sender.arrived()
+            self._answer_old(sender)
+            return
         kernel = self.kernel
         if self.line_in.cut:
             sender.dropped(segment, "partitioned")
@@ -207,22 +208,39 @@ class Connection(Watched):
         peer = self._peer
         assert peer is not None
         sender = peer._sender
-        assert sender is not None
+        if sender is None or peer._peer is not self:  # it has left this connection, and may have another
+            return
         expected = self._expected
         edge = expected + self._options.receive_buffer - self._queue.size
         if edge > self._edge:
             self._edge = edge
         sender.hear(self.line_out.transmit(HEADER), expected, self._edge)
 
-    def probed(self) -> None:
+    def _answer_old(self, sender: Sender) -> None:
+        """What comes of a connection that this end has left by a disconnect is answered by RST."""
+        kernel, host = self.kernel, sender.end.kernel.host
+        line = kernel.links.path(kernel.host, host)
+        number = kernel.trace.note("rst", kernel.host, host, "", "the connection is unknown")
+        when = line.transmit(HEADER)
+        if when is not None:
+            kernel.scheduler.call_at(when, sender.end.was_reset, number, line, sender)
+
+    def probed(self, sender: Sender) -> None:
         """See ``Receiver.probed``."""
-        if self._lives_to_answer():
+        peer = self._peer
+        if peer is None or peer._sender is not sender:
+            self._answer_old(sender)
+        elif self._lives_to_answer():
             self._acknowledge()
 
     def _lives_to_answer(self) -> bool:
         """Whether it answers a question that has come now; where nobody knows it the answer is RST."""
         kernel = self.kernel
-        if self.line_in.cut or (not kernel.alive and kernel.network.running(kernel.host) is None):
+        if (
+            self._peer is None
+            or self.line_in.cut
+            or (not kernel.alive and kernel.network.running(kernel.host) is None)
+        ):
             return False
         if kernel.alive and self._state >= ANSWERING:
             return True
@@ -315,13 +333,15 @@ class Connection(Watched):
         assert self._sender is not None
         number = kernel.trace.note("rst", kernel.host, self.peer_host, self.flow, why)
         when = self._sender.passes()
-        if when is not None:
-            kernel.scheduler.call_at(when, peer.was_reset, number, self.line_out)
+        if when is not None and peer._sender is not None and peer._peer is self:
+            kernel.scheduler.call_at(when, peer.was_reset, number, self.line_out, peer._sender)
 
-    def was_reset(self, number: int, line: Path) -> None:
-        """Tells that the peer's RST is there, or would be if the way was not cut; tcp_reset of Linux."""
+    def was_reset(self, number: int, line: Path, sender: Sender) -> None:
+        """See ``End.was_reset`` of senders; tcp_reset of Linux."""
         kernel = self.kernel
-        if line.cut or not kernel.alive or self._state < ANSWERING or self.over():
+        if line.cut or not kernel.alive or self._sender is not sender:
+            return
+        if self._state < ANSWERING or self.over():
             return
         kernel.trace.note("deliver", kernel.host, self.peer_host, self.flow, "rst", 0, number)
         waits = self._ended and not self._write_shut  # CLOSE_WAIT

@@ -57,11 +57,22 @@ class Kernel(Ground):
     Args:
         network: The world's.
         host: The name of the host that it runs on.
+
+    Attributes:
+        descriptor_limit: How many descriptors may be open, RLIMIT_NOFILE of getrlimit(2); None for as many as
+            one likes.
     """
 
     def __init__(self, network: Network, host: str) -> None:
         super().__init__(network, host)
+        self.descriptor_limit: int | None = None
+        self._open = 0
         network.boot(self)
+
+    def check_room(self, count: int = 1) -> None:
+        """Raises OSError if so many more descriptors cannot be opened (EMFILE)."""
+        if self.descriptor_limit is not None and self._open + count > self.descriptor_limit:
+            raise failure(errno.EMFILE)
 
     def open(self, family: int, kind: int, proto: int = 0) -> int:
         """Opens a socket; socket(2). Returns its descriptor.
@@ -83,6 +94,7 @@ class Kernel(Ground):
         """
         if AF_UNIX is None or family != AF_UNIX or kind & _KINDS != socket.SOCK_STREAM:
             raise failure(errno.EOPNOTSUPP)
+        self.check_room(2)
         one, other = (UnixEndpoint(self, int(socket.SOCK_STREAM)) for _ in range(2))
         one.pair(other)
         return self.add(one), self.add(other)
@@ -91,7 +103,12 @@ class Kernel(Ground):
         """Gives a socket a descriptor, such as one that was accepted."""
         if not self.alive:
             raise failure(errno.EBADF)
-        return self.network.descriptors.add(OpenSocket(endpoint, self.host))
+        return self._add(OpenSocket(endpoint, self.host))
+
+    def _add(self, socket: OpenSocket) -> int:
+        self.check_room()
+        self._open += 1
+        return self.network.descriptors.add(socket)
 
     def file(self, fd: int) -> OpenSocket:
         """Returns what a descriptor and its duplicates have in common.
@@ -110,12 +127,13 @@ class Kernel(Ground):
 
     def dup(self, fd: int) -> int:
         """Returns a duplicate of a descriptor."""
-        return self.network.descriptors.add(self.file(fd))
+        return self._add(self.file(fd))
 
     def close(self, fd: int) -> None:
         """Ends a descriptor, and with the last one the socket."""
         self.file(fd)
         found = self.network.descriptors.remove(fd)
+        self._open -= 1
         if not found.references:
             found.endpoint.close()
 

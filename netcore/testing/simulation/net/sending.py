@@ -80,14 +80,17 @@ class End(Protocol):
     def give_up(self, code: int) -> None:
         """Called when the peer does not answer."""
 
+    def was_reset(self, number: int, line: Path, sender: Sender) -> None:
+        """Called when a RST is there, or would be if the way was not cut, for the connection of a sender."""
+
 
 class Receiver(Protocol):
     """The other end of the connection."""
 
-    def arrive(self, segment: Segment) -> None:
+    def arrive(self, segment: Segment, sender: Sender) -> None:
         """Called when a segment is there, or would be if the way was not cut."""
 
-    def probed(self) -> None:
+    def probed(self, sender: Sender) -> None:
         """Called when a question is there whether the peer lives and what it has got."""
 
 
@@ -101,6 +104,7 @@ class Sender:
         window: Bytes that the peer takes at first.
 
     Attributes:
+        end: See above, as for the capacity.
         capacity: See above.
         heard: When the peer has let itself be heard last, as far as that was looked at.
     """
@@ -109,7 +113,6 @@ class Sender:
         "_acked",
         "_acks",
         "_edge",
-        "_end",
         "_ending",
         "_hungry",
         "_in_flight",
@@ -127,11 +130,12 @@ class Sender:
         "_wake",
         "_written",
         "capacity",
+        "end",
         "heard",
     )
 
     def __init__(self, end: End, peer: Receiver, capacity: int, window: int) -> None:
-        self._end = end
+        self.end = end
         self._peer = peer
         self.capacity = capacity
         self.heard = 0.0
@@ -159,7 +163,7 @@ class Sender:
 
     def passes(self) -> float | None:
         """Returns when a segment without bytes arrives, behind all that was sent; None if it is lost."""
-        when = self._end.line_out.in_order(HEADER)
+        when = self.end.line_out.in_order(HEADER)
         if when is None:
             return None
         self._last_arrival = max(self._last_arrival, when)
@@ -238,7 +242,7 @@ class Sender:
         self._acks.clear()
 
     def _transmit(self, data: bytes) -> None:
-        end = self._end
+        end = self.end
         kernel = end.kernel
         kind = "send" if data else "fin"
         size = len(data)
@@ -248,7 +252,7 @@ class Sender:
         self._launch(segment)
 
     def _launch(self, segment: Segment) -> None:
-        end = self._end
+        end = self.end
         self._in_flight += 1
         when = end.line_out.in_order(len(segment.data) + HEADER)
         if when is None:
@@ -258,11 +262,11 @@ class Sender:
             when = self._last_arrival
         else:
             self._last_arrival = when
-        end.kernel.scheduler.call_at(when, self._peer.arrive, segment)
+        end.kernel.scheduler.call_at(when, self._peer.arrive, segment, self)
 
     def dropped(self, segment: Segment, why: str) -> None:
         """Tells that a segment has not arrived."""
-        end = self._end
+        end = self.end
         kernel = end.kernel
         kernel.trace.note(
             "drop", end.peer_host, kernel.host, end.flow, why, len(segment.data), segment.number
@@ -287,7 +291,7 @@ class Sender:
         if self._stopped:
             return
         if when is None:
-            self._arm(self._end.kernel.scheduler.now)
+            self._arm(self.end.kernel.scheduler.now)
             return
         acks = self._acks
         if acks:
@@ -297,17 +301,17 @@ class Sender:
                 when = acks[-1][0]
         acks.append((when, acked, edge))
         if self._wake is None and (self._hungry or self._pending or self._ending or self._timer is not None):
-            self._wake = self._end.kernel.scheduler.call_at(acks[0][0], self._heard)
+            self._wake = self.end.kernel.scheduler.call_at(acks[0][0], self._heard)
 
     def _listen(self) -> None:
         """Has the next acknowledgement be an event."""
         if self._wake is None and self._acks:
-            self._wake = self._end.kernel.scheduler.call_at(self._acks[0][0], self._heard)
+            self._wake = self.end.kernel.scheduler.call_at(self._acks[0][0], self._heard)
 
     def _catch_up(self) -> None:
         """Takes in the acknowledgements that have come."""
         acks = self._acks
-        now = self._end.kernel.scheduler.now
+        now = self.end.kernel.scheduler.now
         while acks and acks[0][0] <= now:
             self.heard, acked, edge = acks.popleft()
             if acked > self._acked or edge > self._edge:
@@ -319,7 +323,7 @@ class Sender:
 
     def _heard(self) -> None:
         self._wake = None
-        if self._stopped or not self._end.kernel.alive:
+        if self._stopped or not self.end.kernel.alive:
             return
         recovering = self._tries > 0
         self._catch_up()
@@ -333,7 +337,7 @@ class Sender:
             self._timer = None
         if self._hungry and 3 * (self._written - self._acked) <= 2 * self.capacity:
             self._hungry = False
-            self._end.changed()
+            self.end.changed()
         if self._hungry or self._pending or self._ending or self._timer is not None:
             self._listen()
 
@@ -344,7 +348,7 @@ class Sender:
             room = self._edge - self._sent
             if room <= 0:
                 if self._acked == self._sent:
-                    self._arm(self._end.kernel.scheduler.now)  # what tells of room may be lost: ask
+                    self._arm(self.end.kernel.scheduler.now)  # what tells of room may be lost: ask
                 self._listen()
                 return
             data = pending.popleft()
@@ -364,15 +368,15 @@ class Sender:
         if not self._tries:
             self._since = since
         when = since + self._timeout
-        limit = self._end.user_timeout
+        limit = self.end.user_timeout
         if limit:
-            when = min(when, max(self._since + limit, self._end.kernel.scheduler.now))
-        self._timer = self._end.kernel.scheduler.call_at(when, self._timed_out)
+            when = min(when, max(self._since + limit, self.end.kernel.scheduler.now))
+        self._timer = self.end.kernel.scheduler.call_at(when, self._timed_out)
         self._listen()
 
     def _timed_out(self) -> None:
         self._timer = None
-        end = self._end
+        end = self.end
         if self._stopped or not end.kernel.alive:
             return
         self._catch_up()
@@ -397,7 +401,7 @@ class Sender:
             self._arm(now)
 
     def _resend(self, segment: Segment) -> None:
-        end = self._end
+        end = self.end
         kernel = end.kernel
         segment.number = kernel.trace.note(
             "retransmit", kernel.host, end.peer_host, end.flow, "", len(segment.data), segment.number
@@ -409,4 +413,4 @@ class Sender:
         """Asks what the peer has got and takes: a segment that it has already, or a window probe."""
         when = self.passes()
         if when is not None:
-            self._end.kernel.scheduler.call_at(when, self._peer.probed)
+            self.end.kernel.scheduler.call_at(when, self._peer.probed, self)

@@ -308,6 +308,7 @@ class SimulatedSocket:
     def accept(self) -> tuple[SimulatedSocket, Any]:
         """Takes a connection."""
         file = self._open()
+        self._kernel.check_room()
         endpoint, name = self._try(file.endpoint.accept, _TO_READ, "accept")
         sock = self.__class__(self._family, self._kind, self._proto, self._kernel.add(endpoint))
         if socket.getdefaulttimeout() is None and self._timeout:
@@ -357,6 +358,14 @@ class SimulatedSocket:
                 raise
             return error.errno
         return 0
+
+    def disconnect(self) -> None:
+        """Does what connect(2) to AF_UNSPEC does: resets a TCP connection, whoever else has it open.
+
+        ``socket.socket`` has no such method; it is for ``netcore.sockets``. Of a Unix socket, which cannot be
+        reset, it ends both directions.
+        """
+        self._open().endpoint.connect(None)
 
     def getsockname(self) -> Any:
         """Returns the local name."""

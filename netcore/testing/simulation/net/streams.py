@@ -300,7 +300,6 @@ class StreamEndpoint(Connection):
         self._unasked = self._was_connected = self._ended = False
         self._read_shut = self._write_shut = False
         self._queue.clear()
-        self._sender = self._peer = None
         self.changed()
 
     def _stop_asking(self) -> None:

@@ -132,7 +132,10 @@ class UnixEndpoint(Watched):
         return child, child._peer_name
 
     def connect(self, name: object) -> None:
-        """See ``Endpoint.connect``."""
+        """See ``Endpoint.connect``. None, which Linux refuses here, ends both directions."""
+        if name is None:
+            self.shutdown(socket.SHUT_RDWR)
+            return
         shown, key = _name_of(name)
         found = self.kernel.abstract_names.get(key) if isinstance(key, bytes) else self._behind(key)
         if not isinstance(found, UnixEndpoint) or not found.alive:
