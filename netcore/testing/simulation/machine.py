@@ -95,7 +95,7 @@ class SimulatedMachine(Machine):
             Latch: partial(WorldLatch, world.wait),
             Future: partial(WorldFuture, world.wait),
             LoopThreads: partial(LoopActors, host, world.wait),
-            Threads: partial(Jobs, world.scheduler, world.trace, host.perform_job, host.name),
+            Threads: partial(Jobs, host.kernel, host.perform_job),
             LogWriter: PlainLogWriter,
             AccessLog: PlainAccessLog,
             Watchdog: lambda *_: NoWatchdog(),

@@ -13,10 +13,9 @@ from netcore._latch import Latch
 from netcore.connection import Retired
 from netcore.eventloop import AccessLog
 from netcore.eventloop.log_writer import LogWriter
-from netcore.testing.simulation.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from netcore.testing.simulation.trace import Trace
+    from netcore.testing.simulation.net.network import Ground
 
 __all__ = ["Jobs", "PlainAccessLog", "PlainLogWriter", "Wait", "WorldFuture", "WorldLatch"]
 
@@ -112,21 +111,15 @@ class Jobs:
     As many run side by side as there are threads: that long it takes from a job's beginning to its end.
 
     Args:
-        scheduler: Of the world.
-        trace: Where jobs are noted.
+        kernel: Of the host: with it what has been put in ends.
         run: Runs something as the host's code, on a thread of its own.
-        host: The host's name.
         limit: How many threads.
         name: What the pool is called.
     """
 
-    def __init__(
-        self, scheduler: Scheduler, trace: Trace, run: Run, host: str, limit: int, name: str
-    ) -> None:
-        self._scheduler = scheduler
-        self._trace = trace
+    def __init__(self, kernel: Ground, run: Run, limit: int, name: str) -> None:
+        self._kernel = kernel
         self._run = run
-        self._host = host
         self._limit = limit
         self._name = name
         self._waiting: deque[Callable[[], object]] = deque()
@@ -146,12 +139,15 @@ class Jobs:
     def _begin(self) -> None:
         if self._busy < self._limit and self._waiting:
             self._busy += 1
-            delay = self._scheduler.random.random() * _LONGEST_JOB
-            self._scheduler.call_later(delay, self._work)
+            scheduler = self._kernel.scheduler
+            delay = scheduler.random.random() * _LONGEST_JOB
+            scheduler.call_later(delay, self._work, self._waiting.popleft())
 
-    def _work(self) -> None:
-        task = self._waiting.popleft()
-        self._trace.note("job", self._host, detail=f"job {next(self._numbers)} of {self._name}")
+    def _work(self, task: Callable[[], object]) -> None:
+        kernel = self._kernel
+        if not kernel.alive:
+            return
+        kernel.trace.note("job", kernel.host, detail=f"job {next(self._numbers)} of {self._name}")
         try:
             self._run(task)
         except BaseException:
