@@ -3,14 +3,32 @@
 from netcore.testing.simulation.clock import HostClock
 from netcore.testing.simulation.errors import InvariantError, SimulationError, SimulationStuck
 from netcore.testing.simulation.host import Host
+from netcore.testing.simulation.scenario import Scenario
+from netcore.testing.simulation.schedule import (
+    ClockJump,
+    ClockSkew,
+    Crash,
+    LinkChange,
+    Partition,
+    PlannedFault,
+    Schedule,
+)
 from netcore.testing.simulation.simulation import Simulation
 from netcore.testing.simulation.trace import Event, Trace
 
 __all__ = [
+    "ClockJump",
+    "ClockSkew",
+    "Crash",
     "Event",
     "Host",
     "HostClock",
     "InvariantError",
+    "LinkChange",
+    "Partition",
+    "PlannedFault",
+    "Scenario",
+    "Schedule",
     "Simulation",
     "SimulationError",
     "SimulationStuck",

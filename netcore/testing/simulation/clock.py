@@ -23,10 +23,11 @@ class HostClock:
     Args:
         world: Tells the virtual seconds since the world began.
         index: The host's number.
-        changed: Called when what the clock shows has changed, so that what waits for a time is planned anew.
+        changed: Called when what the clock shows has changed, so that what waits for a time is planned anew;
+            with how, in words.
     """
 
-    def __init__(self, world: Callable[[], float], index: int, changed: Callable[[], object]) -> None:
+    def __init__(self, world: Callable[[], float], index: int, changed: Callable[[str], object]) -> None:
         self._world = world
         self._changed = changed
         self._since = 0.0
@@ -43,6 +44,11 @@ class HostClock:
         """Returns the time of the wall clock, as ``time.time`` gives it."""
         return self._wall + (self() - self._first)
 
+    @property
+    def rate(self) -> float:
+        """Seconds of the host for a virtual one."""
+        return self._rate
+
     def skew(self, rate: float) -> None:
         """Has both clocks run at another rate from now on.
 
@@ -58,7 +64,7 @@ class HostClock:
             raise ValueError("the rate of a clock is infinite")
         self._shown, self._since = self(), self._world()
         self._rate = rate
-        self._changed()
+        self._changed(f"rate {rate:g}")
 
     def jump(self, seconds: float) -> None:
         """Sets the wall clock forward, or back if that is negative; the monotonic one does not jump.
@@ -71,6 +77,7 @@ class HostClock:
         if length == math.inf:
             raise ValueError("a jump of the clock is infinite")
         self._wall += seconds
+        self._changed(f"wall clock {seconds:+g} s")
 
     def suspend(self, seconds: float) -> None:
         """Has both clocks go forward at once, as after a sleep of the machine where they count on.
@@ -83,7 +90,7 @@ class HostClock:
         if length == math.inf:
             raise ValueError("a jump of the clock is infinite")
         self._shown += length
-        self._changed()
+        self._changed(f"both clocks {length:+g} s")
 
     def when(self, shown: float) -> float:
         """Returns the virtual time at which the monotonic clock shows some time, or the first after it."""

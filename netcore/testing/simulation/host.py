@@ -191,6 +191,10 @@ class Host:
             return
         self._world.trace.note("crash", self.name)
         self._served = [each for each in self._served if not each.engine.stopping]
+        self.end()
+
+    def end(self) -> None:
+        """Ends all that runs on the host, as a crash does: at its end, and at that of the world."""
         self.kernel.crash()
         for actor in list(self._actors):
             actor.end()
@@ -231,11 +235,13 @@ class Host:
         return started
 
     def _check_up(self) -> None:
+        if self._world.closed:
+            raise SimulationError("the simulation is closed")
         if not self.up:
             raise SimulationError(f"host {self.name!r} has crashed: restart it first")
 
-    def _clock_changed(self) -> None:
-        self._world.trace.note("jump", self.name)
+    def _clock_changed(self, how: str) -> None:
+        self._world.trace.note("jump", self.name, detail=how)
         for actor in list(self._actors):
             actor.clock_changed()
 
@@ -270,10 +276,8 @@ class Host:
             world.enter(*before)
 
     def perform_job(self, job: Callable[[], object]) -> None:
-        """Runs a job of a worker pool, unless the host has crashed in between."""
+        """Runs a job of a worker pool."""
         world = self._world
-        if not self.up:
-            return
         before = world.enter(self, world.next_ident())
         try:
             job()

@@ -29,6 +29,11 @@ class Planned:
         self._args = ()
 
     @property
+    def what(self) -> tuple[Callable[..., object] | None, tuple[object, ...]]:
+        """The function that is to be called, None if it is not any more, and with what."""
+        return self._function, self._args
+
+    @property
     def active(self) -> bool:
         """Whether it is still to happen."""
         return self._function is not None
@@ -106,3 +111,13 @@ class Scheduler:
     def advance(self, when: float) -> None:
         """Lets time pass up to some moment, before which nothing is planned."""
         self.now = max(self.now, when)
+
+    def clear(self) -> None:
+        """Has nothing happen of what is planned."""
+        for _, _, planned in self._heap:
+            planned.cancel()
+        self._heap.clear()
+
+    def planned(self) -> list[Planned]:
+        """Returns what is planned, in its order."""
+        return [planned for _, _, planned in sorted(self._heap) if planned.active]

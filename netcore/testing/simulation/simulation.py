@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from netcore._durations import seconds
+from netcore.testing.simulation.drawing import FAULTS, draw_schedule, kinds_of
 from netcore.testing.simulation.errors import SimulationStuck
 from netcore.testing.simulation.host import Host
+from netcore.testing.simulation.schedule import PlannedFault, Schedule
 from netcore.testing.simulation.stuck import explain
 from netcore.testing.simulation.trace import Trace
 from netcore.testing.simulation.world import World
@@ -31,7 +33,7 @@ class Simulation:
     """Runs whole applications on a simulated net, in virtual time and on one thread.
 
     The same seed gives the same trace, on every Python and platform. A simulation is used on the thread that
-    has made it.
+    has made it. It is a context manager, which closes it in the end.
 
     Args:
         seed: Decides all that is left to chance: delays, losses, and whose turn it is.
@@ -49,6 +51,22 @@ class Simulation:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} seed={self.seed!r}, {self.now:.6f} s, {len(self._world.hosts)} hosts>"
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the world: what still runs on its hosts ends as in a crash, and nothing happens any more.
+
+        The trace stays. Idempotent; after a failure, too.
+
+        Raises:
+            SimulationError: It is an event of the world that asks for it.
+        """
+        self._world.close()
 
     @property
     def now(self) -> float:
@@ -137,6 +155,45 @@ class Simulation:
         """Ends what ``partition`` began, both ways."""
         self._world.links.heal(self._name(a), self._name(b))
 
+    def link_between(self, a: str | Host, b: str | Host) -> dict[str, Number | None]:
+        """Returns what lies between two hosts, from ``a`` to ``b``, as the keywords of ``link`` that make it.
+
+        Raises:
+            ValueError: There is no such host.
+        """
+        return self._world.links.path(self._name(a), self._name(b)).shaped()
+
+    def chaos(
+        self,
+        duration: float,
+        *,
+        hosts: Iterable[str | Host] | None = None,
+        kinds: Iterable[type[PlannedFault]] = FAULTS,
+        most: int = 8,
+        restart: Callable[[Host], object] = Host.restart,
+    ) -> Schedule:
+        """Has faults happen, which the seed picks: partitions, crashes, slow and lossy links, wrong clocks.
+
+        Args:
+            duration: Virtual seconds, counted from now, within which all begin and are over.
+            hosts: Those that something may happen to; None for all that there are by now.
+            kinds: Which kinds of faults.
+            most: How many at most; at least one.
+            restart: See ``Schedule.apply``.
+
+        Returns:
+            What is going to happen; it can be shown, and applied to another simulation.
+
+        Raises:
+            TypeError: The duration is no number.
+            ValueError: There is no such host, or nothing that could happen.
+        """
+        among = self._world.hosts if hosts is None else map(self._name, hosts)
+        names, possible = kinds_of(among, duration, kinds)
+        drawn = draw_schedule(self.random.randrange, names, duration, possible, most)
+        drawn.apply(self, restart)
+        return drawn
+
     def _name(self, host: str | Host) -> str:
         name = host.name if isinstance(host, Host) else host
         if name not in self._world.hosts:
@@ -161,17 +218,34 @@ class Simulation:
         return self._world.scheduler.call_later(seconds(delay, "a delay"), function, *args)
 
     def invariant(self, check: _CheckT) -> _CheckT:
-        """Has something checked after every event; also a decorator.
+        """Has something checked after every event; also a decorator. What is checked costs, nothing does not.
 
         Args:
-            check: Returns False, or raises, where something does not hold that has to.
+            check: Returns False, or raises, where something does not hold that has to. It is no host's code,
+                and what it looks at must not change anything.
 
         Returns:
             The same.
         """
         name = getattr(check, "__qualname__", repr(check)).rpartition("<locals>.")[2]
-        self._world.invariants[f"invariant {name}"] = check
+        self._world.invariants.append((name, check))
         return check
+
+    def remove_invariant(self, check: Callable[[], object]) -> None:
+        """Has something no longer checked.
+
+        Args:
+            check: What ``invariant`` was given.
+
+        Raises:
+            ValueError: It was not, or is removed already.
+        """
+        invariants = self._world.invariants
+        for number, (_, known) in enumerate(invariants):
+            if known == check:
+                del invariants[number]
+                return
+        raise ValueError(f"{check!r} is not among what is checked")
 
     def run(self, until: float | Callable[[], bool], limit: float = _LIMIT) -> None:
         """Lets the world go on.

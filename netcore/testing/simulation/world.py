@@ -27,6 +27,9 @@ __all__ = ["World"]
 
 HostT = TypeVar("HostT", bound="Inhabitant")
 
+_LAST = 12
+"""Events that the message about an invariant shows."""
+
 _SPINS = 1_000_000
 """So many events at one and the same moment are no world that goes on."""
 
@@ -44,6 +47,8 @@ class Inhabitant(Protocol):
     @property
     def up(self) -> bool: ...
 
+    def end(self) -> None: ...
+
     def waits(self) -> list[str]: ...
 
 
@@ -59,7 +64,8 @@ class World(Generic[HostT]):
         ident: The number of the thread that it runs on, as ``thread_id`` gives it; 0 for the test's own.
         kernel: The host's; None without one.
         inside: Whether an event is happening, so that nothing may block.
-        invariants: What has to hold after every event, by name.
+        invariants: What has to hold after every event: names, and what returns whether it does.
+        closed: Whether it goes on no more.
     """
 
     def __init__(self, seed: int | str | bytes, trace_limit: int | None) -> None:
@@ -70,11 +76,12 @@ class World(Generic[HostT]):
         self.network = Network(self.scheduler, self.trace, self.links)
         self.names = Names(self.scheduler, self.network)
         self.hosts: dict[str, HostT] = {}
-        self.invariants: dict[str, Callable[[], object]] = {}
+        self.invariants: list[tuple[str, Callable[[], object]]] = []
         self.host: Inhabitant | None = None
         self.ident = 0
         self.kernel: Kernel | None = None
         self.inside = False
+        self.closed = False
         self._violation: BaseException | None = None
         self._thread = threading.get_ident()
         self._last_ident = 0
@@ -185,27 +192,58 @@ class World(Generic[HostT]):
         self.inside = True
         try:
             self.scheduler.step()
+        except BaseException as error:
+            self._raise_violation(error)
+            raise
         finally:
             self.inside = False
         if self._violation is not None:
-            violation, self._violation = self._violation, None
-            raise violation
+            self._raise_violation(None)
         if self.invariants:
             self._check_invariants()
 
+    def _raise_violation(self, instead_of: BaseException | None) -> None:
+        """Raises what code of a host has been refused, be it that it has made something else of it."""
+        violation, self._violation = self._violation, None
+        if violation is not None and violation is not instead_of:
+            raise violation from instead_of
+
     def _check_invariants(self) -> None:
-        for name, check in self.invariants.items():
-            try:
-                holds: object = check()
-            except Exception as error:
-                raise InvariantError(self._broken(name, f": {error}")) from error
-            if holds is False:
-                raise InvariantError(self._broken(name, ""))
+        self.inside = True
+        try:
+            for name, check in tuple(self.invariants):
+                try:
+                    holds: object = check()
+                except Exception as error:
+                    raise InvariantError(self._broken(name, f": {error}" if str(error) else "")) from error
+                if holds is False:
+                    raise InvariantError(self._broken(name, ""))
+        finally:
+            self.inside = False
 
     def _broken(self, name: str, why: str) -> str:
-        self.trace.note("error", detail=f"invariant {name}")
-        return f"{name} does not hold at {self.scheduler.now:.6f} s (seed {self.seed!r}){why}"
+        count = self.trace.count
+        last = self.trace.tail(_LAST)
+        self.trace.note("error", detail=f"invariant {name} does not hold")
+        after = f"after event {count - 1}" if count else "before the first event"
+        where = f"at {self.scheduler.now:.6f} s, {after} (seed {self.seed!r})"
+        return f"invariant {name} does not hold {where}{why}\nlast events:\n{last}"
+
+    def close(self) -> None:
+        """See ``Simulation.close``."""
+        if self.closed:
+            return
+        self._check_thread()
+        if self.inside:
+            raise SimulationError("an event of a simulation cannot close it")
+        self.closed = True
+        for host in self.hosts.values():
+            host.end()
+        self.scheduler.clear()
+        self.invariants.clear()
 
     def _check_thread(self) -> None:
+        if self.closed:
+            raise SimulationError("the simulation is closed")
         if threading.get_ident() != self._thread:
             raise SimulationError("a simulation is on one thread, and this is another one")

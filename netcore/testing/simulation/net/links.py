@@ -86,6 +86,16 @@ class Path:
         plain = bandwidth is None and loss == 0.0 and reorder == 0.0
         self._plain = latency if plain and not callable(latency) else None
 
+    def shaped(self) -> dict[str, Number | None]:
+        """Returns what it is like, as the keywords with which ``shape`` makes it so."""
+        return {
+            "latency": self._latency,
+            "bandwidth": self._bandwidth,
+            "loss": self._loss,
+            "reorder": self._reorder,
+            "duplicate": self._duplicate,
+        }
+
     def transmit(self, size: int) -> float | None:
         """Sends a packet that others may overtake, and that may overtake others.
 
