@@ -65,7 +65,11 @@ def test_the_wheel_is_for_every_cpython(wheel: Path) -> None:
 
 def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0].partition("-")[0] for name in names} == {"netcore", "netcore_io"}
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {
+        "netcore",
+        "netcore_io",
+        "pytest_netcore.py",
+    }
     assert {
         "netcore/py.typed",
         "netcore/admin/page.html",
