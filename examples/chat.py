@@ -17,6 +17,16 @@ import netcore
 MAX_LINE = 512
 MAX_NAME = 20
 
+OPTIONS = netcore.Options(
+    # Who has lost power or the net says no goodbye, and would be here for ever.
+    tcp_keep_alive=60,
+    # A member who does not read is dropped rather than remembered for: the room goes on without.
+    low_water=16384,
+    high_water=32768,
+    max_outbound=65536,
+    socket_send_buffer=65536,
+)
+
 
 class Chat(netcore.EventHandler):
     """One room, whose members live on any number of loops.
@@ -91,7 +101,8 @@ class Chat(netcore.EventHandler):
             conn.write(f"* a name is 1 to {MAX_NAME} letters and digits\n".encode())
             return
         with self._lock:
-            taken = name in self._names
+            # What guests are called at first belongs to those who are still to come.
+            taken = name in self._names or name.startswith("guest")
             if not taken:
                 self._names.remove(conn.context)
                 self._names.add(name)
@@ -129,12 +140,8 @@ def main() -> None:
         netcore.run(
             Chat(),
             *arguments.addresses,
+            options=OPTIONS,
             num_event_loops=arguments.loops,
-            # A member who does not read is dropped rather than remembered for: the room goes on without.
-            low_water=16384,
-            high_water=32768,
-            max_outbound=65536,
-            socket_send_buffer=65536,
         )
     except (netcore.NetcoreError, OSError) as error:
         sys.exit(f"chat: {error}")

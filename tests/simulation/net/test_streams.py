@@ -108,6 +108,18 @@ def test_a_reset_is_an_error_once(yard: Yard) -> None:
     server.close()
 
 
+@pytest.mark.skipif(not hasattr(socket, "MSG_ERRQUEUE"), reason="there is no queue of errors")
+def test_the_queue_of_errors_is_empty_and_has_no_bytes(yard: Yard) -> None:
+    client, server = yard.pair()
+    client.send(b"hello")
+    yard.run(0.011)
+    with pytest.raises(BlockingIOError):
+        server.recv(1, socket.MSG_ERRQUEUE)
+    assert server.recv(10) == b"hello"
+    client.close()
+    server.close()
+
+
 def test_blocking_calls_let_the_world_go_on(yard: Yard) -> None:
     listener = yard.listener("server")
     with yard.on("client"):

@@ -331,6 +331,19 @@ def test_a_reset_that_is_lost_is_found_out_by_who_sends(yard: Yard) -> None:
     server.close()
 
 
+def test_a_reset_that_is_lost_is_asked_for_again_by_what_it_answers(yard: Yard) -> None:
+    client, _ = yard.pair()
+    yard.host("server").crash()
+    yard.host("server")
+    client.shutdown(socket.SHUT_WR)
+    yard.losing["server", "client"].next = 1
+    yard.run(0.1)
+    assert error_of(client) == 0
+    yard.run(1.0)
+    assert error_of(client) == errno.ECONNRESET
+    client.close()
+
+
 def test_a_crash_gives_descriptors_and_ports_back(yard: Yard) -> None:
     old = yard.listener("server")
     client, _accepted = begin(yard), yard.run(1)

@@ -24,6 +24,7 @@ CLOSED, LISTENING, ASKING, ANSWERING, ESTABLISHED = range(5)
 """States of a TCP socket. The steps of its end are flags: for the peer's half, and for its own."""
 
 _PEEK = int(socket.MSG_PEEK)
+_ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)
 
 _SEND_BUFFER = 87_040
 _RECEIVE_BUFFER = 131_072
@@ -110,6 +111,8 @@ class Connection(Watched):
 
     def receive(self, size: int, flags: int = 0) -> Received:
         """See ``Endpoint.receive``."""
+        if flags & _ERROR_QUEUE:  # which is empty
+            raise would_block()
         if flags & _PEEK and self._queue.size:
             return Received(self._queue.peek(size))
         return Received(self.take(size))
@@ -333,20 +336,32 @@ class Connection(Watched):
         assert self._sender is not None
         number = kernel.trace.note("rst", kernel.host, self.peer_host, self.flow, why)
         when = self._sender.passes()
-        if when is not None and peer._sender is not None and peer._peer is self:
+        if peer._sender is None or peer._peer is not self:
+            return
+        if when is None:
+            peer.missed_reset()
+        else:
             kernel.scheduler.call_at(when, peer.was_reset, number, self.line_out, peer._sender)
 
     def was_reset(self, number: int, line: Path, sender: Sender) -> None:
         """See ``End.was_reset`` of senders; tcp_reset of Linux."""
         kernel = self.kernel
-        if line.cut or not kernel.alive or self._sender is not sender:
+        if self._sender is not sender:
             return
-        if self._state < ANSWERING or self.over():
+        if line.cut:
+            self.missed_reset()
+            return
+        if not kernel.alive or self._state < ANSWERING or self.over():
             return
         kernel.trace.note("deliver", kernel.host, self.peer_host, self.flow, "rst", 0, number)
         waits = self._ended and not self._write_shut  # CLOSE_WAIT
         self._finish(errno.EPIPE if waits else errno.ECONNRESET)
         self.changed()
+
+    def missed_reset(self) -> None:
+        """Tells that the peer's RST is lost: what it was the answer to is sent again."""
+        if self._sender is not None:
+            self._sender.hear(None, 0, 0)
 
     def give_up(self, code: int, cause: int = -1) -> None:
         """See ``Client.give_up``, and ``End.give_up``."""
