@@ -359,3 +359,58 @@ def test_a_crash_gives_descriptors_and_ports_back(yard: Yard) -> None:
     assert again.connect_ex(("10.0.0.1", 7000)) == 0
     for sock in (new, client, again):
         sock.close()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_client_that_has_given_up_resets_who_answers(yard: Yard, lost: bool) -> None:
+    listener = yard.listener("server")
+    client = begin(yard)
+    yard.run(0.015)
+    client.close()
+    if lost:
+        yard.losing["client", "server"].next = 1
+    yard.run(0.02)
+    server = yard.host("server")
+    assert len(server.tcp_ports.holders(7000)) == 1 + lost
+    yard.run(1.1)  # by when the answer has come once more
+    assert len(server.tcp_ports.holders(7000)) == 1
+    listener.close()
+
+
+def test_who_does_not_complete_a_handshake_is_forgotten(yard: Yard) -> None:
+    listener = yard.listener("server")
+    begin(yard).detach()
+    yard.run(0.015)
+    yard.host("client").crash()
+    yard.run(62)
+    assert len(yard.host("server").tcp_ports.holders(7000)) == 2
+    yard.run(2)
+    assert len(yard.host("server").tcp_ports.holders(7000)) == 1
+    assert times(yard, "retransmit", host="server") == [pytest.approx(0.01 + at) for at in (1, 3, 7, 15, 31)]
+    listener.close()
+
+
+def test_a_closed_end_does_not_wait_for_ever_for_the_peer(yard: Yard) -> None:
+    client, server = yard.pair()
+    client.close()
+    yard.run(59)
+    assert yard.host("client").tcp_ports.holders(49152)
+    yard.run(2)
+    assert not yard.host("client").tcp_ports.holders(49152)
+    server.send(b"anybody?")
+    yard.run(1)
+    with pytest.raises(BrokenPipeError):
+        server.send(b"x")
+    server.close()
+
+
+def test_a_closed_end_gives_up_bytes_that_nobody_takes(yard: Yard) -> None:
+    client, server = yard.pair()
+    client.send(bytes(80_000))
+    yard.run(1)
+    client.send(bytes(80_000))
+    client.close()
+    yard.run(1_000)
+    assert not yard.host("client").tcp_ports.holders(49152)
+    assert yard.scheduler.next_time() is None
+    server.close()

@@ -17,6 +17,7 @@ from netcore.testing.simulation.net.links import Path
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.options import StreamOptions
 from netcore.testing.simulation.net.sending import HEADER, Segment, Sender
+from netcore.testing.simulation.scheduler import Planned
 
 __all__ = ["ANSWERING", "ASKING", "CLOSED", "ESTABLISHED", "LISTENING", "Connection"]
 
@@ -25,6 +26,12 @@ CLOSED, LISTENING, ASKING, ANSWERING, ESTABLISHED = range(5)
 
 _PEEK = int(socket.MSG_PEEK)
 _ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)
+
+_FORSAKEN = 60.0
+"""Seconds that a closed connection waits for the peer to close it, too: tcp_fin_timeout of tcp(7)."""
+
+_STANDSTILLS = 4
+"""How many times it is looked after one that still has bytes which the peer does not take."""
 
 _SEND_BUFFER = 87_040
 _RECEIVE_BUFFER = 131_072
@@ -76,6 +83,7 @@ class Connection(Watched):
         self._peer: Connection | None = None
         self._sender: Sender | None = None
         self._keep_alive: KeepAlive | None = None
+        self._forsaking: Planned | None = None
 
     def join(self, host: str, remote: tuple[str, int], port: int, peer: Connection) -> None:
         """Makes it the end of a connection.
@@ -205,6 +213,8 @@ class Connection(Watched):
         self._ended = self._read_shut = True
         if self._orphan:
             self._released()
+            if self._forsaking is not None and self._sender is not None and not self._sender.unsent:
+                self._forsaking.cancel()
 
     def _acknowledge(self) -> None:
         """Tells the peer what has come, and how much more may come."""
@@ -300,6 +310,26 @@ class Connection(Watched):
         """Whether both halves have ended and both sides know."""
         return self._ended and self._write_shut and self.gone()
 
+    def forsake_later(self, acked: int = 0, standstills: int = 0) -> None:
+        """Has a connection that is closed end some time, though the peer does not close it.
+
+        Args:
+            acked: How far the peer had got the last time that somebody looked.
+            standstills: How often it had got no further.
+        """
+        scheduler = self.kernel.scheduler
+        self._forsaking = scheduler.call_later(_FORSAKEN, self._forsake, acked, standstills)
+
+    def _forsake(self, acked: int, standstills: int) -> None:
+        sender = self._sender
+        if self._state != ESTABLISHED or not self.kernel.alive or sender is None:
+            return
+        standstills = standstills + 1 if sender.acked == acked else 0
+        if self.gone() or standstills > _STANDSTILLS:
+            self._finish(0)
+        else:
+            self.forsake_later(sender.acked, standstills)
+
     def lingering(self) -> float:
         """Seconds that close(2) would wait for the peer at most, as SO_LINGER has it; 0 for not at all."""
         return float(self._options.linger or 0) if self._state == ESTABLISHED and not self.gone() else 0.0
@@ -382,6 +412,8 @@ class Connection(Watched):
             self._sender.stop()
         if self._keep_alive is not None:
             self._keep_alive.stop()
+        if self._forsaking is not None:
+            self._forsaking.cancel()
         self._released()
 
     def _released(self) -> None:

@@ -244,7 +244,9 @@ class Asking:
             when = client.confirm()
         else:  # the program has given up meanwhile, which RST says
             when = client.line_out.transmit(HEADER)
-            if when is not None:
+            if when is None:
+                answering.missed()
+            else:
                 client.kernel.scheduler.call_at(when, answering.refused, client.line_out)
             return
         if when is None:

@@ -157,3 +157,5 @@ class Kernel(Ground):
             found = descriptors.remove(fd)
             if not found.references:
                 found.endpoint.vanish()
+        for holder in self.tcp_ports.everybody():
+            holder.vanish()

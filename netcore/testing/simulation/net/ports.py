@@ -33,6 +33,9 @@ class Holder(Protocol):
     def may_share(self, other: Holder) -> bool:
         """Whether both may have the port at the same address."""
 
+    def vanish(self) -> None:
+        """See ``Endpoint.vanish``."""
+
 
 def overlap(one: Holder, other: Holder) -> bool:
     """Whether two local addresses have one in common."""
@@ -93,6 +96,10 @@ class Ports:
     def holders(self, port: int) -> Sequence[Holder]:
         """Returns who has a port, in the order in which they have got it."""
         return tuple(self._held.get(port, ()))
+
+    def everybody(self) -> list[Holder]:
+        """Returns all who have a port, also those that no program knows (any more)."""
+        return [holder for held in self._held.values() for holder in held]
 
     def ephemeral(self, code: int) -> int:
         """Returns the lowest port of those for everybody that nobody has.

@@ -106,11 +106,11 @@ class Sender:
     Attributes:
         end: See above, as for the capacity.
         capacity: See above.
+        acked: The number up to which the peer has everything, as far as is known here.
         heard: When the peer has let itself be heard last, as far as that was looked at.
     """
 
     __slots__ = (
-        "_acked",
         "_acks",
         "_edge",
         "_ending",
@@ -129,6 +129,7 @@ class Sender:
         "_tries",
         "_wake",
         "_written",
+        "acked",
         "capacity",
         "end",
         "heard",
@@ -139,7 +140,7 @@ class Sender:
         self._peer = peer
         self.capacity = capacity
         self.heard = 0.0
-        self._written = self._sent = self._acked = 0  # numbers of the sequence
+        self._written = self._sent = self.acked = 0  # numbers of the sequence
         self._edge = window  # the number up to which the peer takes bytes, as far as is known here
         self._pending: deque[bytes] = deque()
         self._ending = False  # the end of the stream is to follow what is pending
@@ -178,10 +179,10 @@ class Sender:
         size = len(data)
         if not size:
             return 0
-        room = self.capacity - self._written + self._acked
+        room = self.capacity - self._written + self.acked
         if self._acks and (size > room or self._written + size > self._edge):  # what is known may be old
             self._catch_up()
-            room = self.capacity - self._written + self._acked
+            room = self.capacity - self._written + self.acked
         if size > room:
             self.expect()
             if room <= 0:
@@ -211,7 +212,7 @@ class Sender:
     def acknowledged(self) -> bool:
         """Whether the peer has let know that it has everything."""
         self._catch_up()
-        return not self.unsent and self._acked >= self._sent
+        return not self.unsent and self.acked >= self._sent
 
     def expect(self) -> None:
         """Has the acknowledgements that come be events, one after the other, until there is room."""
@@ -220,11 +221,11 @@ class Sender:
 
     def writable(self) -> bool:
         """Whether a third of the buffer is free; see sk_stream_is_writeable of Linux."""
-        if 3 * (self._written - self._acked) <= 2 * self.capacity:
+        if 3 * (self._written - self.acked) <= 2 * self.capacity:
             return True
         if self._acks:
             self._catch_up()
-            if 3 * (self._written - self._acked) <= 2 * self.capacity:
+            if 3 * (self._written - self.acked) <= 2 * self.capacity:
                 return True
         self.expect()
         return False
@@ -314,8 +315,8 @@ class Sender:
         now = self.end.kernel.scheduler.now
         while acks and acks[0][0] <= now:
             self.heard, acked, edge = acks.popleft()
-            if acked > self._acked or edge > self._edge:
-                self._acked = acked
+            if acked > self.acked or edge > self._edge:
+                self.acked = acked
                 self._edge = edge
                 self._timeout = FIRST_TIMEOUT + self._round_trip
             self._tries = 0
@@ -332,10 +333,10 @@ class Sender:
             for segment in lost:
                 self._resend(segment)
         self._push()
-        if self._timer is not None and not self._lost and not self._pending and self._acked == self._sent:
+        if self._timer is not None and not self._lost and not self._pending and self.acked == self._sent:
             self._timer.cancel()
             self._timer = None
-        if self._hungry and 3 * (self._written - self._acked) <= 2 * self.capacity:
+        if self._hungry and 3 * (self._written - self.acked) <= 2 * self.capacity:
             self._hungry = False
             self.end.changed()
         if self._hungry or self._pending or self._ending or self._timer is not None:
@@ -347,7 +348,7 @@ class Sender:
         while pending:
             room = self._edge - self._sent
             if room <= 0:
-                if self._acked == self._sent:
+                if self.acked == self._sent:
                     self._arm(self.end.kernel.scheduler.now)  # what tells of room may be lost: ask
                 self._listen()
                 return
@@ -382,7 +383,7 @@ class Sender:
         self._catch_up()
         now = end.kernel.scheduler.now
         if not self._lost:
-            if self._acked == self._sent and not self._pending:
+            if self.acked == self._sent and not self._pending:
                 return
             if self._in_flight or self._acks:  # an answer is under way: it is only slow
                 self._arm(now)

@@ -376,11 +376,13 @@ class StreamEndpoint(Connection):
                 self._queue.clear()
                 self.abort()
                 return
+            assert self._sender is not None
             self._read_shut = True
             if not self._write_shut:
                 self._write_shut = True
-                assert self._sender is not None
                 self._sender.finish()
+            if not self._ended or self._sender.unsent:
+                self.forsake_later()
             if not self._ended:
                 return  # the port is its own until the peer has finished, too
         self._released()
