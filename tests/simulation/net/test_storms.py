@@ -1,4 +1,4 @@
-"""Connections that are made, ended and cut off in every order, on hosts that crash: nothing is left behind."""
+"""Connections made, ended and cut off in every order, on hosts that crash: nothing is left behind."""
 
 from __future__ import annotations
 
