@@ -8,7 +8,6 @@ import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX, SOCKETS_ARE_HANDLES
@@ -16,7 +15,7 @@ from netcore.address import Address
 from netcore.sockets import pack_name, unpack_name
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
-from netcore.testing.conformance.wires import descriptors_left, has_ipv6
+from netcore.testing.conformance.wires import has_ipv6
 
 __all__ = ["ACCEPT_RULES"]
 
@@ -163,7 +162,6 @@ def _longest_path(directory: str) -> int:
         path = directory + "/" + "p" * (length - len(directory) - 1)
         with socket.socket(AF_UNIX or 0) as sock, suppress(OSError):
             sock.bind(path)
-            Path(path).unlink()
             return length
     return 90
 
@@ -183,7 +181,7 @@ def _reports_that_descriptors_are_out(bench: SocketsBench) -> None:
         _connect(bench, name)
     bench.arrival(listener)
     for room in (0, 1):
-        with descriptors_left(room) as limited:
+        with bench.surroundings.descriptors_left(room) as limited:
             batch, error = bench.sockets.accept(listener, 8) if limited else ([], -errno.EMFILE)
         for fd, _ in batch:
             bench.attach(fd)

@@ -17,7 +17,7 @@ from netcore.sockets import CONNECTED, Endpoint, SocketOptions, pack_name
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import expect_raises, require
 from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_exactly
-from netcore.testing.conformance.wires import descriptors_left, has_ipv6, wait_ready
+from netcore.testing.conformance.wires import has_ipv6, lowest_free, wait_ready
 
 __all__ = ["CONNECT_RULES"]
 
@@ -225,31 +225,25 @@ def _tells_a_full_backlog_of_a_unix_listener(bench: SocketsBench) -> None:
     )
 
 
-def _lowest_free() -> int:
-    """The number that the kernel will give to the next descriptor."""
-    with open(os.devnull, "rb") as probe:
-        return probe.fileno()
-
-
 def _leaves_nothing_open_that_failed(bench: SocketsBench) -> None:
     if AF_UNIX is None or SOCKETS_ARE_HANDLES:  # whose numbers tell nothing
         return
-    before = _lowest_free()
+    before = lowest_free()
     with tempfile.TemporaryDirectory(prefix="nc") as directory:
         code = _begin(bench, Endpoint(AF_UNIX, f"{directory}/nobody"))[1]
     require(code == -errno.ENOENT, f"connect() to a path that does not exist gives {code}, not -ENOENT.")
-    require(_lowest_free() == before, "connect() leaves a descriptor open when it fails.")
+    require(lowest_free() == before, "connect() leaves a descriptor open when it fails.")
     impossible = Endpoint(socket.AF_INET, ("127.0.0.1", 1 << 16))
     expect_raises(
         OverflowError, lambda: _begin(bench, impossible), "connecting to a port that there cannot be"
     )
-    require(_lowest_free() == before, "connect() leaves a descriptor open when it raises.")
+    require(lowest_free() == before, "connect() leaves a descriptor open when it raises.")
 
 
 def _tells_that_descriptors_are_out(bench: SocketsBench) -> None:
     with _listeners(bench) as listeners:
         endpoint = listeners[0][1]
-        with descriptors_left(0) as limited:
+        with bench.surroundings.descriptors_left(0) as limited:
             fd, code = _begin(bench, endpoint) if limited else (-1, -errno.EMFILE)
         require(
             (fd, code) == (-1, -errno.EMFILE),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import selectors
-import threading
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
@@ -13,7 +12,7 @@ from netcore.poll import Interest, Readiness
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.poller_bench import LOOKS, PollerBench
 from netcore.testing.conformance.rules import expect_raises, require
-from netcore.testing.conformance.wires import Wire, more_descriptors
+from netcore.testing.conformance.wires import Wire
 
 __all__ = ["DESCRIPTOR_RULES"]
 
@@ -115,14 +114,13 @@ def _shows_what_becomes_ready_while_it_is_watched(bench: PollerBench, host: _Hos
     wire = bench.open()
     bench.register(wire, _READ)
     host.rests("the poller's descriptor is readable though nothing is ready.")
-    timer = threading.Timer(_A_WHILE, wire.make_readable)
-    timer.start()
+    other = bench.surroundings.beside(_A_WHILE, wire.make_readable)
     try:
         host.until(
             wire, "who waits for the poller's descriptor does not learn that a registered one is ready."
         )
     finally:
-        timer.join()
+        other.join()
     bench.unregister(wire)
 
 
@@ -167,7 +165,7 @@ def _shows_edges(bench: PollerBench, host: _Host) -> None:
 
 @_by_each_selector
 def _shows_what_was_found_and_not_told(bench: PollerBench, host: _Host) -> None:
-    with more_descriptors(2 * _MANY):
+    with bench.surroundings.more_descriptors(2 * _MANY):
         untold = {}
         for _ in range(_MANY):
             wire = bench.open()
@@ -214,10 +212,9 @@ def _shows_wakes(bench: PollerBench, host: _Host) -> None:
 @_by_each_selector
 def _shows_wakes_from_other_threads(bench: PollerBench, host: _Host) -> None:
     for _ in range(2):
-        timer = threading.Timer(_A_WHILE, bench.poller.wake)
-        timer.start()
+        other = bench.surroundings.beside(_A_WHILE, bench.poller.wake)
         seen = host.sees(wires.PATIENCE)
-        timer.join()
+        other.join()
         require(seen, "wake() from another thread is not seen by who waits for the poller's descriptor.")
         bench.look()
         host.rests("after a wake() and a wait the poller's descriptor stays readable.")

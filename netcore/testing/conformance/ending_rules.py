@@ -7,7 +7,6 @@ import selectors
 import signal
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +16,7 @@ from netcore._platform import HERE, pack_linger, socket_over
 from netcore.sockets import duplicate
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_all, receive_exactly
-from netcore.testing.conformance.wires import tcp_pair, wait_ready
+from netcore.testing.conformance.wires import lowest_free, tcp_pair, wait_ready
 
 __all__ = ["ENDING_RULES"]
 
@@ -129,7 +128,7 @@ def _releases(bench: SocketsBench) -> None:
 
 def _raises_no_sigpipe(bench: SocketsBench) -> None:
     """The signal is at its default and blocked meanwhile, so that it is seen rather than felt."""
-    if _SIGPIPE is None or threading.current_thread() is not threading.main_thread():
+    if _SIGPIPE is None or not bench.surroundings.signals:
         return
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGPIPE,))
     former = signal.signal(_SIGPIPE, signal.SIG_DFL)
@@ -170,16 +169,11 @@ def _installs_no_descriptors(bench: SocketsBench) -> None:
         return
     fd, peer = bench.pair()
     with open(os.devnull, "rb") as file, suppress(PermissionError):  # where the socket forbids it
-        before = _lowest_free()
+        before = lowest_free()
         socket.send_fds(peer, [b"x"], [file.fileno()] * 3)
         bench.arrival(fd)
         require(bench.receive([fd]) == [(1, b"x")], "bytes that come with descriptors are not received.")
-        require(_lowest_free() == before, "receive() leaves descriptors open that a peer has passed.")
-
-
-def _lowest_free() -> int:
-    with open(os.devnull, "rb") as probe:
-        return probe.fileno()
+        require(lowest_free() == before, "receive() leaves descriptors open that a peer has passed.")
 
 
 ENDING_RULES: Final[tuple[Callable[[SocketsBench], None], ...]] = (

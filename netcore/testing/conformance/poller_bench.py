@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from itertools import repeat
 from netcore.poll import Poller, Readiness, columns_of
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.surroundings import Surroundings, surroundings
 from netcore.testing.conformance.wires import SocketPair, Wire
 
 __all__ = ["LOOKS", "PollerBench", "Watchdog"]
@@ -31,6 +31,7 @@ class PollerBench:
             ``open_pair`` does not.
         fileno: The poller's method of that name, or None if it has none.
         watched: The registered descriptors.
+        surroundings: What there is besides.
 
     Args:
         poller: What is to be checked.
@@ -44,6 +45,7 @@ class PollerBench:
         self.on_kernel = open_pair is None
         self.fileno: Callable[[], int] | None = getattr(poller, "fileno", None)
         self.watched: set[int] = set()
+        self.surroundings: Surroundings = surroundings()
         self._open_pair: Callable[[], Wire] = open_pair or SocketPair
         self._wires: list[Wire] = []
 
@@ -122,7 +124,7 @@ class PollerBench:
         """Guards waits that should end by themselves: ends one that has not after ``PATIENCE``."""
         wire = self.open()
         self.register(wire, 1)
-        dog = Watchdog(self.poller, wire)
+        dog = Watchdog(self.poller, wire, self.surroundings)
         try:
             yield dog
         finally:
@@ -145,12 +147,11 @@ class Watchdog:
         barked: Whether it had to.
     """
 
-    def __init__(self, poller: Poller, wire: Wire) -> None:
+    def __init__(self, poller: Poller, wire: Wire, around: Surroundings) -> None:
         self.barked = False
         self._poller = poller
         self._wire = wire
-        self._timer = threading.Timer(wires.PATIENCE, self._bark)
-        self._timer.start()
+        self._patience = around.beside(wires.PATIENCE, self._bark)
 
     def _bark(self) -> None:
         self.barked = True
@@ -160,5 +161,5 @@ class Watchdog:
 
     def dismiss(self) -> None:
         """Calls it off."""
-        self._timer.cancel()
-        self._timer.join()
+        self._patience.cancel()
+        self._patience.join()

@@ -10,7 +10,7 @@ from typing import Final
 from netcore.poll import Interest, Readiness
 from netcore.testing.conformance.poller_bench import PollerBench
 from netcore.testing.conformance.rules import expect_raises, require
-from netcore.testing.conformance.wires import SocketPair, more_descriptors, refusing_name, reset, tcp_pair
+from netcore.testing.conformance.wires import SocketPair, refusing_name, reset, tcp_pair
 
 __all__ = ["KERNEL_READINESS_RULES", "READINESS_RULES"]
 
@@ -134,7 +134,7 @@ def _knows_no_stale_events(bench: PollerBench) -> None:
 
 
 def _reports_all_of_many(bench: PollerBench) -> None:
-    with more_descriptors(2 * _MANY):
+    with bench.surroundings.more_descriptors(2 * _MANY):
         ready = {}
         for _ in range(_MANY):
             wire = bench.open()

@@ -10,7 +10,6 @@ from typing import Final
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench, receive_exactly
-from netcore.testing.conformance.wires import more_descriptors
 
 __all__ = ["RECEIVE_RULES"]
 
@@ -101,7 +100,7 @@ def _stops_when_the_arena_is_full(bench: SocketsBench) -> None:
 
 
 def _receives_from_many(bench: SocketsBench) -> None:
-    with more_descriptors(2 * _MANY):
+    with bench.surroundings.more_descriptors(2 * _MANY):
         pairs = [bench.pair() for _ in range(_MANY)]
         payloads = [b"%d!" % i for i in range(_MANY)]
         for (_, peer), payload in zip(pairs, payloads, strict=True):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 import selectors
 import socket
-import threading
 import time
 from types import TracebackType
 
 from netcore.sockets import Chunk
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import require
+from netcore.testing.conformance.surroundings import Surroundings
 
 __all__ = ["Drain", "Writer"]
+
+_PACE = 0.0005
+"""Seconds between two looks at what there is to receive."""
 
 
 class Writer:
@@ -61,20 +64,23 @@ class Writer:
 
 
 class Drain:
-    """A thread that receives from several peers until each has had a given number of bytes.
+    """Receives from several peers, beside what sends, until each has had a given number of bytes.
+
+    Args:
+        around: Where another thread is had from.
 
     Attributes:
         overdue: Whether none came for ``PATIENCE``.
         received: What each peer has got.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, around: Surroundings) -> None:
         self.overdue = False
+        self._around = around
         self._selector = selectors.DefaultSelector()
         self._buffers: list[bytearray] = []
         self._sizes: list[int] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._last = 0.0
 
     @property
     def received(self) -> list[bytes]:
@@ -82,36 +88,36 @@ class Drain:
         return [bytes(buffer) for buffer in self._buffers]
 
     def add(self, peer: socket.socket, size: int) -> None:
-        """Adds a peer. Before the thread runs."""
+        """Adds a peer. Before it begins."""
         self._selector.register(peer, selectors.EVENT_READ, len(self._buffers))
         self._buffers.append(bytearray())
         self._sizes.append(size)
 
     def __enter__(self) -> Drain:
-        """Starts the thread."""
-        self._thread.start()
+        """Begins."""
+        self._last = time.monotonic()
+        self._receiving = self._around.beside(_PACE, self._receive)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Waits for the thread; after an exception does not wait for the bytes."""
+        """Waits for the end; after an exception does not wait for the bytes."""
         if error is not None:
-            self._stop.set()
-        self._thread.join()
+            self._receiving.cancel()
+        self._receiving.join()
         self._selector.close()
 
-    def _run(self) -> None:
-        last = time.monotonic()
-        while self._selector.get_map() and not self._stop.is_set():
-            for key, _ in self._selector.select(wires.PATIENCE / 20):
-                self._receive(key)
-                last = time.monotonic()
-            if time.monotonic() - last > wires.PATIENCE:
-                self.overdue = True
-                return
+    def _receive(self) -> bool:
+        """Receives what there is; returns whether there may be more."""
+        now = time.monotonic()
+        for key, _ in self._selector.select(0):
+            self._receive_from(key)
+            self._last = now
+        self.overdue = now - self._last > wires.PATIENCE
+        return bool(self._selector.get_map()) and not self.overdue
 
-    def _receive(self, key: selectors.SelectorKey) -> None:
+    def _receive_from(self, key: selectors.SelectorKey) -> None:
         peer, buffer = key.fileobj, self._buffers[key.data]
         if isinstance(peer, socket.socket):
             piece = peer.recv(5000)

@@ -198,7 +198,7 @@ def _stops_a_socket_at_its_first_error(bench: SocketsBench) -> None:
 
 def _never_overtakes_while_the_peer_receives(bench: SocketsBench) -> None:
     rng = random.Random(2)
-    drain = Drain()
+    drain = Drain(bench.surroundings)
     writers = []
     for _ in range(4):
         near, far = socket.socketpair()

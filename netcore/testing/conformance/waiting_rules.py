@@ -16,6 +16,7 @@ from typing import Any, Final
 from netcore.poll import Interest, Readiness
 from netcore.testing.conformance.poller_bench import PollerBench
 from netcore.testing.conformance.rules import expect_raises, require
+from netcore.testing.conformance.surroundings import Surroundings
 
 __all__ = ["KERNEL_WAITING_RULES", "WAITING_RULES", "looks_without_waiting"]
 
@@ -88,13 +89,12 @@ def _wait_for_a_wake(bench: PollerBench, timeout: float | None) -> tuple[bool, i
         bench.poller.wake()
 
     with bench.watchdog() as dog:
-        timer = threading.Timer(_A_WHILE, wake)
-        timer.start()
+        other = bench.surroundings.beside(_A_WHILE, wake)
         turns = 0
         while not woken.is_set() and turns <= _TURNS:
             bench.look(timeout)
             turns += 1
-        timer.join()
+        other.join()
     return dog.barked, turns
 
 
@@ -147,9 +147,7 @@ def _several_threads_may_wake(bench: PollerBench) -> None:
             finished.append(number)
 
     with bench.watchdog() as dog:
-        threads = [threading.Thread(target=wake, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
+        threads = [bench.surroundings.beside(0, partial(wake, number)) for number in range(4)]
         while len(finished) < len(threads) and not dog.barked:
             bench.look(None if not failures else 0)
         for thread in threads:
@@ -177,9 +175,9 @@ def _close_is_final(bench: PollerBench) -> None:
 
 
 def _a_signal_ends_a_wait(bench: PollerBench) -> None:
-    if threading.current_thread() is not threading.main_thread() or _kill is None:
-        return  # only the main thread handles signals in Python, and Windows interrupts nothing
-    with bench.watchdog() as dog, _signals() as handled:
+    if _kill is None or not bench.surroundings.signals:
+        return  # Windows interrupts nothing
+    with bench.watchdog() as dog, _signals(bench.surroundings) as handled:
         turns = 0
         while not handled and turns <= _TURNS:
             bench.look(None)
@@ -189,31 +187,29 @@ def _a_signal_ends_a_wait(bench: PollerBench) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def _signals(around: Surroundings) -> Iterator[list[int]]:
     """Sends signals to the main thread, one every while; the handler notes them in the list.
 
     Repeated, since one that comes just before the wait does not end it. Not by an interval timer: test
     runners use that one for their time-outs.
     """
     handled: list[int] = []
-    enough = threading.Event()
     main = threading.main_thread().ident
 
     def note(number: int, frame: FrameType | None) -> None:
         handled.append(number)
 
-    def send() -> None:
-        while not enough.wait(_A_WHILE):
-            if _kill is not None and main is not None:
-                _kill(main, _SIGNAL)
+    def send() -> bool:
+        if _kill is not None and main is not None:
+            _kill(main, _SIGNAL)
+        return True
 
     former = signal.signal(_SIGNAL, note)
-    sender = threading.Thread(target=send)
-    sender.start()
+    sender = around.beside(_A_WHILE, send)
     try:
         yield handled
     finally:
-        enough.set()
+        sender.cancel()
         sender.join()
         signal.signal(_SIGNAL, former)
 

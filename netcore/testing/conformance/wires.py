@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import selectors
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from typing import Protocol
 
 from netcore._platform import pack_linger
@@ -16,9 +12,8 @@ from netcore._platform import pack_linger
 __all__ = [
     "SocketPair",
     "Wire",
-    "descriptors_left",
     "has_ipv6",
-    "more_descriptors",
+    "lowest_free",
     "refusing_name",
     "reset",
     "set_buffers",
@@ -122,6 +117,12 @@ def refusing_name() -> tuple[str, int]:
     return name
 
 
+def lowest_free() -> int:
+    """Returns the number that the kernel will give to the next descriptor."""
+    with socket.socket() as probe:
+        return probe.fileno()
+
+
 def set_buffers(sock: socket.socket, size: int, *options: int) -> None:
     """Asks for buffers of so many bytes, or what the system grants: the BSDs refuse 256 KiB (ENOBUFS).
 
@@ -156,35 +157,3 @@ def wait_ready(fd: int, event: int = selectors.EVENT_READ, patience: float | Non
     with selectors.DefaultSelector() as selector:
         selector.register(fd, event)
         return bool(selector.select(PATIENCE if patience is None else patience))
-
-
-@contextmanager
-def more_descriptors(count: int) -> Iterator[None]:
-    """Raises the limit of open descriptors by ``count``, as far as it can be; macOS starts with 256."""
-    with _descriptor_limit(lambda soft, hard: soft + count if hard < 0 else min(soft + count, hard)):
-        yield
-
-
-@contextmanager
-def descriptors_left(room: int) -> Iterator[bool]:
-    """Leaves the process so many free descriptors; yields whether the system can do so."""
-    with open(os.devnull, "rb") as probe:
-        lowest = probe.fileno()  # the kernel gives the lowest number that is free: all below are taken
-    with _descriptor_limit(lambda soft, hard: lowest + room) as limited:
-        yield limited
-
-
-@contextmanager
-def _descriptor_limit(change: Callable[[int, int], int]) -> Iterator[bool]:
-    """Changes the soft limit for a while, see RLIMIT_NOFILE in getrlimit(2); RLIM_INFINITY is negative."""
-    try:
-        resource = import_module("resource")
-    except ImportError:  # Windows, which has no such limit
-        yield False
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (change(soft, hard), hard))
-    try:
-        yield True
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
