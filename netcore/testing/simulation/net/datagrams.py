@@ -430,6 +430,7 @@ class DatagramEndpoint(Watched):
         if self.local[1]:
             self._ground.datagrams.unbind(self)
         self._queue.clear()
+        self._watchers = ()
 
     def vanish(self) -> None:
         """See ``Endpoint.vanish``."""

@@ -1,4 +1,4 @@
-"""Options of simulated stream sockets: which there are, what they begin with, and what they refuse."""
+"""Options of simulated sockets: which there are, what they begin with, and what they refuse."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import socket
 import struct
 import sys
 
-from netcore._platform import AF_UNIX, SO_BINDTODEVICE
+from netcore._platform import AF_UNIX, IP_PKTINFO, SO_BINDTODEVICE
 from netcore.testing.simulation.net.failures import failure
+from netcore.testing.simulation.net.interfaces import if_nametoindex
 
-__all__ = ["StreamOptions", "number_of"]
+__all__ = ["COMMON", "INTERNET", "INTERNET6", "EndpointOptions", "StreamOptions", "named", "number_of"]
 
 _SOL = socket.SOL_SOCKET
 _TCP = socket.IPPROTO_TCP
@@ -28,12 +29,12 @@ _SMALLEST = {_SNDBUF: 4608, _RCVBUF: 2304}
 """Bytes: SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF of Linux."""
 
 
-def _named(level: int, **values: int) -> dict[tuple[int, int], int]:
+def named(level: int, **values: int) -> dict[tuple[int, int], int]:
     """Options by name, as far as this platform has them, with the value that they begin with."""
     return {(level, getattr(socket, name)): value for name, value in values.items() if hasattr(socket, name)}
 
 
-_COMMON = _named(
+COMMON = named(
     _SOL,
     SO_REUSEADDR=0,
     SO_REUSEPORT=0,
@@ -47,7 +48,7 @@ _COMMON = _named(
     SO_EXCLUSIVEADDRUSE=0,
     SO_INCOMING_CPU=-1,
 )
-_STREAMS = _named(
+_STREAMS = named(
     _TCP,
     TCP_NODELAY=0,
     TCP_KEEPIDLE=7200,
@@ -65,21 +66,23 @@ _STREAMS = _named(
     TCP_WINDOW_CLAMP=0,
     TCP_FASTOPEN=0,
 )
-_INTERNET = _named(_IP, IP_TOS=0, IP_TTL=64, IP_PKTINFO=0, IP_BIND_ADDRESS_NO_PORT=0, IP_RECVTOS=0)
-_INTERNET6 = _named(
+INTERNET = named(_IP, IP_TOS=0, IP_TTL=64, IP_BIND_ADDRESS_NO_PORT=0, IP_RECVTOS=0)
+if IP_PKTINFO is not None:
+    INTERNET[_IP, IP_PKTINFO] = 0
+INTERNET6 = named(
     _IPV6, IPV6_V6ONLY=0, IPV6_RECVPKTINFO=0, IPV6_UNICAST_HOPS=64, IPV6_TCLASS=0, IPV6_RECVTCLASS=0
 )
 _LARGEST = {
-    **_named(_TCP, TCP_KEEPIDLE=32767, TCP_KEEPALIVE=32767, TCP_KEEPINTVL=32767, TCP_KEEPCNT=127),
-    **_named(_TCP, TCP_SYNCNT=127),
+    **named(_TCP, TCP_KEEPIDLE=32767, TCP_KEEPALIVE=32767, TCP_KEEPINTVL=32767, TCP_KEEPCNT=127),
+    **named(_TCP, TCP_SYNCNT=127),
 }
 """The largest values of what begins at 1; see tcp(7)."""
 
 _AMOUNTS = {
-    *_named(_SOL, SO_PRIORITY=0, SO_MARK=0),
-    *_named(_IP, IP_TOS=0),
-    *_named(_IPV6, IPV6_TCLASS=0),
-    *_named(
+    *named(_SOL, SO_PRIORITY=0, SO_MARK=0),
+    *named(_IP, IP_TOS=0),
+    *named(_IPV6, IPV6_TCLASS=0, IPV6_MULTICAST_IF=0),
+    *named(
         _TCP, TCP_USER_TIMEOUT=0, TCP_DEFER_ACCEPT=0, TCP_NOTSENT_LOWAT=0, TCP_WINDOW_CLAMP=0, TCP_FASTOPEN=0
     ),
 }
@@ -88,21 +91,27 @@ _AMOUNTS = {
 _DEVICE = (_SOL, SO_BINDTODEVICE)
 
 
-def number_of(value: int | bytes) -> int:
+def number_of(value: int | bytes, least: int = 4) -> int:
     """Makes a number of an option's value.
 
+    Args:
+        value: As it was given.
+        least: How many bytes it has to have: those of an int, or 1 where one byte is fine.
+
     Raises:
-        OSError: It has fewer bytes than an int (EINVAL).
+        OSError: It has fewer (EINVAL).
     """
     if isinstance(value, int):
         return value
+    if least <= len(value) < 4:
+        return value[0]
     if len(value) < 4:
         raise failure(errno.EINVAL)
     return int.from_bytes(value[:4], sys.byteorder, signed=True)
 
 
-class StreamOptions:
-    """The options of one stream socket.
+class EndpointOptions:
+    """The options of one socket.
 
     Args:
         family: Of the socket.
@@ -122,21 +131,9 @@ class StreamOptions:
         self._family = family
         self._values: dict[tuple[int, int], int | bytes] = {}
 
-    def inherited(self) -> StreamOptions:
-        """Returns a copy, for a connection that a listener accepts."""
-        copy = StreamOptions(self._family, self.send_buffer, self.receive_buffer)
-        copy.linger = self.linger
-        copy._values = dict(self._values)
-        return copy
-
-    def _start(self, key: tuple[int, int]) -> int | None:
+    def _start(self, key: tuple[int, int]) -> int | bytes | None:
         """What an option begins with; None if there is no such."""
-        found = _COMMON.get(key)
-        if found is None and self._family != AF_UNIX:
-            found = _STREAMS.get(key, _INTERNET.get(key))
-            if found is None and self._family == socket.AF_INET6:
-                found = _INTERNET6.get(key)
-        return found
+        raise NotImplementedError
 
     def number(self, level: int, name: str) -> int:
         """Returns an option by its name; what it begins with where this platform does not know it."""
@@ -180,9 +177,14 @@ class StreamOptions:
             on, seconds = struct.unpack_from("ii", value)
             self.linger = max(seconds, 0) if on else None
         elif key == _DEVICE:
+            if not isinstance(value, bytes):
+                raise failure(errno.EINVAL)
+            device = value.partition(b"\0")[0].decode("latin-1")
+            self._values[key] = device.encode() if device and if_nametoindex(device) else b""
+        elif isinstance(self._start(key), bytes):
             self._values[key] = value
         else:
-            self._set_number(key, number_of(value))
+            self._set_number(key, number_of(value, 1 if level == _IP else 4))
 
     def _set_number(self, key: tuple[int, int], value: int) -> None:
         start = self._start(key)
@@ -197,6 +199,25 @@ class StreamOptions:
     def _unknown(self, level: int, getting: bool = False) -> OSError:
         foreign = self._family == AF_UNIX or (getting and self._family != socket.AF_INET6 and level == _IPV6)
         return failure(errno.EOPNOTSUPP if foreign and level != _SOL else errno.ENOPROTOOPT)
+
+
+class StreamOptions(EndpointOptions):
+    """The options of one stream socket."""
+
+    def inherited(self) -> StreamOptions:
+        """Returns a copy, for a connection that a listener accepts."""
+        copy = StreamOptions(self._family, self.send_buffer, self.receive_buffer)
+        copy.linger = self.linger
+        copy._values = dict(self._values)
+        return copy
+
+    def _start(self, key: tuple[int, int]) -> int | None:
+        found = COMMON.get(key)
+        if found is None and self._family != AF_UNIX:
+            found = _STREAMS.get(key, INTERNET.get(key))
+            if found is None and self._family == socket.AF_INET6:
+                found = INTERNET6.get(key)
+        return found
 
 
 def _buffer(key: tuple[int, int], value: int) -> int:
