@@ -63,6 +63,10 @@ class Machine:
         """Returns what is to be called instead of a handler: here, the handler itself."""
         return handler
 
+    def variant(self, kind: type[_T]) -> type[_T]:
+        """Returns the class to make instead of one that stands for a thread: here, the class itself."""
+        return kind
+
     def make(self, part: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T:
         """Makes a part that has threads, waits for some, or opens what belongs to the system.
 

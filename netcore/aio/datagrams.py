@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from netcore._machine import current
 from netcore._native import MISSING, error, native
 from netcore.aio.exchange import AGAIN
 from netcore.aio.standard import SelectorDatagramTransport
@@ -254,6 +255,6 @@ class DatagramTransport(SingleDatagramTransport):
 
 def open_datagrams() -> DatagramBatch | None:
     """Opens what the datagram transports of a loop share; None where a system call moves but one."""
-    if MISSING or (os.environ.get("NETCORE_SOCKETS") or "native") != "native":
+    if MISSING or current().simulated or (os.environ.get("NETCORE_SOCKETS") or "native") != "native":
         return None
     return DatagramBatch() if native()[1].nc_datagram_batches() else None

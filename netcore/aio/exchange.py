@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 from typing import Protocol
 
+from netcore._machine import current
 from netcore._native import MISSING
 from netcore._platform import NO_SIGNAL, NO_WAIT
 from netcore.errors import OptionsError
@@ -113,6 +114,8 @@ def open_exchange() -> Exchange:
     Raises:
         OptionsError: NETCORE_SOCKETS is something else.
     """
+    if current().simulated:
+        return PlainExchange()
     wish = os.environ.get("NETCORE_SOCKETS") or ("pure" if MISSING else "native")
     if wish not in ("native", "pure"):
         raise OptionsError(f"NETCORE_SOCKETS is {wish!r}: it must be 'native' or 'pure'")

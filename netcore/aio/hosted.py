@@ -77,6 +77,7 @@ class HostedLoop(EventLoop):
         self._given_up = False
         self._abandoned = False
         self._begun = False
+        self._has_thread = False
         poller = _TurnPoller(host)
         super().__init__(poller)
         poller.look = self._look
@@ -131,11 +132,25 @@ class HostedLoop(EventLoop):
 
     def run(self) -> None:
         """See ``Guest.run``."""
-        self._begun = True
+        self._begun = self._has_thread = True
         asyncio.set_event_loop(self)
         self.run_forever()
         if not self._abandoned:
             self._close()
+
+    def step(self) -> bool:
+        """See ``Guest.step``."""
+        self._begun = True
+        if self.turn():
+            return True
+        if not self._abandoned:
+            self._close()
+        return False
+
+    def next_due(self) -> float | None:
+        """See ``Guest.next_due``."""
+        dues = (self.next_deadline(), None if self._host.ended else self._host.next_deadline())
+        return min((due for due in dues if due is not None), default=None)
 
     def end(self) -> None:
         """See ``Guest.end``."""
@@ -144,8 +159,12 @@ class HostedLoop(EventLoop):
         if self._begun and (asyncio.all_tasks(self) or self._ready):
             self._begin_to_end(_LAST)
             self.call_later(2 * _LAST, self._give_up)
-            self.run_forever()
+            self._go_on_to_the_end()
         self._close()
+
+    def _go_on_to_the_end(self) -> None:
+        """Runs until tasks have ended, or are given up."""
+        self.run_forever()
 
     def abandon(self) -> None:
         """See ``Guest.abandon``; what is ready or planned does not run in a child, either."""
@@ -197,10 +216,8 @@ class HostedLoop(EventLoop):
         await self.shutdown_default_executor()
 
     def _others(self) -> set[asyncio.Task[Any]]:
-        tasks = asyncio.all_tasks(self)
-        if self._ending is not None:
-            tasks.discard(self._ending)
-        return tasks
+        # What ends the others may have begun already, and not be known here yet, if tasks are eager.
+        return asyncio.all_tasks(self) - {self._ending, asyncio.current_task(self)}
 
     def _close(self) -> None:
         """Leaves nothing behind, whatever goes on."""
@@ -218,6 +235,7 @@ class HostedLoop(EventLoop):
                 transport.abort()
             self.call_soon(self.stop)
             self.run_forever()
+        if self._has_thread:
             asyncio.set_event_loop(None)
         self.serving.clear()
         self._kept.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import selectors
 import socket
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from netcore._machine import current
 from netcore.aio.accepting import accept
@@ -71,11 +72,17 @@ class EventLoop(SystemLoop):
     _csock: socket.socket | None = None
     """What wakes the loop when a signal comes; None if none can, or it is closed."""
     _ssock: socket.socket | None = None
+    _stopped = False
+    """Whether somebody has called ``stop`` since the last turn."""
     _closed = True
     """Until it is made: one that could not be has nothing that asyncio would have to complain of."""
 
+    def __new__(cls, *args: Any, **named: Any) -> EventLoop:
+        """Makes one as the machine needs it."""
+        return super().__new__(current().variant(cls))
+
     def __init__(self, poller: OpensPoller = None) -> None:
-        waiting = current().make(open_with, partial(_poller_of, poller))
+        waiting = poller if _is_poller(poller) else current().make(open_with, partial(_poller_of, poller))
         self._channels: dict[int, Channel] = {}
         self._datagrams: DatagramBatch | None = None
         self._handles: Handles | None = None  # before set_debug, which asyncio calls, asks for them
@@ -171,6 +178,39 @@ class EventLoop(SystemLoop):
             self._batch.thread = 0
             self._flush()
 
+    def turn(self) -> bool:
+        """Runs one iteration without waiting, for who embeds the loop, on a thread where no other one runs.
+
+        See ``next_deadline`` for when.
+
+        Returns:
+            Whether it goes on: not if somebody has called ``stop``.
+
+        Raises:
+            RuntimeError: The loop runs, or another one, or it is closed.
+            BaseException: What ``run_forever`` does, such as SystemExit.
+        """
+        super().stop()  # behind this iteration, which is no wish of anybody's
+        try:
+            self.run_forever()
+        finally:
+            stopped, self._stopped = self._stopped, False
+        return not stopped
+
+    def next_deadline(self) -> float | None:
+        """Returns when a turn is due even if its poller finds nothing. The loop's thread.
+
+        Returns:
+            The loop's time (``time``), the present one for at once; None if nothing is planned.
+        """
+        if self._ready or self._batch.pending:
+            return self.time()
+        scheduled = self._scheduled
+        while scheduled and scheduled[0].cancelled():
+            heapq.heappop(scheduled)._scheduled = False
+            self._timer_cancelled_count -= 1
+        return scheduled[0].when() if scheduled else None
+
     def close(self) -> None:
         """See ``asyncio.loop.close``; what knows the loop lets go of it, so that no circle keeps it alive."""
         super().close()
@@ -205,6 +245,7 @@ class EventLoop(SystemLoop):
     def stop(self) -> None:
         """See ``asyncio.loop.stop``."""
         super().stop()
+        self._stopped = True
         self._batch.stopping = True
 
     def _wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
@@ -316,13 +357,17 @@ def _do_nothing() -> None:
     """Is run where the loop is to come by."""
 
 
+def _is_poller(poller: object) -> TypeGuard[Poller]:
+    return hasattr(poller, "wait") and not isinstance(poller, type)
+
+
 def _poller_of(poller: OpensPoller) -> Poller:
     if poller is None or isinstance(poller, str):
         return open_poller(poller)
     opened: object = poller() if callable(poller) else poller
-    if not hasattr(opened, "wait"):
+    if not _is_poller(opened):
         raise TypeError(f"{opened!r} is no poller: give one, its name, or a function that opens it")
-    return cast("Poller", opened)
+    return opened
 
 
 def new_event_loop(poller: OpensPoller = None) -> EventLoop:

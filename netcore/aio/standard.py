@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         _csock: socket.socket | None
         _signal_handlers: dict[int, asyncio.Handle]
         _transports: Any
+        _default_executor: Any
 
         def _add_reader(self, fd: Any, callback: Callable[..., object], *args: object) -> LoopHandle: ...
         def _remove_reader(self, fd: Any) -> bool: ...

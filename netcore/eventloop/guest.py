@@ -19,6 +19,18 @@ class Guest(Protocol):
         """
 
     @abc.abstractmethod
+    def step(self) -> bool:
+        """Does what there is to do without waiting, instead of ``run``, for who has no thread to spare.
+
+        Returns:
+            Whether it goes on; else it has ended as ``run`` does.
+        """
+
+    @abc.abstractmethod
+    def next_due(self) -> float | None:
+        """Returns when a step is due even if nothing becomes ready; see ``Loop.next_deadline``."""
+
+    @abc.abstractmethod
     def end(self) -> None:
         """Ends what ``run`` has not ended, when the loop takes no more turns; it may be done."""
 

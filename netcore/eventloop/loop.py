@@ -557,6 +557,33 @@ class Loop(Site):
         finally:
             self.close()
 
+    def step(self) -> None:
+        """Does what there is to do without waiting, and ends in order; see ``run``, whose body that is.
+
+        For who takes the loop's turns instead of a thread, and with them those of its guest. What fails, or
+        asks for the end, has the consequences that it has in ``run``.
+        """
+        try:
+            if self.guest is None:
+                self.turn(0.0)
+                goes_on = not self.finished
+            else:
+                self._began = self._has_body = True
+                goes_on = self.guest.step()
+        except SystemExit as error:
+            self.logger.critical("loop %d ends the engine", self.index, exc_info=True)
+            self.shutdown(error)
+        except Exception as error:
+            if not self._closed:  # as a turn of its own does that has failed
+                self._fail(error)
+        else:
+            if not goes_on:
+                self.close()
+
+    def next_due(self) -> float | None:
+        """Returns when a step is due; see ``next_deadline``, which knows nothing of a guest."""
+        return self.next_deadline() if self.guest is None else self.guest.next_due()
+
     def _run_turns(self) -> None:
         if self.guest is not None:
             self.guest.run()

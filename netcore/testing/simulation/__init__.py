@@ -1,6 +1,7 @@
 """A simulated world: whole applications under a seed, in virtual time."""
 
 from netcore.testing.simulation.clock import HostClock
+from netcore.testing.simulation.coroutines.program import Program
 from netcore.testing.simulation.errors import InvariantError, SimulationError, SimulationStuck
 from netcore.testing.simulation.host import Host
 from netcore.testing.simulation.scenario import Scenario
@@ -27,6 +28,7 @@ __all__ = [
     "LinkChange",
     "Partition",
     "PlannedFault",
+    "Program",
     "Scenario",
     "Schedule",
     "Simulation",

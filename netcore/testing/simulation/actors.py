@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from netcore.eventloop import Loop
+from netcore.poll import Poller
 from netcore.testing.faulty_poller import FaultyPoller
-from netcore.testing.simulation.errors import SimulationError
 from netcore.testing.simulation.poller import SimulatedPoller
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.clock import HostClock
     from netcore.testing.simulation.scheduler import Planned, Scheduler
 
-__all__ = ["Actor", "LoopActor", "LoopActors", "Stage", "Turns"]
+__all__ = ["Actor", "LoopActor", "LoopActors", "Stage", "simulated_poller"]
 
 _LONGEST_DELAY = 20e-6
 """Virtual seconds from when a loop could go on until it does, at most: which of several is first, the seed
@@ -120,23 +120,13 @@ class Actor:
         raise NotImplementedError
 
 
-class Turns(Protocol):
-    """A loop of another kind on a loop's thread, whose body is taken in pieces."""
-
-    def step(self) -> bool:
-        """Does what there is to do, without waiting; returns whether it goes on."""
-
-    def next_due(self) -> float | None:
-        """See ``Actor.next_due``."""
-
-
 class LoopActor(Actor):
     """Takes the turns of a loop of an engine, or those of the loop of asyncio that is its guest."""
 
     def __init__(self, stage: Stage, loop: Loop) -> None:
         super().__init__(stage, f"loop {loop.index}")
         self.loop = loop
-        self._poller, self._faulty = _pollers_of(loop)
+        self._poller, self._faulty = simulated_poller(loop.poller)
         self._due: float | None = None
 
     def start(self) -> None:
@@ -148,18 +138,11 @@ class LoopActor(Actor):
 
     def _step(self) -> None:
         loop = self.loop
-        try:
-            loop.turn(0.0)
-            if loop.finished and not loop.ended:
-                loop.close()
-        except SimulationError:
-            raise
-        except Exception:
-            pass
+        loop.step()
         if loop.ended:
             self.end()
         else:
-            self._due = loop.next_deadline()
+            self._due = loop.next_due()
             if self._poller.is_due() or (self._faulty is not None and self._faulty.owes):
                 self.rouse()
 
@@ -175,9 +158,8 @@ class LoopActor(Actor):
         return f"{super().waits()}, with {loop.connection_count} connections{under_way}"
 
 
-def _pollers_of(loop: Loop) -> tuple[SimulatedPoller, FaultyPoller | None]:
-    """Returns the poller of a loop, and what stands over it to have it go wrong."""
-    poller = loop.poller
+def simulated_poller(poller: Poller) -> tuple[SimulatedPoller, FaultyPoller | None]:
+    """Returns what a loop waits with, and what stands over it to have it go wrong."""
     faulty = poller if isinstance(poller, FaultyPoller) else None
     return cast("SimulatedPoller", poller if faulty is None else faulty.poller), faulty
 

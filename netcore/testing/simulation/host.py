@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from netcore.address import Address
 from netcore.engine import Client, Engine
@@ -18,6 +18,9 @@ from netcore.testing.simulation import current
 from netcore.testing.simulation.actors import Actor
 from netcore.testing.simulation.callbacks import NotedHandler
 from netcore.testing.simulation.clock import HostClock
+from netcore.testing.simulation.coroutines.program import Program
+from netcore.testing.simulation.coroutines.programs import Main, Programs
+from netcore.testing.simulation.coroutines.roll import Coroutines
 from netcore.testing.simulation.errors import SimulationError
 from netcore.testing.simulation.machine import SimulatedMachine
 from netcore.testing.simulation.net.kernel import Kernel
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from netcore.testing.simulation.world import Inhabitant, World
 
 __all__ = ["Host"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class Host:
         self._worlds: list[Any] = []
         self.kernel = Kernel(world.network, name)
         self.machine: SimulatedMachine = SimulatedMachine(world, self)
+        self._programs = Programs(name, self, world.trace, world.wait)
+        self._wreckage: list[Coroutines] = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}{'' if self.up else ', crashed'}>"
@@ -183,6 +190,32 @@ class Host:
                 return client
         return self.client(self.recorded if handler is None else handler)
 
+    def program(self, main: Main[_T], *args: Any, name: str = "") -> Program[_T]:
+        """Runs a program of asyncio on the host, as ``netcore.aio.run`` does; a restart runs it anew.
+
+        It has an event loop and a thread of its own, and begins when the world goes on.
+
+        Args:
+            main: A coroutine function, or a coroutine, which a restart cannot run a second time.
+            args: What the function is called with, at each start.
+            name: What it is called in traces and messages; empty for the function's name.
+
+        Returns:
+            What knows its result.
+
+        Raises:
+            SimulationError: The host has crashed.
+            TypeError: That is neither a coroutine nor a function that makes one.
+            Exception: What the function raises.
+        """
+        self._check_up()
+        return self._programs.begin(main, args, name)
+
+    @property
+    def programs(self) -> tuple[Program[Any], ...]:
+        """The programs that were begun since the host was started, in this order."""
+        return self._programs.all
+
     # Its end, and its beginning.
 
     def crash(self) -> None:
@@ -200,13 +233,17 @@ class Host:
             actor.end()
         for engine in self._engines:
             engine.abandon()
+        self._programs.crash()
+        self.machine.coroutines.abandon()
+        self._wreckage.append(self.machine.coroutines)
         self._engines.clear()
         self._clients.clear()
 
     def restart(self, *handlers: EventHandler) -> list[Engine]:
         """Starts the host again after a crash, or crashes it first: peers that are still there get a RST.
 
-        The engines that it was given start anew where they were, and with the options that they had.
+        The engines that it was given start anew where they were, and with the options that they had. So do
+        the programs that the crash has ended, unless they were given as coroutines; see ``programs``.
 
         Args:
             handlers: For each engine a handler, which has what state is left after a crash, as that of a
@@ -232,6 +269,7 @@ class Host:
         for i, each in enumerate(served):
             handler = handlers[i] if i < len(handlers) else each.handler
             started.append(self.engine(handler, *each.engine.addresses, options=each.options))
+        self._programs.restart()
         return started
 
     def _check_up(self) -> None:
@@ -288,7 +326,8 @@ class Host:
         """Says what its code waits for."""
         if not self.up:
             return []
-        return [f"{actor.name}: {actor.waits()}" for actor in self._actors]
+        waits = [f"{actor.name}: {actor.waits()}" for actor in self._actors]
+        return waits + self._programs.failures()
 
     def noted(self, handler: EventHandler) -> EventHandler:
         """Returns a handler whose callbacks are noted in the trace."""

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from netcore._latch import Latch
 from netcore._machine import Machine
@@ -20,6 +20,7 @@ from netcore.sockets import PureSockets, Resolver, Sockets, open_sockets
 from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.simulation.actors import LoopActors, Stage
+from netcore.testing.simulation.coroutines.roll import Coroutines, variant
 from netcore.testing.simulation.parts import (
     Jobs,
     NoWatchdog,
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
     from netcore.handler import EventHandler
     from netcore.testing.fault_plan import FaultPlan
     from netcore.testing.simulation.net.kernel import Kernel
+    from netcore.testing.simulation.net.names import Names
     from netcore.testing.simulation.scheduler import Scheduler
     from netcore.testing.simulation.trace import Trace
 
 __all__ = ["SimulatedMachine"]
+
+_T = TypeVar("_T")
 
 _CPUS = (0, 1)
 """What ``Options.multicore`` and the pool of workers go by: two, wherever the simulation runs."""
@@ -63,6 +67,7 @@ class _Host(Stage, Protocol):
 class _World(Protocol):
     """What is asked of the world."""
 
+    names: Names
     scheduler: Scheduler
     trace: Trace
 
@@ -74,11 +79,17 @@ class _World(Protocol):
 
 
 class SimulatedMachine(Machine):
-    """The clocks and threads of a host.
+    """The clocks and threads of a host, from its start to its crash.
 
     Args:
         world: Where it is.
         host: Whose it is.
+
+    Attributes:
+        scheduler: The world's.
+        names: Likewise.
+        kernel: The host's.
+        coroutines: The loops of asyncio that are on it.
     """
 
     simulated = True
@@ -87,6 +98,10 @@ class SimulatedMachine(Machine):
     def __init__(self, world: _World, host: _Host) -> None:
         self._host = host
         self._world = world
+        self.scheduler = world.scheduler
+        self.names = world.names
+        self.kernel = host.kernel
+        self.coroutines = Coroutines()
         self.monotonic = host.clock.__call__
         self.thread_id = world.thread_id
         self.sleep = world.sleep
@@ -117,6 +132,11 @@ class SimulatedMachine(Machine):
     def callbacks(self, handler: Any) -> Any:
         """See ``Machine.callbacks``."""
         return self._host.noted(handler)
+
+    def variant(self, kind: type[_T]) -> type[_T]:
+        """See ``Machine.variant``."""
+        chosen: type[_T] = variant(kind)
+        return chosen
 
     def make(self, part: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """See ``Machine.make``."""

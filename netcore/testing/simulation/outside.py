@@ -22,6 +22,8 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from netcore.testing.simulation.coroutines.stand_ins import Make
+from netcore.testing.simulation.coroutines.stand_ins import stand_ins as coroutine_stand_ins
 from netcore.testing.simulation.net.names import Names
 from netcore.testing.simulation.net.sockets import SimulatedSocket, dup, fromfd, socketpair
 from netcore.testing.simulation.socket_files import FUNCTIONS
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Outside", "culprit"]
 
+_COUNTS = ("cpu_count", "process_cpu_count")
 _PROCESSES = ("fork", "forkpty", "posix_spawn", "system")
 _SELECTORS = ("DefaultSelector", "SelectSelector", "PollSelector", "EpollSelector", "KqueueSelector")
+
+_CPUS = 2
+"""How many a program finds, wherever the simulation runs."""
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
@@ -112,9 +118,6 @@ class Outside:
             setattr(owner, name, before)
 
 
-Make = Callable[[Any], Any]
-
-
 def _replacements(world: _World, thread: int) -> list[tuple[Any, str, Make]]:
     """Lists what is replaced: where, its name, and what makes the stand-in of what was there."""
 
@@ -172,6 +175,8 @@ def _replacements(world: _World, thread: int) -> list[tuple[Any, str, Make]]:
         if hasattr(selectors, name)
     ]
     found += [(os, name, _knowing_files(make, thread)) for name, make in FUNCTIONS.items()]
+    found += [(os, name, here(lambda: _CPUS)) for name in _COUNTS if hasattr(os, name)]
+    found += coroutine_stand_ins(thread)
     functions = {name: getattr(world.names, name) for name in Names.FUNCTIONS}
     functions |= {"dup": dup, "fromfd": fromfd, "socketpair": socketpair}
     found += [(socket, name, here(each)) for name, each in functions.items() if hasattr(socket, name)]
@@ -204,8 +209,12 @@ def _socket_class(thread: int, before: type) -> type:
             return super().__call__(*args, **named)
 
         def __instancecheck__(cls, instance: object) -> bool:
-            return super().__instancecheck__(instance) or (cls is made and isinstance(instance, before))
+            return super().__instancecheck__(instance) or (cls is made and isinstance(instance, kinds))
 
+        def __subclasscheck__(cls, kind: type) -> bool:  # that of an earlier run, say
+            return super().__subclasscheck__(kind) or (cls is made and issubclass(kind, kinds))
+
+    kinds = (SimulatedSocket, before)
     made = Both("socket", (SimulatedSocket,), {"__slots__": (), "__module__": "socket"})
     return made
 

@@ -1,0 +1,1 @@
+"""Programs of asyncio on simulated hosts: their loops, and how these begin and end."""
