@@ -219,8 +219,11 @@ class Host:
     # Its end, and its beginning.
 
     def crash(self) -> None:
-        """Ends all that runs on the host at once, without a word: peers see silence. Idempotent."""
-        if not self.up:
+        """Ends all that runs on the host at once, without a word: peers see silence. Idempotent.
+
+        If code of the host itself asks for it, it happens when that has returned.
+        """
+        if not self.up or self._world.afterwards(self, self.crash):
             return
         self._world.trace.note("crash", self.name)
         self._served = [each for each in self._served if not each.engine.stopping]

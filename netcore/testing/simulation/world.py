@@ -83,6 +83,7 @@ class World(Generic[HostT]):
         self.inside = False
         self.closed = False
         self._violation: BaseException | None = None
+        self._afterwards: list[Callable[[], object]] = []
         self._thread = threading.get_ident()
         self._last_ident = 0
         self.outside = Outside(self)
@@ -136,6 +137,17 @@ class World(Generic[HostT]):
         if self.inside and self._violation is None:
             self._violation = error
         raise error
+
+    def afterwards(self, host: Inhabitant, action: Callable[[], object]) -> bool:
+        """Has something done to a host at the end of the event, if it is its own code that asks for it.
+
+        Returns:
+            Whether that is so; else nothing happens.
+        """
+        if not self.inside or self.host is not host:
+            return False
+        self._afterwards.append(action)
+        return True
 
     # How it goes on.
 
@@ -197,6 +209,8 @@ class World(Generic[HostT]):
             raise
         finally:
             self.inside = False
+        while self._afterwards:
+            self._afterwards.pop(0)()
         if self._violation is not None:
             self._raise_violation(None)
         if self.invariants:
