@@ -189,7 +189,8 @@ def test_a_host_may_crash_itself() -> None:
     simulation.run(until=5.0)
 
     assert not server.up
-    assert asking.received == b""
+    assert asking.received == b"still here"  # what the callback's turn has still sent
+    assert asking.ends == []
 
 
 def test_what_waits_for_a_crashed_host_is_told() -> None:
