@@ -16,8 +16,8 @@ from netcore.testing.simulation.net.keepalive import KeepAlive
 from netcore.testing.simulation.net.links import Path
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.options import StreamOptions
-from netcore.testing.simulation.net.sending import HEADER, Segment, Sender
-from netcore.testing.simulation.scheduler import Planned
+from netcore.testing.simulation.net.segments import HEADER, Segment
+from netcore.testing.simulation.net.sending import Sender
 
 __all__ = ["ANSWERING", "ASKING", "CLOSED", "ESTABLISHED", "LISTENING", "Connection"]
 
@@ -26,12 +26,6 @@ CLOSED, LISTENING, ASKING, ANSWERING, ESTABLISHED = range(5)
 
 _PEEK = int(socket.MSG_PEEK)
 _ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)
-
-_FORSAKEN = 60.0
-"""Seconds that a closed connection waits for the peer to close it, too: tcp_fin_timeout of tcp(7)."""
-
-_STANDSTILLS = 4
-"""How many times it is looked after one that still has bytes which the peer does not take."""
 
 _SEND_BUFFER = 87_040
 _RECEIVE_BUFFER = 131_072
@@ -82,8 +76,6 @@ class Connection(Watched):
         self._heard = 0.0
         self._peer: Connection | None = None
         self._sender: Sender | None = None
-        self._keep_alive: KeepAlive | None = None
-        self._forsaking: Planned | None = None
 
     def join(self, host: str, remote: tuple[str, int], port: int, peer: Connection) -> None:
         """Makes it the end of a connection.
@@ -213,8 +205,6 @@ class Connection(Watched):
         self._ended = self._read_shut = True
         if self._orphan:
             self._released()
-            if self._forsaking is not None and self._sender is not None and not self._sender.unsent:
-                self._forsaking.cancel()
 
     def _acknowledge(self) -> None:
         """Tells the peer what has come, and how much more may come."""
@@ -246,6 +236,13 @@ class Connection(Watched):
         elif self._lives_to_answer():
             self._acknowledge()
 
+    def asked(self, answer: KeepAlive) -> None:
+        """Tells that the peer's question is there whether this end lives."""
+        if self._lives_to_answer():
+            when = self.line_out.transmit(HEADER)
+            if when is not None:
+                self.kernel.scheduler.call_at(when, answer.answered, self.line_out)
+
     def _lives_to_answer(self) -> bool:
         """Whether it answers a question that has come now; where nobody knows it the answer is RST."""
         kernel = self.kernel
@@ -265,70 +262,11 @@ class Connection(Watched):
         kernel.trace.note("drop", kernel.host, self.peer_host, self.flow, why, 0, segment.number)
         self._send_reset(why)
 
-    # Silence
-
-    def silent_since(self) -> float | None:
-        """See ``End.silent_since`` of keep-alive."""
-        assert self._sender is not None
-        if not self._sender.acknowledged():
-            return None
-        return max(self._heard, self._sender.heard)
-
-    def ask_peer(self, answer: KeepAlive) -> None:
-        """See ``End.ask_peer``."""
-        assert self._peer is not None
-        when = self.line_out.transmit(HEADER)
-        if when is not None:
-            self.kernel.scheduler.call_at(when, self._peer.asked, answer)
-
-    def asked(self, answer: KeepAlive) -> None:
-        """Tells that the peer's question is there whether this end lives."""
-        if self._lives_to_answer():
-            when = self.line_out.transmit(HEADER)
-            if when is not None:
-                self.kernel.scheduler.call_at(when, answer.answered, self.line_out)
-
-    def watch_peer(self) -> None:
-        """Begins or ends keep-alive, as the options have it."""
-        if self._keep_alive is not None:
-            self._keep_alive.stop()
-            self._keep_alive = None
-        number = self._options.number
-        if self._state == ESTABLISHED and not self._orphan and number(socket.SOL_SOCKET, "SO_KEEPALIVE"):
-            tcp = socket.IPPROTO_TCP
-            idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
-            self._keep_alive = KeepAlive(
-                self,
-                number(tcp, idle) or 7200,
-                number(tcp, "TCP_KEEPINTVL") or 75,
-                number(tcp, "TCP_KEEPCNT") or 9,
-            )
-
     # Ends
 
     def over(self) -> bool:
         """Whether both halves have ended and both sides know."""
         return self._ended and self._write_shut and self.gone()
-
-    def forsake_later(self, acked: int = 0, standstills: int = 0) -> None:
-        """Has a connection that is closed end some time, though the peer does not close it.
-
-        Args:
-            acked: How far the peer had got the last time that somebody looked.
-            standstills: How often it had got no further.
-        """
-        scheduler = self.kernel.scheduler
-        self._forsaking = scheduler.call_later(_FORSAKEN, self._forsake, acked, standstills)
-
-    def _forsake(self, acked: int, standstills: int) -> None:
-        sender = self._sender
-        if self._state != ESTABLISHED or not self.kernel.alive or sender is None:
-            return
-        standstills = standstills + 1 if sender.acked == acked else 0
-        if self.gone() or standstills > _STANDSTILLS:
-            self._finish(0)
-        else:
-            self.forsake_later(sender.acked, standstills)
 
     def lingering(self) -> float:
         """Seconds that close(2) would wait for the peer at most, as SO_LINGER has it; 0 for not at all."""
@@ -410,10 +348,6 @@ class Connection(Watched):
         self._early.clear()
         if self._sender is not None:
             self._sender.stop()
-        if self._keep_alive is not None:
-            self._keep_alive.stop()
-        if self._forsaking is not None:
-            self._forsaking.cancel()
         self._released()
 
     def _released(self) -> None:

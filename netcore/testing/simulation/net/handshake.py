@@ -1,4 +1,4 @@
-"""TCP's handshake: a client that asks, and again, and the connection that grows at the listener.
+"""TCP's handshake as a client sees it, which asks, and asks again.
 
 As with data, timers run only where something was lost or nobody answers. Each side tells the other when what
 it has sent is lost, which real ones find out by their timers at the same moment.
@@ -9,18 +9,16 @@ from __future__ import annotations
 import errno
 from typing import Protocol
 
+from netcore.testing.simulation.net.answering import Answering, Child
 from netcore.testing.simulation.net.links import Path
 from netcore.testing.simulation.net.network import Ground
-from netcore.testing.simulation.net.sending import HEADER
+from netcore.testing.simulation.net.segments import HEADER
 from netcore.testing.simulation.scheduler import Planned
 
-__all__ = ["Answering", "Asking"]
+__all__ = ["Asking"]
 
 _AGAIN = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)
 """Seconds after the first SYN at which it is sent again; at the last ETIMEDOUT (tcp_syn_retries)."""
-
-_ANSWER_AGAIN = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
-"""The same for the answer to it; at the last the connection is forgotten (tcp_synack_retries)."""
 
 _UNREACHABLE = 3.0
 """Seconds until a machine of the same net that does not answer is unreachable: three questions by ARP."""
@@ -62,36 +60,6 @@ class Client(Protocol):
 
     def connected_to(self, child: Child) -> bool:
         """Whether it stands, with this one at the other side."""
-
-
-class Child(Protocol):
-    """The connection at the listener's side, which nobody has accepted yet.
-
-    Attributes:
-        kernel: Where it is.
-        line_out: The way to the client.
-        flow: What the connection is called in the trace.
-        peer_host: The client's host.
-        answering: Its part of the handshake.
-    """
-
-    kernel: Ground
-    line_out: Path
-    flow: str
-    peer_host: str
-    answering: Answering | None
-
-    def awaits(self) -> bool:
-        """Whether it still waits for the client's answer."""
-
-    def complete(self, round_trip: float) -> bool:
-        """Puts it into the listener's queue; returns False if that is full."""
-
-    def forget(self) -> None:
-        """Ends it without a word."""
-
-    def abort(self) -> None:
-        """Resets it."""
 
 
 class Asking:
@@ -253,93 +221,3 @@ class Asking:
             answering.missed()
         else:
             client.kernel.scheduler.call_at(when, answering.confirmed, client.line_out)
-
-
-class Answering:
-    """The listener's part: a connection from the SYN on until it waits to be accepted.
-
-    Args:
-        child: The connection.
-        asking: The client's part.
-
-    Attributes:
-        child: See above.
-        number: The event that it has answered by.
-    """
-
-    __slots__ = ("_answered", "_asking", "_began", "_timer", "_tries", "child", "number")
-
-    def __init__(self, child: Child, asking: Asking) -> None:
-        self.child = child
-        self.number = -1
-        self._asking = asking
-        self._began = self._answered = child.kernel.scheduler.now
-        self._timer: Planned | None = None
-        self._tries = 0
-
-    def answer(self, cause: int) -> None:
-        """Sends SYN and ACK.
-
-        Args:
-            cause: The event whose arrival that answers; -1 for none.
-        """
-        child = self.child
-        kernel = child.kernel
-        kind, what = ("accept", "") if self.number < 0 else ("retransmit", "SYN-ACK")
-        self.number = kernel.trace.note(kind, kernel.host, child.peer_host, child.flow, what, 0, cause)
-        self._answered = kernel.scheduler.now
-        when = child.line_out.transmit(HEADER)
-        if when is None:
-            self._asking.missed()
-            self.missed()
-        else:
-            kernel.scheduler.call_at(when, self._asking.answered, self)
-
-    def missed(self) -> None:
-        """Tells that the client will not answer this time."""
-        child = self.child
-        if self._timer is not None or not child.awaits() or not child.kernel.alive:
-            return
-        now = child.kernel.scheduler.now
-        while self._tries < len(_ANSWER_AGAIN) - 1 and self._began + _ANSWER_AGAIN[self._tries] < now:
-            self._tries += 1
-        when = self._began + _ANSWER_AGAIN[self._tries]
-        self._timer = child.kernel.scheduler.call_at(when, self._again)
-
-    def _again(self) -> None:
-        self._timer = None
-        child = self.child
-        if not child.kernel.alive or not child.awaits():
-            return
-        self._tries += 1
-        if self._tries == len(_ANSWER_AGAIN):
-            child.forget()
-        else:
-            self.answer(-1)
-
-    def confirmed(self, line: Path) -> None:
-        """Tells that the client's answer is there, or would be if the way was not cut."""
-        if line.cut:
-            self.missed()
-        else:
-            self.completed()
-
-    def refused(self, line: Path) -> None:
-        """Tells that the client's RST is there, or would be if the way was not cut."""
-        if line.cut:
-            self.missed()
-        elif self.child.awaits():
-            self.child.forget()
-
-    def completed(self) -> bool:
-        """Has the connection wait to be accepted; returns whether it does."""
-        child = self.child
-        if not child.kernel.alive or not child.awaits():
-            return False
-        if not child.complete(child.kernel.scheduler.now - self._answered):
-            self.missed()
-            return False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        return True

@@ -15,42 +15,19 @@ from typing import Protocol
 from netcore.testing.simulation.net.failures import would_block
 from netcore.testing.simulation.net.links import Path
 from netcore.testing.simulation.net.network import Ground
+from netcore.testing.simulation.net.segments import HEADER, Segment
 from netcore.testing.simulation.scheduler import Planned
 
-__all__ = ["FIRST_TIMEOUT", "HEADER", "LONGEST_TIMEOUT", "Segment", "Sender"]
+__all__ = ["Sender"]
 
-HEADER = 40
-"""Bytes of IPv4 and TCP in front of a segment's."""
-
-FIRST_TIMEOUT = 0.2
+_FIRST_TIMEOUT = 0.2
 """Seconds by which a retransmission comes later than an acknowledgement would: TCP_RTO_MIN of Linux."""
 
-LONGEST_TIMEOUT = 120.0
+_LONGEST_TIMEOUT = 120.0
 """TCP_RTO_MAX of Linux, in seconds."""
 
 _TRIES = 15
 """Retransmissions without an answer until the connection is given up: tcp_retries2 in tcp(7)."""
-
-
-class Segment:
-    """Bytes under way, or the end of the stream, which takes one number of the sequence.
-
-    Attributes:
-        start: The number of its first byte in the stream.
-        end: The number behind its last.
-        data: The bytes; none for the end of the stream.
-        number: The event that it was sent by.
-        sent: When, in virtual seconds.
-    """
-
-    __slots__ = ("data", "end", "number", "sent", "start")
-
-    def __init__(self, start: int, data: bytes, number: int, sent: float) -> None:
-        self.start = start
-        self.end = start + (len(data) or 1)
-        self.data = data
-        self.number = number
-        self.sent = sent
 
 
 def _start(segment: Segment) -> int:
@@ -150,7 +127,7 @@ class Sender:
         self._hungry = False  # whether somebody waits for room
         self._last_arrival = 0.0
         self._round_trip = 0.0
-        self._timeout = FIRST_TIMEOUT
+        self._timeout = _FIRST_TIMEOUT
         self._timer: Planned | None = None
         self._wake: Planned | None = None
         self._tries = 0
@@ -160,7 +137,7 @@ class Sender:
     def took(self, round_trip: float) -> None:
         """Tells how long an answer takes, in seconds."""
         self._round_trip = round_trip
-        self._timeout = FIRST_TIMEOUT + round_trip
+        self._timeout = _FIRST_TIMEOUT + round_trip
 
     def passes(self) -> float | None:
         """Returns when a segment without bytes arrives, behind all that was sent; None if it is lost."""
@@ -318,7 +295,7 @@ class Sender:
             if acked > self.acked or edge > self._edge:
                 self.acked = acked
                 self._edge = edge
-                self._timeout = FIRST_TIMEOUT + self._round_trip
+                self._timeout = _FIRST_TIMEOUT + self._round_trip
             self._tries = 0
             self._since = self.heard
 
@@ -393,7 +370,7 @@ class Sender:
             end.give_up(errno.ETIMEDOUT)
             return
         self._tries += 1
-        self._timeout = min(2 * self._timeout, LONGEST_TIMEOUT)
+        self._timeout = min(2 * self._timeout, _LONGEST_TIMEOUT)
         if self._lost:
             self._resend(self._lost.pop(0))
         else:
