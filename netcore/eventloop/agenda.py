@@ -69,6 +69,10 @@ class Agenda:
         """About how many planned calls will run. Any thread."""
         return self._timers.armed
 
+    def upcoming(self) -> list[tuple[float, Callable[..., object]]]:
+        """Returns the planned calls, the first one first: when, in seconds of the clock, and what."""
+        return [(call[0], call[2]) for call in sorted(self.planned) if call[2] is not None]
+
     def put(self, function: Callable[..., object], args: tuple[object, ...]) -> bool:
         """Adds a task, unless ``end`` was called; returns whether it did. Any thread."""
         return self._tasks.put(function, args)

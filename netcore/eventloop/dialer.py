@@ -91,6 +91,11 @@ class Dialer:
         """Dials under way, from the call until the connection is open. Any thread."""
         return len(self._under_way)
 
+    @property
+    def targets(self) -> list[Address]:
+        """Where these lead, as it was asked for. Any thread."""
+        return [dial.address for dial in list(self._under_way)]
+
     def fail_all(self, error: Exception) -> None:
         """Ends all dials under way, whatever one of them raises. The loop's thread."""
         for dial, undecided in list(self._under_way.items()):

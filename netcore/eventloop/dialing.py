@@ -30,6 +30,7 @@ class Dial:
 
     Attributes:
         future: See above.
+        address: See above.
         give_up_onward: Fails what has to pass after the socket is connected; None while nothing has to.
     """
 
@@ -42,9 +43,9 @@ class Dial:
         ended: Callable[[Dial], object],
     ) -> None:
         self.future = future
+        self.address = address
         self.give_up_onward: Callable[[Exception], object] | None = None
         self._site = site
-        self._address = address
         self._connected = connected
         self._ended = ended
         self._race = Race(site, address, self._won, self._lost)
@@ -68,10 +69,10 @@ class Dial:
     def _start(self, timeout: float | None) -> None:
         if timeout is not None:
             self._give_time(timeout)
-        if needs_lookup(self._address):
-            self._lookup = self._site.shared.resolver.look_up(self._address, self._found)
+        if needs_lookup(self.address):
+            self._lookup = self._site.shared.resolver.look_up(self.address, self._found)
         else:
-            self._race.start(resolve(self._address))
+            self._race.start(resolve(self.address))
 
     def fault(self, error: Exception) -> None:
         """See ``Payer.fault``."""
@@ -135,7 +136,7 @@ class Dial:
         self._guarded(self._connected, self, dialled)
 
     def _lost(self, error: Exception) -> None:
-        self.fail(naming(error, self._address) if isinstance(error, OSError) else error)
+        self.fail(naming(error, self.address) if isinstance(error, OSError) else error)
 
     def _time_out(self) -> None:
         if self._race.look():
@@ -145,6 +146,6 @@ class Dial:
                 return
         if self.future.done():
             return
-        error = naming(system_error(-errno.ETIMEDOUT), self._address)
+        error = naming(system_error(-errno.ETIMEDOUT), self.address)
         error.__cause__ = self._race.error  # of those that have failed sooner
         self.fail(error)

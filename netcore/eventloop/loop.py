@@ -255,6 +255,15 @@ class Loop(Site):
         return self._dialer.count + self._enroller.count + self.connection_count + self._departures.count
 
     @property
+    def dial_targets(self) -> list[Address]:
+        """Where the dials lead that are under way. Any thread."""
+        return self._dialer.targets
+
+    def upcoming(self) -> list[tuple[float, Callable[..., object]]]:
+        """Returns the calls that are planned: when, in seconds of the clock, and what. The loop's thread."""
+        return self._agenda.upcoming()
+
+    @property
     def listening(self) -> bool:
         """Whether any listener is open. Any thread."""
         return self._listeners.open

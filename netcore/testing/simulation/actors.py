@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from netcore.eventloop import Loop
 from netcore.poll import Poller
 from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.simulation.poller import SimulatedPoller
+from netcore.testing.simulation.waiting import loop_waits
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.clock import HostClock
+    from netcore.testing.simulation.net.kernel import Kernel
     from netcore.testing.simulation.scheduler import Planned, Scheduler
 
 __all__ = ["Actor", "LoopActor", "LoopActors", "Stage", "simulated_poller"]
@@ -24,7 +26,9 @@ decides, as the kernel's scheduler does among threads."""
 class Stage(Protocol):
     """What a host is to those that act on it."""
 
+    name: str
     clock: HostClock
+    kernel: Kernel
 
     @property
     def scheduler(self) -> Scheduler:
@@ -110,6 +114,19 @@ class Actor:
         """Returns when it has something to do, in seconds of the host's clock; None for never."""
         raise NotImplementedError
 
+    @property
+    def title(self) -> str:
+        """What it is called, and where it is."""
+        return f"{self.name} of host {self._stage.name}"
+
+    def details(self) -> Iterator[str]:
+        """Says more of what it waits for, in lines of their own; nothing by default."""
+        return iter(())
+
+    def descriptors(self) -> list[int]:
+        """Returns the sockets of which that tells."""
+        return []
+
     def waits(self) -> str:
         """Says what it waits for."""
         if self._next is None:
@@ -153,9 +170,15 @@ class LoopActor(Actor):
     def waits(self) -> str:
         """See ``Actor.waits``."""
         loop = self.loop
-        dialled = loop.unfinished - loop.connection_count
-        under_way = f", {dialled} under way" if dialled else ""
-        return f"{super().waits()}, with {loop.connection_count} connections{under_way}"
+        return f"{super().waits()}, with {loop.connection_count} connections"
+
+    def details(self) -> Iterator[str]:
+        """See ``Actor.details``."""
+        return loop_waits(self.loop, self._stage.kernel, self._stage.clock.when)
+
+    def descriptors(self) -> list[int]:
+        """See ``Actor.descriptors``."""
+        return [conn.fd for conn in self.loop.connections()]
 
 
 def simulated_poller(poller: Poller) -> tuple[SimulatedPoller, FaultyPoller | None]:

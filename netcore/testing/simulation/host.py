@@ -24,6 +24,7 @@ from netcore.testing.simulation.coroutines.roll import Coroutines
 from netcore.testing.simulation.errors import SimulationError
 from netcore.testing.simulation.machine import SimulatedMachine
 from netcore.testing.simulation.net.kernel import Kernel
+from netcore.testing.simulation.waiting import some, task_waits
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -329,8 +330,17 @@ class Host:
         """Says what its code waits for."""
         if not self.up:
             return []
-        waits = [f"{actor.name}: {actor.waits()}" for actor in self._actors]
-        return waits + self._programs.failures()
+        lines: list[str] = []
+        told: set[int] = set()
+        for actor in self._actors:
+            lines.append(f"{actor.name}: {actor.waits()}")
+            lines += [f"  {each}" for each in actor.details()]
+            told.update(actor.descriptors())
+        lines += some([task_waits(task) for task in self.machine.coroutines.tasks()], "tasks")
+        lines += [jobs.waits() for jobs in self.machine.jobs if jobs.unfinished]
+        fds = [fd for fd in self.kernel.network.descriptors.of(self.name) if fd not in told]
+        others = [f"socket {fd}: {waits}" for fd in fds if (waits := self.kernel.endpoint(fd).waits())]
+        return [*lines, *some(others, "sockets"), *self._programs.failures()]
 
     def noted(self, handler: EventHandler) -> EventHandler:
         """Returns a handler whose callbacks are noted in the trace."""

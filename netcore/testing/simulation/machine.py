@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -106,11 +107,12 @@ class SimulatedMachine(Machine):
         self.thread_id = world.thread_id
         self.sleep = world.sleep
         self.next_id = itertools.count(1).__next__
+        self._jobs: list[weakref.ref[Jobs]] = []
         self._parts: dict[Callable[..., Any], Callable[..., Any]] = {
             Latch: partial(WorldLatch, world.wait),
             Future: partial(WorldFuture, world.wait),
             LoopThreads: partial(LoopActors, host, world.wait),
-            Threads: partial(Jobs, host.kernel, host.perform_job),
+            Threads: self._open_jobs,
             LogWriter: PlainLogWriter,
             AccessLog: PlainAccessLog,
             Watchdog: lambda *_: NoWatchdog(),
@@ -141,6 +143,17 @@ class SimulatedMachine(Machine):
     def make(self, part: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """See ``Machine.make``."""
         return self._parts.get(part, part)(*args, **named)
+
+    @property
+    def jobs(self) -> list[Jobs]:
+        """What stands for the threads of pools that are still there, the oldest first."""
+        return [each for each in (jobs() for jobs in self._jobs) if each is not None]
+
+    def _open_jobs(self, limit: int, name: str) -> Jobs:
+        made = Jobs(self._host.kernel, self._host.perform_job, limit, name)
+        self._jobs = [known for known in self._jobs if known() is not None]
+        self._jobs.append(weakref.ref(made))
+        return made
 
     def _open_poller(self, opener: Callable[[], Poller]) -> Poller:
         poller = SimulatedPoller(self._host.kernel)

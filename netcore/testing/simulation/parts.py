@@ -131,6 +131,10 @@ class Jobs:
         """How many wait or run."""
         return len(self._waiting) + self._busy
 
+    def waits(self) -> str:
+        """Says how much there is to do."""
+        return f"{self._name}: jobs that wait: {len(self._waiting)}, that are about to run: {self._busy}"
+
     def put(self, task: Callable[[], object]) -> None:
         """See ``Threads.put``."""
         self._waiting.append(task)

@@ -12,6 +12,7 @@ from netcore.testing.simulation.host import Host
 from netcore.testing.simulation.schedule import PlannedFault, Schedule
 from netcore.testing.simulation.stuck import explain
 from netcore.testing.simulation.trace import Trace
+from netcore.testing.simulation.waiting import place_of
 from netcore.testing.simulation.world import World
 
 if TYPE_CHECKING:
@@ -275,4 +276,6 @@ class Simulation:
             return
         end = world.scheduler.now + seconds(limit, "limit")
         if not world.go_on(until, end, "run"):
-            raise SimulationStuck(explain(world, f"{limit:g} virtual seconds were not enough"))
+            raise SimulationStuck(
+                explain(world, f"{limit:g} virtual seconds were not enough for {place_of(until)}")
+            )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from netcore.testing.simulation.waiting import planned_as, some
+
 if TYPE_CHECKING:
+    from netcore.testing.simulation.net.links import Links
     from netcore.testing.simulation.scheduler import Scheduler
     from netcore.testing.simulation.trace import Trace
 
@@ -32,6 +35,7 @@ class _World(Protocol):
     seed: int | str | bytes
     scheduler: Scheduler
     trace: Trace
+    links: Links
 
     @property
     def hosts(self) -> Mapping[str, _Host]: ...
@@ -48,6 +52,12 @@ def explain(world: _World, why: str) -> str:
     for host in world.hosts.values():
         lines.append(f"host {host.name}{'' if host.up else ', which has crashed'}:")
         lines += [f"  {each}" for each in host.waits()]
+    cuts = world.links.cuts()
+    if cuts:
+        lines.append(f"cut: {', '.join(f'{a} > {b}' for a, b in cuts)}")
+    planned = world.scheduler.planned()
+    lines.append("next:" if planned else "next: nothing is planned")
+    lines += [f"  {each}" for each in some([planned_as(each) for each in planned], "things")]
     lines.append("last events:")
     lines.append(world.trace.tail(_LAST))
     return "\n".join(lines)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
 from netcore.aio import EventLoop
 from netcore.testing.simulation.coroutines.loop import SimulatedLoop
+from netcore.testing.simulation.coroutines.numbered import in_order
 from netcore.testing.simulation.coroutines.silence import SILENCE
 
 __all__ = ["Coroutines", "variant"]
@@ -33,6 +35,10 @@ class Coroutines:
         if loop in self._loops:
             del self._loops[loop]
             SILENCE.end()
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Returns the tasks that are not done, by their loops and the order in which they were made."""
+        return [task for loop in self._loops for task in in_order(asyncio.all_tasks(loop))]
 
     def abandon(self) -> None:
         """Has nothing go on in them: the host has crashed."""

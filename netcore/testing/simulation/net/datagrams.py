@@ -412,6 +412,11 @@ class DatagramEndpoint(Watched):
         del self._groups[group]
         self._ground.network.leave(group, self._ground.host)
 
+    def waits(self) -> str:
+        """See ``Endpoint.waits``."""
+        host, port = self.local
+        return f"udp {host}:{port}: datagrams not received yet: {len(self._queue)}" if self._queue else ""
+
     def readiness(self) -> int:
         """See ``Endpoint.readiness``; datagram_poll() of Linux."""
         flags = _READABLE if self._queue or self._ended_reading else 0

@@ -116,6 +116,9 @@ class Endpoint(Protocol):
     def unwatch(self, fd: int, watcher: Watcher) -> None:
         """Ends that; nothing if it is not so."""
 
+    def waits(self) -> str:
+        """Says what it waits for, for who wonders why nothing happens; empty for nothing but the peer."""
+
     def close(self) -> None:
         """Ends it, as the last descriptor has been closed: what is to be sent still is sent. Once."""
 

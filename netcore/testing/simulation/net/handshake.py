@@ -90,6 +90,16 @@ class Asking:
         else:
             kernel.scheduler.call_later(_UNREACHABLE, self._unreachable)
 
+    def waits(self) -> str:
+        """Says how often it has asked, and when it does again."""
+        again = "" if self._timer is None else f", the next goes at {self._timer.when:.6f} s"
+        return f"no answer to SYN number {self._tries + 1}{again}"
+
+    @property
+    def flow(self) -> str:
+        """What the connection is called."""
+        return self._client.flow
+
     def stop(self) -> None:
         """Asks no more, and takes no answer."""
         self._over = True

@@ -259,6 +259,10 @@ class Links:
         self.path(a, b).cut = self.path(b, a).cut = False
         self._trace.note("heal", a, b)
 
+    def cuts(self) -> list[tuple[str, str]]:
+        """Returns the directions that are cut, each as who sends and who would receive."""
+        return [key for key, path in self._paths.items() if path.cut]
+
     def _check_two(self, a: str, b: str) -> None:
         _check_names(a, b)
         if a == b:

@@ -207,6 +207,27 @@ class Sender:
         self.expect()
         return False
 
+    @property
+    def flow(self) -> str:
+        """What the connection is called."""
+        return self.end.flow
+
+    def waits(self) -> str:
+        """Says what has not been acknowledged, and why; empty if everything has."""
+        now = self.end.kernel.scheduler.now
+        acked = max([self.acked, *(acked for when, acked, _ in self._acks if when <= now)])
+        if acked == self._written + (self._sent > self._written) and not self._ending:
+            return ""
+        unsent = sum(map(len, self._pending))
+        parts = [f"{self._written - acked} bytes are not acknowledged"]
+        if unsent:
+            parts.append(f"of which {unsent} wait for room in the window of the peer, who does not read")
+        if self._ending or self._sent > self._written:
+            parts.append("the end of the stream is not either")
+        if self._lost and self._timer is not None:
+            parts.append(f"what was lost goes again at {self._timer.when:.6f} s")
+        return ", ".join(parts)
+
     def stop(self) -> None:
         """Forgets everything; what is under way still arrives."""
         self._stopped = True

@@ -202,6 +202,23 @@ class StreamEndpoint(DialingEndpoint):
 
     # Readiness and options
 
+    def waits(self) -> str:
+        """See ``Endpoint.waits``."""
+        if self._state == LISTENING:
+            return f"connections to be accepted: {len(self._backlog)}" if self._backlog else ""
+        if self._asking is not None:
+            return f"{self.flow}: {self._asking.waits()}{self._cut()}"
+        parts = [f"{self._queue.size} bytes are not received yet"] if self._queue.size else []
+        if self._sender is not None and (unsent := self._sender.waits()):
+            parts.append(f"{unsent}{self._cut()}")
+        return f"{self.flow}: {'; '.join(parts)}" if parts else ""
+
+    def _cut(self) -> str:
+        links, here, there = self.kernel.links, self.kernel.host, self.peer_host
+        cut = [f"{a} > {b}" for a, b in ((here, there), (there, here)) if links.path(a, b).cut]
+        down = there and self.kernel.network.running(there) is None
+        return (f"; cut: {', '.join(cut)}" if cut else "") + (f"; {there} has crashed" if down else "")
+
     def readiness(self) -> int:
         """See ``Endpoint.readiness``; tcp_poll of Linux."""
         state = self._state

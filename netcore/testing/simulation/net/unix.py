@@ -278,6 +278,12 @@ class UnixEndpoint(Watched):
 
     # Readiness and options
 
+    def waits(self) -> str:
+        """See ``Endpoint.waits``."""
+        if self._waiting:
+            return f"{self._flow}: connections to be accepted: {len(self._waiting)}"
+        return f"{self._flow}: {self._queue.size} bytes are not received yet" if self._queue.size else ""
+
     def readiness(self) -> int:
         """See ``Endpoint.readiness``; unix_poll of Linux."""
         if self._state == _LISTENING:
