@@ -11,6 +11,16 @@ from functools import partial
 
 import netcore
 
+OPTIONS = netcore.Options(
+    # What waits in a proxy helps nobody: enough to keep the slower side busy.
+    low_water=65536,
+    high_water=262144,
+    # The slower side may take its time with the last of what it gets: so much in a minute is a modem's pace.
+    close_timeout=60,
+    # Who has lost power or the net says no goodbye, and would be waited for for ever.
+    tcp_keep_alive=60,
+)
+
 
 class Proxy(netcore.EventHandler):
     """Connects every client to a target, on the client's own loop, so that a pair needs no locks.
@@ -36,7 +46,7 @@ class Proxy(netcore.EventHandler):
             raise OSError(errno.ELOOP, f"{self._target} is the proxy itself")
         print("proxy on", *engine.addresses, flush=True)
 
-    def on_open(self, conn: netcore.Conn) -> netcore.Action | None:
+    def on_open(self, conn: netcore.Conn) -> None:
         """A client has come, or the target has answered for one."""
         client: netcore.Conn | None = conn.context
         if client is None:
@@ -44,17 +54,16 @@ class Proxy(netcore.EventHandler):
             dialled = conn.loop.dial(self._target, context=conn, timeout=self._timeout)
             dialled.add_done_callback(partial(self._dialled, conn))
         elif client.closed:
-            return netcore.Action.CLOSE
+            conn.abort()
         else:
             client.context = conn
             client.resume_reading()
-        return None
 
     def _dialled(self, client: netcore.Conn, dialled: Future[netcore.Conn]) -> None:
         error = dialled.exception()
         if error is not None:
             client.loop.logger.warning("cannot reach %s: %s", self._target, error)
-            client.close()
+            client.abort()
 
     def on_traffic(self, conn: netcore.Conn) -> None:
         """Passes on what comes; stops reading when too much of it waits on the other side."""
@@ -72,23 +81,21 @@ class Proxy(netcore.EventHandler):
         if other is not None:
             other.resume_reading()
 
-    def on_eof(self, conn: netcore.Conn) -> netcore.Action | None:
+    def on_eof(self, conn: netcore.Conn) -> None:
         """Passes the end on as well; the other direction goes on."""
         other: netcore.Conn | None = conn.context
         if other is None or other.closed:
-            return netcore.Action.CLOSE
-        other.shutdown_write()
-        return None
+            conn.abort()
+        else:
+            other.shutdown_write()
 
     def on_close(self, conn: netcore.Conn, error: Exception | None) -> None:
-        """Ends the other side in the same way, so that half an answer does not look like a whole one."""
+        """Leaves the other side to what it has still to take, or resets it: half an answer is no whole."""
         other: netcore.Conn | None = conn.context
         conn.context = None
         if other is not None:
             other.context = None
-            if error is None:
-                other.close()
-            else:
+            if conn.close_reason is not netcore.CloseReason.EOF:
                 other.abort()
 
 
@@ -107,12 +114,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         netcore.run(
-            Proxy(arguments.to),
-            *arguments.addresses,
-            num_event_loops=arguments.loops,
-            # What waits in a proxy helps nobody: enough to keep the slower side busy.
-            low_water=65536,
-            high_water=262144,
+            Proxy(arguments.to), *arguments.addresses, options=OPTIONS, num_event_loops=arguments.loops
         )
     except (netcore.NetcoreError, OSError) as error:
         sys.exit(f"proxy: {error}")

@@ -1,0 +1,16 @@
+"""The proxy example under many seeds."""
+
+from __future__ import annotations
+
+from proxied import ProxyWorld, options_for
+
+from examples.proxy import OPTIONS, Proxy
+from netcore.testing.simulation import Simulation
+
+SEEDS = 100
+
+
+def test_a_proxy_on_a_bad_net() -> None:
+    for seed in range(SEEDS):
+        simulation = Simulation(seed, trace_limit=1000)
+        ProxyWorld(simulation, Proxy, options_for(simulation.random, OPTIONS)).live()
