@@ -14,6 +14,7 @@ import pytest
 from simulated import Yard
 
 from netcore.poll import Readiness
+from netcore.testing.simulation.net.sockets import socketpair
 
 READABLE, WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 TEXT = random.Random(1).randbytes(1 << 20)
@@ -144,6 +145,40 @@ def history(seed: int) -> Yard:
 @pytest.mark.parametrize("seed", range(40))
 def test_bytes_arrive_once_in_order_and_no_change_goes_untold(seed: int) -> None:
     history(seed)
+
+
+@pytest.mark.unix_sockets
+@pytest.mark.parametrize("seed", range(10))
+def test_unix_sockets_bring_bytes_once_in_order_and_tell_every_change(seed: int) -> None:
+    source = random.Random(seed)
+    yard = Yard(seed)
+    with yard.on("one"):
+        socks = socketpair()
+        for sock in socks:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
+        ends = End(yard, "one", socks[0]), End(yard, "one", socks[1])
+        for end in ends:
+            end.look()
+        for leg in range(400):
+            one, other = source.sample(ends, 2)
+            if source.random() < 0.5:
+                one.send(source.choice((0, 1, 100, 5_000, 30_000)))
+            else:
+                one.receive(source.choice((1, 100, 5_000, 30_000)), other)
+            if leg == 350:
+                one.shut_down()
+            for end in ends:
+                end.look()
+            yard.scheduler.advance(yard.scheduler.now + 1)  # so that nothing may be told late
+        for one, other in (ends, ends[::-1]):
+            other.shut_down()
+            while not one.ended:
+                one.receive(1 << 20, other)
+            assert one.received == other.sent
+        for sock in socks:
+            sock.close()
+    assert not len(yard.network.descriptors)
 
 
 def test_the_same_seed_is_the_same_history() -> None:

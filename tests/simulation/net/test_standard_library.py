@@ -235,3 +235,59 @@ def test_who_shares_a_port_gets_what_its_flow_falls_to(yard: Yard) -> None:
     assert sum(counts) == 80
     assert min(counts) > 5
     assert counts == share()
+
+
+@pytest.mark.unix_sockets
+def test_a_blocking_connect_waits_for_room_in_a_unix_backlog(yard: Yard, host: Kernel) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("/run/s")
+    listener.listen(0)
+    first, second = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    first.connect("/run/s")
+    second.settimeout(1)
+    with pytest.raises(BlockingIOError):
+        second.connect("/run/s")
+    second.settimeout(None)
+    accepted: list[socket.socket] = []
+    yard.scheduler.call_later(3, lambda: accepted.append(listener.accept()[0]))
+    second.connect("/run/s")
+    assert yard.scheduler.now == 3
+    for each in (*accepted, first, second, listener):
+        each.close()
+
+
+@pytest.mark.unix_sockets
+def test_the_file_of_a_unix_socket_stays_until_it_is_removed(yard: Yard, host: Kernel) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind("/run/s")
+        first = host.files.get("/run/../run/s")
+        assert first is not None
+    host.crash()
+    with yard.on("one") as kernel, socket.socket(socket.AF_UNIX) as sock:
+        with pytest.raises(ConnectionRefusedError):
+            sock.connect("/run/s")
+        with pytest.raises(OSError, match=rf"\[Errno {errno.EADDRINUSE}\]"):
+            sock.bind("/run/s")
+        kernel.files.remove("/run/s")
+        sock.bind("/run/s")
+        second = kernel.files.get("/run/s")
+        assert second is not None
+        assert second.number != first.number
+        with pytest.raises(FileNotFoundError):
+            kernel.files.remove("/run/t")
+        with socket.socket(socket.AF_UNIX) as other, pytest.raises(OSError, match="too long"):
+            other.bind("/run/" + "x" * 104)
+
+
+def test_a_connect_has_its_time(yard: Yard, host: Kernel) -> None:
+    address = yard.network.addresses("two")[0], 7000
+    began = yard.scheduler.now
+    with pytest.raises(TimeoutError):
+        socket.create_connection(address, timeout=1.5)
+    assert yard.scheduler.now == began + 1.5
+    with socket.socket() as sock:
+        began = yard.scheduler.now
+        with pytest.raises(TimeoutError) as told:
+            sock.connect(address)
+        assert told.value.errno == errno.ETIMEDOUT
+        assert yard.scheduler.now == began + 127
