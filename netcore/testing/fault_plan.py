@@ -95,6 +95,11 @@ class FaultPlan:
         self._faults = faults
         self._scripts: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is going to go wrong: no faults come at random, and none is scripted."""
+        return not self.rate and not any(self._scripts.values())
+
     def script(self, operation: str, *faults: Fault | None) -> None:
         """Says what happens to the next operations of a kind; None lets one pass."""
         self._scripts[operation].extend(faults)

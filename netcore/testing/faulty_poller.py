@@ -73,6 +73,8 @@ class FaultyPoller:
 
     def wait(self, timeout: float | None) -> Sequence[tuple[int, int]]:
         """See ``Poller.wait``."""
+        if self._plan.idle and not self._owed:
+            return self.poller.wait(timeout)
         if timeout is not None:
             timeout = seconds(timeout, "a timeout")
         fault = self._plan.draw("wait") if self._interests else None

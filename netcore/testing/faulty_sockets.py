@@ -6,10 +6,11 @@ import errno
 import socket
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import cast
 
 from netcore.address import Address
 from netcore.poll import Readiness
-from netcore.sockets import Arena, Chunk, Endpoint, SocketOptions, Sockets
+from netcore.sockets import Arena, Chunk, Endpoint, Releasing, SocketOptions, Sockets
 from netcore.testing.fault_plan import FaultPlan, Short
 from netcore.testing.faulty_poller import FaultyPoller
 
@@ -107,6 +108,8 @@ class FaultySockets:
 
     def receive(self, fds: list[int]) -> list[int]:
         """See ``Sockets.receive``."""
+        if self._plan.idle and not self.dead and not self._held:
+            return self._sockets.receive(fds)
         self._plan.strike("receiving")
         pieces: list[bytes] = []
         results: list[int] = []
@@ -154,6 +157,8 @@ class FaultySockets:
 
     def send(self, fds: list[int], chunks: list[Chunk]) -> Sequence[tuple[int, int]]:
         """See ``Transport.send``."""
+        if self._plan.idle and not self.dead:
+            return self._sockets.send(fds, chunks)
         self._plan.strike("sending")
         left: list[tuple[int, int]] = []
         troubled: set[int] = set()
@@ -229,6 +234,17 @@ class FaultySockets:
         """See ``Transport.shutdown_write``."""
         self._plan.strike("shutdown_write")
         self._sockets.shutdown_write(fd)
+
+    @property
+    def detaches(self) -> bool:
+        """See ``Releasing.detaches``; as long as nothing is going wrong."""
+        calm = self._plan.idle and not self.dead and not self._held
+        return calm and getattr(self._sockets, "detaches", False)
+
+    def detach(self, fd: int) -> None:
+        """See ``Releasing.detach``."""
+        self.open.discard(fd)
+        cast("Releasing", self._sockets).detach(fd)
 
     def close(self, fds: list[int]) -> None:
         """See ``Transport.close``."""

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+from zlib import crc32
 
 from netcore.address import Address
 from netcore.engine import Client, Engine
@@ -60,15 +61,15 @@ class Host:
     Attributes:
         name: As given.
         clock: Its clocks, which may be skewed and jump.
-        faults: What goes wrong with its sockets and pollers; those of engines that are started later go by
-            it. None for nothing.
+        faults: What goes wrong with its sockets and pollers, beside the net: nothing at first. Another plan
+            is that of engines which are started later.
         recorded: What has happened to connections that were dialled without a handler.
     """
 
     def __init__(self, world: World[Host], name: str, index: int) -> None:
         self.name = name
         self.clock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
-        self.faults: FaultPlan | None = None
+        self.faults = FaultPlan(seed=crc32(f"{world.seed!r} {name}".encode()))
         self.recorded = RecordingHandler()
         self._world = world
         self._actors: dict[Actor, None] = {}

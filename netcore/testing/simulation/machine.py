@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from netcore._latch import Latch
 from netcore._machine import Machine
@@ -56,7 +56,7 @@ class _Host(Stage, Protocol):
 
     name: str
     kernel: Kernel
-    faults: FaultPlan | None
+    faults: FaultPlan
 
     def perform_job(self, job: Callable[[], object]) -> None: ...
 
@@ -156,12 +156,9 @@ class SimulatedMachine(Machine):
         return made
 
     def _open_poller(self, opener: Callable[[], Poller]) -> Poller:
-        poller = SimulatedPoller(self._host.kernel)
-        return poller if self._host.faults is None else FaultyPoller(poller, self._host.faults)
+        return FaultyPoller(SimulatedPoller(self._host.kernel), self._host.faults)
 
     def _open_sockets(self, receive_cap: int, poller: Poller | None = None) -> Sockets:
         sockets = PureSockets(receive_cap, max(1 << 18, 4 * receive_cap))
-        if self._host.faults is None:
-            return sockets
         faulty = poller if isinstance(poller, FaultyPoller) else None
-        return cast("Sockets", FaultySockets(sockets, self._host.faults, faulty))
+        return FaultySockets(sockets, self._host.faults, faulty)

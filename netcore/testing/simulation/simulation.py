@@ -276,6 +276,6 @@ class Simulation:
             return
         end = world.scheduler.now + seconds(limit, "limit")
         if not world.go_on(until, end, "run"):
-            raise SimulationStuck(
-                explain(world, f"{limit:g} virtual seconds were not enough for {place_of(until)}")
-            )
+            over = world.scheduler.next_time() is None
+            why = "nothing is left to happen" if over else f"{limit:g} virtual seconds were not enough"
+            raise SimulationStuck(explain(world, f"{why} for {place_of(until)}"))
