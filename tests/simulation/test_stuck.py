@@ -55,6 +55,7 @@ def world(server: EventHandler, client: EventHandler) -> Simulation:
 
 def test_the_condition_the_time_and_the_seed_are_named() -> None:
     simulation = Simulation("some seed")
+    simulation.call_at(20.0, never)
     first = stuck(simulation).splitlines()[0]
     line = never.__code__.co_firstlineno
 
@@ -62,6 +63,10 @@ def test_the_condition_the_time_and_the_seed_are_named() -> None:
         f"10 virtual seconds were not enough for never (test_stuck.py:{line}), "
         "at 10.000000 virtual seconds (seed 'some seed')"
     )
+
+
+def test_a_world_in_which_nothing_is_left_to_happen_is_told_from_one_that_is_slow() -> None:
+    assert stuck(Simulation()).startswith("nothing is left to happen for never (test_stuck.py:")
 
 
 def test_a_peer_that_does_not_read() -> None:
