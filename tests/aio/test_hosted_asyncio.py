@@ -701,3 +701,25 @@ def test_who_is_stuck_is_named():
     finally:
         go_on.set()
         assert engine.stop(30)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_the_end_does_not_cancel_itself_where_tasks_are_eager(serve, dial, receive, caplog):
+    async def answer(conn, data):
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        conn.write(data)
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.1)
+            ended.append(data)
+
+    ended = []
+    engine = serve(Answering(answer), asyncio=True)
+    peer = dial(engine)
+    peer.sendall(b"hello")
+    assert receive(peer, 5) == b"hello"
+
+    assert engine.stop()
+    assert ended == [b"hello"]
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []

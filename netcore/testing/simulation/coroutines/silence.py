@@ -6,6 +6,7 @@ that runs, of which the interpreter complains; and nobody says which of several 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Callable
@@ -18,11 +19,15 @@ _callbacks: list[Callable[[str, Any], object]] = getattr(gc, "callbacks", [])  #
 
 
 class Silence:
-    """Has coroutines end without a complaint while the collector runs, if there is a loop in a world."""
+    """Has coroutines end without a complaint while the collector runs, if there is a loop in a world.
+
+    So does the end of the interpreter, which collects what is left.
+    """
 
     def __init__(self) -> None:
         self._loops = 0
         self._before: Callable[[Any], object] = sys.unraisablehook
+        atexit.register(self._at_exit)
 
     def begin(self) -> None:
         """There is one loop more."""
@@ -42,6 +47,10 @@ class Silence:
             sys.unraisablehook = self._before
             if not self._loops:
                 _callbacks.remove(self)
+
+    def _at_exit(self) -> None:
+        if self._loops:
+            self("start", None)
 
     def _hear(self, complaint: Any) -> None:
         if not (isinstance(complaint.object, CoroutineType) and complaint.exc_type is RuntimeError):
