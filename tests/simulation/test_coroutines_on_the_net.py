@@ -346,7 +346,7 @@ def test_a_crash_is_silence_and_a_restart_resets(simulation: Simulation, server:
     assert ended == []
 
 
-def test_a_host_may_crash_in_a_step_of_its_own(simulation: Simulation, server: Host) -> None:
+def test_a_host_that_crashes_itself_ends_after_that_step(simulation: Simulation, server: Host) -> None:
     after = []
 
     async def main() -> None:
@@ -362,7 +362,7 @@ def test_a_host_may_crash_in_a_step_of_its_own(simulation: Simulation, server: H
     simulation.run(until=10)
 
     assert program.done()
-    assert after == []
+    assert after == ["the same turn"]
 
 
 def test_tls(simulation: Simulation, server: Host, client: Host, pki: Pki) -> None:

@@ -176,8 +176,6 @@ class _ProgramActor(Actor):
         else:
             if not goes_on and not self._has_ended():
                 self._fail(RuntimeError("the event loop was stopped before the program was done"))
-        if self.ended:  # by a crash in this very step
-            return
         if self._has_ended():
             self._close()
         elif self._poller.is_due() or (self._faulty is not None and self._faulty.owes):

@@ -53,7 +53,9 @@ class Silence:
             self("start", None)
 
     def _hear(self, complaint: Any) -> None:
-        if not (isinstance(complaint.object, CoroutineType) and complaint.exc_type is RuntimeError):
+        # Python 3.14 names the coroutine in the message alone.
+        ended = isinstance(complaint.object, CoroutineType) or "<coroutine " in (complaint.err_msg or "")
+        if not (ended and complaint.exc_type is RuntimeError):
             self._before(complaint)
 
 
