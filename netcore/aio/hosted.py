@@ -208,7 +208,8 @@ class HostedLoop(EventLoop):
         """Cancels all tasks and waits for them, then closes the rest; as ``asyncio.run`` does in the end."""
         told: set[asyncio.Task[Any]] = set()
         while tasks := self._others():
-            for task in tasks - told - self.serving.keys():
+            # By their hashes, which in a simulation are the order in which they were made.
+            for task in sorted(tasks - told - self.serving.keys(), key=hash):
                 task.cancel()
             told |= tasks - self.serving.keys()
             await asyncio.wait(tasks, timeout=_LOOK)

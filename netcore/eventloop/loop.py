@@ -136,7 +136,7 @@ class Loop(Site):
             self._judge,
             self.look_again,
         )
-        self._thrift = Thrift(self.schedule)
+        self._thrift = self.machine.make(Thrift, self.schedule)
         self._hosted = half.connections(self)
         self._departures = Departures(self, self._hosted)
         self._arrivals = Arrivals(self, self._hosted)

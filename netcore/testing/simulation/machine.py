@@ -16,6 +16,7 @@ from netcore.engine.threads import LoopThreads
 from netcore.engine.watchdog import Watchdog
 from netcore.eventloop import AccessLog
 from netcore.eventloop.log_writer import LogWriter
+from netcore.eventloop.thrift import Thrift
 from netcore.poll import Poller, open_with
 from netcore.sockets import PureSockets, Resolver, Sockets, open_sockets
 from netcore.testing.faulty_poller import FaultyPoller
@@ -24,6 +25,7 @@ from netcore.testing.simulation.actors import LoopActors, Stage
 from netcore.testing.simulation.coroutines.roll import Coroutines, variant
 from netcore.testing.simulation.parts import (
     Jobs,
+    NoThrift,
     NoWatchdog,
     PlainAccessLog,
     PlainLogWriter,
@@ -116,6 +118,7 @@ class SimulatedMachine(Machine):
             LogWriter: PlainLogWriter,
             AccessLog: PlainAccessLog,
             Watchdog: lambda *_: NoWatchdog(),
+            Thrift: lambda *_: NoThrift(),
             Resolver: host.resolver,
             open_with: self._open_poller,
             open_sockets: self._open_sockets,

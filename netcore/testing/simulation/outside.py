@@ -9,6 +9,7 @@ is out of reach.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import select
@@ -89,6 +90,7 @@ class Outside:
         self._thread = threading.get_ident()
         self._kept: list[tuple[Any, str, Any]] = []
         self._random_state: object = None
+        self._complaints: object = None
         self._replacements = list(_replacements(world, self._thread))
 
     def __enter__(self) -> None:
@@ -99,6 +101,7 @@ class Outside:
             before = getattr(owner, name)
             self._kept.append((owner, name, before))
             setattr(owner, name, make(before))
+        self._swap_complaints()
         outer = random.getstate()
         if self._random_state is None:
             random.seed(self._world.scheduler.random.getrandbits(64))
@@ -106,10 +109,18 @@ class Outside:
             random.setstate(self._random_state)  # type: ignore[arg-type]
         self._random_state = outer
 
+    def _swap_complaints(self) -> None:
+        """Has what was logged a moment ago be the world's, by its time, or the process's."""
+        kept = vars(logging.getLogger("netcore"))
+        self._complaints, complaints = kept.pop("complaints", None), self._complaints
+        if complaints is not None:
+            kept["complaints"] = complaints
+
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if self._depth:
             return
+        self._swap_complaints()
         inner = random.getstate()
         random.setstate(self._random_state)  # type: ignore[arg-type]
         self._random_state = inner

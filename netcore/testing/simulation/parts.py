@@ -105,6 +105,16 @@ class NoWatchdog:
         """See ``Watchdog.end``."""
 
 
+class NoThrift:
+    """Gives no memory back: that takes a thread, and its time is the whole process's."""
+
+    def freed(self, size: int) -> None:
+        """See ``Thrift.freed``."""
+
+    def finish(self) -> None:
+        """See ``Thrift.finish``."""
+
+
 class Jobs:
     """Stands for the threads of a worker pool: each job runs at a moment that the seed picks, in one piece.
 
