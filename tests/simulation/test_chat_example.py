@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from chat_room import ChatWorld
 
 from netcore.testing.simulation import Simulation
+
+pytestmark = pytest.mark.once
 
 SEEDS = 150
 

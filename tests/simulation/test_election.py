@@ -9,6 +9,8 @@ import pytest
 from examples.election import Node
 from netcore.testing.simulation import Host, InvariantError, Simulation
 
+pytestmark = pytest.mark.once
+
 NAMES = ("a", "b", "c")
 DURATION = 3.0
 SEEDS = 100

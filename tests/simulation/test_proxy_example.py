@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from proxied import ProxyWorld, options_for
 
 from examples.proxy import OPTIONS, Proxy
 from netcore.testing.simulation import Simulation
+
+pytestmark = pytest.mark.once
 
 SEEDS = 100
 

@@ -17,6 +17,8 @@ from made_up_trace import Clock, MadeUp
 
 from netcore.testing.simulation.trace import Trace
 
+pytestmark = pytest.mark.once
+
 clients = pytest.mark.clients
 
 EVIL = (
