@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -407,3 +408,31 @@ def test_there_are_no_signals(server: Host) -> None:
         return loop.remove_signal_handler(2)
 
     assert server.program(main).result() is False
+
+
+def test_there_are_no_pipes(server: Host) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for connect in (loop.connect_read_pipe, loop.connect_write_pipe):
+            with pytest.raises(NotImplementedError, match="no pipes"):
+                await connect(asyncio.Protocol, sys.stdout)
+
+    server.program(main).result()
+
+
+def test_files_are_sent(simulation: Simulation, server: Host, client: Host, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 4000
+    (tmp_path / "file").write_bytes(content)
+
+    async def on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), open(tmp_path / "file", "rb") as file:
+            assert await reader.read() == b"hello"
+            assert await asyncio.get_running_loop().sendfile(writer.transport, file) == len(content)
+
+    async def serve() -> None:
+        async with await asyncio.start_server(on, port=7000) as listening:
+            await listening.serve_forever()
+
+    server.program(serve)
+    simulation.run(until=1)
+    assert client.program(ask).result() == content

@@ -163,6 +163,12 @@ class SimulatedLoop(_Loop):
         """Returns False, since there can be none."""
         return False
 
+    async def connect_read_pipe(self, protocol_factory: Any, pipe: Any) -> Any:
+        """Raises NotImplementedError: a pipe is the real world's."""
+        raise NotImplementedError("a simulated host has no pipes")
+
+    connect_write_pipe = connect_read_pipe
+
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """See ``asyncio.loop.shutdown_default_executor``; it takes no thread here."""
         self._executor_shutdown_called = True
