@@ -57,9 +57,9 @@ class Actor:
     """
 
     def __init__(self, stage: Stage, name: str) -> None:
-        self.number = 0
-        self.name = name
-        self.ended = False
+        self.number: int = 0
+        self.name: str = name
+        self.ended: bool = False
         self._stage = stage
         self._scheduler = stage.scheduler
         self._next: Planned | None = None

@@ -68,9 +68,9 @@ class Host:
 
     def __init__(self, world: World[Host], name: str, index: int) -> None:
         self.name = name
-        self.clock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
-        self.faults = FaultPlan(seed=crc32(f"{world.seed!r} {name}".encode()))
-        self.recorded = RecordingHandler()
+        self.clock: HostClock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
+        self.faults: FaultPlan = FaultPlan(seed=crc32(f"{world.seed!r} {name}".encode()))
+        self.recorded: RecordingHandler = RecordingHandler()
         self._world = world
         self._actors: dict[Actor, None] = {}
         self._served: list[_Served] = []
@@ -78,7 +78,7 @@ class Host:
         self._clients: list[tuple[Client, EventHandler]] = []
         self._entered: list[tuple[Inhabitant | None, int]] = []
         self._worlds: list[Any] = []
-        self.kernel = Kernel(world.network, name)
+        self.kernel: Kernel = Kernel(world.network, name)
         self.machine: SimulatedMachine = SimulatedMachine(world, self)
         self._programs = Programs(name, self, world.trace, world.wait)
         self._wreckage: list[Coroutines] = []

@@ -326,7 +326,7 @@ class Schedule:
     """
 
     def __init__(self, *faults: PlannedFault) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: fault.at))
+        self.faults: tuple[PlannedFault, ...] = tuple(sorted(faults, key=lambda fault: fault.at))
 
     def __repr__(self) -> str:
         lines = "".join(f"    {fault!r},\n" for fault in self.faults)
@@ -385,8 +385,8 @@ class Course:
     """
 
     def __init__(self, simulation: Simulated, restart: Callable[[Host], object]) -> None:
-        self.simulation = simulation
-        self.restart = restart
+        self.simulation: Simulated = simulation
+        self.restart: Callable[[Host], object] = restart
         self.before: dict[tuple[str, ...], Any] = {}
         self._present: list[PlannedFault] = []
 

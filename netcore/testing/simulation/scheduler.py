@@ -19,7 +19,7 @@ class Planned:
     __slots__ = ("_args", "_function", "when")
 
     def __init__(self, when: float, function: Callable[..., object], args: tuple[object, ...]) -> None:
-        self.when = when
+        self.when: float = when
         self._function: Callable[..., object] | None = function
         self._args = args
 
@@ -62,9 +62,9 @@ class Scheduler:
     """
 
     def __init__(self, seed: int | str | bytes = 0) -> None:
-        self.now = 0.0
-        self.random = random.Random(seed)
-        self.happened = 0
+        self.now: float = 0.0
+        self.random: random.Random = random.Random(seed)
+        self.happened: int = 0
         self._heap: list[tuple[float, int, Planned]] = []
         self._number = 0
 
