@@ -436,3 +436,11 @@ def test_files_are_sent(simulation: Simulation, server: Host, client: Host, tmp_
     server.program(serve)
     simulation.run(until=1)
     assert client.program(ask).result() == content
+
+
+def test_a_server_at_several_names_of_one_address(server: Host) -> None:
+    async def main() -> list[Any]:
+        async with await asyncio.start_server(echo, ["::1", "localhost", "127.0.0.1"], 7000) as listening:
+            return sorted(sock.getsockname()[:2] for sock in listening.sockets)
+
+    assert server.program(main).result() == [("127.0.0.1", 7000), ("::1", 7000)]

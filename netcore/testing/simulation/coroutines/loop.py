@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 import weakref
+import zlib
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,7 +36,6 @@ numbers of a clock that has shown years are no finer."""
 _AT_THE_END = 1000
 """Turns that tasks get to end in when the loop that hosts them has failed."""
 
-
 _FINALLY = 10
 """How often a coroutine may go on in spite of its end: such clauses may wait, each in another."""
 
@@ -64,8 +64,8 @@ class SimulatedLoop(_Loop):
     """The part of a loop that is otherwise; the rest is a class of ``netcore.aio``, a base beside it."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        self._host_of_it: Habitat = current()  # type: ignore[assignment]  # that of a simulated host
-        self._world = weakref.ref(self._host_of_it, _say_nothing)
+        self._habitat: Habitat = current()  # type: ignore[assignment]  # that of a simulated host
+        self._world = weakref.ref(self._habitat, _say_nothing)
         self._count = 0
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._left: list[object] = []
@@ -73,16 +73,16 @@ class SimulatedLoop(_Loop):
         self._clock_resolution = _RESOLUTION
         self._asyncgens = _Generators()
         self.set_task_factory(_make_task)
-        self._host_of_it.coroutines.add(self)
+        self._habitat.coroutines.add(self)
 
     def close(self) -> None:
         """See ``asyncio.loop.close``."""
         super().close()
-        self._host_of_it.coroutines.discard(self)
+        self._habitat.coroutines.discard(self)
 
     def time(self) -> float:
         """See ``asyncio.loop.time``: the host's monotonic clock."""
-        return self._host_of_it.monotonic()
+        return self._habitat.monotonic()
 
     def has_a_world(self) -> bool:
         """Whether it is in a world still, and not let go of by the collector together with that.
@@ -126,7 +126,7 @@ class SimulatedLoop(_Loop):
     async def _create_server_getaddrinfo(self, *args: Any, **named: Any) -> list[tuple[Any, ...]]:
         # asyncio puts these into a set, whose order would be that of the hashes of text.
         found = await super()._create_server_getaddrinfo(*args, **named)  # type: ignore[misc]
-        return [_Entry(at, entry) for at, entry in enumerate(found)]
+        return list(map(_Entry, found))
 
     # Transports that the collector does not close.
 
@@ -192,7 +192,7 @@ class SimulatedLoop(_Loop):
         flags: int = 0,
     ) -> list[Any]:
         """See ``asyncio.loop.getaddrinfo``; it takes as long as the simulation has planned."""
-        here = self._host_of_it
+        here = self._habitat
         delay, error = here.names.begin(host, here.kernel)
         waiter = self.create_future()
         planned = here.scheduler.call_later(delay, self._look_again, waiter)
@@ -203,13 +203,13 @@ class SimulatedLoop(_Loop):
         return here.names.answer(error, host, port, family, type, proto, flags)
 
     def _look_again(self, waiter: asyncio.Future[None]) -> None:
-        if self._host_of_it.kernel.alive and not self.is_closed():
+        if self._habitat.kernel.alive and not self.is_closed():
             self.call_soon_threadsafe(_wake, waiter)
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """See ``asyncio.loop.getnameinfo``."""
         await asyncio.sleep(0)
-        return self._host_of_it.names.getnameinfo(sockaddr, flags)
+        return self._habitat.names.getnameinfo(sockaddr, flags)
 
     def run_forever(self) -> None:
         """See ``asyncio.loop.run_forever``; others on the same thread may be in the midst of a wait."""
@@ -300,20 +300,12 @@ class _Generators:
 
 
 class _Entry(tuple[Any, ...]):
-    """An entry of ``getaddrinfo`` which a set has at its place."""
+    """An entry of ``getaddrinfo`` whose hash is the same in every process."""
 
-    at: int
-
-    def __new__(cls, at: int, entry: tuple[Any, ...]) -> _Entry:
-        made = super().__new__(cls, entry)
-        made.at = at
-        return made
+    __slots__ = ()
 
     def __hash__(self) -> int:
-        return self.at
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
+        return zlib.crc32(repr(tuple(self)).encode())
 
 
 def _make_task(

@@ -39,13 +39,13 @@ class Program(Generic[_T]):
         self, name: str, main: MakesCoroutine[_T], host: str, stage: Stage, trace: Trace, wait: Wait
     ) -> None:
         """Made by ``Host.program``."""
-        self.name = name
-        self.main = main
-        self._host = host
-        self._trace = trace
-        self._wait = wait
-        self.crashed = False
-        self._actor = _ProgramActor(stage, f"program {name}", self._ended)
+        self.name: str = name
+        self.main: MakesCoroutine[_T] = main
+        self._host: str = host
+        self._trace: Trace = trace
+        self._wait: Wait = wait
+        self.crashed: bool = False
+        self._actor: _ProgramActor = _ProgramActor(stage, f"program {name}", self._ended)
 
     def __repr__(self) -> str:
         state = "crashed" if self.crashed else "done" if self.done() else "running"
