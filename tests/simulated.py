@@ -89,6 +89,10 @@ class Yard:
             current.enter(former)
             self.kernel = before
 
+    def monotonic(self) -> float:
+        """See ``World.monotonic``."""
+        return self.scheduler.now
+
     def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
         """See ``World.wait``."""
         end = None if timeout is None else self.scheduler.now + timeout

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import socket
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netcore.testing.simulation import HostClock
+from netcore.poll import open_poller
+from netcore.testing.simulation import HostClock, Simulation
 
 
 class World:
@@ -101,3 +105,34 @@ def test_when_a_time_is_shown_is_never_too_early_and_by_less_than_the_clock_can_
 
     assert world.clock() >= due
     assert world.clock() - due < 1e-6
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def wait_with_a_poller(seconds: float) -> None:
+    poller = open_poller()
+    assert poller.wait(seconds) == ()
+    poller.close()
+
+
+def wait_for_bytes(seconds: float) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        near.settimeout(seconds)
+        with pytest.raises(TimeoutError):
+            near.recv(1)
+
+
+@pytest.mark.unix_sockets
+@pytest.mark.parametrize("wait", [sleep, wait_with_a_poller, wait_for_bytes])
+def test_a_host_waits_by_its_own_clock(wait: Callable[[float], None]) -> None:
+    simulation = Simulation(0)
+    host = simulation.host("a")
+    host.clock.skew(2.0)
+    with host:
+        began = time.monotonic()
+        wait(3.0)
+        assert time.monotonic() - began == pytest.approx(3.0)
+    assert simulation.now == pytest.approx(1.5)

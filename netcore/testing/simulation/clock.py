@@ -92,6 +92,10 @@ class HostClock:
         self._shown += length
         self._changed(f"both clocks {length:+g} s")
 
+    def after(self, seconds: float) -> float:
+        """Returns the virtual time at which it shows so many seconds more than now."""
+        return self._world() + seconds / self._rate
+
     def when(self, shown: float) -> float:
         """Returns the virtual time at which the monotonic clock shows some time, or the first after it."""
         when = self._since + (shown - self._shown) / self._rate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Kernel", "World", "kernel", "kernel_or_none", "wait"]
+__all__ = ["Kernel", "World", "kernel", "kernel_or_none", "monotonic", "wait"]
 
 
 class Kernel(Protocol):
@@ -24,6 +24,9 @@ class World(Protocol):
     @property
     def kernel(self) -> Kernel | None:
         """That of the host whose code runs; None for no host's."""
+
+    def monotonic(self) -> float:
+        """See ``monotonic``."""
 
     def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
         """See ``wait``."""
@@ -56,12 +59,18 @@ def kernel_or_none() -> Kernel | None:
     return None if _world is None else _world.kernel
 
 
+def monotonic() -> float:
+    """Returns seconds of the clock that the timeouts of ``wait`` are counted by: that of the host."""
+    assert _world is not None, "a simulated socket outlives its world"
+    return _world.monotonic()
+
+
 def wait(predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
     """Does what a call that blocks does: outside of events the world goes on until it need not block.
 
     Args:
         predicate: Whether what is waited for has come.
-        timeout: Virtual seconds; None for as long as it takes.
+        timeout: Seconds of the host's clock; None for as long as it takes.
         what: What is waited for, for the message.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Callable
@@ -159,8 +160,13 @@ class World(Generic[HostT]):
             return False
         if self.inside:
             self.forbid(f"{what} blocks, which in an event stops the world, and so")
-        until = None if timeout is None else self.scheduler.now + timeout
-        return self.go_on(predicate, until, what)
+        return self.go_on(predicate, self._after(timeout), what)
+
+    def _after(self, timeout: float | None) -> float | None:
+        """Returns the virtual time after so many seconds of the host whose code runs; None for never."""
+        if timeout is None or timeout == math.inf:
+            return None
+        return self.scheduler.now + timeout if self.host is None else self.host.clock.after(timeout)
 
     def go_on(self, predicate: Callable[[], bool], until: float | None, what: str) -> bool:
         """Has events happen until something holds, or some time has come; returns whether it holds.

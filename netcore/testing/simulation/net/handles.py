@@ -261,8 +261,7 @@ class Handle:
             TimeoutError: The time is over.
             OSError: Somebody has closed the descriptor meanwhile (EBADF).
         """
-        now = self._kernel.scheduler.now
-        left = None if deadline is None else max(deadline - now, 0.0)
+        left = None if deadline is None else max(deadline - current.monotonic(), 0.0)
         endpoint = file.endpoint
         if not current.wait(
             lambda: bool(endpoint.readiness() & mask), left, f"{self!r} to be ready to {what}"
@@ -271,7 +270,7 @@ class Handle:
         self._open()
 
     def _deadline(self) -> float | None:
-        return None if self._timeout is None else self._kernel.scheduler.now + self._timeout
+        return None if self._timeout is None else current.monotonic() + self._timeout
 
     def _try(self, call: Callable[[], Result], mask: int, what: str, flags: int = 0) -> Result:
         """Does a call, and again when the socket is ready as long as that would block."""
