@@ -16,6 +16,7 @@ import select
 import selectors
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,10 +24,16 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from netcore.aio.selector import PollerSelector
+from netcore.testing.simulation import current
 from netcore.testing.simulation.coroutines.stand_ins import Make
 from netcore.testing.simulation.coroutines.stand_ins import stand_ins as coroutine_stand_ins
+from netcore.testing.simulation.net.descriptors import FIRST_DESCRIPTOR
+from netcore.testing.simulation.net.kernel import Kernel
 from netcore.testing.simulation.net.names import Names
+from netcore.testing.simulation.net.numbers import BY_NUMBER
 from netcore.testing.simulation.net.sockets import SimulatedSocket, dup, fromfd, socketpair
+from netcore.testing.simulation.poller import SimulatedPoller
 from netcore.testing.simulation.socket_files import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -174,6 +181,9 @@ def _replacements(world: _World, thread: int) -> list[tuple[Any, str, Make]]:
         (time, "sleep", here(world.sleep)),
         (os, "urandom", here(urandom)),
         (random, "_urandom", here(urandom)),
+        (random.Random, "seed", _seeded(world, thread)),
+        (random, "seed", lambda before: before.__self__.seed),
+        (tempfile, "_name_sequence", lambda before: None),  # a new one, which has not given names yet
         (threading.Thread, "start", forbidden("starting a thread")),
         (threading.Condition, "wait", _blocking(world, thread)),
         (subprocess.Popen, "__init__", forbidden("starting a process")),
@@ -181,10 +191,11 @@ def _replacements(world: _World, thread: int) -> list[tuple[Any, str, Make]]:
     ]
     found += [(os, name, forbidden(f"os.{name}")) for name in _PROCESSES if hasattr(os, name)]
     found += [
-        (selectors, name, forbidden(f"a selector of the standard library, {name}"))
+        (selectors, name, here(partial(_selector, world, name)))
         for name in _SELECTORS
         if hasattr(selectors, name)
     ]
+    found += [(owner, name, partial(_by_number, thread, stand_in)) for owner, name, stand_in in BY_NUMBER]
     found += [(os, name, _knowing_files(make, thread)) for name, make in FUNCTIONS.items()]
     found += [(os, name, here(lambda: _CPUS)) for name in _COUNTS if hasattr(os, name)]
     found += coroutine_stand_ins(thread)
@@ -208,6 +219,40 @@ def _knowing_files(make: Make, thread: int) -> Make:
         return call
 
     return made
+
+
+def _seeded(world: _World, thread: int) -> Make:
+    """Seeds from the world's randomness what is not seeded with anything."""
+
+    def make(before: Callable[..., None]) -> Callable[..., None]:
+        def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+            if a is None and threading.get_ident() == thread:
+                a = world.scheduler.random.getrandbits(64)
+            before(self, a, version)
+
+        return seed
+
+    return make
+
+
+def _selector(world: _World, name: str) -> PollerSelector:
+    """Makes a selector over the host's sockets, for the test's own code: a handler has a loop for that."""
+    if world.inside:
+        world.forbid(f"a selector of the standard library, {name}")
+    kernel = current.kernel()
+    assert isinstance(kernel, Kernel)
+    return PollerSelector(SimulatedPoller(kernel))
+
+
+def _by_number(thread: int, stand_in: Callable[..., Any], before: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes what does something with a simulated descriptor, and with others what it always did."""
+
+    def call(fd: Any, *args: Any, **named: Any) -> Any:
+        if threading.get_ident() == thread and isinstance(fd, int) and fd >= FIRST_DESCRIPTOR:
+            return stand_in(fd, *args, **named)
+        return before(fd, *args, **named)
+
+    return call
 
 
 def _socket_class(thread: int, before: type) -> type:

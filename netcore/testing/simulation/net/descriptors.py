@@ -38,10 +38,12 @@ class Descriptors:
 
     Attributes:
         table: What each descriptor stands for; to be read only.
+        inheritable: Those of which FD_CLOEXEC is off.
     """
 
     def __init__(self) -> None:
         self.table: dict[int, OpenSocket] = {}
+        self.inheritable: set[int] = set()
         self._free: list[int] = []  # a heap of numbers that were given back
         self._next = FIRST_DESCRIPTOR
 
@@ -78,6 +80,7 @@ class Descriptors:
         """
         found = self.get(fd)
         del self.table[fd]
+        self.inheritable.discard(fd)
         heapq.heappush(self._free, fd)
         found.references -= 1
         return found

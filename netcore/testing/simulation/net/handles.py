@@ -71,7 +71,6 @@ class Handle:
         self._fd = -1
         self._closed = False
         self._io_refs = 0
-        self._inheritable = False
         kernel = kernel_here()
         if fileno is None:
             fd = kernel.open(
@@ -175,11 +174,11 @@ class Handle:
 
     def get_inheritable(self) -> bool:
         """Whether child processes would have it."""
-        return self._inheritable
+        return self._kernel.is_inheritable(self._fd)
 
     def set_inheritable(self, inheritable: bool) -> None:
         """Notes whether child processes would have it; there are none here."""
-        self._inheritable = bool(inheritable)
+        self._kernel.set_inheritable(self._fd, inheritable)
 
     def close(self) -> None:
         """Closes the descriptor, as soon as the files that were made of it are closed. Idempotent."""

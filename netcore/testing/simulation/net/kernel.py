@@ -61,18 +61,30 @@ class Kernel(Ground):
     Attributes:
         descriptor_limit: How many descriptors may be open, RLIMIT_NOFILE of getrlimit(2); None for as many as
             one likes.
+        descriptor_count: How many are.
     """
 
     def __init__(self, network: Network, host: str) -> None:
         super().__init__(network, host)
         self.descriptor_limit: int | None = None
-        self._open = 0
+        self.descriptor_count = 0
         network.boot(self)
 
     def check_room(self, count: int = 1) -> None:
         """Raises OSError if so many more descriptors cannot be opened (EMFILE)."""
-        if self.descriptor_limit is not None and self._open + count > self.descriptor_limit:
+        if self.descriptor_limit is not None and self.descriptor_count + count > self.descriptor_limit:
             raise failure(errno.EMFILE)
+
+    def hold(self) -> bool:
+        """Counts a descriptor that is no socket's; returns whether there is room for it."""
+        if self.descriptor_limit is not None and self.descriptor_count >= self.descriptor_limit:
+            return False
+        self.descriptor_count += 1
+        return True
+
+    def let_go(self) -> None:
+        """Ends one ``hold``."""
+        self.descriptor_count -= 1
 
     def open(self, family: int, kind: int, proto: int = 0) -> int:
         """Opens a socket; socket(2). Returns its descriptor.
@@ -107,7 +119,7 @@ class Kernel(Ground):
 
     def _add(self, socket: OpenSocket) -> int:
         self.check_room()
-        self._open += 1
+        self.descriptor_count += 1
         return self.network.descriptors.add(socket)
 
     def file(self, fd: int) -> OpenSocket:
@@ -129,11 +141,24 @@ class Kernel(Ground):
         """Returns a duplicate of a descriptor."""
         return self._add(self.file(fd))
 
+    def is_inheritable(self, fd: int) -> bool:
+        """Whether FD_CLOEXEC of a descriptor is off."""
+        self.file(fd)
+        return fd in self.network.descriptors.inheritable
+
+    def set_inheritable(self, fd: int, inheritable: bool) -> None:
+        """Sets FD_CLOEXEC of a descriptor, or takes it away."""
+        self.file(fd)
+        if inheritable:
+            self.network.descriptors.inheritable.add(fd)
+        else:
+            self.network.descriptors.inheritable.discard(fd)
+
     def close(self, fd: int) -> None:
         """Ends a descriptor, and with the last one the socket."""
         self.file(fd)
         found = self.network.descriptors.remove(fd)
-        self._open -= 1
+        self.descriptor_count -= 1
         if not found.references:
             found.endpoint.close()
 

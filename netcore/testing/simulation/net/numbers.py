@@ -1,0 +1,65 @@
+"""What the standard library does with the bare number of a descriptor, done with a simulated socket's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable
+from typing import Any, Final
+
+from netcore.testing.simulation.net.handles import kernel_here
+
+__all__ = ["BY_NUMBER"]
+
+
+def _close(fd: int) -> None:
+    kernel_here().close(fd)
+
+
+def _fstat(fd: int) -> os.stat_result:
+    kernel_here().file(fd)
+    return os.stat_result((stat.S_IFSOCK | 0o777, fd, 0, 1, 0, 0, 0, 0, 0, 0))
+
+
+def _get_blocking(fd: int) -> bool:
+    return kernel_here().file(fd).blocks
+
+
+def _set_blocking(fd: int, blocking: bool) -> None:
+    kernel_here().file(fd).blocks = bool(blocking)
+
+
+def _get_inheritable(fd: int) -> bool:
+    return kernel_here().is_inheritable(fd)
+
+
+def _set_inheritable(fd: int, inheritable: bool) -> None:
+    kernel_here().set_inheritable(fd, inheritable)
+
+
+def _set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:
+    """Notes nothing: no signal will come."""
+    kernel_here().file(fd)
+    return -1
+
+
+BY_NUMBER: Final[tuple[tuple[Any, str, Callable[..., Any]], ...]] = tuple(
+    (module, name, stand_in)
+    for module, name, stand_in in (
+        (os, "close", _close),
+        (os, "fstat", _fstat),
+        (os, "get_blocking", _get_blocking),
+        (os, "set_blocking", _set_blocking),
+        (os, "get_inheritable", _get_inheritable),
+        (os, "set_inheritable", _set_inheritable),
+        (signal, "set_wakeup_fd", _set_wakeup_fd),
+        (socket, "close", _close),
+    )
+    if hasattr(module, name)
+)
+"""Modules, the names of functions there, and what stands for each where the descriptor is a simulated one.
+
+They raise OSError if it is closed, or that of another host (EBADF).
+"""
