@@ -1,4 +1,7 @@
-"""Simulated hosts without the rest of a simulation: two that are so and so far from each other, and more."""
+"""Simulated hosts without the rest of a simulation: two that are so and so far from each other, and more.
+
+And what tests of real sockets need that are to run on a simulated host as well.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from netcore.testing.simulation.net.sockets import SimulatedSocket
 from netcore.testing.simulation.scheduler import Scheduler
 from netcore.testing.simulation.trace import Event, Trace
 
-__all__ = ["Losing", "Yard"]
+__all__ = ["Losing", "Yard", "without"]
 
 
 class Losing:
@@ -142,3 +145,8 @@ class Yard:
             accepted.setblocking(False)
             listener.close()
         return sock, accepted
+
+
+def without(cases: list[Any], *subjects: object) -> list[Any]:
+    """Returns what a test is parametrized with but for the cases of some subjects, their first arguments."""
+    return [case for case in cases if getattr(case, "values", case)[0] not in subjects]

@@ -120,7 +120,7 @@ class Acceptor:
         self._closed = False
         self._retry: Timer | None = None
         self._complaints = Complaints(site.clock)
-        self._reserve = Reserve()
+        self._reserve = site.machine.make(Reserve)
         gate = site.shared.gate
         # Not where a limit may leave a peer in the backlog: what was to wake somebody has been used up then.
         alone = self.listener.shared and (gate is None or gate.refuse)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
+from netcore._machine import current
 from netcore._platform import HERE
 from netcore._platforms import PLATFORMS
 from netcore.errors import PollerUnavailableError
@@ -99,6 +101,8 @@ def open_with(opener: Callable[[], Poller]) -> Poller:
 def open_poller(name: str | None = None) -> Poller:
     """Opens a poller. Any thread; the poller then belongs to one.
 
+    For code of a simulated host that is the host's, whatever the name.
+
     Args:
         name: One of ``poller_names()``; None for the one that the environment variable
             NETCORE_POLLER names, or else the best that this machine can run, io_uring excepted.
@@ -106,6 +110,10 @@ def open_poller(name: str | None = None) -> Poller:
     Raises:
         PollerUnavailableError: There is none of that name, or this machine cannot run it.
     """
+    return current().make(open_with, partial(_open_wanted, name))
+
+
+def _open_wanted(name: str | None) -> Poller:
     wanted = name or os.environ.get("NETCORE_POLLER")
     if wanted:
         return _open(wanted)

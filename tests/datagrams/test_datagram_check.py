@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from netcore.sockets import CONNECTED, PureSockets
-from netcore.testing import check_sockets
+from netcore.testing import Simulation, check_sockets
 from netcore.testing.conformance import wires
 
 
@@ -109,25 +109,26 @@ WAITED_FOR = (JoinsChunks, SkipsEmptyOnes, StopsAtAFailure)
 """These take as long as the checks are patient; on the way to the others' faults patience costs nothing."""
 
 
+BROKEN = [
+    (CutsShort, "does not give each datagram whole|cuts a long datagram short and does not say so"),
+    (DropsEmptyOnes, "does not give each datagram whole, empty ones included"),
+    (ForgetsTheSender, "does not give the packed name of the sender"),
+    (IgnoresTheLimit, "with a limit of 3 gives 64"),
+    (ReportsTheEnd, r"reports -\d+ where nothing went wrong"),
+    (JoinsChunks, "does not send each chunk as one datagram|loses datagrams: 1 of 5"),
+    (SkipsEmptyOnes, "loses datagrams: 4 of 5 arrive"),
+    (SendsAllToTheFirst, "does not send each chunk to its own name"),
+    (HidesFailures, "of one datagram that is too long reports"),
+    (StopsAtAFailure, "a failure stops send_datagrams"),
+    pytest.param(HidesErrors, "instead of ECONNREFUSED after an ICMP error", marks=NO_ICMP),
+    pytest.param(RaisesErrors, "the sockets raised ConnectionRefusedError", marks=NO_ICMP),
+    (ViewsOfOneBuffer, "gives something other than bytes"),
+]
+"""What has a fault, and what is said of it."""
+
+
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("broken", "sentence"),
-    [
-        (CutsShort, "does not give each datagram whole|cuts a long datagram short and does not say so"),
-        (DropsEmptyOnes, "does not give each datagram whole, empty ones included"),
-        (ForgetsTheSender, "does not give the packed name of the sender"),
-        (IgnoresTheLimit, "with a limit of 3 gives 64"),
-        (ReportsTheEnd, r"reports -\d+ where nothing went wrong"),
-        (JoinsChunks, "does not send each chunk as one datagram|loses datagrams: 1 of 5"),
-        (SkipsEmptyOnes, "loses datagrams: 4 of 5 arrive"),
-        (SendsAllToTheFirst, "does not send each chunk to its own name"),
-        (HidesFailures, "of one datagram that is too long reports"),
-        (StopsAtAFailure, "a failure stops send_datagrams"),
-        pytest.param(HidesErrors, "instead of ECONNREFUSED after an ICMP error", marks=NO_ICMP),
-        pytest.param(RaisesErrors, "the sockets raised ConnectionRefusedError", marks=NO_ICMP),
-        (ViewsOfOneBuffer, "gives something other than bytes"),
-    ],
-)
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN)
 def test_says_what_is_wrong(
     datagrams_only, broken: Callable[[], Any], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,13 @@ def test_says_what_is_wrong(
     with pytest.raises(AssertionError, match=sentence) as caught:
         check_sockets(broken)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN)
+def test_says_so_on_a_simulated_host(datagrams_only, broken: Callable[[], Any], sentence: str) -> None:
+    with Simulation(0).host("a"), pytest.raises(AssertionError, match=sentence):
+        check_sockets(broken)
 
 
 def test_a_backend_of_streams_alone_is_not_asked(datagrams_only) -> None:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from simulated import without
 
 from netcore._platform import socket_over
 from netcore.poll import EpollPoller, IocpPoller, KqueuePoller, Poller, SelectPoller
-from netcore.testing import FakePoller
+from netcore.testing import FakePoller, Simulation
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.check_poller import check_poller
 
@@ -125,6 +126,11 @@ def test_passes_on(factory: Callable[[], Poller]) -> None:
 def test_passes_on_select_where_there_is_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("netcore.poll.select.select.poll", raising=False)
     check_poller(SelectPoller)
+
+
+def test_passes_on_a_simulated_host() -> None:
+    with Simulation(0).host("a"):
+        check_poller(SelectorsPoller)
 
 
 def test_works_on_any_thread() -> None:
@@ -396,80 +402,77 @@ WAITED_FOR = (
 SLOW_LOOKS = pytest.mark.wine("a look takes so long that few fit into the time", run=False)
 
 
+BROKEN = [
+    (Blocks, r"wait\(0\) blocks\."),
+    (Unnamed, "the poller's name is '' instead of a text."),
+    (RegistersTwice, r"register\(\) of a registered descriptor does not raise FileExistsError\."),
+    (
+        Unknowing,
+        r"modify\(\) of an unregistered descriptor raises KeyError\(.*instead of FileNotFoundError\.",
+    ),
+    (ReportsOnce, "level-triggered readiness is not repeated while bytes are left."),
+    (Remembers, "a descriptor is still reported as readable after everything was received."),
+    (
+        IgnoresInterest,
+        "an interest in READ alone reports room|an interest in WRITE alone reports|empty interest",
+    ),
+    (IgnoresNewInterest, r"modify\(\) to READ does not report bytes that are there already."),
+    (ReportsStrangers, r"wait\(\) reports descriptor \d+, which is not registered."),
+    (ReportsItsWaker, r"wait\(\) reports descriptor \d+, which is not registered."),
+    (ReportsKeys, r"wait\(\) reports \(SelectorKey.* instead of a pair of integers."),
+    (ReportsNothing, r"wait\(\) returns None instead of a sequence."),
+    (ReportsStrangeFlags, "the readiness 1024, which is no combination of flags."),
+    (WatchesFew, "236 of 300 ready descriptors are never reported."),
+    pytest.param(
+        RoundsDown,
+        r"waits of 0.4 ms return early: it takes \d+ turns to wait 20 times.",
+        marks=SLOW_LOOKS,
+    ),
+    pytest.param(HasSecondsOnly, "return early", marks=SLOW_LOOKS),
+    # By the rule for signals, should the machine be too busy for the rule for wakes.
+    pytest.param(
+        Restless,
+        r"wait\(None\) returns though nothing is ready and (nobody has|no signal has)",
+        marks=SLOW_LOOKS,
+    ),
+    (Deaf, r"wake\(\) from another thread does not end wait\(None\)."),
+    (LosesEarlyWakes, r"wake\(\) before wait\(\) is lost: the wait does not end."),
+    (HidesEventsBehindWakes, "a wake.. hides that a descriptor is readable."),
+    (NeverRests, "after 1000 wakes the poller never comes to rest."),
+    (WakesOnOneThread, r"wake\(\) from several threads raises \[RuntimeError\('wrong thread'\)\]."),
+    (ClosesOnce, 'while checking "close is final", the poller raised ValueError'),
+    (StaysOpen, r"\(\) after close\(\) (does not raise|raises .* instead of) ValueError\."),
+    (ClosesEverything, r"close\(\) closes the registered descriptors too: .*\."),
+    (AcceptsAnything, r"register\(\) of a closed descriptor does not raise OSError\."),
+    pytest.param(
+        DeafToSignals,
+        r"a signal does not end wait\(None\)\.",
+        marks=pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals that interrupt"),
+    ),
+    (TakesAnything, r"wait\(Decimal\('0.001'\)\) does not raise TypeError\."),
+    (ClaimsEdge, "edge-triggered readiness is repeated without news."),
+    (OneEdgeOnly, "edge-triggered, new bytes behind unread ones are not reported."),
+    (
+        EndsWaitsForUnwantedEnds,
+        "the end of the peer's half .*makes waits end again and again for nothing.",
+    ),
+    (
+        TakesHalfCloseForTheEnd,
+        "the end of the peer's half .*makes waits end again and again for nothing.",
+    ),
+    pytest.param(WatchesFiles, r"register\(\) of a file does not raise OSError\.", marks=pytest.mark.posix),
+    pytest.param(
+        RemembersTheClosed,
+        "a descriptor that was closed before unregister.. is reported for ever.",
+        marks=pytest.mark.posix,
+    ),
+    (object, 'while checking ".*", the poller raised AttributeError'),
+]
+"""What has a fault, and what is said of it."""
+
+
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("broken", "sentence"),
-    [
-        (Blocks, r"wait\(0\) blocks\."),
-        (Unnamed, "the poller's name is '' instead of a text."),
-        (RegistersTwice, r"register\(\) of a registered descriptor does not raise FileExistsError\."),
-        (
-            Unknowing,
-            r"modify\(\) of an unregistered descriptor raises KeyError\(.*instead of FileNotFoundError\.",
-        ),
-        (ReportsOnce, "level-triggered readiness is not repeated while bytes are left."),
-        (Remembers, "a descriptor is still reported as readable after everything was received."),
-        (
-            IgnoresInterest,
-            "an interest in READ alone reports room|an interest in WRITE alone reports|empty interest",
-        ),
-        (IgnoresNewInterest, r"modify\(\) to READ does not report bytes that are there already."),
-        (ReportsStrangers, r"wait\(\) reports descriptor \d+, which is not registered."),
-        (ReportsItsWaker, r"wait\(\) reports descriptor \d+, which is not registered."),
-        (ReportsKeys, r"wait\(\) reports \(SelectorKey.* instead of a pair of integers."),
-        (ReportsNothing, r"wait\(\) returns None instead of a sequence."),
-        (ReportsStrangeFlags, "the readiness 1024, which is no combination of flags."),
-        (WatchesFew, "236 of 300 ready descriptors are never reported."),
-        pytest.param(
-            RoundsDown,
-            r"waits of 0.4 ms return early: it takes \d+ turns to wait 20 times.",
-            marks=SLOW_LOOKS,
-        ),
-        pytest.param(HasSecondsOnly, "return early", marks=SLOW_LOOKS),
-        # By the rule for signals, should the machine be too busy for the rule for wakes.
-        pytest.param(
-            Restless,
-            r"wait\(None\) returns though nothing is ready and (nobody has|no signal has)",
-            marks=SLOW_LOOKS,
-        ),
-        (Deaf, r"wake\(\) from another thread does not end wait\(None\)."),
-        (LosesEarlyWakes, r"wake\(\) before wait\(\) is lost: the wait does not end."),
-        (HidesEventsBehindWakes, "a wake.. hides that a descriptor is readable."),
-        (NeverRests, "after 1000 wakes the poller never comes to rest."),
-        (WakesOnOneThread, r"wake\(\) from several threads raises \[RuntimeError\('wrong thread'\)\]."),
-        (ClosesOnce, 'while checking "close is final", the poller raised ValueError'),
-        (StaysOpen, r"\(\) after close\(\) (does not raise|raises .* instead of) ValueError\."),
-        (ClosesEverything, r"close\(\) closes the registered descriptors too: .*\."),
-        (AcceptsAnything, r"register\(\) of a closed descriptor does not raise OSError\."),
-        pytest.param(
-            DeafToSignals,
-            r"a signal does not end wait\(None\)\.",
-            marks=pytest.mark.skipif(
-                not hasattr(signal, "pthread_kill"), reason="needs signals that interrupt"
-            ),
-        ),
-        (TakesAnything, r"wait\(Decimal\('0.001'\)\) does not raise TypeError\."),
-        (ClaimsEdge, "edge-triggered readiness is repeated without news."),
-        (OneEdgeOnly, "edge-triggered, new bytes behind unread ones are not reported."),
-        (
-            EndsWaitsForUnwantedEnds,
-            "the end of the peer's half .*makes waits end again and again for nothing.",
-        ),
-        (
-            TakesHalfCloseForTheEnd,
-            "the end of the peer's half .*makes waits end again and again for nothing.",
-        ),
-        pytest.param(
-            WatchesFiles, r"register\(\) of a file does not raise OSError\.", marks=pytest.mark.posix
-        ),
-        pytest.param(
-            RemembersTheClosed,
-            "a descriptor that was closed before unregister.. is reported for ever.",
-            marks=pytest.mark.posix,
-        ),
-        (object, 'while checking ".*", the poller raised AttributeError'),
-    ],
-)
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN)
 def test_says_what_is_wrong(
     broken: Callable[[], Any], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,3 +481,13 @@ def test_says_what_is_wrong(
     with pytest.raises(AssertionError, match=sentence) as caught:
         check_poller(broken)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    without(BROKEN, WakesOnOneThread, DeafToSignals),  # there is one thread, and there are no signals
+)
+def test_says_so_on_a_simulated_host(broken: Callable[[], Any], sentence: str) -> None:
+    with Simulation(0).host("a"), pytest.raises(AssertionError, match=sentence):
+        check_poller(broken)

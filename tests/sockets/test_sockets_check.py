@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from simulated import without
 
 from netcore.address import Address
 from netcore.sockets import Chunk, NativeSockets, PureSockets, Sockets
+from netcore.testing import Simulation
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.check_sockets import check_sockets
 
@@ -239,51 +241,52 @@ class LosesWhatItAccepted(PureSockets):
         return accepted, error
 
 
+BROKEN = [
+    (Unpacked, "the arena does not have the bytes of the sockets one after the other."),
+    (Overflows, r"receive\(\) of 300 sockets gives 301 results."),
+    (RaisesWhenEmpty, r"the sockets raised BlockingIOError\("),
+    (PositiveErrors, r"receive\(\) gives 104 instead of -ECONNRESET after a reset by the peer."),
+    (HidesTheEnd, r"receive\(\) gives -11 instead of 0 at the end of a stream."),
+    (ReceivesHalf, r"receive\(\) gives wrong numbers of bytes."),
+    (KeepsTheArena, r"renew_arena\(\) does not replace the arena."),
+    (RenewsHalf, r"receive\(\) does not use the renewed arena."),
+    (HidesShortWrites, "reports no exception."),
+    (Counts, r"send\(\) reports (fewer bytes left than there are: |chunk \d+ although|0 bytes)|in full"),
+    (
+        OneByOne,
+        "after a short write not all later|after an error not every|a later one of the same socket",
+    ),
+    (SocketBySocket, r"send\(\) does not report its exceptions in ascending order."),
+    (LosesViews, r"send\(\) of large, small and empty chunks changes bytes or their order."),
+    (RefusesNothing, r"send\(\) reports chunk \d+ although nothing of it is left."),
+    (LimitsTheBatch, r"after send\(\) of 5000 chunks bytes are missing: \d+ of \d+ bytes arrive."),
+    (RaisesErrors, r"the sockets raised BrokenPipeError\("),
+    (SendsFilesFromTheirPosition, r"sendfile\(\) does not send the bytes from the offset on."),
+    (HidesTheEndOfFiles, r"sendfile\(\) from byte 100003 of 100003 gives -11 instead of 0."),
+    (FindsNoRoomForFiles, r"sendfile\(\) to a peer that does not receive gives 0, not -EAGAIN."),
+    (ShutsBothWays, r'while checking "shuts down writing", the sockets raised BrokenPipeError'),
+    (ResetsAlways, r"close\(\) (loses|does not end)"),
+    (NeverResets, r"reset\(\) shows the peer b'' instead of ECONNRESET."),
+    (
+        LeavesOpen,
+        r"close\(\) does not close the descriptor.",
+    ),
+    (ClosesTheBorrowed, r"borrow\(\) lends another descriptor."),
+    (NamesOthers, r"local_address\(\) of 127.0.0.1, port \d+, is tcp://127.0.0.1:\d+."),
+    (AcceptsBlocking, r"accept\(\) returns a socket that blocks."),
+    (AcceptsInheritable, r"accept\(\) returns a socket that is not close-on-exec."),
+    (AcceptsAll, r"accept\(\) with a limit of 3 returns 5 connections."),
+    (AcceptsUntilBlocked, r"accept\(\) without connections is not \(\[\], 0\)."),
+    (AcceptsStrangers, r"accept\(\) does not give each connection the name of its own peer."),
+    (AcceptRaises, r'while checking "reports errors of the listener", the sockets raised OSError'),
+    (LosesWhatItAccepted, r"accept\(\) with 1 descriptors left returns 0 connections."),
+    (object, 'while checking "tells its name", the sockets raised AttributeError'),
+]
+"""What has a fault, and what is said of it."""
+
+
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("broken", "sentence"),
-    [
-        (Unpacked, "the arena does not have the bytes of the sockets one after the other."),
-        (Overflows, r"receive\(\) of 300 sockets gives 301 results."),
-        (RaisesWhenEmpty, r"the sockets raised BlockingIOError\("),
-        (PositiveErrors, r"receive\(\) gives 104 instead of -ECONNRESET after a reset by the peer."),
-        (HidesTheEnd, r"receive\(\) gives -11 instead of 0 at the end of a stream."),
-        (ReceivesHalf, r"receive\(\) gives wrong numbers of bytes."),
-        (KeepsTheArena, r"renew_arena\(\) does not replace the arena."),
-        (RenewsHalf, r"receive\(\) does not use the renewed arena."),
-        (HidesShortWrites, "reports no exception."),
-        (Counts, r"send\(\) reports (fewer bytes left than there are: |chunk \d+ although|0 bytes)|in full"),
-        (
-            OneByOne,
-            "after a short write not all later|after an error not every|a later one of the same socket",
-        ),
-        (SocketBySocket, r"send\(\) does not report its exceptions in ascending order."),
-        (LosesViews, r"send\(\) of large, small and empty chunks changes bytes or their order."),
-        (RefusesNothing, r"send\(\) reports chunk \d+ although nothing of it is left."),
-        (LimitsTheBatch, r"after send\(\) of 5000 chunks bytes are missing: \d+ of \d+ bytes arrive."),
-        (RaisesErrors, r"the sockets raised BrokenPipeError\("),
-        (SendsFilesFromTheirPosition, r"sendfile\(\) does not send the bytes from the offset on."),
-        (HidesTheEndOfFiles, r"sendfile\(\) from byte 100003 of 100003 gives -11 instead of 0."),
-        (FindsNoRoomForFiles, r"sendfile\(\) to a peer that does not receive gives 0, not -EAGAIN."),
-        (ShutsBothWays, r'while checking "shuts down writing", the sockets raised BrokenPipeError'),
-        (ResetsAlways, r"close\(\) (loses|does not end)"),
-        (NeverResets, r"reset\(\) shows the peer b'' instead of ECONNRESET."),
-        (
-            LeavesOpen,
-            r"close\(\) does not close the descriptor.",
-        ),
-        (ClosesTheBorrowed, r"borrow\(\) lends another descriptor."),
-        (NamesOthers, r"local_address\(\) of 127.0.0.1, port \d+, is tcp://127.0.0.1:\d+."),
-        (AcceptsBlocking, r"accept\(\) returns a socket that blocks."),
-        (AcceptsInheritable, r"accept\(\) returns a socket that is not close-on-exec."),
-        (AcceptsAll, r"accept\(\) with a limit of 3 returns 5 connections."),
-        (AcceptsUntilBlocked, r"accept\(\) without connections is not \(\[\], 0\)."),
-        (AcceptsStrangers, r"accept\(\) does not give each connection the name of its own peer."),
-        (AcceptRaises, r'while checking "reports errors of the listener", the sockets raised OSError'),
-        (LosesWhatItAccepted, r"accept\(\) with 1 descriptors left returns 0 connections."),
-        (object, 'while checking "tells its name", the sockets raised AttributeError'),
-    ],
-)
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN)
 @pytest.mark.skipif(os.name != "posix", reason="the broken sockets are made with POSIX calls")
 def test_says_what_is_wrong(
     broken: Callable[[], Any], sentence: str, monkeypatch: pytest.MonkeyPatch
@@ -293,3 +296,11 @@ def test_says_what_is_wrong(
     with pytest.raises(AssertionError, match=sentence) as caught:
         check_sockets(broken)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("broken", "sentence"), without(BROKEN, OneByOne))  # whose fault packets show
+@pytest.mark.skipif(os.name != "posix", reason="the broken sockets are made with POSIX calls")
+def test_says_so_on_a_simulated_host(broken: Callable[[], Any], sentence: str) -> None:
+    with Simulation(0).host("a"), pytest.raises(AssertionError, match=sentence):
+        check_sockets(broken)

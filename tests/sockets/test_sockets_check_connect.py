@@ -11,6 +11,7 @@ from importlib import import_module
 import pytest
 
 from netcore.sockets import Endpoint, PureSockets, SocketOptions, pack_name
+from netcore.testing import Simulation
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.check_sockets import check_sockets
 
@@ -75,7 +76,7 @@ class LeaksWhatFailed(PureSockets):
     def connect(self, endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[int, int]:
         fd, code = super().connect(endpoint, kind, options)
         if code == -errno.ENOENT:
-            LEAKED.append(os.open(os.devnull, os.O_RDONLY))
+            LEAKED.append(socket.socket().detach())
         return fd, code
 
 
@@ -84,7 +85,7 @@ class LeaksWhatRaised(PureSockets):
         try:
             return super().connect(endpoint, kind, options)
         except OverflowError:
-            LEAKED.append(os.open(os.devnull, os.O_RDONLY))
+            LEAKED.append(socket.socket().detach())
             raise
 
 
@@ -158,44 +159,45 @@ def connecting_only(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, rules, ())
 
 
+BROKEN = [
+    (ConnectsBlocking, r"connect\(\) returns a socket that blocks."),
+    (ConnectsInheritable, r"connect\(\) returns a socket that is not close-on-exec."),
+    (ConnectsStreamsOnly, r"(connect\(\) to|connected\(\) gives) .*'127.0.0.1', \d+\)"),
+    (ForgetsTheOptions, r"connect\(\) leaves socket option \d+ at \d+, not at \d+."),
+    pytest.param(
+        ClaimsToBeConnected,
+        r"connect\(\) gives 0 instead of -EINPROGRESS for what is under way.",
+        marks=HELD_UP,
+    ),
+    (GivesADescriptorThatFailed, r"connect\(\) returns (a descriptor along with|0, which)|and -EAGAIN"),
+    (GivesPositiveErrors, r"-EAGAIN|instead of a negative errno"),
+    pytest.param(
+        RefusesForAFullBacklog,
+        r"with a full backlog gives \(-1, -\d+\) instead of -1 and -EAGAIN.",
+        marks=HELD_UP,
+    ),
+    (LeaksWhatFailed, r"connect\(\) leaves a descriptor open when it fails."),
+    (LeaksWhatRaised, r"connect\(\) leaves a descriptor open when it raises."),
+    (RaisesWithoutDescriptors, 'while checking "tells that descriptors are out", the sockets raised'),
+    pytest.param(
+        TrustsTheReport,
+        r"connected\(\) gives 0 instead of -EINPROGRESS for what is under way.",
+        marks=HELD_UP,
+    ),
+    (NeverConnects, r"connected\(\) gives -\d+ for a socket that is connected to "),
+    (HidesRefusals, "where nobody listens, connecting gives 0, not -ECONNREFUSED."),
+    (RaisesRefusals, 'while checking "tells a refusal", the sockets raised ConnectionRefusedError'),
+    (NamesItself, r"remote_name\(\) of the peer .* instead of "),
+    (NamesNobody, r"remote_name\(\) of a socket without peer does not raise OSError."),
+    pytest.param(
+        KeepsWhatIsUnderWay, r"close\(\) does not close a socket that is being connected.", marks=HELD_UP
+    ),
+]
+"""What has a fault, and what is said of it."""
+
+
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("broken", "sentence"),
-    [
-        (ConnectsBlocking, r"connect\(\) returns a socket that blocks."),
-        (ConnectsInheritable, r"connect\(\) returns a socket that is not close-on-exec."),
-        (ConnectsStreamsOnly, r"(connect\(\) to|connected\(\) gives) .*'127.0.0.1', \d+\)"),
-        (ForgetsTheOptions, r"connect\(\) leaves socket option \d+ at \d+, not at \d+."),
-        pytest.param(
-            ClaimsToBeConnected,
-            r"connect\(\) gives 0 instead of -EINPROGRESS for what is under way.",
-            marks=HELD_UP,
-        ),
-        (GivesADescriptorThatFailed, r"connect\(\) returns (a descriptor along with|0, which)|and -EAGAIN"),
-        (GivesPositiveErrors, r"-EAGAIN|instead of a negative errno"),
-        pytest.param(
-            RefusesForAFullBacklog,
-            r"with a full backlog gives \(-1, -\d+\) instead of -1 and -EAGAIN.",
-            marks=HELD_UP,
-        ),
-        (LeaksWhatFailed, r"connect\(\) leaves a descriptor open when it fails."),
-        (LeaksWhatRaised, r"connect\(\) leaves a descriptor open when it raises."),
-        (RaisesWithoutDescriptors, 'while checking "tells that descriptors are out", the sockets raised'),
-        pytest.param(
-            TrustsTheReport,
-            r"connected\(\) gives 0 instead of -EINPROGRESS for what is under way.",
-            marks=HELD_UP,
-        ),
-        (NeverConnects, r"connected\(\) gives -\d+ for a socket that is connected to "),
-        (HidesRefusals, "where nobody listens, connecting gives 0, not -ECONNREFUSED."),
-        (RaisesRefusals, 'while checking "tells a refusal", the sockets raised ConnectionRefusedError'),
-        (NamesItself, r"remote_name\(\) of the peer .* instead of "),
-        (NamesNobody, r"remote_name\(\) of a socket without peer does not raise OSError."),
-        pytest.param(
-            KeepsWhatIsUnderWay, r"close\(\) does not close a socket that is being connected.", marks=HELD_UP
-        ),
-    ],
-)
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN)
 @pytest.mark.usefixtures("connecting_only")
 def test_says_what_is_wrong(
     broken: type[PureSockets], sentence: str, monkeypatch: pytest.MonkeyPatch
@@ -209,6 +211,16 @@ def test_says_what_is_wrong(
         while LEAKED:
             os.close(LEAKED.pop())
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN)
+@pytest.mark.usefixtures("connecting_only")
+def test_says_so_on_a_simulated_host(broken: type[PureSockets], sentence: str) -> None:
+    LEAKED.clear()
+    with Simulation(0).host("a"), pytest.raises(AssertionError, match=sentence):
+        check_sockets(broken)
+    LEAKED.clear()
 
 
 @pytest.mark.usefixtures("connecting_only")

@@ -10,9 +10,11 @@ from contextlib import suppress
 from importlib import import_module
 
 import pytest
+from simulated import without
 
 from netcore._platform import HERE, pack_linger
 from netcore.sockets import Chunk, PureSockets, Sockets, ending, files, take_passed
+from netcore.testing import Simulation
 from netcore.testing.conformance import ending_rules, wires
 from netcore.testing.conformance.ending_rules import ENDING_RULES
 
@@ -86,24 +88,25 @@ class InstallsDescriptors(PureSockets):
             self._sockets[fd].setsockopt(socket.SOL_SOCKET, 83, 1)
 
 
+BROKEN = [
+    (JustCloses, r"closing a socket with SO_LINGER of 2 s waits for \d\.\d s\."),
+    (SwitchesLingeringOff, r"close\(\) of a socket with SO_LINGER of zero seconds shows the peer b''"),
+    (ForgetsDuplicates, r"close\(\) tells the peer nothing while a duplicate is open"),
+    pytest.param(
+        ResetsAtTheLastClose,
+        r"reset\(\) of a socket with a duplicate shows the peer b'nothing' instead of ECONNRESET\.",
+        marks=pytest.mark.skipif(not HERE.disconnect_resets, reason="a reset waits for duplicates here"),
+    ),
+    (ReleasesByEnding, r'while checking "releases", the sockets raised BrokenPipeError'),
+    (SendsWithSignals, r"send\(\) on a dead connection raises SIGPIPE\."),
+    (SendsFilesWithSignals, r"sendfile\(\) on a dead connection raises SIGPIPE\."),
+    (InstallsDescriptors, r"receive\(\) leaves descriptors open that a peer has passed\."),
+]
+"""What has a fault, and what is said of it."""
+
+
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("broken", "sentence"),
-    [
-        (JustCloses, r"closing a socket with SO_LINGER of 2 s waits for \d\.\d s\."),
-        (SwitchesLingeringOff, r"close\(\) of a socket with SO_LINGER of zero seconds shows the peer b''"),
-        (ForgetsDuplicates, r"close\(\) tells the peer nothing while a duplicate is open"),
-        pytest.param(
-            ResetsAtTheLastClose,
-            r"reset\(\) of a socket with a duplicate shows the peer b'nothing' instead of ECONNRESET\.",
-            marks=pytest.mark.skipif(not HERE.disconnect_resets, reason="a reset waits for duplicates here"),
-        ),
-        (ReleasesByEnding, r'while checking "releases", the sockets raised BrokenPipeError'),
-        (SendsWithSignals, r"send\(\) on a dead connection raises SIGPIPE\."),
-        (SendsFilesWithSignals, r"sendfile\(\) on a dead connection raises SIGPIPE\."),
-        (InstallsDescriptors, r"receive\(\) leaves descriptors open that a peer has passed\."),
-    ],
-)
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN)
 def test_check_sockets_says_what_is_wrong(
     broken: Callable[[], Sockets], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +116,19 @@ def test_check_sockets_says_what_is_wrong(
     monkeypatch.setattr(checking, "DATAGRAM_RULES", ())
     monkeypatch.setattr(checking, "CONNECT_RULES", ())
     with pytest.raises(AssertionError, match=sentence):
+        checking.check_sockets(broken)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    without(BROKEN, SendsWithSignals, SendsFilesWithSignals, InstallsDescriptors),  # which there are none of
+)
+def test_check_sockets_says_so_on_a_simulated_host(
+    broken: Callable[[], Sockets], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending_rules, "_LINGER", 2)
+    with Simulation(0).host("a"), pytest.raises(AssertionError, match=sentence):
         checking.check_sockets(broken)
 
 

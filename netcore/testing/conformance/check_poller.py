@@ -42,6 +42,12 @@ def check_poller(factory: Callable[[], Poller]) -> None:
     and waits that end for no reason, as long as that does not go on. That a signal ends a wait is
     checked on the main thread only.
 
+    In the block of a simulated host it works on the host's sockets, in virtual time, and other threads are
+    events of the world::
+
+        with Simulation(seed=1).host("a"):
+            check_poller(open_poller)
+
     Args:
         factory: Called without arguments, any number of times; opens a new poller.
 

@@ -23,13 +23,18 @@ _RULES: Final = LIFETIME_RULES + RECEIVE_RULES + SEND_RULES + SENDFILE_RULES + A
 
 
 def check_sockets(factory: Callable[[], Sockets]) -> None:
-    """Checks that what ``factory`` makes keeps the contract of ``Sockets``, on real sockets.
+    """Checks that what ``factory`` makes keeps the contract of ``Sockets``, on the machine's sockets.
 
     It opens some hundred sockets, and for a moment lowers the process's limit of open descriptors, so
     nothing else should be opening files meanwhile.
 
     A backend of streams alone, without ``receive_datagrams``, is not asked about datagrams, and one without
     ``connect`` not about connecting.
+
+    In the block of a simulated host the sockets are the host's, and it is the host's limit that is lowered::
+
+        with Simulation(seed=1).host("a"):
+            check_sockets(PureSockets)
 
     Args:
         factory: Called without arguments, any number of times; makes new sockets.

@@ -82,6 +82,7 @@ def _outcome(bench: SocketsBench, fd: int) -> int:
         code = bench.sockets.connected(fd)
         if code != _UNDER_WAY or time.monotonic() > deadline:
             return code
+        bench.surroundings.settle()
     return _UNDER_WAY
 
 
@@ -196,6 +197,7 @@ def _fill(bench: SocketsBench, endpoint: Endpoint) -> int:
         filler = bench.keep(socket.socket(endpoint.family))
         filler.setblocking(False)
         code = filler.connect_ex(endpoint.name)
+        bench.surroundings.settle()
     return code
 
 

@@ -111,6 +111,7 @@ class PollerBench:
             if readiness & flags:
                 return readiness
             require(left > 0, sentence)
+            self.surroundings.settle()
 
     def quiet(self, wire: Wire, flags: int, sentence: str) -> None:
         """Requires that a wire is not, or soon no longer, reported with some flags."""

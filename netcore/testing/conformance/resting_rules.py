@@ -175,7 +175,7 @@ def _tells_of_room_after_the_peers_end(bench: PollerBench) -> None:
             wire.far.shutdown(socket.SHUT_WR)
             _settle(wire.near)
             bench.register(wire, interest)
-            _comes_to_rest(bench, wire, interest & ~_READ, False, "a half-closed connection ends waits.")
+            _comes_to_rest(bench, wire, interest, False, "a half-closed connection ends waits.")
             for _ in range(3):
                 wire.fill()  # until it would block, or there would be no edge
                 with suppress(BlockingIOError):

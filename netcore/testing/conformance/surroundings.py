@@ -54,7 +54,7 @@ class Surroundings:
         return Beside(every, step)
 
     def settle(self) -> None:
-        """Lets all arrive of which a part has; where that is so, the kernel has passed it on in one go."""
+        """Lets what is under way on loopback arrive, where that takes a wait; here it does by itself."""
 
     @contextmanager
     def more_descriptors(self, count: int) -> Iterator[None]:

@@ -113,6 +113,15 @@ class Host:
         """Its IPv4 address."""
         return self.kernel.addresses[0]
 
+    @property
+    def descriptor_limit(self) -> int | None:
+        """How many sockets may be open on it, above which a call fails with EMFILE; None for any number."""
+        return self.kernel.descriptor_limit
+
+    @descriptor_limit.setter
+    def descriptor_limit(self, limit: int | None) -> None:
+        self.kernel.descriptor_limit = limit
+
     # What runs on it.
 
     def engine(
@@ -268,7 +277,9 @@ class Host:
         self._served.clear()
         world = self._world
         world.trace.note("restart", self.name)
+        limit = self.descriptor_limit
         self.kernel = Kernel(world.network, self.name)
+        self.descriptor_limit = limit
         self.machine = SimulatedMachine(world, self)
         started = []
         for i, each in enumerate(served):

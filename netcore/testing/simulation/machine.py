@@ -16,14 +16,17 @@ from netcore.engine.threads import LoopThreads
 from netcore.engine.watchdog import Watchdog
 from netcore.eventloop import AccessLog
 from netcore.eventloop.log_writer import LogWriter
+from netcore.eventloop.reserve import Reserve
 from netcore.eventloop.thrift import Thrift
 from netcore.poll import Poller, open_with
 from netcore.sockets import PureSockets, Resolver, Sockets, open_sockets
+from netcore.testing.conformance.surroundings import Surroundings
 from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.simulation.actors import LoopActors, Stage
 from netcore.testing.simulation.coroutines.roll import Coroutines, variant
 from netcore.testing.simulation.parts import (
+    HeldDescriptor,
     Jobs,
     NoThrift,
     NoWatchdog,
@@ -34,6 +37,7 @@ from netcore.testing.simulation.parts import (
     track,
 )
 from netcore.testing.simulation.poller import SimulatedPoller
+from netcore.testing.simulation.surroundings import SimulatedSurroundings
 from netcore.worker.process import track as track_pool
 from netcore.worker.threads import Threads
 
@@ -120,6 +124,8 @@ class SimulatedMachine(Machine):
             Watchdog: lambda *_: NoWatchdog(),
             Thrift: lambda *_: NoThrift(),
             Resolver: host.resolver,
+            Reserve: partial(HeldDescriptor, host.kernel),
+            Surroundings: partial(SimulatedSurroundings, host.kernel, host.perform_job),
             open_with: self._open_poller,
             open_sockets: self._open_sockets,
             track_engine: track,

@@ -13,11 +13,21 @@ from netcore._latch import Latch
 from netcore.connection import Retired
 from netcore.eventloop import AccessLog
 from netcore.eventloop.log_writer import LogWriter
+from netcore.eventloop.reserve import Reserve
 
 if TYPE_CHECKING:
+    from netcore.testing.simulation.net.kernel import Kernel
     from netcore.testing.simulation.net.network import Ground
 
-__all__ = ["Jobs", "PlainAccessLog", "PlainLogWriter", "Wait", "WorldFuture", "WorldLatch"]
+__all__ = [
+    "HeldDescriptor",
+    "Jobs",
+    "PlainAccessLog",
+    "PlainLogWriter",
+    "Wait",
+    "WorldFuture",
+    "WorldLatch",
+]
 
 _T = TypeVar("_T")
 
@@ -93,6 +103,30 @@ class PlainAccessLog(AccessLog):
         """See ``AccessLog.note``."""
         super().note(conn)
         self._write_all()
+
+
+class HeldDescriptor(Reserve):
+    """Counts as an open descriptor, and has no number: that of no socket depends on it."""
+
+    __slots__ = ("_held", "_kernel")
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__()
+        self._kernel = kernel
+        self._held = False
+
+    def fill(self) -> bool:
+        """See ``Reserve.fill``."""
+        if not self._held:
+            self._held = self._kernel.hold()
+        return self._held
+
+    def spend(self) -> bool:
+        """See ``Reserve.spend``."""
+        held, self._held = self._held, False
+        if held:
+            self._kernel.let_go()
+        return held
 
 
 class NoWatchdog:
