@@ -63,6 +63,9 @@ class Machine:
         """Returns what is to be called instead of a handler: here, the handler itself."""
         return handler
 
+    def exiting(self, error: BaseException) -> None:
+        """Is told of what is no ``Exception``, and ends an engine; see ``Engine.ended_by``."""
+
     def variant(self, kind: type[_T]) -> type[_T]:
         """Returns the class to make instead of one that stands for a thread: here, the class itself."""
         return kind

@@ -655,6 +655,7 @@ class Engine(EngineView):
         """Notes what the application ends the engine by."""
         if self.ended_by is None:
             self.ended_by = error
+        self._machine.exiting(error)
 
     def overdue(self) -> bool:
         """Whether the engine should have ended by now, but for a callback that hangs.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-__all__ = ["Kernel", "World", "kernel", "kernel_or_none", "monotonic", "wait"]
+__all__ = ["Kernel", "World", "kernel", "kernel_or_none", "monotonic", "wait", "world_here"]
 
 
 class Kernel(Protocol):
@@ -19,7 +19,13 @@ class Kernel(Protocol):
 
 
 class World(Protocol):
-    """What is asked of a simulation by the sockets and threads in it."""
+    """What is asked of a simulation by the sockets and threads in it.
+
+    Attributes:
+        inside: Whether an event is happening, so that nothing may block.
+    """
+
+    inside: bool
 
     @property
     def kernel(self) -> Kernel | None:
@@ -30,6 +36,12 @@ class World(Protocol):
 
     def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool:
         """See ``wait``."""
+
+    def forbid(self, what: str) -> NoReturn:
+        """Refuses what cannot be simulated."""
+
+    def here(self) -> bool:
+        """Whether the calling thread is the world's."""
 
 
 _world: World | None = None
@@ -57,6 +69,12 @@ def kernel() -> Kernel:
 def kernel_or_none() -> Kernel | None:
     """Returns the kernel of the host whose code runs, or None."""
     return None if _world is None else _world.kernel
+
+
+def world_here() -> World | None:
+    """Returns the world that runs on the calling thread, or None. Any thread."""
+    world = _world
+    return world if world is not None and world.here() else None
 
 
 def monotonic() -> float:

@@ -82,6 +82,8 @@ class _World(Protocol):
 
     def sleep(self, seconds: float) -> None: ...
 
+    def interrupt(self, error: BaseException) -> None: ...
+
     def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool: ...
 
 
@@ -143,6 +145,11 @@ class SimulatedMachine(Machine):
     def callbacks(self, handler: Any) -> Any:
         """See ``Machine.callbacks``."""
         return self._host.noted(handler)
+
+    def exiting(self, error: BaseException) -> None:
+        """See ``Machine.exiting``. An exit is the program's own; what else it is, is the test's."""
+        if not isinstance(error, SystemExit):
+            self._world.interrupt(error)
 
     def variant(self, kind: type[_T]) -> type[_T]:
         """See ``Machine.variant``."""

@@ -261,6 +261,8 @@ class Simulation:
                 who waits for what.
             SimulationError: Code of a host has done what cannot be simulated, such as starting a thread.
             InvariantError: What was to hold after every event does not.
+            BaseException: A callback has raised it, such as a KeyboardInterrupt or what ``pytest.fail`` does;
+                a SystemExit ends the engine alone.
             TypeError: That is neither a number nor a function.
             ValueError: The time has passed already.
         """

@@ -123,8 +123,14 @@ class World(Generic[HostT]):
 
     def sleep(self, seconds: float) -> None:
         """Does what ``time.sleep`` does: outside of events the world goes on meanwhile."""
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
         if seconds > 0:
             self.wait(lambda: False, seconds, f"time.sleep({seconds!r})")
+
+    def here(self) -> bool:
+        """Whether the calling thread is the world's. Any thread."""
+        return threading.get_ident() == self._thread
 
     def forbid(self, what: str) -> NoReturn:
         """Refuses what would reach the real world, or stop this one; the run ends with that.
@@ -135,9 +141,13 @@ class World(Generic[HostT]):
         where = culprit(sys._getframe(1))
         host = f" on host {self.host.name!r}" if self.host is not None else ""
         error = SimulationError(f"{what} cannot be simulated{host}: {where}")
+        self.interrupt(error)
+        raise error
+
+    def interrupt(self, error: BaseException) -> None:
+        """Has the run end with an error after this event, be it that somebody catches it before."""
         if self.inside and self._violation is None:
             self._violation = error
-        raise error
 
     def afterwards(self, host: Inhabitant, action: Callable[[], object]) -> bool:
         """Has something done to a host at the end of the event, if it is its own code that asks for it.
@@ -265,5 +275,5 @@ class World(Generic[HostT]):
     def _check_thread(self) -> None:
         if self.closed:
             raise SimulationError("the simulation is closed")
-        if threading.get_ident() != self._thread:
+        if not self.here():
             raise SimulationError("a simulation is on one thread, and this is another one")
