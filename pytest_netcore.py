@@ -326,7 +326,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     lines: dict[str, list[str]] = {}
     for outcome in ("failed", "error"):
         for report in terminalreporter.getreports(outcome):
-            told = dict(report.user_properties)
+            told = dict(getattr(report, "user_properties", ()))  # what fails to be collected has none
             if "netcore_repeat" in told:
                 lines.setdefault(told["netcore_test"], []).append(told["netcore_repeat"])
     if lines:

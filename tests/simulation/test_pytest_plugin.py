@@ -288,3 +288,12 @@ def test_it_can_be_left_out(run: Run) -> None:
     done = run("def test_it():\n    pass\n" + SEEDS, "-p", "no:netcore")
     assert outcome(done) == "1 passed, 1 error"
     assert "fixture 'simulation' not found" in done.stdout
+
+
+def test_a_module_that_cannot_be_collected_is_told_of_as_ever(run: Run) -> None:
+    done = run("import nothing_of_that_name")
+
+    assert done.returncode == 2
+    assert "1 error" in done.stdout
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
