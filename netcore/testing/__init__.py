@@ -1,4 +1,4 @@
-"""Fakes for every protocol, and a conformance check for each that a backend of your own can be put to."""
+"""Fakes for every protocol, conformance checks for backends of your own, and a simulated world."""
 
 from netcore.testing.clock import ManualClock
 from netcore.testing.conformance import (
@@ -24,10 +24,22 @@ from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.recording import Recorded, RecordingHandler
 from netcore.testing.simulation import (
+    ClockJump,
+    ClockSkew,
+    Crash,
+    Difference,
     Event,
     Host,
     HostClock,
     InvariantError,
+    LinkChange,
+    Names,
+    Partition,
+    Planned,
+    PlannedFault,
+    Program,
+    Scenario,
+    Schedule,
     Simulation,
     SimulationError,
     SimulationStuck,
@@ -38,6 +50,10 @@ __all__ = [
     "BROKEN_FAULTS",
     "GENTLE_FAULTS",
     "HARSH_FAULTS",
+    "ClockJump",
+    "ClockSkew",
+    "Crash",
+    "Difference",
     "Event",
     "FakeDial",
     "FakePair",
@@ -51,10 +67,18 @@ __all__ = [
     "Host",
     "HostClock",
     "InvariantError",
+    "LinkChange",
     "ManualClock",
+    "Names",
+    "Partition",
+    "Planned",
+    "PlannedFault",
+    "Program",
     "Raised",
     "Recorded",
     "RecordingHandler",
+    "Scenario",
+    "Schedule",
     "Short",
     "Simulation",
     "SimulationError",

@@ -29,7 +29,6 @@ class Stage(Protocol):
     name: str
     clock: HostClock
     kernel: Kernel
-    falling: bool
 
     @property
     def scheduler(self) -> Scheduler:

@@ -18,16 +18,17 @@ compares clocks of two hosts is to notice."""
 
 
 class HostClock:
-    """The two clocks of a host: the monotonic one, and that of the wall. Call it for the monotonic time.
-
-    Args:
-        world: Tells the virtual seconds since the world began.
-        index: The host's number.
-        changed: Called when what the clock shows has changed, so that what waits for a time is planned anew;
-            with how, in words.
-    """
+    """The two clocks of a host: the monotonic one, and that of the wall. Call it for the monotonic time."""
 
     def __init__(self, world: Callable[[], float], index: int, changed: Callable[[str], object]) -> None:
+        """Made by ``Host.clock``.
+
+        Args:
+            world: Tells the virtual seconds since the world began.
+            index: The host's number.
+            changed: Called when what the clock shows has changed, so that what waits for a time is planned
+                anew; with how, in words.
+        """
         self._world = world
         self._changed = changed
         self._since = 0.0
@@ -97,7 +98,10 @@ class HostClock:
         return self._world() + seconds / self._rate
 
     def when(self, shown: float) -> float:
-        """Returns the virtual time at which the monotonic clock shows some time, or the first after it."""
+        """Returns the virtual time at which the monotonic clock shows some time, or the first after it.
+
+        :meta private:
+        """
         when = self._since + (shown - self._shown) / self._rate
         while self._shown + (when - self._since) * self._rate < shown:
             when = math.nextafter(when, math.inf)

@@ -53,25 +53,25 @@ class Host:
 
     On the thread of the simulation.
 
-    Args:
-        world: Where it is.
-        name: What others dial it by.
-        index: Its number.
-
     Attributes:
-        name: As given.
+        name: What others dial it by.
         clock: Its clocks, which may be skewed and jump.
         faults: What goes wrong with its sockets and pollers, beside the net: nothing at first. Another plan
             is that of engines which are started later.
-        falling: Whether it is about to crash, when the code that has asked for that has returned.
         recorded: What has happened to connections that were dialled without a handler.
     """
 
     def __init__(self, world: World[Host], name: str, index: int) -> None:
+        """Made by ``Simulation.host``.
+
+        Args:
+            world: Where it is.
+            name: What others dial it by.
+            index: Its number.
+        """
         self.name = name
         self.clock: HostClock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
         self.faults: FaultPlan = FaultPlan(seed=crc32(f"{world.seed!r} {name}".encode()))
-        self.falling: bool = False
         self.recorded: RecordingHandler = RecordingHandler()
         self._world = world
         self._actors: dict[Actor, None] = {}
@@ -236,17 +236,17 @@ class Host:
 
         If code of the host itself asks for it, it happens when that has returned.
         """
-        if not self.up:
-            return
-        self.falling = self._world.afterwards(self, self.crash)
-        if self.falling:
+        if not self.up or self._world.afterwards(self, self.crash):
             return
         self._world.trace.note("crash", self.name)
         self._served = [each for each in self._served if not each.engine.stopping]
         self.end()
 
     def end(self) -> None:
-        """Ends all that runs on the host, as a crash does: at its end, and at that of the world."""
+        """Ends all that runs on the host, as a crash does: at its end, and at that of the world.
+
+        :meta private:
+        """
         self.kernel.crash()
         for actor in list(self._actors):
             actor.end()
@@ -308,25 +308,40 @@ class Host:
 
     @property
     def scheduler(self) -> Scheduler:
-        """See ``Stage.scheduler``."""
+        """See ``Stage.scheduler``.
+
+        :meta private:
+        """
         return self._world.scheduler
 
     @property
     def actors(self) -> Sequence[Actor]:
-        """What stands for its threads."""
+        """What stands for its threads.
+
+        :meta private:
+        """
         return tuple(self._actors)
 
     def adopt(self, actor: Actor) -> None:
-        """See ``Stage.adopt``."""
+        """See ``Stage.adopt``.
+
+        :meta private:
+        """
         actor.number = self._world.next_ident()
         self._actors[actor] = None
 
     def dismiss(self, actor: Actor) -> None:
-        """See ``Stage.dismiss``."""
+        """See ``Stage.dismiss``.
+
+        :meta private:
+        """
         self._actors.pop(actor, None)
 
     def perform(self, actor: Actor, step: Callable[[], object]) -> None:
-        """See ``Stage.perform``."""
+        """See ``Stage.perform``.
+
+        :meta private:
+        """
         world = self._world
         before = world.enter(self, actor.number)
         try:
@@ -335,7 +350,10 @@ class Host:
             world.enter(*before)
 
     def perform_job(self, job: Callable[[], object]) -> None:
-        """Runs a job of a worker pool."""
+        """Runs a job of a worker pool.
+
+        :meta private:
+        """
         world = self._world
         before = world.enter(self, world.next_ident())
         try:
@@ -344,7 +362,10 @@ class Host:
             world.enter(*before)
 
     def waits(self) -> list[str]:
-        """Says what its code waits for."""
+        """Says what its code waits for.
+
+        :meta private:
+        """
         if not self.up:
             return []
         lines: list[str] = []
@@ -360,9 +381,15 @@ class Host:
         return [*lines, *some(others, "sockets"), *self._programs.failures()]
 
     def noted(self, handler: EventHandler) -> EventHandler:
-        """Returns a handler whose callbacks are noted in the trace."""
+        """Returns a handler whose callbacks are noted in the trace.
+
+        :meta private:
+        """
         return NotedHandler(handler, self._world.trace, self.name)
 
     def resolver(self, *_: object) -> Any:
-        """Makes what looks names up without blocking."""
+        """Makes what looks names up without blocking.
+
+        :meta private:
+        """
         return self._world.names.resolver(self.kernel)

@@ -10,7 +10,7 @@ __all__ = ["Planned", "Scheduler"]
 
 
 class Planned:
-    """Something that is to happen.
+    """Something that is to happen; ``Simulation.call_at`` and ``call_later`` make it.
 
     Attributes:
         when: Virtual seconds.
@@ -19,6 +19,7 @@ class Planned:
     __slots__ = ("_args", "_function", "when")
 
     def __init__(self, when: float, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        """Made by ``Simulation.call_at``."""
         self.when: float = when
         self._function: Callable[..., object] | None = function
         self._args = args
@@ -30,7 +31,10 @@ class Planned:
 
     @property
     def what(self) -> tuple[Callable[..., object] | None, tuple[object, ...]]:
-        """The function that is to be called, None if it is not any more, and with what."""
+        """The function that is to be called, None if it is not any more, and with what.
+
+        :meta private:
+        """
         return self._function, self._args
 
     @property
@@ -39,7 +43,10 @@ class Planned:
         return self._function is not None
 
     def happen(self) -> bool:
-        """Calls the function, unless it was cancelled; returns whether it did."""
+        """Calls the function, unless it was cancelled; returns whether it did.
+
+        :meta private:
+        """
         function, args = self._function, self._args
         if function is None:
             return False

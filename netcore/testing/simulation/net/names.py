@@ -45,10 +45,6 @@ class Names:
 
     Names of hosts have the hosts' addresses, whether these run or not. Addresses and "localhost" are known
     without asking anybody, so that no plan concerns them.
-
-    Args:
-        scheduler: The world's time and randomness.
-        network: Has the hosts.
     """
 
     FUNCTIONS = (
@@ -62,13 +58,22 @@ class Names:
         "if_nameindex",
         "if_nametoindex",
     )
-    """The functions of ``socket`` that it stands for, under their names; what they take is the same."""
+    """The functions of ``socket`` that it stands for, under their names; what they take is the same.
+
+    :meta private:
+    """
 
     if_indextoname = staticmethod(interfaces.if_indextoname)
     if_nameindex = staticmethod(interfaces.if_nameindex)
     if_nametoindex = staticmethod(interfaces.if_nametoindex)
 
     def __init__(self, scheduler: Scheduler, network: Network) -> None:
+        """Made by ``Simulation.names``.
+
+        Args:
+            scheduler: The world's time and randomness.
+            network: Has the hosts.
+        """
         self._scheduler = scheduler
         self._network = network
         self._table = NameTable(network)
@@ -118,6 +123,8 @@ class Names:
         Args:
             host: Which is looked up.
             kernel: Where.
+
+        :meta private:
         """
         if host is None or self._table.is_numeric(host):
             return 0.0, 0
@@ -150,19 +157,28 @@ class Names:
         proto: int = 0,
         flags: int = 0,
     ) -> list[AddressInfo]:
-        """See ``socket.getaddrinfo``; IPv4 comes first."""
+        """See ``socket.getaddrinfo``; IPv4 comes first.
+
+        :meta private:
+        """
         name = _decoded(host)
         if not flags & socket.AI_NUMERICHOST:
             self._wait(name)
         return self._table.entries(name, port, family, type, proto, flags)
 
     def gethostbyname(self, hostname: str) -> str:
-        """See ``socket.gethostbyname``."""
+        """See ``socket.gethostbyname``.
+
+        :meta private:
+        """
         first: str = self._addresses_ipv4(hostname)[0]
         return first
 
     def gethostbyname_ex(self, hostname: str) -> tuple[str, list[str], list[str]]:
-        """See ``socket.gethostbyname_ex``."""
+        """See ``socket.gethostbyname_ex``.
+
+        :meta private:
+        """
         return hostname, [], self._addresses_ipv4(hostname)
 
     def _addresses_ipv4(self, hostname: str | bytes) -> list[str]:
@@ -175,7 +191,10 @@ class Names:
         return [entry[4][0] for entry in found]
 
     def gethostbyaddr(self, ip_address: str) -> tuple[str, list[str], list[str]]:
-        """See ``socket.gethostbyaddr``."""
+        """See ``socket.gethostbyaddr``.
+
+        :meta private:
+        """
         entries = self.getaddrinfo(ip_address, 0, 0, socket.SOCK_STREAM)
         ip = str(canonical(entries[0][4][0]))
         name = self._table.name_of(ip)
@@ -184,11 +203,17 @@ class Names:
         return name, [], [ip]
 
     def gethostname(self) -> str:
-        """See ``socket.gethostname``: the name of the host whose code runs."""
+        """See ``socket.gethostname``: the name of the host whose code runs.
+
+        :meta private:
+        """
         return current.kernel().host
 
     def getnameinfo(self, sockaddr: object, flags: int) -> tuple[str, str]:
-        """See ``socket.getnameinfo``."""
+        """See ``socket.getnameinfo``.
+
+        :meta private:
+        """
         if not isinstance(sockaddr, tuple) or not 2 <= len(sockaddr) <= 4:
             raise TypeError("getnameinfo() argument 1 must be a tuple")
         host, port = sockaddr[:2]
@@ -204,7 +229,10 @@ class Names:
     # Without blocking.
 
     def resolver(self, kernel: Ground) -> SimulatedResolver:
-        """Makes what stands for ``netcore.sockets.Resolver`` on a host."""
+        """Makes what stands for ``netcore.sockets.Resolver`` on a host.
+
+        :meta private:
+        """
         return SimulatedResolver(self, kernel)
 
     def answer(self, error: int, host: str | None, *question: Any) -> list[AddressInfo]:
@@ -214,6 +242,8 @@ class Names:
             error: What ``begin`` has said.
             host: As of ``getaddrinfo``.
             question: The rest of its arguments, all of them.
+
+        :meta private:
         """
         if error:
             refuse(error)
