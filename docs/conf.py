@@ -33,8 +33,11 @@ nitpicky = True
 _foreign = "|".join(re.escape(name) for name in sorted(sys.stdlib_module_names))
 nitpick_ignore_regex = [
     # The standard library's names have their entries elsewhere; those of netcore must have them here.
-    (r"py:.*", rf"({_foreign}|typing_extensions)\..*"),
-    (r"py:.*", r"[A-Za-z]+Error|[a-z]+|Buffer|optional|TracebackType|BinaryIO|Future|File|Password"),
+    (r"py:.*", rf"({_foreign}|typing_extensions|hypothesis)\..*"),
+    (
+        r"py:.*",
+        r"[A-Za-z]+Error|[a-z]+|Buffer|optional|TracebackType|BinaryIO|Future|File|Password|Number|Wait|MakesCoroutine|_T",
+    ),
 ]
 
 autodoc_member_order = "bysource"

@@ -171,6 +171,7 @@ def _load(path: Path) -> ModuleType:
 
 _load(Path(__file__).with_name("each_line.py"))  # from where test modules import it
 _load(Path(__file__).with_name("movers.py"))
+_load(Path(__file__).with_name("page_blocks.py"))
 _load(Path(__file__).with_name("needed.py"))
 _load(Path(__file__).with_name("servers.py"))
 _load(Path(__file__).with_name("asking.py"))

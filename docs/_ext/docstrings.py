@@ -46,8 +46,13 @@ def constant_doc(name: str, value: object) -> list[str]:
 def drop_signature(
     app: Sphinx, what: str, name: str, obj: object, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None] | None:
-    """Leaves out what one does not write: a protocol is not called, and an enumeration not by its value."""
+    """Leaves out what one does not write: a protocol is not called, an enumeration not by its value.
+
+    Nor is what something else makes, as the docstring of ``__init__`` says.
+    """
     if inspect.isclass(obj) and (getattr(obj, "_is_protocol", False) or issubclass(obj, enum.Enum)):
+        return None, None
+    if inspect.isclass(obj) and (obj.__init__.__doc__ or "").startswith("Made by "):
         return None, None
     return None
 

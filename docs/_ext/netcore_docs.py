@@ -18,6 +18,7 @@ import reference
 import states
 import test_table
 import threads
+import trace_page
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
@@ -49,6 +50,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         states,
         test_table,
         threads,
+        trace_page,
     ):
         module.setup(app)
     app.add_lexer("haproxy", TextLexer)

@@ -55,6 +55,10 @@ def _kind(value: object) -> str:
     return "autofunction" if inspect.isfunction(value) else "autodata"
 
 
+_OTHERS = ("Host", "Schedule")
+"""Words that mean something else in most texts: a header of HTTP, what another framework has."""
+
+
 class LinkLiterals(SphinxTransform):
     """Makes a link of each literal that is a public name, such as ``Conn.write``."""
 
@@ -66,6 +70,8 @@ class LinkLiterals(SphinxTransform):
         for literal in list(self.document.findall(nodes.literal)):
             target = entries.get(literal.astext().partition("(")[0])
             if target is None or not isinstance(literal.parent, nodes.TextElement) or _linked(literal):
+                continue
+            if literal.astext() in _OTHERS:
                 continue
             link = addnodes.pending_xref(
                 "", refdomain="py", reftype="obj", reftarget=target, refexplicit=True, refwarn=True

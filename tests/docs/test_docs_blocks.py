@@ -19,11 +19,11 @@ import textwrap
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from needed import library
 from needed import program as needed_program
+from page_blocks import FENCE, ROOT, Block, blocks
 from servers import postgresql, redis_server
 
 import netcore
@@ -31,38 +31,15 @@ from netcore.cli.parser import make_parser
 from netcore.poll import registry
 from netcore.testing import RecordingHandler
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 KNOWN = {"python", "sh", "ini", "text", "nginx", "haproxy", "c", "go", "toml"}
-_FENCE = re.compile(r"^( *)(`{3,}|:{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
 
 _FUTURE = "from __future__ import annotations"
 
 
-class Block(NamedTuple):
-    """A fenced block: where it begins, its language, and what stands in it."""
-
-    line: int
-    language: str
-    text: str
-
-
-def blocks(page: Path) -> list[Block]:
-    """Finds the blocks of a page; directives of the site, ``{...}``, are none, but for code-block."""
-    text = page.read_text()
-    found = []
-    for match in _FENCE.finditer(text):
-        info = match[3].strip()
-        if info.startswith("{"):
-            continue
-        line = text.count("\n", 0, match.start()) + 2
-        found.append(Block(line, info, textwrap.dedent(match[4])))
-    return found
-
-
 def indented(page: Path) -> list[Block]:
     """Finds the indented blocks of a page, which are commands to type."""
-    text = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), page.read_text())
+    text = FENCE.sub(lambda match: "\n" * match[0].count("\n"), page.read_text())
     return [
         Block(text.count("\n", 0, match.start()) + 3, "sh", textwrap.dedent(match[1]))
         for match in re.finditer(r"\n\n( {4}\S.*\n(?: {4,}\S.*\n)*)", text)
