@@ -33,6 +33,7 @@ __all__ = [
     "IP_RECVDSTADDR",
     "KEEP_ALIVE_OPTIONS",
     "KEEP_ALIVE_UNITS",
+    "LINGER_FORMAT",
     "MSG_CMSG_CLOEXEC",
     "NO_SIGNAL",
     "NO_WAIT",
@@ -283,8 +284,8 @@ def pack_interface(index: int) -> bytes:
     return struct.pack("4s4si", b"", b"", index)
 
 
-_LINGER = "hh" if _SYSTEM == "win32" else "ii"
-"""``struct linger``."""
+LINGER_FORMAT = "hh" if _SYSTEM == "win32" else "ii"
+"""``struct linger``, as ``struct`` calls it."""
 
 
 def pack_linger(seconds: int) -> bytes:
@@ -293,13 +294,13 @@ def pack_linger(seconds: int) -> bytes:
     Args:
         seconds: How long close(2) waits; 0 makes it a reset, below zero is off.
     """
-    return struct.pack(_LINGER, seconds >= 0, max(seconds, 0))
+    return struct.pack(LINGER_FORMAT, seconds >= 0, max(seconds, 0))
 
 
 def linger_of(sock: socket.socket) -> int | None:
     """Returns the seconds of SO_LINGER, or None where it is off."""
-    size = struct.calcsize(_LINGER)
-    on, seconds = struct.unpack(_LINGER, sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, size))
+    size = struct.calcsize(LINGER_FORMAT)
+    on, seconds = struct.unpack(LINGER_FORMAT, sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, size))
     return seconds if on else None
 
 

@@ -76,10 +76,7 @@ class Client(EventHandler):
 
 
 async def program() -> None:
-    """Has several connections at once, in sets of tasks.
-
-    Without what takes more steps in one Python than in another: ``gather`` and ``wait_for`` do before 3.12.
-    """
+    """Has several connections at once, in sets of tasks."""
 
     async def ask(size: int) -> int:
         reader, writer = await asyncio.open_connection("server", 7000)
@@ -98,6 +95,7 @@ async def program() -> None:
             await asyncio.wait(pending)
         for task in done:
             task.exception()
+        await asyncio.gather(ask(3), asyncio.wait_for(ask(6), 1.0), return_exceptions=True)
         await asyncio.sleep(0.1)
 
 

@@ -29,6 +29,7 @@ class Stage(Protocol):
     name: str
     clock: HostClock
     kernel: Kernel
+    falling: bool
 
     @property
     def scheduler(self) -> Scheduler:

@@ -58,6 +58,7 @@ class Host:
         clock: Its clocks, which may be skewed and jump.
         faults: What goes wrong with its sockets and pollers, beside the net: nothing at first. Another plan
             is that of engines which are started later.
+        falling: Whether it is about to crash, when the code that has asked for that has returned.
         recorded: What has happened to connections that were dialled without a handler.
     """
 
@@ -72,6 +73,7 @@ class Host:
         self.name = name
         self.clock: HostClock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
         self.faults: FaultPlan = FaultPlan(seed=crc32(f"{world.seed!r} {name}".encode()))
+        self.falling: bool = False
         self.recorded: RecordingHandler = RecordingHandler()
         self._world = world
         self._actors: dict[Actor, None] = {}
@@ -236,7 +238,10 @@ class Host:
 
         If code of the host itself asks for it, it happens when that has returned.
         """
-        if not self.up or self._world.afterwards(self, self.crash):
+        if not self.up:
+            return
+        self.falling = self._world.afterwards(self, self.crash)
+        if self.falling:
             return
         self._world.trace.note("crash", self.name)
         self._served = [each for each in self._served if not each.engine.stopping]

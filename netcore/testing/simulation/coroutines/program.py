@@ -19,6 +19,9 @@ __all__ = ["MakesCoroutine", "Program"]
 
 _T = TypeVar("_T")
 
+_ITERATIONS = 100
+"""Of a loop in one step, at most: others are to have their turn, too."""
+
 MakesCoroutine = Callable[[], Coroutine[Any, Any, _T]]
 """A function that makes a coroutine."""
 
@@ -119,7 +122,7 @@ class Program(Generic[_T]):
 
 
 class _ProgramActor(Actor):
-    """Takes the steps of a program, an iteration of its loop each.
+    """Takes the steps of a program: iterations of its loop, until there is something to wait for.
 
     Args:
         stage: The host.
@@ -175,6 +178,18 @@ class _ProgramActor(Actor):
         return getattr(self.main, "_exception", None)
 
     def _step(self) -> None:
+        # How many iterations it takes to wait for several tasks, say, is another number with each Python: it
+        # is not to be seen in what happens, as long as nothing comes in between.
+        for _ in range(_ITERATIONS):
+            self._iterate()
+            if self._has_ended() or not self._goes_on_at_once():
+                break
+        if self._has_ended():
+            self._close()
+        elif self._poller.is_due() or (self._faulty is not None and self._faulty.owes):
+            self.rouse()
+
+    def _iterate(self) -> None:
         try:
             goes_on = self.loop.turn()
         except (Exception, SystemExit) as error:  # of the poller, or of a callback that asks for the end
@@ -182,10 +197,10 @@ class _ProgramActor(Actor):
         else:
             if not goes_on and not self._has_ended():
                 self._fail(RuntimeError("the event loop was stopped before the program was done"))
-        if self._has_ended():
-            self._close()
-        elif self._poller.is_due() or (self._faulty is not None and self._faulty.owes):
-            self.rouse()
+
+    def _goes_on_at_once(self) -> bool:
+        due = None if self._stage.falling else self.loop.next_deadline()
+        return due is not None and due <= self.loop.time()
 
     def _fail(self, error: BaseException) -> None:
         if self.peek() is not error:

@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 
-from netcore._platform import AF_UNIX, IP_PKTINFO, SO_BINDTODEVICE
+from netcore._platform import AF_UNIX, IP_PKTINFO, LINGER_FORMAT, SO_BINDTODEVICE
 from netcore.testing.simulation.net.failures import failure
 from netcore.testing.simulation.net.interfaces import if_nametoindex
 
@@ -152,7 +152,7 @@ class EndpointOptions:
         if key == _RCVBUF:
             return self.receive_buffer
         if key == _LINGER:
-            return struct.pack("ii", self.linger is not None, self.linger or 0)
+            return struct.pack(LINGER_FORMAT, self.linger is not None, self.linger or 0)
         value = self._values.get(key)
         if value is None:
             value = b"" if key == _DEVICE else self._start(key)
@@ -172,9 +172,9 @@ class EndpointOptions:
         elif key == _RCVBUF:
             self.receive_buffer = _buffer(key, number_of(value))
         elif key == _LINGER:
-            if not isinstance(value, bytes) or len(value) < struct.calcsize("ii"):
+            if not isinstance(value, bytes) or len(value) < struct.calcsize(LINGER_FORMAT):
                 raise failure(errno.EINVAL)
-            on, seconds = struct.unpack_from("ii", value)
+            on, seconds = struct.unpack_from(LINGER_FORMAT, value)
             self.linger = max(seconds, 0) if on else None
         elif key == _DEVICE:
             if not isinstance(value, bytes):
