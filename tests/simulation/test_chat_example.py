@@ -9,9 +9,6 @@ from netcore.testing.simulation import Simulation
 
 pytestmark = pytest.mark.once
 
-SEEDS = 150
-
-
-def test_a_room_on_a_bad_net() -> None:
-    for seed in range(SEEDS):
-        ChatWorld(Simulation(seed, trace_limit=1000)).live()
+@pytest.mark.netcore_seeds(150)
+def test_a_room_on_a_bad_net(simulation: Simulation) -> None:
+    ChatWorld(simulation).live()

@@ -10,10 +10,6 @@ from netcore.testing.simulation import Simulation
 
 pytestmark = pytest.mark.once
 
-SEEDS = 100
-
-
-def test_a_proxy_on_a_bad_net() -> None:
-    for seed in range(SEEDS):
-        simulation = Simulation(seed, trace_limit=1000)
-        ProxyWorld(simulation, Proxy, options_for(simulation.random, OPTIONS)).live()
+@pytest.mark.netcore_seeds(100)
+def test_a_proxy_on_a_bad_net(simulation: Simulation) -> None:
+    ProxyWorld(simulation, Proxy, options_for(simulation.random, OPTIONS)).live()
