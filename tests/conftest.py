@@ -192,6 +192,7 @@ fakes_in_c = _load(Path(__file__).with_name("fakes_in_c.py"))
 _load(Path(__file__).with_name("kcp_world.py"))
 _TOYS = _load(Path(__file__).with_name("toys.py"))
 _load(Path(__file__).with_name("one_history.py"))
+_load(Path(__file__).with_name("random_history.py"))
 _load(Path(__file__).with_name("tls_peer.py"))
 
 HALVES = ("python",) if COLD else ("python", "hot")

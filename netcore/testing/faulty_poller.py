@@ -46,7 +46,7 @@ class FaultyPoller:
     @property
     def owes(self) -> bool:
         """Whether the next wait reports something, whatever becomes ready."""
-        return bool(self._owed)
+        return bool(self._due())
 
     def remind(self, fd: int, readiness: int) -> None:
         """Has a descriptor reported in the next wait, whose readiness was used up by an injected fault."""

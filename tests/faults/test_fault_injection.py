@@ -167,6 +167,17 @@ def test_what_is_owed_does_not_outlive_the_registration(bench):
     assert bench.poller.wait(0) == []
 
 
+def test_nothing_is_owed_to_who_does_not_want_it_now(bench):
+    fd = bench.open()
+    bench.poller.modify(fd, 0)
+    bench.poller.remind(fd, READABLE)
+    assert not bench.poller.owes
+    bench.poller.modify(fd, READ)
+    assert bench.poller.owes
+    assert bench.poller.wait(0) == [(fd, READABLE)]
+    assert not bench.poller.owes
+
+
 def test_descriptors_are_accounted_for(bench):
     fds = [bench.open(fd) for fd in (7, 8)]
     assert bench.sockets.open == {7, 8}
