@@ -74,9 +74,10 @@ class HostClock:
             TypeError: That is no int or float.
             ValueError: It is not a number, or infinite.
         """
-        length = checked_seconds(abs(seconds), "a jump of the clock")
-        if length == math.inf:
-            raise ValueError("a jump of the clock is infinite")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise TypeError(f"a jump of the clock is {seconds!r}: it must be an int or a float, in seconds")
+        if not math.isfinite(seconds):
+            raise ValueError(f"a jump of the clock is {seconds!r}: it must be finite")
         self._wall += seconds
         self._changed(f"wall clock {seconds:+g} s")
 

@@ -91,10 +91,15 @@ class Host:
         return f"<{type(self).__name__} {self.name}{'' if self.up else ', crashed'}>"
 
     def __enter__(self) -> Host:
-        """Has the block be code of this host: the sockets that it makes are the host's."""
+        """Has the block be code of this host: the sockets that it makes are the host's.
+
+        Raises:
+            SimulationError: It is closed, or not on this thread; or one runs on another thread.
+        """
         world = self._world
-        self._worlds.append(current.enter(world))
+        world.check_usable()
         world.outside.__enter__()
+        self._worlds.append(current.enter(world))
         self._entered.append(world.enter(self, 0))
         return self
 
@@ -104,8 +109,8 @@ class Host:
         """Ends the block."""
         world = self._world
         world.enter(*self._entered.pop())
-        world.outside.__exit__()
         current.enter(self._worlds.pop())
+        world.outside.__exit__()
 
     @property
     def up(self) -> bool:
@@ -138,12 +143,13 @@ class Host:
         """Starts an engine on the host; see ``netcore.Engine``. A restart starts it anew.
 
         Raises:
-            SimulationError: The host has crashed.
+            SimulationError: The host has crashed, or the options ask for an admin server.
             Exception: What ``Engine`` and its ``start`` raise.
         """
         self._check_up()
         with self:
             engine = Engine(handler, *addresses, options=options, **overrides)
+            _check_simulable(engine.options)
             engine.start()
         self._engines.append(engine)
         self._served.append(_Served(engine, handler, engine.options))
@@ -167,6 +173,7 @@ class Host:
         self._check_up()
         with self:
             client = Client(handler, options=options, **overrides)
+            _check_simulable(client.engine.options)
             client.start()
         self._engines.append(client.engine)
         self._clients.append((client, handler))
@@ -277,8 +284,10 @@ class Host:
             The new engines.
 
         Raises:
+            SimulationError: The simulation is closed.
             ValueError: These are more handlers than there are engines.
         """
+        self._world.check_usable()
         served = [each for each in self._served if not each.engine.stopping]
         if len(handlers) > len(served):
             many = f"{len(handlers)} handlers are given, and {len(served)} engines are to be started"
@@ -299,8 +308,7 @@ class Host:
         return started
 
     def _check_up(self) -> None:
-        if self._world.closed:
-            raise SimulationError("the simulation is closed")
+        self._world.check_usable()
         if not self.up:
             raise SimulationError(f"host {self.name!r} has crashed: restart it first")
 
@@ -398,3 +406,8 @@ class Host:
         :meta private:
         """
         return self._world.names.resolver(self.kernel)
+
+
+def _check_simulable(options: Options) -> None:
+    if options.admin:
+        raise SimulationError("option admin cannot be simulated: an admin server has a real thread")

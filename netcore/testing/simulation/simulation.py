@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +10,7 @@ from netcore._durations import seconds
 from netcore.testing.simulation.drawing import FAULTS, draw_schedule, kinds_of
 from netcore.testing.simulation.errors import SimulationStuck
 from netcore.testing.simulation.host import Host
+from netcore.testing.simulation.net.names import check_host_name
 from netcore.testing.simulation.schedule import PlannedFault, Schedule
 from netcore.testing.simulation.stuck import explain
 from netcore.testing.simulation.trace import Trace
@@ -86,11 +88,12 @@ class Simulation:
 
         Raises:
             TypeError: The name is no text.
-            ValueError: It is no host's name: letters, digits, hyphens and dots.
+            ValueError: It is no host's name as addresses have it, or one that every host has.
         """
         world = self._world
         found = world.hosts.get(name)
         if found is None:
+            check_host_name(name)
             found = world.hosts[name] = Host(world, name, len(world.hosts))
         return found
 
@@ -196,10 +199,13 @@ class Simulation:
         return drawn
 
     def _name(self, host: str | Host) -> str:
+        hosts = self._world.hosts
         name = host.name if isinstance(host, Host) else host
-        if name not in self._world.hosts:
-            known = ", ".join(self._world.hosts) or "none"
+        if name not in hosts:
+            known = ", ".join(hosts) or "none"
             raise ValueError(f"there is no host {name!r}: the hosts are {known}")
+        if isinstance(host, Host) and hosts[name] is not host:
+            raise ValueError(f"{host!r} is a host of another simulation")
         return name
 
     # What happens.
@@ -211,12 +217,18 @@ class Simulation:
             when: Virtual seconds since the world began.
             function: What to call; it is an event of the world, and no host's code.
             args: With what.
+
+        Raises:
+            TypeError: That is no number, or no function.
+            ValueError: The time is negative, not a number, or infinite.
         """
-        return self._world.scheduler.call_at(seconds(when, "a time"), function, *args)
+        _check_callable(function)
+        return self._world.scheduler.call_at(_finite(when, "a time"), function, *args)
 
     def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Planned:
         """Plans something to happen so many virtual seconds from now; see ``call_at``."""
-        return self._world.scheduler.call_later(seconds(delay, "a delay"), function, *args)
+        _check_callable(function)
+        return self._world.scheduler.call_later(_finite(delay, "a delay"), function, *args)
 
     def invariant(self, check: _CheckT) -> _CheckT:
         """Has something checked after every event; also a decorator. What is checked costs, nothing does not.
@@ -227,7 +239,11 @@ class Simulation:
 
         Returns:
             The same.
+
+        Raises:
+            TypeError: That is no function.
         """
+        _check_callable(check)
         name = getattr(check, "__qualname__", repr(check)).rpartition("<locals>.")[2]
         self._world.invariants.append((name, check))
         return check
@@ -264,20 +280,33 @@ class Simulation:
             BaseException: A callback has raised it, such as a KeyboardInterrupt or what ``pytest.fail`` does;
                 a SystemExit ends the engine alone.
             TypeError: That is neither a number nor a function.
-            ValueError: The time has passed already.
+            ValueError: The time has passed already, or is infinite.
         """
         world = self._world
         if not callable(until):
-            end = seconds(until, "until")
+            end = _finite(until, "until")
             if end < world.scheduler.now:
                 raise ValueError(
                     f"until is {until!r}, which has passed: it counts from the world's beginning, and it is "
                     f"{world.scheduler.now!r} now"
                 )
-            world.go_on(lambda: False, end, "run")
+            world.go_on(lambda: False, end, "run()")
             return
-        end = world.scheduler.now + seconds(limit, "limit")
-        if not world.go_on(until, end, "run"):
+        patience = seconds(limit, "limit")
+        last = None if patience == math.inf else world.scheduler.now + patience
+        if not world.go_on(until, last, f"run() until {place_of(until)}"):
             over = world.scheduler.next_time() is None
             why = "nothing is left to happen" if over else f"{limit:g} virtual seconds were not enough"
             raise SimulationStuck(explain(world, f"{why} for {place_of(until)}"))
+
+
+def _finite(value: float, what: str) -> float:
+    """Returns a time in seconds that comes some time."""
+    if seconds(value, what) == math.inf:
+        raise ValueError(f"{what} is infinite")
+    return value
+
+
+def _check_callable(function: object) -> None:
+    if not callable(function):
+        raise TypeError(f"{function!r} cannot be called")

@@ -54,6 +54,7 @@ except ImportError:  # Windows
 else:
     _FORBIDDEN.append((_posixsubprocess, ["fork_exec"], "starting a process"))  # that of multiprocessing
 
+_RealSocket = socket.socket
 _SELECTORS = [f"{kind}Selector" for kind in ("Default", "Select", "Poll", "Epoll", "Devpoll", "Kqueue")]
 _COUNTS = ("cpu_count", "process_cpu_count")
 _CPUS = 2
@@ -116,7 +117,7 @@ def stand_ins(world: World, thread: int) -> list[tuple[Any, str, Make]]:
     found += [(socket, name, here(each)) for name, each in functions.items() if hasattr(socket, name)]
     found.append((ssl.SSLContext, "wrap_socket", partial(_wrap_socket, world)))
     # What has taken the class out of its module, or is made from it, finds this:
-    found.append((socket.socket, "__init__", partial(_forbidden, world, thread, "a real socket")))
+    found.append((_RealSocket, "__init__", partial(_forbidden, world, thread, "a real socket")))
     found.append((socket, "socket", partial(_socket_class, thread)))
     return found
 

@@ -70,6 +70,8 @@ class World(Generic[HostT]):
     """
 
     def __init__(self, seed: int | str | bytes, trace_limit: int | None) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, (int, str, bytes)):
+            raise TypeError(f"seed is {seed!r}: it must be an int, text or bytes")
         self.seed = seed
         self.scheduler = Scheduler(seed)
         self.trace = Trace(self.scheduler, trace_limit, seed)
@@ -186,13 +188,15 @@ class World(Generic[HostT]):
             SimulationError: An event has done what cannot be simulated.
             InvariantError: What has to hold always does not.
         """
-        self._check_thread()
+        self.check_usable()
+        if self.inside:
+            self.forbid(f"{what} has the world go on, which an event is part of, and so")
         scheduler = self.scheduler
         host, ident = self.host, self.ident
-        before = current.enter(self)
         spins, last = 0, scheduler.now
-        try:
-            with self.outside:
+        with self.outside:
+            before = current.enter(self)
+            try:
                 while not predicate():
                     when = scheduler.next_time()
                     if when is None:
@@ -212,9 +216,9 @@ class World(Generic[HostT]):
                             why = f"{what}: a million events have passed, and no time has"
                             raise SimulationStuck(explain(self, why))
                 return True
-        finally:
-            current.enter(before)
-            self.enter(host, ident)
+            finally:
+                current.enter(before)
+                self.enter(host, ident)
 
     def _step(self) -> None:
         self.inside = True
@@ -263,7 +267,7 @@ class World(Generic[HostT]):
         """See ``Simulation.close``."""
         if self.closed:
             return
-        self._check_thread()
+        self.check_usable()
         if self.inside:
             raise SimulationError("an event of a simulation cannot close it")
         self.closed = True
@@ -272,7 +276,8 @@ class World(Generic[HostT]):
         self.scheduler.clear()
         self.invariants.clear()
 
-    def _check_thread(self) -> None:
+    def check_usable(self) -> None:
+        """Raises SimulationError if it is closed, or this is another thread than its own."""
         if self.closed:
             raise SimulationError("the simulation is closed")
         if not self.here():

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from netcore.address import Address
+from netcore.errors import InvalidAddressError
 from netcore.sockets import Found, Lookup, needs_lookup, resolve
 from netcore.testing.simulation import current
 from netcore.testing.simulation.net import interfaces
@@ -21,11 +23,10 @@ from netcore.testing.simulation.net.name_table import (
 )
 
 if TYPE_CHECKING:
-    from netcore.address import Address
     from netcore.testing.simulation.net.network import Ground, Network
     from netcore.testing.simulation.scheduler import Scheduler
 
-__all__ = ["Names", "SimulatedResolver"]
+__all__ = ["Names", "SimulatedResolver", "check_host_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +295,20 @@ def _decoded(host: str | bytes | None) -> str | None:
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name:
         raise TypeError(f"name is {name!r}: it must be text")
+
+
+def check_host_name(name: object) -> None:
+    """Refuses what an address cannot have as a host's name, or what is one of every host.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It is no name, an IP address, or "localhost".
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a host's name is {name!r}: it must be text")
+    try:
+        usable = Address.parse(f"tcp://{name}:1").host == name and canonical(name) is None
+    except InvalidAddressError:
+        usable = False
+    if not usable or name.lower() in ("", "localhost"):
+        raise ValueError(f"{name!r} is no name for a host: others have to be able to dial it")

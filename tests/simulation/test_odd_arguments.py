@@ -1,0 +1,161 @@
+"""What a simulation refuses, and says so: odd arguments, and calls at the wrong time or place."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from netcore import Action, Conn, EventHandler
+from netcore.testing import Host, Simulation, SimulationError, SimulationStuck
+
+
+@pytest.mark.parametrize("seed", [None, True, 1.5, [], bytearray(b"x")])
+def test_a_seed_is_an_int_text_or_bytes(seed: Any) -> None:
+    with pytest.raises(TypeError, match="seed is "):
+        Simulation(seed)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "-", "a..b", "a/b", "10.0.0.1", "::1", "[::1]", "localhost", "a:1"]
+)
+def test_a_host_has_a_name_that_others_can_dial(name: str) -> None:
+    with pytest.raises(ValueError, match="is no name for a host"):
+        Simulation().host(name)
+
+
+@pytest.mark.parametrize("name", [None, 5, b"a"])
+def test_a_hosts_name_is_text(name: Any) -> None:
+    with pytest.raises(TypeError, match="must be text"):
+        Simulation().host(name)
+
+
+@pytest.mark.parametrize("name", ["a", "A", "node-1", "node_1", "db.example", "x" * 63])
+def test_these_are_names_of_hosts(name: str) -> None:
+    simulation = Simulation()
+    simulation.host(name).engine(EventHandler(), "tcp://:7000")
+    assert simulation.host("client").dial(f"tcp://{name}:7000").result()
+
+
+def test_a_host_of_another_simulation_is_none_of_this_one() -> None:
+    simulation, other = Simulation(), Simulation()
+    simulation.host("a")
+    simulation.host("b")
+    with pytest.raises(ValueError, match="of another simulation"):
+        simulation.partition("a", other.host("b"))
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda simulation: simulation.run(math.inf), ValueError),
+        (lambda simulation: simulation.call_at(math.inf, print), ValueError),
+        (lambda simulation: simulation.call_later(math.inf, print), ValueError),
+        (lambda simulation: simulation.call_at(1, 5), TypeError),
+        (lambda simulation: simulation.call_later(1, None), TypeError),
+        (lambda simulation: simulation.invariant(5), TypeError),
+        (lambda simulation: simulation.host("a").clock.jump(True), TypeError),
+        (lambda simulation: simulation.host("a").clock.jump(None), TypeError),
+        (lambda simulation: simulation.host("a").clock.jump(-math.inf), ValueError),
+    ],
+)
+def test_arguments_that_are_refused(call: Callable[[Any], object], error: type[Exception]) -> None:
+    simulation = Simulation()
+    with pytest.raises(error):
+        call(simulation)
+    simulation.run(until=1)
+    assert simulation.now == 1
+
+
+def test_a_limit_without_end_ends_where_nothing_is_left() -> None:
+    simulation = Simulation()
+    simulation.call_at(5, int)
+    with pytest.raises(SimulationStuck, match="nothing is left to happen"):
+        simulation.run(until=lambda: False, limit=math.inf)
+    assert simulation.now == 5
+
+
+def test_an_event_cannot_have_the_world_go_on() -> None:
+    simulation = Simulation()
+
+    class Running(EventHandler):
+        def on_open(self, conn: Conn) -> Action | None:
+            simulation.run(until=20)
+            return None
+
+    simulation.host("server").engine(Running(), "tcp://:7000")
+    simulation.host("client").dial("tcp://server:7000")
+    with pytest.raises(SimulationError, match=r"run\(\).* an event .*test_odd_arguments\.py:\d+ in on_open"):
+        simulation.run(until=5)
+    assert simulation.now < 1
+
+
+def test_other_threads_are_refused() -> None:
+    simulation = Simulation()
+    host = simulation.host("a")
+    calls: list[Callable[[], object]] = [
+        lambda: simulation.run(1),
+        simulation.close,
+        host.__enter__,
+        host.restart,
+        lambda: host.engine(EventHandler(), "tcp://:7000"),
+        lambda: host.dial("tcp://a:7000"),
+    ]
+    refused: list[str] = []
+
+    def try_all() -> None:
+        for call in calls:
+            with pytest.raises(SimulationError) as caught:
+                call()
+            refused.append(str(caught.value))
+
+    thread = threading.Thread(target=try_all)
+    thread.start()
+    thread.join()
+    assert refused == ["a simulation is on one thread, and this is another one"] * len(calls)
+    assert threading.Thread.start.__module__ == "threading"
+
+
+@pytest.mark.parametrize(
+    "call", [Host.__enter__, Host.restart, lambda host: host.engine(EventHandler(), "tcp://:7000")]
+)
+def test_a_simulation_that_is_closed_takes_no_more(call: Callable[[Host], object]) -> None:
+    simulation = Simulation()
+    host = simulation.host("a")
+    simulation.close()
+    with pytest.raises(SimulationError, match="closed"):
+        call(host)
+
+
+def test_an_admin_server_is_refused() -> None:
+    host = Simulation().host("a")
+    for call in (
+        lambda: host.engine(EventHandler(), "tcp://:7000", admin="tcp://127.0.0.1:9000"),
+        lambda: host.client(EventHandler(), admin="tcp://127.0.0.1:9000"),
+    ):
+        with pytest.raises(SimulationError, match="option admin"):
+            call()
+    host.engine(EventHandler(), "tcp://:7000")
+
+
+def test_a_world_in_a_world() -> None:
+    """Such as a test of a test: the inner one ends, and the outer one goes on."""
+    inner_now: list[float] = []
+
+    class Testing(EventHandler):
+        def on_open(self, conn: Conn) -> Action | None:
+            with Simulation(2) as inner:
+                inner.host("server").engine(EventHandler(), "tcp://:7000")
+                inner.host("client").dial("tcp://server:7000").result()
+                inner.run(until=100)
+                inner_now.append(inner.now)
+            return None
+
+    with Simulation(1) as simulation:
+        simulation.host("server").engine(Testing(), "tcp://:7000")
+        simulation.host("client").dial("tcp://server:7000").result()
+        simulation.run(until=3)
+        assert (simulation.now, inner_now) == (3, [100])
