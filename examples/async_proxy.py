@@ -11,6 +11,16 @@ import sys
 import netcore
 from netcore.aio import AsyncHandler, Stream
 
+OPTIONS = netcore.Options(
+    # What waits in a proxy helps nobody: enough to keep the slower side busy.
+    low_water=65536,
+    high_water=262144,
+    # The slower side may take its time with the last of what it gets: so much in a minute is a modem's pace.
+    close_timeout=60,
+    # Who has lost power or the net says no goodbye, and would be waited for for ever.
+    tcp_keep_alive=60,
+)
+
 
 class Proxy(AsyncHandler):
     """Connects every client to a target, on the client's own loop, and copies until both directions end.
@@ -19,6 +29,9 @@ class Proxy(AsyncHandler):
         target: Where to connect to.
         timeout: Seconds for that.
     """
+
+    # What a client has sent before it went has still to reach the target, at the pace of this.
+    grace = 60.0
 
     def __init__(self, target: str | netcore.Address, timeout: float = 10.0) -> None:
         self._target = netcore.Address.parse(target)
@@ -40,17 +53,21 @@ class Proxy(AsyncHandler):
             target = await stream.dial(self._target, timeout=self._timeout)
         except OSError as error:
             stream.conn.loop.logger.warning("cannot reach %s: %s", self._target, error)
+            stream.conn.abort()
             return
         copies = [asyncio.ensure_future(copy(*ends)) for ends in ((stream, target), (target, stream))]
+        whole = False
         try:
             await asyncio.gather(*copies)
-        except OSError:  # one side is gone, and half an answer must not look like a whole one
-            stream.conn.abort()
-            target.conn.abort()
+            whole = True
+        except OSError:
+            pass
         finally:
             for each in copies:
                 each.cancel()
-            target.close()
+            if not whole:  # one side is gone, and half an answer must not look like a whole one
+                stream.conn.abort()
+                target.conn.abort()
 
 
 async def copy(source: Stream, target: Stream) -> None:
@@ -77,12 +94,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         netcore.run(
-            Proxy(arguments.to),
-            *arguments.addresses,
-            num_event_loops=arguments.loops,
-            # What waits in a proxy helps nobody: enough to keep the slower side busy.
-            low_water=65536,
-            high_water=262144,
+            Proxy(arguments.to), *arguments.addresses, options=OPTIONS, num_event_loops=arguments.loops
         )
     except (netcore.NetcoreError, OSError) as error:
         sys.exit(f"proxy: {error}")

@@ -175,6 +175,7 @@ class ProxyWorld:
         simulation: The world.
         make_proxy: Makes a proxy to an address.
         options: The proxy's.
+        piece: Bytes that it takes at once; 0 for what is received at once.
 
     Attributes:
         calls: By their numbers.
@@ -182,7 +183,10 @@ class ProxyWorld:
         reached: How many connections the target has got.
     """
 
-    def __init__(self, simulation: Simulation, make_proxy: type[EventHandler], options: Options) -> None:
+    def __init__(
+        self, simulation: Simulation, make_proxy: type[EventHandler], options: Options, piece: int = 0
+    ) -> None:
+        self._piece = piece or max(options.read_buffer_cap, options.edge_triggered_chunk)
         self.simulation = simulation
         self.calls: list[Call] = []
         self.errors: list[Exception] = []
@@ -287,12 +291,10 @@ class ProxyWorld:
     def look(self) -> None:
         """Looks now and then how much waits in the proxy, and whose pairs it has."""
         if self.proxy.up:
-            most = self.options.high_water + max(
-                self.options.read_buffer_cap, self.options.edge_triggered_chunk
-            )
+            most = self.options.high_water + self._piece
             for conn in self.engine.connections():
                 assert conn.outbound_buffered <= most, f"{conn.outbound_buffered} bytes wait, and {most} may"
-                assert conn.inbound_buffered <= most
+                assert conn.inbound_buffered <= most, f"{conn.inbound_buffered} bytes are unread"
         if self.simulation.now < TROUBLE:
             self.simulation.call_later(0.05, self.look)
 
