@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import errno
 import os
 import selectors
@@ -9,6 +10,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -67,6 +69,35 @@ def test_it_is_a_socket(host: Host) -> None:
         assert stat.S_ISSOCK(os.fstat(sock.fileno()).st_mode)
         before = signal.set_wakeup_fd(sock.fileno())
         assert signal.set_wakeup_fd(before) == -1
+
+
+@pytest.mark.posix
+def test_how_many_bytes_wait(host: Host) -> None:
+    fcntl, termios = import_module("fcntl"), import_module("termios")
+    near, far = socket.socketpair()
+    count = array.array("i", [7])
+    for sent, expected in ((b"", 0), (b"hello", 5), (b", you", 10)):
+        far.send(sent)
+        for descriptor in (near, near.fileno()):
+            assert fcntl.ioctl(descriptor, termios.FIONREAD, count) == 0
+            assert count[0] == expected
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTTY)):
+        fcntl.ioctl(near, termios.TIOCGWINSZ, count)
+    near.close()
+    far.close()
+
+
+@pytest.mark.unix_sockets
+def test_a_pair_is_enrolled(simulation: Simulation) -> None:
+    host = simulation.host("a")
+    client = host.client(Echo())
+    with host:
+        near, far = socket.socketpair()
+        far.send(b"hello")
+        client.enroll(near)
+        far.settimeout(5)
+        assert far.recv(100) == b"hello"
+        far.close()
 
 
 def test_what_is_closed_or_another_hosts_is_refused(simulation: Simulation, host: Host) -> None:

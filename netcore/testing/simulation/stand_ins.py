@@ -159,8 +159,9 @@ def _by_number(thread: int, stand_in: Callable[..., Any], before: Callable[..., 
     """Makes what does something with a simulated descriptor, and with others what it always did."""
 
     def call(fd: Any, *args: Any, **named: Any) -> Any:
-        if threading.get_ident() == thread and isinstance(fd, int) and fd >= FIRST_DESCRIPTOR:
-            return stand_in(fd, *args, **named)
+        number = fd.fileno() if isinstance(fd, SimulatedSocket) else fd
+        if threading.get_ident() == thread and isinstance(number, int) and number >= FIRST_DESCRIPTOR:
+            return stand_in(number, *args, **named)
         return before(fd, *args, **named)
 
     return call

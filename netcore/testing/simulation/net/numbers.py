@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
+from netcore.testing.simulation.net.failures import failure
 from netcore.testing.simulation.net.handles import kernel_here
 
 __all__ = ["BY_NUMBER"]
@@ -45,11 +49,30 @@ def _set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:
     return -1
 
 
+def _ioctl(fd: int, request: int, arg: Any = 0, mutate_flag: bool = True) -> int:
+    """Knows FIONREAD: how many bytes a receive would give."""
+    endpoint = kernel_here().file(fd).endpoint
+    if request != import_module("termios").FIONREAD:
+        raise failure(errno.ENOTTY)
+    try:
+        waiting = len(endpoint.receive(sys.maxsize, socket.MSG_PEEK).data)
+    except BlockingIOError:
+        waiting = 0
+    memoryview(arg).cast("B")[:4] = waiting.to_bytes(4, sys.byteorder)
+    return 0
+
+
+try:
+    _fcntl: Any = import_module("fcntl")
+except ImportError:  # Windows
+    _fcntl = None
+
 BY_NUMBER: Final[tuple[tuple[Any, str, Callable[..., Any]], ...]] = tuple(
     (module, name, stand_in)
     for module, name, stand_in in (
         (os, "close", _close),
         (os, "fstat", _fstat),
+        (_fcntl, "ioctl", _ioctl),
         (os, "get_blocking", _get_blocking),
         (os, "set_blocking", _set_blocking),
         (os, "get_inheritable", _get_inheritable),
