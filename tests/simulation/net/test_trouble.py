@@ -390,6 +390,17 @@ def test_who_does_not_complete_a_handshake_is_forgotten(yard: Yard) -> None:
     listener.close()
 
 
+def test_who_is_asked_after_a_restart_knows_of_no_handshake(yard: Yard) -> None:
+    listener = yard.listener("server")
+    begin(yard).detach()
+    yard.run(0.015)
+    yard.host("client").crash()
+    yard.host("client")
+    yard.run(1.5)
+    assert len(yard.host("server").tcp_ports.holders(7000)) == 1
+    listener.close()
+
+
 def test_a_closed_end_does_not_wait_for_ever_for_the_peer(yard: Yard) -> None:
     client, server = yard.pair()
     client.close()

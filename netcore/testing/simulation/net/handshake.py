@@ -211,7 +211,7 @@ class Asking:
             self.missed()
             answering.missed()
             return
-        if not client.kernel.alive:
+        if client.kernel.network.running(client.kernel.host) is None:
             answering.missed()
             return
         if self._waits():
@@ -220,7 +220,7 @@ class Asking:
             when = client.established(child, now - self._asked, answering.number)
         elif self._child is child and client.connected_to(child):
             when = client.confirm()
-        else:  # the program has given up meanwhile, which RST says
+        else:  # the program has given up meanwhile, or the host was restarted, which RST says
             when = client.line_out.transmit(HEADER)
             if when is None:
                 answering.missed()
