@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["ByteQueue"]
+__all__ = ["ByteQueue", "first"]
+
+
+def first(data: bytes | bytearray | memoryview, size: int) -> bytes:
+    """Returns a copy of the first bytes.
+
+    No view is left behind, which would keep a bytearray from being changed, on PyPy for some time.
+    """
+    if not isinstance(data, memoryview):
+        return bytes(data[:size])
+    with data[:size] as part:
+        return bytes(part)
 
 
 class ByteQueue:

@@ -12,6 +12,7 @@ from bisect import insort
 from collections import deque
 from typing import Protocol
 
+from netcore.testing.simulation.net.bytequeue import first
 from netcore.testing.simulation.net.failures import would_block
 from netcore.testing.simulation.net.links import Path
 from netcore.testing.simulation.net.network import Ground
@@ -164,9 +165,9 @@ class Sender:
             self.expect()
             if room <= 0:
                 raise would_block()
-            data = data[:room]
+            data = first(data, room)
             size = room
-        if type(data) is not bytes:
+        elif type(data) is not bytes:
             data = bytes(data)
         self._written += size
         if not self._pending and self._written <= self._edge:

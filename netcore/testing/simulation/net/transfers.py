@@ -158,7 +158,7 @@ class Transferring(Handle):
                 raise
             sent = self._try(lambda: endpoint.send(data, flags, name, ancillary), TO_WRITE, "send", flags)
         if sent < len(data) and self._timeout is None and self._waits(file, flags):
-            return self._send_rest(memoryview(data)[sent:], sent, flags)
+            return self._send_rest(memoryview(bytes(data))[sent:], sent, flags)
         return sent
 
     def _send_rest(self, rest: memoryview, sent: int, flags: int) -> int:
@@ -172,11 +172,14 @@ class Transferring(Handle):
 
     def send(self, data: Payload, flags: int = 0) -> int:
         """Sends, and returns how many bytes were taken."""
-        return self._send(_plain(data), flags)
+        if type(data) is bytes:
+            return self._send(data, flags)
+        with memoryview(data) as view, view.cast("B") as plain:
+            return self._send(plain, flags)
 
     def sendall(self, data: Payload, flags: int = 0) -> None:
         """Sends all of it."""
-        rest = memoryview(_plain(data))
+        rest = memoryview(bytes(data))
         file = self._open()
         deadline = self._deadline()
         while True:
@@ -195,7 +198,7 @@ class Transferring(Handle):
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
         flags, address = args if len(args) == 2 else (0, args[0])
-        return self._send(_plain(data), flags, self._name(address))
+        return self._send(bytes(data), flags, self._name(address))
 
     def sendmsg(
         self, buffers: Iterable[Payload], ancdata: Iterable[Any] = (), flags: int = 0, address: Any = None
@@ -205,14 +208,6 @@ class Transferring(Handle):
         name = None if address is None else self._name(address)
         ancillary = [(level, kind, bytes(value)) for level, kind, value in ancdata]
         return self._send(data, flags, name, ancillary)
-
-
-def _plain(data: Payload) -> Payload:
-    """Makes bytes, or a view of bytes, of whatever can be sent."""
-    if type(data) is bytes:
-        return data
-    view = memoryview(data)
-    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 
 def _fitting(ancillary: Ancillary, size: int) -> list[tuple[int, int, bytes]]:

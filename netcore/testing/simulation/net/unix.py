@@ -15,7 +15,7 @@ from typing import Any
 
 from netcore._platform import AF_UNIX, SO_ACCEPTCONN
 from netcore.poll import Readiness
-from netcore.testing.simulation.net.bytequeue import ByteQueue
+from netcore.testing.simulation.net.bytequeue import ByteQueue, first
 from netcore.testing.simulation.net.endpoint import Ancillary, Payload, Received, Watched
 from netcore.testing.simulation.net.failures import failure, would_block
 from netcore.testing.simulation.net.listening import LONGEST_BACKLOG
@@ -189,8 +189,7 @@ class UnixEndpoint(Watched):
             self._hungry = True
             if room <= 0:
                 raise would_block()
-            data = data[:room]
-        taken = bytes(data)
+        taken = first(data, room)
         self._note("send", len(taken), -1, taken)
         peer._queue.put(taken)
         peer.changed()
