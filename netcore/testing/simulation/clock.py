@@ -82,7 +82,7 @@ class HostClock:
         self._changed(f"wall clock {seconds:+g} s")
 
     def suspend(self, seconds: float) -> None:
-        """Has both clocks go forward at once, as after a sleep of the machine where they count on.
+        """Has both clocks go forward at once, as those of a machine that has slept meanwhile.
 
         Raises:
             TypeError: That is no int or float.

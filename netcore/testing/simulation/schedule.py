@@ -110,11 +110,17 @@ class PlannedFault(Plain):
         raise NotImplementedError
 
     def begin(self, course: Course) -> None:
-        """Has it go wrong, now."""
+        """Has it go wrong, now.
+
+        :meta private:
+        """
         raise NotImplementedError
 
     def end(self, course: Course) -> None:
-        """Has it be over, now; what others of the schedule still do goes on."""
+        """Has it be over, now; what others of the schedule still do goes on.
+
+        :meta private:
+        """
         raise NotImplementedError
 
 
@@ -157,13 +163,19 @@ class Partition(PlannedFault):
         return there or (back and not self.one_way), back or (there and not self.one_way)
 
     def begin(self, course: Course) -> None:
-        """See ``PlannedFault.begin``."""
+        """See ``PlannedFault.begin``.
+
+        :meta private:
+        """
         for one in _tuple(self.a):
             for other in _tuple(self.b):
                 course.simulation.partition(one, other, self.one_way)
 
     def end(self, course: Course) -> None:
-        """See ``PlannedFault.end``."""
+        """See ``PlannedFault.end``.
+
+        :meta private:
+        """
         simulation = course.simulation
         others = course.others(self)
         for one in _tuple(self.a):
@@ -195,11 +207,17 @@ class Crash(PlannedFault):
         return (self.host,)
 
     def begin(self, course: Course) -> None:
-        """See ``PlannedFault.begin``."""
+        """See ``PlannedFault.begin``.
+
+        :meta private:
+        """
         course.simulation.host(self.host).crash()
 
     def end(self, course: Course) -> None:
-        """See ``PlannedFault.end``."""
+        """See ``PlannedFault.end``.
+
+        :meta private:
+        """
         host = course.simulation.host(self.host)
         if not host.up and not any(each.host == self.host for each in course.others(self)):
             course.restart(host)
@@ -233,13 +251,19 @@ class LinkChange(PlannedFault):
         return (self.a, self.b)
 
     def begin(self, course: Course) -> None:
-        """See ``PlannedFault.begin``."""
+        """See ``PlannedFault.begin``.
+
+        :meta private:
+        """
         if self._key not in course.before:
             course.before[self._key] = course.simulation.link_between(self.a, self.b)
         self._lay(course, [*self._others(course), self])
 
     def end(self, course: Course) -> None:
-        """See ``PlannedFault.end``."""
+        """See ``PlannedFault.end``.
+
+        :meta private:
+        """
         self._lay(course, self._others(course))
 
     @property
@@ -277,13 +301,19 @@ class ClockSkew(PlannedFault):
         return (self.host,)
 
     def begin(self, course: Course) -> None:
-        """See ``PlannedFault.begin``."""
+        """See ``PlannedFault.begin``.
+
+        :meta private:
+        """
         clock = course.simulation.host(self.host).clock
         course.before.setdefault(("clock", self.host), clock.rate)
         clock.skew(self.rate)
 
     def end(self, course: Course) -> None:
-        """See ``PlannedFault.end``."""
+        """See ``PlannedFault.end``.
+
+        :meta private:
+        """
         clock = course.simulation.host(self.host).clock
         others = [each.rate for each in course.others(self) if each.host == self.host]
         clock.skew(others[-1] if others else course.before.pop(("clock", self.host)))
@@ -307,11 +337,17 @@ class ClockJump(PlannedFault):
         return (self.host,)
 
     def begin(self, course: Course) -> None:
-        """See ``PlannedFault.begin``."""
+        """See ``PlannedFault.begin``.
+
+        :meta private:
+        """
         course.simulation.host(self.host).clock.jump(self.by)
 
     def end(self, course: Course) -> None:
-        """See ``PlannedFault.end``."""
+        """See ``PlannedFault.end``.
+
+        :meta private:
+        """
         course.simulation.host(self.host).clock.jump(-self.by)
 
 

@@ -99,7 +99,7 @@ class Simulation:
 
     @property
     def names(self) -> Names:
-        """Names besides those of the hosts, and plans of how resolution goes: slowly, or not at all."""
+        """What knows all names: others can be added to those of the hosts, and lookups be slow, or fail."""
         return self._world.names
 
     @property
@@ -231,7 +231,7 @@ class Simulation:
         return self._world.scheduler.call_later(_finite(delay, "a delay"), function, *args)
 
     def invariant(self, check: _CheckT) -> _CheckT:
-        """Has something checked after every event; also a decorator. What is checked costs, nothing does not.
+        """Has something checked after every event, of which it costs the time; also a decorator.
 
         Args:
             check: Returns False, or raises, where something does not hold that has to. It is no host's code,

@@ -63,16 +63,12 @@ class Program(Generic[_T]):
         """Begins; called once, by the host.
 
         :meta private:
-
-        :meta private:
         """
         self._trace.note("task", self._host, detail=f"{self.name} begins")
         self._actor.begin(self.main)
 
     def crash(self) -> None:
         """Its host has crashed; called by that.
-
-        :meta private:
 
         :meta private:
         """
@@ -106,8 +102,6 @@ class Program(Generic[_T]):
 
     def failure(self) -> str | None:
         """Says how it has failed; None if it has not.
-
-        :meta private:
 
         :meta private:
         """
