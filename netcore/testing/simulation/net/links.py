@@ -105,17 +105,7 @@ class Path:
         Returns:
             When it arrives, in virtual seconds; None if it is lost on the way, or the path is cut.
         """
-        if self.cut:
-            return None
-        if self._plain is not None:
-            return self._scheduler.now + self._plain
-        leaves = self._leave(size)
-        if self._loss and self._chance(self._loss, "loss"):
-            return None
-        latency = self._drawn(self._latency, "latency")
-        if self._reorder and self._chance(self._reorder, "reorder"):
-            latency += self._scheduler.random.random() * _OVERTAKEN * (latency or LATENCY)
-        return leaves + latency
+        return self._arrival(size, self._reorder)
 
     def in_order(self, size: int) -> float | None:
         """Sends a segment of a stream, which keeps its bytes in order itself: ``reorder`` does not apply.
@@ -126,6 +116,9 @@ class Path:
         Returns:
             When it arrives, in virtual seconds; None if it is lost on the way, or the path is cut.
         """
+        return self._arrival(size, 0.0)
+
+    def _arrival(self, size: int, reorder: Number) -> float | None:
         if self.cut:
             return None
         if self._plain is not None:
@@ -133,7 +126,10 @@ class Path:
         leaves = self._leave(size)
         if self._loss and self._chance(self._loss, "loss"):
             return None
-        return leaves + self._drawn(self._latency, "latency")
+        latency = self._drawn(self._latency, "latency")
+        if reorder and self._chance(reorder, "reorder"):
+            latency += self._scheduler.random.random() * _OVERTAKEN * (latency or LATENCY)
+        return leaves + latency
 
     def duplicated(self) -> bool:
         """Whether a packet that is sent now arrives twice; each time is asked of ``transmit``."""
