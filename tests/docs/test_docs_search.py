@@ -49,6 +49,10 @@ WANTED = {
     "reliable udp": "how-to/kcp.html",
     "packet loss": "how-to/kcp.html",
     "game server": "how-to/kcp.html",
+    "simulation": "how-to/simulation.html",
+    "chaos": "how-to/simulation.html",
+    "partition": "tutorial/6-a-simulated-world.html",
+    "turmoil": "design/simulation.html",
 }
 
 
