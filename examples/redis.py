@@ -24,8 +24,12 @@ from examples.needed import needed
 with needed("netcore-io[redis]"):
     from examples.redis_server import Server, Session
 
-# Redis does not limit what waits for an ordinary client either, but a reply is at most a few values.
-MAX_OUTBOUND = 1 << 30
+OPTIONS = netcore.Options(
+    # Redis does not limit what waits for an ordinary client either, but a reply is at most a few values.
+    max_outbound=1 << 30,
+    # As Redis has it: who has lost power or the net says no goodbye.
+    tcp_keep_alive=300,
+)
 
 
 class Redis(netcore.EventHandler):
@@ -106,7 +110,7 @@ def main() -> None:
     parser.add_argument("--loops", type=int, default=1, metavar="N", help="event loops (default: 1)")
     arguments = parser.parse_args()
     try:
-        netcore.run(Redis(), *arguments.addresses, num_event_loops=arguments.loops, max_outbound=MAX_OUTBOUND)
+        netcore.run(Redis(), *arguments.addresses, options=OPTIONS, num_event_loops=arguments.loops)
     except (netcore.NetcoreError, OSError) as error:
         sys.exit(f"redis: {error}")
 
