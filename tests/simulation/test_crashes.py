@@ -215,3 +215,23 @@ def test_crashes_happen_the_same_way_each_time() -> None:
         return world.simulation.trace.digest()
 
     assert story(1) == story(1) != story(2)
+
+
+def test_a_host_that_restarts_itself_is_up_when_its_code_has_returned() -> None:
+    class Restarting(EventHandler):
+        def on_traffic(self, conn: Conn) -> Action | None:
+            conn.read()
+            assert host.restart(Restarting()) == []
+            assert host.up
+            return None
+
+    with Simulation() as simulation:
+        host = simulation.host("server")
+        host.engine(Restarting(), "tcp://:7000")
+        conn = simulation.host("client").dial("tcp://server:7000").result()
+        conn.async_write(b"now")
+        simulation.run(until=1)
+        assert host.up
+        kinds = [event.kind for event in simulation.trace.events(("crash", "restart"))]
+        assert kinds == ["crash", "restart"]
+        assert simulation.host("client").dial("tcp://server:7000").result()

@@ -8,7 +8,7 @@ import pytest
 
 from netcore import Action, Conn, EventHandler
 from netcore.testing import RecordingHandler
-from netcore.testing.simulation import Simulation, SimulationError, SimulationStuck
+from netcore.testing.simulation import Simulation, SimulationError, SimulationStuck, world
 
 
 class Echo(EventHandler):
@@ -168,3 +168,15 @@ def test_the_faults_of_a_host_hit_what_runs_there_already() -> None:
 
     assert caller.received == b"hello" * 50
     assert server.faults.injected
+
+
+def test_who_waits_again_and_again_in_vain_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "_SPINS", 100)
+    simulation = Simulation()
+    engine = simulation.host("server").engine(Echo(), "tcp://:7000")
+
+    with pytest.raises(SimulationStuck, match="one after the other"):
+        engine.join()  # looks every second whether a signal has come
+    with pytest.raises(SimulationStuck, match="one after the other"), simulation.host("server"):
+        while engine.running:
+            time.sleep(0.1)

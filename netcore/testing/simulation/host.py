@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
@@ -273,6 +274,8 @@ class Host:
     def restart(self, *handlers: EventHandler) -> list[Engine]:
         """Starts the host again after a crash, or crashes it first: peers that are still there get a RST.
 
+        If code of the host itself asks for it, it happens when that has returned.
+
         The engines that it was given start anew where they were, and with the options that they had. So do
         the programs that the crash has ended, unless they were given as coroutines; see ``programs``.
 
@@ -281,7 +284,7 @@ class Host:
                 disk; the others keep the one that they had, with all that is in it.
 
         Returns:
-            The new engines.
+            The new engines; none yet if it happens later.
 
         Raises:
             SimulationError: The simulation is closed.
@@ -292,6 +295,8 @@ class Host:
         if len(handlers) > len(served):
             many = f"{len(handlers)} handlers are given, and {len(served)} engines are to be started"
             raise ValueError(f"{many} on host {self.name!r}")
+        if self._world.afterwards(self, partial(self.restart, *handlers)):
+            return []
         self.crash()
         self._served.clear()
         world = self._world

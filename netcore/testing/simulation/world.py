@@ -32,7 +32,7 @@ _LAST = 12
 """Events that the message about an invariant shows."""
 
 _SPINS = 1_000_000
-"""So many events at one and the same moment are no world that goes on."""
+"""So many events at one and the same moment are no world that goes on, nor are so many waits without any."""
 
 
 class Inhabitant(Protocol):
@@ -86,6 +86,7 @@ class World(Generic[HostT]):
         self.inside = False
         self.closed = False
         self._violation: BaseException | None = None
+        self._in_vain = 0
         self._afterwards: list[Callable[[], object]] = []
         self._thread = threading.get_ident()
         self._last_ident = 0
@@ -172,7 +173,15 @@ class World(Generic[HostT]):
             return False
         if self.inside:
             self.forbid(f"{what} blocks, which in an event stops the world, and so")
-        return self.go_on(predicate, self._after(timeout), what)
+        has_come = self.go_on(predicate, self._after(timeout), what)
+        if has_come or self.scheduler.next_time() is not None:
+            self._in_vain = 0
+        else:
+            self._in_vain += 1
+            if self._in_vain > _SPINS:
+                why = "a million waits one after the other, and nothing is left to happen"
+                raise SimulationStuck(explain(self, f"{what}: {why}"))
+        return has_come
 
     def _after(self, timeout: float | None) -> float | None:
         """Returns the virtual time after so many seconds of the host whose code runs; None for never."""
