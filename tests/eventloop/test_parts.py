@@ -48,6 +48,7 @@ def site():
     counters = Counters()
     handler = RecordingHandler()
     made = SimpleNamespace(
+        machine=REAL,
         clock=clock,
         poller=poller,
         sockets=sockets,
