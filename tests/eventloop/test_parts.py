@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from netcore import Address, CloseReason, Metrics, Timeout
+from netcore._machine import REAL
 from netcore.buffer import VIEWS_ARE_COUNTED
 from netcore.connection import UNWATCHED, Counters, Deadlines, Ending, Inbox, Limits, Outbox
 from netcore.eventloop import Gate, Shared
