@@ -47,6 +47,7 @@ class Connection(Watched):
         flow: What the connection is called in the trace.
         line_out: The way to the peer.
         line_in: The way from the peer.
+        asker: The peer's keep-alive, which relies on this end.
         user_timeout: TCP_USER_TIMEOUT, in seconds.
     """
 
@@ -76,6 +77,7 @@ class Connection(Watched):
         self._heard = 0.0
         self._peer: Connection | None = None
         self._sender: Sender | None = None
+        self.asker: KeepAlive | None = None
 
     def join(self, host: str, remote: tuple[str, int], port: int, peer: Connection) -> None:
         """Makes it the end of a connection.
@@ -349,6 +351,8 @@ class Connection(Watched):
         if self._sender is not None:
             self._sender.stop()
         self._released()
+        if self.asker is not None:
+            self.asker.wake()
 
     def _released(self) -> None:
         """Called when the connection needs its port no more. Idempotent."""

@@ -1,4 +1,8 @@
-"""TCP keep-alive: questions to a peer that has been silent for long; tcp(7)."""
+"""TCP keep-alive: questions to a peer that has been silent for long; tcp(7).
+
+As long as it is certain that each is answered, none is asked, so that days of silence cost nothing. What
+makes it uncertain wakes who relies on it: a cut or another kind of line, and the end of the other end.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,16 @@ class End(Protocol):
     def ask_peer(self, answer: KeepAlive) -> None:
         """Called on the peer's side, when the question is there."""
 
+    def rely(self, keep_alive: KeepAlive) -> float | None:
+        """Has keep-alive be woken once the peer may not answer.
+
+        Returns:
+            Seconds until each answer; None, and nothing happens, if it is not certain now.
+        """
+
+    def rely_no_more(self, keep_alive: KeepAlive) -> None:
+        """Ends that."""
+
     def give_up(self, code: int, cause: int = -1) -> None:
         """Called when the peer does not answer."""
 
@@ -48,7 +62,18 @@ class KeepAlive:
         count: How many stay without an answer until the peer is given up.
     """
 
-    __slots__ = ("_count", "_end", "_heard", "_idle", "_interval", "_timer", "_unanswered")
+    __slots__ = (
+        "_asleep",
+        "_count",
+        "_end",
+        "_fell_asleep",
+        "_heard",
+        "_idle",
+        "_interval",
+        "_silence",
+        "_timer",
+        "_unanswered",
+    )
 
     def __init__(self, end: End, idle: float, interval: float, count: int) -> None:
         self._end = end
@@ -56,15 +81,39 @@ class KeepAlive:
         self._interval = interval
         self._count = count
         self._unanswered = 0
+        self._asleep = False  # and if so, since when, and how long each silence is
+        self._fell_asleep = self._silence = 0.0
         scheduler = end.kernel.scheduler
         self._heard = scheduler.now
         self._timer: Planned | None = scheduler.call_later(idle, self._look)
 
     def stop(self) -> None:
         """Asks no more."""
+        self._rise()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def wake(self) -> None:
+        """Tells that it is not certain any more that the peer answers: the next question is asked indeed."""
+        if not self._asleep:
+            return
+        self._rise()
+        scheduler = self._end.kernel.scheduler
+        now, heard = scheduler.now, self._end.silent_since()
+        if heard is None:
+            question = now + self._idle
+        else:
+            question = heard + self._idle if heard > self._fell_asleep else self._fell_asleep
+            if question <= now:  # each answer was the beginning of another silence
+                question += ((now - question) // self._silence + 1) * self._silence
+            self._heard = question - self._idle
+        self._timer = scheduler.call_at(question, self._look)
+
+    def _rise(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._end.rely_no_more(self)
 
     def answered(self, line: Path) -> None:
         """Tells that the peer's answer is there, or would be if the way was not cut."""
@@ -94,6 +143,11 @@ class KeepAlive:
             scheduler.now >= self._heard + limit if limit else self._unanswered >= self._count
         ):
             end.give_up(errno.ETIMEDOUT)
+            return
+        round_trip = None if self._unanswered else end.rely(self)
+        if round_trip is not None:
+            self._asleep = True
+            self._fell_asleep, self._silence = scheduler.now, self._idle + round_trip
             return
         self._unanswered += 1
         end.ask_peer(self)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.scheduler import Scheduler
@@ -34,6 +34,13 @@ _OVERTAKEN = 4.0
 """How many latencies a packet is held back at most so that others overtake it."""
 
 
+class Sleeper(Protocol):
+    """Who asks nothing as long as the answer is certain."""
+
+    def wake(self) -> None:
+        """Tells that it is not any more."""
+
+
 class Path:
     """One direction between two hosts, or from a host to itself.
 
@@ -43,6 +50,7 @@ class Path:
         cut: Whether nothing passes. What is under way is not lost by it alone: ask again at the arrival.
         busy_until: When the last byte of what was sent so far has left, in virtual seconds; in the past
             unless there is a bandwidth.
+        relying: Who is to be woken once it is not certain any more that what is sent arrives, and when.
     """
 
     __slots__ = (
@@ -55,6 +63,7 @@ class Path:
         "_scheduler",
         "busy_until",
         "cut",
+        "relying",
         "source",
         "target",
     )
@@ -64,6 +73,7 @@ class Path:
         self.target = target
         self.cut = False
         self.busy_until = 0.0
+        self.relying: dict[Sleeper, None] = {}
         self._scheduler = scheduler
         self.shape()
 
@@ -85,6 +95,21 @@ class Path:
         self._duplicate = duplicate
         plain = bandwidth is None and loss == 0.0 and reorder == 0.0
         self._plain = latency if plain and not callable(latency) else None
+        self._wake()
+
+    def sever(self) -> None:
+        """Has nothing pass."""
+        self.cut = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for each in list(self.relying):
+            each.wake()
+
+    @property
+    def certain_latency(self) -> float | None:
+        """Seconds that whatever is sent takes for certain; None if that is not so."""
+        return None if self.cut else self._plain
 
     def shaped(self) -> dict[str, Number | None]:
         """Returns what it is like, as the keywords with which ``shape`` makes it so."""
@@ -239,9 +264,9 @@ class Links:
             ValueError: They are the same.
         """
         self._check_two(a, b)
-        self.path(a, b).cut = True
+        self.path(a, b).sever()
         if not one_way:
-            self.path(b, a).cut = True
+            self.path(b, a).sever()
         self._trace.note("partition", a, b, "", "one way" if one_way else "")
 
     def heal(self, a: str, b: str) -> None:

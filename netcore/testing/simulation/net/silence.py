@@ -41,6 +41,23 @@ class PatientConnection(Connection):
         if when is not None:
             self.kernel.scheduler.call_at(when, self._peer.asked, answer)
 
+    def rely(self, keep_alive: KeepAlive) -> float | None:
+        """See ``End.rely``."""
+        peer = self._peer
+        there, back = self.line_out.certain_latency, self.line_in.certain_latency
+        if peer is None or peer._state != ESTABLISHED or there is None or back is None:
+            return None
+        self.line_out.relying[keep_alive] = self.line_in.relying[keep_alive] = None
+        peer.asker = keep_alive
+        return there + back
+
+    def rely_no_more(self, keep_alive: KeepAlive) -> None:
+        """See ``End.rely_no_more``."""
+        for line in (self.line_out, self.line_in):
+            line.relying.pop(keep_alive, None)
+        if self._peer is not None:
+            self._peer.asker = None
+
     def watch_peer(self) -> None:
         """Begins or ends keep-alive, as the options have it."""
         if self._keep_alive is not None:
