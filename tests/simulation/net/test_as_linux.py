@@ -287,6 +287,24 @@ def _refused(w: Here) -> None:
     w.seen.append(errno.errorcode[other.connect_ex(name)])
     w.call(other.recv, 1)
     w.call(other.getpeername)
+    for timeout in (None, 5):
+        waiting = w.socket()
+        waiting.settimeout(timeout)
+        for _ in range(3):
+            w.seen.append(f"{timeout}: {errno.errorcode[waiting.connect_ex(name)]}")
+
+
+@_scenario
+def _nothing_asked_for(w: Here) -> None:
+    client, accepted = w.pair()
+    w.call(client.recv, 0)
+    w.call(client.recv_into, bytearray())
+    w.call(accepted.send, b"x")
+    w.call(client.recv, 0)
+    w.call(client.recv, 9)
+    datagrams = w.socket(kind=socket.SOCK_DGRAM)
+    w.call(datagrams.recv, 0)
+    w.call(datagrams.recv, 1)
 
 
 @_scenario
