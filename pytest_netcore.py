@@ -17,6 +17,7 @@ import re
 import shlex
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -304,6 +305,8 @@ def _traces(item: pytest.Item, test: str, seed: int) -> Iterator[str]:
     """Says what has happened last in the simulations of an item, and writes their pages if that is wanted."""
     directory = item.config.option.netcore_trace
     for number, world in enumerate(_simulations(item)):
+        if world.errors:
+            yield _errors(world.errors)
         yield str(world.trace)
         if directory is not None:
             words = re.sub(r"[^\w.=-]+", "-", test).strip("-")
@@ -312,6 +315,15 @@ def _traces(item: pytest.Item, test: str, seed: int) -> Iterator[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             world.trace.write_html(path)
             yield f"the whole trace: {path}"
+
+
+def _errors(errors: Sequence[Exception]) -> str:
+    """Says what handlers and others have raised: the run goes on then, and may fail of that later."""
+    first = errors[0]
+    frames = traceback.extract_tb(first.__traceback__)
+    where = f" ({frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name})" if frames else ""
+    text = traceback.format_exception_only(type(first), first)[-1].strip()
+    return f"raised before and caught by nobody, {len(errors)} in Simulation.errors, at first: {text}{where}"
 
 
 def _simulations(item: pytest.Item) -> list[Simulation]:

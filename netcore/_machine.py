@@ -66,6 +66,14 @@ class Machine:
     def exiting(self, error: BaseException) -> None:
         """Is told of what is no ``Exception``, and ends an engine; see ``Engine.ended_by``."""
 
+    def raised(self, error: Exception, what: str) -> None:
+        """Is told of an exception of the application's that goes to the log, and no further.
+
+        Args:
+            error: The exception.
+            what: What has raised it.
+        """
+
     def variant(self, kind: type[_T]) -> type[_T]:
         """Returns the class to make instead of one that stands for a thread: here, the class itself."""
         return kind

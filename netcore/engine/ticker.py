@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from netcore import _machine
 from netcore._complaints import complain, place_of
 from netcore._durations import delay_of
 from netcore.eventloop import Loop
@@ -46,6 +47,7 @@ class Ticker:
             self._delay = _checked(delay)
         except Exception as error:
             self._loop.counters.errors += 1
+            _machine.current().raised(error, "on_tick")
             what = "on_tick failed; it is called again in %g s"
             complain(self._logger, logging.ERROR, place_of(error), what, self._delay, error=error)
         if self._engine.running:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from netcore import _machine
 from netcore._complaints import complain, place_of
 from netcore.connection import BaseCounters, BaseDeadlines, BaseInbox
 from netcore.eventloop.tasks import TaskQueue
@@ -128,6 +129,7 @@ class Agenda:
         except Exception as error:
             self._counters.errors += 1
             name = getattr(function, "__qualname__", type(function).__name__)
+            _machine.current().raised(error, name)
             complain(
                 self._logger,
                 logging.ERROR,

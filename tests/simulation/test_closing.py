@@ -67,6 +67,8 @@ def test_a_closed_world_does_not_go_on_but_has_its_trace() -> None:
         simulation.run(until=10.0)
     with pytest.raises(SimulationError, match="the simulation is closed"):
         simulation.host("client").dial("tcp://server:7000").result()
+    with pytest.raises(SimulationError, match="the simulation is closed"):
+        simulation.host("new")
 
 
 def test_handlers_are_told_nothing_as_in_a_crash(caplog: pytest.LogCaptureFixture) -> None:

@@ -167,6 +167,27 @@ def test_the_first_failure_can_be_the_last(run: Run) -> None:
     assert "1 failed" in outcome(done)
 
 
+RAISING = """
+from netcore import EventHandler
+
+class Failing(EventHandler):
+    def on_open(self, conn):
+        raise LookupError("what has come before")
+
+def test_it(simulation):
+    simulation.host("a").engine(Failing(), "tcp://:7000")
+    simulation.host("b").dial("tcp://a:7000")
+    simulation.run(until=1.0)
+    assert False
+"""
+
+
+def test_a_failing_seed_tells_what_handlers_have_raised_before(run: Run) -> None:
+    out = run(RAISING).stdout
+    assert "1 in Simulation.errors, at first: LookupError: what has come before (" in out
+    assert re.search(r"test_it\.py:6 in on_open\)", out)
+
+
 def test_the_trace_of_a_failing_seed_is_written(run: Run, tmp_path: Path) -> None:
     run(FAILING, "--netcore-seeds", "20", "--netcore-trace", "traces")
 

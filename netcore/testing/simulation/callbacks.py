@@ -27,14 +27,21 @@ class NotedHandler(EventHandler):
         handler: What is called.
         trace: Where it is noted.
         host: The host's name.
+        raised: Told of what callbacks raise, with the host and the connection's number.
     """
 
-    def __init__(self, handler: EventHandler, trace: Trace, host: str) -> None:
+    def __init__(
+        self,
+        handler: EventHandler,
+        trace: Trace,
+        host: str,
+        raised: Callable[[Exception, str, str], object],
+    ) -> None:
         for name in _PASSED_ON:
             setattr(self, name, getattr(handler, name))
         for name, kind in _NOTED.items():
             setattr(self, name, _noted(getattr(handler, name), trace, host, kind))
-        self.on_error = _with_error(handler.on_error, trace, host)  # type: ignore[method-assign]
+        self.on_error = _with_error(handler.on_error, raised, host)  # type: ignore[method-assign]
         self.on_close = _with_end(handler.on_close, trace, host)  # type: ignore[method-assign]
 
 
@@ -49,10 +56,12 @@ def _noted(callback: Callable[..., Any], trace: Trace, host: str, kind: str) -> 
     return call
 
 
-def _with_error(callback: Callable[..., Any], trace: Trace, host: str) -> Callable[..., Any]:
+def _with_error(
+    callback: Callable[..., Any], raised: Callable[[Exception, str, str], object], host: str
+) -> Callable[..., Any]:
     @functools.wraps(callback)
     def call(conn: Conn, error: Exception) -> Any:
-        trace.note("error", host, detail=f"#{conn.id} {type(error).__name__}")
+        raised(error, host, f"#{conn.id}")
         return callback(conn, error)
 
     return call

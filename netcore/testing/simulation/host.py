@@ -403,7 +403,7 @@ class Host:
 
         :meta private:
         """
-        return NotedHandler(handler, self._world.trace, self.name)
+        return NotedHandler(handler, self._world.trace, self.name, self._world.raised)
 
     def resolver(self, *_: object) -> Any:
         """Makes what looks names up without blocking.

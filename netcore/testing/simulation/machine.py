@@ -84,6 +84,8 @@ class _World(Protocol):
 
     def interrupt(self, error: BaseException) -> None: ...
 
+    def raised(self, error: Exception, host: str, what: str) -> None: ...
+
     def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool: ...
 
 
@@ -150,6 +152,10 @@ class SimulatedMachine(Machine):
         """See ``Machine.exiting``. An exit is the program's own; what else it is, is the test's."""
         if not isinstance(error, SystemExit):
             self._world.interrupt(error)
+
+    def raised(self, error: Exception, what: str) -> None:
+        """See ``Machine.raised``."""
+        self._world.raised(error, self._host.name, what)
 
     def variant(self, kind: type[_T]) -> type[_T]:
         """See ``Machine.variant``."""

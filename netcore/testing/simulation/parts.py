@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from netcore import _machine
 from netcore._latch import Latch
 from netcore.connection import Retired
 from netcore.eventloop import AccessLog
@@ -67,6 +68,18 @@ class WorldFuture(Future[_T]):
     def __init__(self, wait: Wait) -> None:
         super().__init__()
         self._world_wait = wait
+
+    def add_done_callback(self, fn: Callable[[Future[_T]], object]) -> None:
+        """See ``concurrent.futures.Future.add_done_callback``; what is raised there goes to the log alone."""
+
+        def call(future: Future[_T]) -> None:
+            try:
+                fn(future)
+            except Exception as error:
+                _machine.current().raised(error, getattr(fn, "__qualname__", type(fn).__name__))
+                raise
+
+        super().add_done_callback(call)
 
     def result(self, timeout: float | None = None) -> _T:
         """See ``concurrent.futures.Future.result``."""

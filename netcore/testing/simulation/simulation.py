@@ -77,6 +77,16 @@ class Simulation:
         return self._world.scheduler.now
 
     @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What code of the hosts has raised and nobody has caught: the first thousand, in order.
+
+        Of callbacks, planned calls, callbacks of futures, and programs. As elsewhere it goes to ``on_error``
+        or the log, and the run goes on. What should fail a test is for the test to say:
+        ``simulation.invariant(lambda: not simulation.errors)``.
+        """
+        return tuple(self._world.errors)
+
+    @property
     def random(self) -> random.Random:
         """The source of randomness, for tests that pick something by the seed."""
         return self._world.scheduler.random
@@ -89,11 +99,13 @@ class Simulation:
         Raises:
             TypeError: The name is no text.
             ValueError: It is no host's name as addresses have it, or one that every host has.
+            SimulationError: There is none yet, and the simulation is closed.
         """
         world = self._world
         found = world.hosts.get(name)
         if found is None:
             check_host_name(name)
+            world.check_usable()
             found = world.hosts[name] = Host(world, name, len(world.hosts))
         return found
 

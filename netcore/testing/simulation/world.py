@@ -31,6 +31,9 @@ HostT = TypeVar("HostT", bound="Inhabitant")
 _LAST = 12
 """Events that the message about an invariant shows."""
 
+_MOST_ERRORS = 1000
+"""Exceptions that are kept, with all that their tracebacks hold."""
+
 _SPINS = 1_000_000
 """So many events at one and the same moment are no world that goes on, nor are so many waits without any."""
 
@@ -66,6 +69,7 @@ class World(Generic[HostT]):
         kernel: The host's; None without one.
         inside: Whether an event is happening, so that nothing may block.
         invariants: What has to hold after every event: names, and what returns whether it does.
+        errors: What code of hosts has raised that nobody has caught, the first of it.
         closed: Whether it goes on no more.
     """
 
@@ -80,6 +84,7 @@ class World(Generic[HostT]):
         self.names = Names(self.scheduler, self.network)
         self.hosts: dict[str, HostT] = {}
         self.invariants: list[tuple[str, Callable[[], object]]] = []
+        self.errors: list[Exception] = []
         self.host: Inhabitant | None = None
         self.ident = 0
         self.kernel: Kernel | None = None
@@ -151,6 +156,12 @@ class World(Generic[HostT]):
         """Has the run end with an error after this event, be it that somebody catches it before."""
         if self.inside and self._violation is None:
             self._violation = error
+
+    def raised(self, error: Exception, host: str, what: str) -> None:
+        """Notes what a host's code has raised, and nobody has caught."""
+        self.trace.note("error", host, detail=f"{what} {type(error).__name__}")
+        if len(self.errors) < _MOST_ERRORS:
+            self.errors.append(error)
 
     def afterwards(self, host: Inhabitant, action: Callable[[], object]) -> bool:
         """Has something done to a host at the end of the event, if it is its own code that asks for it.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from netcore import _machine
 from netcore.aio import EventLoop
 from netcore.testing.simulation.actors import Actor, Stage, simulated_poller
 from netcore.testing.simulation.coroutines.numbered import in_order
@@ -111,6 +112,8 @@ class Program(Generic[_T]):
     def _ended(self, error: BaseException | None) -> None:
         if error is None:
             self._trace.note("task", self._host, detail=f"{self.name} ends")
+        elif isinstance(error, Exception):
+            _machine.current().raised(error, f"{self.name} ends by")
         else:
             self._trace.note("error", self._host, detail=f"{self.name} ends by {type(error).__name__}")
 
