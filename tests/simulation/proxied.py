@@ -192,8 +192,9 @@ class ProxyWorld:
         self.errors: list[Exception] = []
         self.reached = 0
         self.options = options
-        self._make_proxy = partial(make_proxy, "tcp://target:8000")
         self.target, self.proxy = simulation.host("target"), simulation.host("proxy")
+        # By IPv4: of two connections that race for a name the slower one ends without a word.
+        self._make_proxy = partial(make_proxy, f"tcp://{self.target.address}:8000")
         self.clients = [simulation.host(f"client{i}") for i in range(CLIENTS)]
         source = simulation.random
         for host in (self.target, *self.clients):
@@ -217,7 +218,7 @@ class ProxyWorld:
             if not host.actors:
                 receives = source.choice((0, 2304))
                 host.client(Clients(self), PATIENT, socket_recv_buffer=receives)
-            dialled = host.dial("tcp://proxy:9000", call, 20.0)
+            dialled = host.dial(f"tcp://{self.proxy.address}:9000", call, 20.0)
             dialled.add_done_callback(lambda dialled: self.dialled(call, dialled.exception()))
         simulation.call_later(source.random() * 0.5, self.call)
 

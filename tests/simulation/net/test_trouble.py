@@ -425,3 +425,18 @@ def test_a_closed_end_gives_up_bytes_that_nobody_takes(yard: Yard) -> None:
     assert not yard.host("client").tcp_ports.holders(49152)
     assert yard.scheduler.next_time() is None
     server.close()
+
+
+def test_how_long_an_answer_takes_is_measured_anew(yard: Yard) -> None:
+    slow, fast = Yard(latency=2.0), ROUND_TRIP / 2
+    client, server = slow.pair()
+    slow.links.link("client", "server", latency=fast)
+    client.send(b"measured")
+    slow.run(10)
+    slow.links.link("client", "server", latency=fast, loss=1.0)
+    client.send(b"lost")
+    slow.links.link("client", "server", latency=fast)
+    slow.run(2 * FIRST_TIMEOUT)
+    assert received(server) == b"measuredlost"
+    client.close()
+    server.close()

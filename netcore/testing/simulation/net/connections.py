@@ -152,7 +152,7 @@ class Connection(Watched):
         """See ``Receiver.arrive``."""
         peer = self._peer
         if peer is None or peer._sender is not sender:
-            sender.arrived()
+            sender.arrived(segment)
             self._answer_old(sender)
             return
         kernel = self.kernel
@@ -165,7 +165,7 @@ class Connection(Watched):
         if self._state == ANSWERING and kernel.alive and not self.confirmed():
             sender.dropped(segment, "the backlog is full")
             return
-        sender.arrived()
+        sender.arrived(segment)
         if self._state != ESTABLISHED or not kernel.alive:
             self._refuse(segment, "the connection is unknown")
             return

@@ -90,6 +90,7 @@ class Sender:
 
     __slots__ = (
         "_acks",
+        "_asked",
         "_edge",
         "_ending",
         "_hungry",
@@ -128,6 +129,7 @@ class Sender:
         self._hungry = False  # whether somebody waits for room
         self._last_arrival = 0.0
         self._round_trip = 0.0
+        self._asked = -1.0  # when that was sent which is about to be acknowledged
         self._timeout = _FIRST_TIMEOUT
         self._timer: Planned | None = None
         self._wake: Planned | None = None
@@ -276,9 +278,10 @@ class Sender:
             insort(self._lost, segment, key=_start)
             self._arm(segment.sent)
 
-    def arrived(self) -> None:
-        """Tells that a segment has arrived."""
+    def arrived(self, segment: Segment) -> None:
+        """Tells that a segment has arrived; how long its acknowledgement takes is how long one takes now."""
         self._in_flight -= 1
+        self._asked = segment.sent
 
     def hear(self, when: float | None, acked: int, edge: int) -> None:
         """Tells what is going to be known here, and when.
@@ -299,6 +302,9 @@ class Sender:
                 self._catch_up()
             if acks and when < acks[-1][0]:
                 when = acks[-1][0]
+        if self._asked >= 0:
+            self._round_trip = when - self._asked
+            self._asked = -1.0
         acks.append((when, acked, edge))
         if self._wake is None and (self._hungry or self._pending or self._ending or self._timer is not None):
             self._wake = self.end.kernel.scheduler.call_at(acks[0][0], self._heard)
@@ -365,6 +371,7 @@ class Sender:
         """Has the retransmission timer run, from a moment that may have passed."""
         if self._timer is not None:
             return
+        self._catch_up()
         if not self._tries:
             self._since = since
         when = since + self._timeout
