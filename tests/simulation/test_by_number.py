@@ -185,5 +185,5 @@ def test_a_callback_does_not_wait_with_one(simulation: Simulation) -> None:
         selector = selectors.DefaultSelector()
     server.engine(Selecting(selector), "tcp://:7000")
     simulation.host("a").dial("tcp://server:7000")
-    with pytest.raises(SimulationError, match="blocks, which in an event stops the world"):
+    with pytest.raises(SimulationError, match="blocks, which in a callback, job or task stops the world"):
         simulation.run(until=1.0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
+import pytest
+
 from netcore import Action, Conn, EventHandler
-from netcore.testing.simulation import Simulation
+from netcore.testing.simulation import Simulation, SimulationError
 from netcore.worker import WorkerPool
 
 
@@ -56,3 +60,31 @@ def test_a_crash_ends_jobs_and_a_restart_does_not_bring_them_back() -> None:
     simulation.run(until=simulation.now + 1.0)
 
     assert done == ["one", "two"]
+
+
+def test_a_job_that_waits_for_a_socket_is_an_error_that_names_the_call_and_its_line() -> None:
+    def ask() -> None:
+        with socket.create_connection(("server", 7000), timeout=5):
+            """Never gets here."""
+
+    simulation = Simulation()
+    simulation.host("server").engine(EventHandler(), "tcp://:7000")
+    with simulation.host("client"):
+        WorkerPool().submit(ask)
+        where = r"on host 'client': .*test_jobs\.py:\d+ in ask"
+        with pytest.raises(SimulationError, match=rf"connect\(\) of .* blocks, which in .* job .* {where}"):
+            simulation.run(until=1.0)
+
+
+def test_a_pool_from_outside_of_the_world_is_an_error_that_names_who_uses_it() -> None:
+    class Asking(EventHandler):
+        def on_open(self, conn: Conn) -> Action | None:
+            pool.run_for(conn, int, "1", then=lambda conn, result, error: None)
+            return None
+
+    simulation = Simulation()
+    with WorkerPool() as pool:
+        simulation.host("server").engine(Asking(), "tcp://:7000")
+        simulation.host("client").dial("tcp://server:7000")
+        with pytest.raises(SimulationError, match=r"a thread .* 'server': .*test_jobs\.py:\d+ in on_open"):
+            simulation.run(until=1.0)

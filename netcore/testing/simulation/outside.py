@@ -16,18 +16,19 @@ from functools import partial
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+import netcore
 from netcore.testing.simulation.errors import SimulationError
 from netcore.testing.simulation.randomness import Randomness
 from netcore.testing.simulation.stand_ins import Make, World, stand_ins
 
 __all__ = ["Outside", "culprit"]
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_NETCORE = os.path.dirname(os.path.abspath(netcore.__file__)) + os.sep
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
 
 
 def culprit(frame: FrameType | None) -> str:
-    """Returns where the code of a simulated host is that has called into this package or the library."""
+    """Returns where the code of a simulated host is that has called into netcore or the library."""
     while frame is not None and _is_inner(frame.f_code):
         frame = frame.f_back
     if frame is None:
@@ -37,7 +38,7 @@ def culprit(frame: FrameType | None) -> str:
 
 def _is_inner(code: CodeType) -> bool:
     name = code.co_filename
-    if name.startswith((_HERE, "<frozen")):
+    if name.startswith((_NETCORE, "<frozen")):
         return True
     return name.startswith(_LIBRARY) and "site-packages" not in name and "dist-packages" not in name
 

@@ -183,7 +183,7 @@ class World(Generic[HostT]):
         if timeout is not None and timeout <= 0:
             return False
         if self.inside:
-            self.forbid(f"{what} blocks, which in an event stops the world, and so")
+            self.forbid(f"{what} blocks, which in a callback, job or task stops the world, and so")
         has_come = self.go_on(predicate, self._after(timeout), what)
         if has_come or self.scheduler.next_time() is not None:
             self._in_vain = 0

@@ -262,9 +262,7 @@ class Handle:
         """
         left = None if deadline is None else max(deadline - current.monotonic(), 0.0)
         endpoint = file.endpoint
-        if not current.wait(
-            lambda: bool(endpoint.readiness() & mask), left, f"{self!r} to be ready to {what}"
-        ):
+        if not current.wait(lambda: bool(endpoint.readiness() & mask), left, f"{what}() of {self!r}"):
             raise TimeoutError("timed out")
         self._open()
 

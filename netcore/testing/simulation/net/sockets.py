@@ -66,7 +66,7 @@ class SimulatedSocket(Transferring):
                 return
             if error.errno != errno.EINPROGRESS or not self._waits(file):
                 raise
-        self._wait(file, TO_WRITE, self._deadline(), "write, once connected")
+        self._wait(file, TO_WRITE, self._deadline(), "connect")
         if self._timeout is not None:  # then the standard library asks, and the system's call does not know
             code = int(endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
             if code:

@@ -51,7 +51,7 @@ class Transferring(Handle):
         except BlockingIOError:
             if not self._waits(file, flags):
                 raise
-            received = self._try(lambda: endpoint.receive(size, flags), TO_READ, "receive", flags)
+            received = self._try(lambda: endpoint.receive(size, flags), TO_READ, "recv", flags)
         if flags & _WAITALL and self._kind == socket.SOCK_STREAM and self._waits(file, flags):
             return self._receive_all(received, size, flags)
         return received
@@ -64,7 +64,7 @@ class Transferring(Handle):
             received = self._try(
                 lambda left=left: self._file.endpoint.receive(left, flags),  # type: ignore[misc]
                 TO_READ,
-                "receive",
+                "recv",
             )
             data += received.data
         return received._replace(data=data)
