@@ -188,6 +188,23 @@ def test_a_failing_seed_tells_what_handlers_have_raised_before(run: Run) -> None
     assert re.search(r"test_it\.py:6 in on_open\)", out)
 
 
+BROKEN = """
+def test_it(simulation):
+    simulation.invariant(lambda: simulation.now < 1.0)
+    simulation.call_at(2.0, len, "")
+    simulation.run(until=3.0)
+"""
+
+
+def test_a_broken_invariant_shows_the_line_of_the_test_and_none_of_netcore(run: Run) -> None:
+    out = run(BROKEN).stdout
+    assert re.search(
+        r"^test_it\.py:5: InvariantError$|^>\s+simulation\.run\(until=3\.0\)$", out, re.MULTILINE
+    )
+    assert "def _check_invariants" not in out
+    assert "def go_on" not in out
+
+
 def test_the_trace_of_a_failing_seed_is_written(run: Run, tmp_path: Path) -> None:
     run(FAILING, "--netcore-seeds", "20", "--netcore-trace", "traces")
 

@@ -294,6 +294,7 @@ class Simulation:
             TypeError: That is neither a number nor a function.
             ValueError: The time has passed already, or is infinite.
         """
+        __tracebackhide__ = True
         world = self._world
         if not callable(until):
             end = _finite(until, "until")

@@ -208,6 +208,7 @@ class World(Generic[HostT]):
             SimulationError: An event has done what cannot be simulated.
             InvariantError: What has to hold always does not.
         """
+        __tracebackhide__ = True  # pytest's: what is of interest is the test's line, and the host's
         self.check_usable()
         if self.inside:
             self.forbid(f"{what} has the world go on, which an event is part of, and so")
@@ -241,6 +242,7 @@ class World(Generic[HostT]):
                 self.enter(host, ident)
 
     def _step(self) -> None:
+        __tracebackhide__ = True
         self.inside = True
         try:
             self.scheduler.step()
@@ -258,11 +260,13 @@ class World(Generic[HostT]):
 
     def _raise_violation(self, instead_of: BaseException | None) -> None:
         """Raises what code of a host has been refused, be it that it has made something else of it."""
+        __tracebackhide__ = True
         violation, self._violation = self._violation, None
         if violation is not None and violation is not instead_of:
             raise violation from instead_of
 
     def _check_invariants(self) -> None:
+        __tracebackhide__ = True
         self.inside = True
         try:
             for name, check in tuple(self.invariants):
