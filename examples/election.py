@@ -27,6 +27,7 @@ class Disk(Protocol):
 
     def load(self) -> tuple[int, str]:
         """Returns the term, and who has the node's vote in it; zero and an empty name at first."""
+        ...
 
     def save(self, term: int, voted_for: str) -> None:
         """Keeps both, and returns when they are safe."""
