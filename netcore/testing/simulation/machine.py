@@ -109,14 +109,14 @@ class SimulatedMachine(Machine):
     def __init__(self, world: _World, host: _Host) -> None:
         self._host = host
         self._world = world
-        self.scheduler = world.scheduler
-        self.names = world.names
-        self.kernel = host.kernel
-        self.coroutines = Coroutines()
-        self.monotonic = host.clock.__call__
-        self.thread_id = world.thread_id
-        self.sleep = world.sleep
-        self.next_id = itertools.count(1).__next__
+        self.scheduler: Scheduler = world.scheduler
+        self.names: Names = world.names
+        self.kernel: Kernel = host.kernel
+        self.coroutines: Coroutines = Coroutines()
+        self.monotonic: Callable[[], float] = host.clock.__call__
+        self.thread_id: Callable[[], int] = world.thread_id
+        self.sleep: Callable[[float], None] = world.sleep
+        self.next_id: Callable[[], int] = itertools.count(1).__next__
         self._jobs: list[weakref.ref[Jobs]] = []
         self._parts: dict[Callable[..., Any], Callable[..., Any]] = {
             Latch: partial(WorldLatch, world.wait),

@@ -77,25 +77,25 @@ class World(Generic[HostT]):
         if isinstance(seed, bool) or not isinstance(seed, (int, str, bytes)):
             raise TypeError(f"seed is {seed!r}: it must be an int, text or bytes")
         self.seed = seed
-        self.scheduler = Scheduler(seed)
-        self.trace = Trace(self.scheduler, trace_limit, seed)
-        self.links = Links(self.scheduler, self.trace)
-        self.network = Network(self.scheduler, self.trace, self.links)
-        self.names = Names(self.scheduler, self.network)
+        self.scheduler: Scheduler = Scheduler(seed)
+        self.trace: Trace = Trace(self.scheduler, trace_limit, seed)
+        self.links: Links = Links(self.scheduler, self.trace)
+        self.network: Network = Network(self.scheduler, self.trace, self.links)
+        self.names: Names = Names(self.scheduler, self.network)
         self.hosts: dict[str, HostT] = {}
         self.invariants: list[tuple[str, Callable[[], object]]] = []
         self.errors: list[Exception] = []
         self.host: Inhabitant | None = None
-        self.ident = 0
+        self.ident: int = 0
         self.kernel: Kernel | None = None
-        self.inside = False
-        self.closed = False
+        self.inside: bool = False
+        self.closed: bool = False
         self._violation: BaseException | None = None
         self._in_vain = 0
         self._afterwards: list[Callable[[], object]] = []
         self._thread = threading.get_ident()
         self._last_ident = 0
-        self.outside = Outside(self)
+        self.outside: Outside = Outside(self)
 
     # Whose code runs.
 

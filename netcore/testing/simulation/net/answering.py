@@ -70,8 +70,8 @@ class Answering:
     __slots__ = ("_answered", "_asking", "_began", "_timer", "_tries", "child", "number")
 
     def __init__(self, child: Child, asking: Asker) -> None:
-        self.child = child
-        self.number = -1
+        self.child: Child = child
+        self.number: int = -1
         self._asking = asking
         self._began = self._answered = child.kernel.scheduler.now
         self._timer: Planned | None = None

@@ -30,7 +30,7 @@ class ByteQueue:
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
         self._at = 0  # how much of the first chunk has been taken
-        self.size = 0
+        self.size: int = 0
 
     def put(self, data: bytes) -> None:
         """Appends bytes."""

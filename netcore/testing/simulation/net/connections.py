@@ -58,12 +58,12 @@ class Connection(Watched):
         super().__init__()
         self.kernel = kernel
         self.family = family
-        self.kind = int(socket.SOCK_STREAM)
-        self.proto = int(socket.IPPROTO_TCP)
-        self.remote = ("", 0)
-        self.peer_host = ""
-        self.flow = ""
-        self.user_timeout = 0.0
+        self.kind: int = int(socket.SOCK_STREAM)
+        self.proto: int = int(socket.IPPROTO_TCP)
+        self.remote: tuple[str, int] = ("", 0)
+        self.peer_host: str = ""
+        self.flow: str = ""
+        self.user_timeout: float = 0.0
         self._options = StreamOptions(family, _SEND_BUFFER, _RECEIVE_BUFFER)
         self._state = CLOSED
         self._error = 0

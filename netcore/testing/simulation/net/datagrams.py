@@ -91,8 +91,8 @@ class DatagramEndpoint(Watched):
         self.versions: tuple[int, ...] = (4,) if family == socket.AF_INET else (6, 4)
         self.local: IPName = (ANY[family != socket.AF_INET], 0)
         self.remote: IPName | None = None
-        self.reuse_address = False
-        self.reuse_port = False
+        self.reuse_address: bool = False
+        self.reuse_port: bool = False
         self._ground = ground
         self._options = DatagramOptions(family)
         self._chosen: IPName = self.local  # what ``bind`` was asked for

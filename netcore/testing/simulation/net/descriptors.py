@@ -27,10 +27,10 @@ class OpenSocket:
     __slots__ = ("blocks", "endpoint", "owner", "references")
 
     def __init__(self, endpoint: Endpoint, owner: str) -> None:
-        self.endpoint = endpoint
-        self.owner = owner
-        self.blocks = True
-        self.references = 0
+        self.endpoint: Endpoint = endpoint
+        self.owner: str = owner
+        self.blocks: bool = True
+        self.references: int = 0
 
 
 class Descriptors:

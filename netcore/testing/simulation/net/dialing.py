@@ -41,8 +41,8 @@ class DialingEndpoint(PatientConnection):
     def __init__(self, kernel: Ground, family: int) -> None:
         super().__init__(kernel, family)
         self.ip = ANY[family == socket.AF_INET6]
-        self.only_ipv6 = False
-        self.port = 0
+        self.only_ipv6: bool = False
+        self.port: int = 0
         self._holds_port = False
         self._asked_for_port = False  # whether bind() or listen() has, so that it stays whatever happens
         self._unasked = False  # whether connect() has still to be told that it has succeeded or failed
@@ -138,9 +138,9 @@ class DialingEndpoint(PatientConnection):
         self._error = 0
         self._state = ASKING
         self._unasked = True
-        self.remote = ip, port
-        self.peer_host = host or ""
-        self.flow = f"{kernel.host}:{self.port} > {host or ip}:{port}"
+        self.remote: tuple[str, int] = ip, port
+        self.peer_host: str = host or ""
+        self.flow: str = f"{kernel.host}:{self.port} > {host or ip}:{port}"
         if host is not None:
             self.line_out = kernel.links.path(kernel.host, host)
         self._asking = Asking(self)

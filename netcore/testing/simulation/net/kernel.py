@@ -67,7 +67,7 @@ class Kernel(Ground):
     def __init__(self, network: Network, host: str) -> None:
         super().__init__(network, host)
         self.descriptor_limit: int | None = None
-        self.descriptor_count = 0
+        self.descriptor_count: int = 0
         network.boot(self)
 
     def check_room(self, count: int = 1) -> None:

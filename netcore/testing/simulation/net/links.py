@@ -69,10 +69,10 @@ class Path:
     )
 
     def __init__(self, scheduler: Scheduler, source: str, target: str) -> None:
-        self.source = source
-        self.target = target
-        self.cut = False
-        self.busy_until = 0.0
+        self.source: str = source
+        self.target: str = target
+        self.cut: bool = False
+        self.busy_until: float = 0.0
         self.relying: dict[Sleeper, None] = {}
         self._scheduler = scheduler
         self.shape()

@@ -33,7 +33,7 @@ class Backlog(Generic[WaitingT]):
 
     def __init__(self, limit: int) -> None:
         self._waiting: deque[WaitingT] = deque()
-        self.closed = False
+        self.closed: bool = False
         self.resize(limit)
 
     def resize(self, limit: int) -> None:

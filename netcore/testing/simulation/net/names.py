@@ -64,9 +64,9 @@ class Names:
     :meta private:
     """
 
-    if_indextoname = staticmethod(interfaces.if_indextoname)
-    if_nameindex = staticmethod(interfaces.if_nameindex)
-    if_nametoindex = staticmethod(interfaces.if_nametoindex)
+    if_indextoname: Callable[[int], str] = staticmethod(interfaces.if_indextoname)
+    if_nameindex: Callable[[], list[tuple[int, str]]] = staticmethod(interfaces.if_nameindex)
+    if_nametoindex: Callable[[str], int] = staticmethod(interfaces.if_nametoindex)
 
     def __init__(self, scheduler: Scheduler, network: Network) -> None:
         """Made by ``Simulation.names``.

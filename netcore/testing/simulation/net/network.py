@@ -42,7 +42,7 @@ class Network:
         self.scheduler = scheduler
         self.trace = trace
         self.links = links
-        self.descriptors = Descriptors()
+        self.descriptors: Descriptors = Descriptors()
         self._addresses: dict[str, tuple[str, str]] = {}
         self._hosts: dict[str, str] = {}
         self._running: dict[str, Ground] = {}
@@ -154,15 +154,15 @@ class Ground:
     def __init__(self, network: Network, host: str) -> None:
         self.network = network
         self.host = host
-        self.addresses = network.addresses(host)
+        self.addresses: tuple[str, str] = network.addresses(host)
         self.alive = True
-        self.scheduler = network.scheduler
-        self.trace = network.trace
-        self.links = network.links
-        self.datagrams = DatagramPorts()
-        self.tcp_ports = Ports()
+        self.scheduler: Scheduler = network.scheduler
+        self.trace: Trace = network.trace
+        self.links: Links = network.links
+        self.datagrams: DatagramPorts = DatagramPorts()
+        self.tcp_ports: Ports = Ports()
         self.tcp_listeners: Listeners[Listening] = Listeners()
-        self.files = network.files(host)
+        self.files: SocketFiles = network.files(host)
         self.abstract_names: dict[bytes, object] = {}
 
     def owns(self, ip: str) -> bool:

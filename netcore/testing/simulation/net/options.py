@@ -126,8 +126,8 @@ class EndpointOptions:
 
     def __init__(self, family: int, send_buffer: int, receive_buffer: int) -> None:
         self.linger: int | None = None
-        self.send_buffer = send_buffer
-        self.receive_buffer = receive_buffer
+        self.send_buffer: int = send_buffer
+        self.receive_buffer: int = receive_buffer
         self._family = family
         self._values: dict[tuple[int, int], int | bytes] = {}
 

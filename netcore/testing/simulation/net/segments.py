@@ -22,8 +22,8 @@ class Segment:
     __slots__ = ("data", "end", "number", "sent", "start")
 
     def __init__(self, start: int, data: bytes, number: int, sent: float) -> None:
-        self.start = start
-        self.end = start + (len(data) or 1)
-        self.data = data
-        self.number = number
-        self.sent = sent
+        self.start: int = start
+        self.end: int = start + (len(data) or 1)
+        self.data: bytes = data
+        self.number: int = number
+        self.sent: float = sent

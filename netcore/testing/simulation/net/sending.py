@@ -115,11 +115,12 @@ class Sender:
     )
 
     def __init__(self, end: End, peer: Receiver, capacity: int, window: int) -> None:
-        self.end = end
+        self.end: End = end
         self._peer = peer
-        self.capacity = capacity
-        self.heard = 0.0
-        self._written = self._sent = self.acked = 0  # numbers of the sequence
+        self.capacity: int = capacity
+        self.heard: float = 0.0
+        self.acked: int = 0
+        self._written = self._sent = 0  # numbers of the sequence, as that is
         self._edge = window  # the number up to which the peer takes bytes, as far as is known here
         self._pending: deque[bytes] = deque()
         self._ending = False  # the end of the stream is to follow what is pending

@@ -56,10 +56,10 @@ class UnixEndpoint(Watched):
         super().__init__()
         assert AF_UNIX is not None
         self.kernel = kernel
-        self.family = int(AF_UNIX)
+        self.family: int = int(AF_UNIX)
         self.kind = kind
         self.proto = 0
-        self.alive = True
+        self.alive: bool = True
         self._options = StreamOptions(self.family, _BUFFER, _BUFFER)
         self._state = _CLOSED
         self._name: str | bytes = ""
