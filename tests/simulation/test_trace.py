@@ -267,3 +267,10 @@ def test_a_line_stays_a_line(clock, tmp_path: Path):
 
 def test_a_fault_is_a_kind():
     assert set(KINDS) > FAULTS
+
+
+def test_the_reference_names_all_kinds() -> None:
+    assert Event.__doc__ is not None
+    _, _, told = Event.__doc__.partition("kind:")
+    words = set(told.partition("host:")[0].replace(",", " ").replace(";", " ").split())
+    assert set(KINDS) <= {word.rstrip(".:") for word in words}

@@ -48,7 +48,9 @@ class Event(NamedTuple):
     Attributes:
         number: From 0 on, in the order in which things have happened.
         time: Virtual seconds.
-        kind: A word, one of ``KINDS`` as a rule.
+        kind: A word: connect, accept, send, deliver, fin, rst, refused, retransmit, timeout, datagram, arrive
+            or drop of the net; open, traffic, close, job or task of a host's code; crash, restart, partition,
+            heal, link, jump or fault of fate; error; note, or another one, of a program.
         host: Where it has happened; empty for what happens to the world.
         peer: The other host; empty for none.
         flow: The connection, such as "client:49152 > server:7000"; empty for none.
