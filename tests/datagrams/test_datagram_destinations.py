@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 
@@ -142,6 +143,7 @@ def test_where_there_is_no_way_from_the_address_another_is_taken(serve, ask):
     assert "on_error" not in handler.names()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Python sends no control messages on Windows")
 @pytest.mark.parametrize("sockets", [PureSockets, pytest.param(NativeSockets, marks=pytest.mark.native)])
 @pytest.mark.parametrize(
     ("host", "nobody"), [("127.0.0.1", "203.0.113.9"), pytest.param("::1", "2001:db8::9", marks=ipv6)]

@@ -101,10 +101,13 @@ class Kernel(Ground):
     def pair(self, family: int, kind: int, proto: int = 0) -> tuple[int, int]:
         """Opens two sockets that are connected with each other; socketpair(2). Returns their descriptors.
 
+        Where Python has no Unix sockets, which is on Windows, those of AF_INET are pairs of the same kind.
+
         Raises:
             OSError: There is no such kind of pair (EOPNOTSUPP).
         """
-        if AF_UNIX is None or family != AF_UNIX or kind & _KINDS != socket.SOCK_STREAM:
+        paired = socket.AF_INET if AF_UNIX is None else AF_UNIX
+        if family != paired or kind & _KINDS != socket.SOCK_STREAM:
             raise failure(errno.EOPNOTSUPP)
         self.check_room(2)
         one, other = (UnixEndpoint(self, int(socket.SOCK_STREAM)) for _ in range(2))
