@@ -231,12 +231,14 @@ class ProxyWorld:
     def spoil(self, host: Host) -> None:
         source = self.simulation.random
         latency = source.choice((0.001, 0.02, 0.3))
+        # Not both: then what is left may take longer than the minute that a proxy has for it.
+        bandwidth, loss = source.choice(((None, 0.0), (None, 0.1), (200_000, 0.0)))
         self.simulation.link(
             host,
             self.proxy,
             latency=lambda source: latency * (0.5 + source.random()),
-            bandwidth=source.choice((None, None, 100_000, 20_000)),
-            loss=source.choice((0.0, 0.0, 0.1)),
+            bandwidth=bandwidth,
+            loss=loss,
         )
 
     def trouble(self) -> None:
