@@ -5,12 +5,12 @@ That they find faults there as elsewhere is tried next to the faults, in the tes
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 import pytest
 
-from examples.custom_poller import SelectorsPoller
-from netcore.poll import open_poller
+from netcore.poll import open_poller, registry
 from netcore.sockets import PureSockets
 from netcore.testing import (
     FaultPlan,
@@ -45,7 +45,12 @@ def test_what_may_go_wrong_and_does_not() -> None:
         check_sockets(lambda: FaultySockets(PureSockets(), FaultPlan()))
 
 
-def test_a_poller_of_ones_own_over_selectors() -> None:
+def test_a_poller_of_ones_own_over_selectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The import registers the poller: no other test of this process is to know it.
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    monkeypatch.delitem(sys.modules, "examples.custom_poller", raising=False)
+    from examples.custom_poller import SelectorsPoller
+
     with Simulation(0).host("a"):
         check_poller(SelectorsPoller)
 
