@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
 
 from netcore import Action, Conn, EventHandler
+from netcore.sockets import set_keep_alive
 from netcore.testing import Host, Simulation
 
 _IDLE, _INTERVAL, _COUNT = 10.0, 2.0, 3
@@ -112,3 +114,24 @@ def test_a_line_that_heals_in_time_was_no_trouble() -> None:
 
     assert not serving.ended
     assert not conn.closed
+
+
+def test_a_peer_that_had_closed_before_its_host_crashed_is_found_out_as_well() -> None:
+    simulation = Simulation()
+    server, client = simulation.host("server"), simulation.host("client")
+    with server:
+        listener = socket.create_server(("", 7000))
+    with client:
+        near = socket.create_connection(("server", 7000))
+        set_keep_alive(near, True, _IDLE, _INTERVAL, _COUNT)
+    with server:
+        listener.accept()[0].close()  # which waits for the other end to close, too
+    simulation.run(until=5.0)
+    server.restart()
+    simulation.run(until=5.0 + 2 * _IDLE)
+
+    with client:
+        assert near.recv(1) == b""
+        with pytest.raises(BrokenPipeError):
+            near.send(b"?")
+        near.close()

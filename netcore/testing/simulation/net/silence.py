@@ -45,7 +45,9 @@ class PatientConnection(Connection):
         """See ``End.rely``."""
         peer = self._peer
         there, back = self.line_out.certain_latency, self.line_in.certain_latency
-        if peer is None or peer._state != ESTABLISHED or there is None or back is None:
+        if peer is None or not peer.kernel.alive or peer._state != ESTABLISHED:
+            return None
+        if there is None or back is None:
             return None
         self.line_out.relying[keep_alive] = self.line_in.relying[keep_alive] = None
         peer.asker = keep_alive
