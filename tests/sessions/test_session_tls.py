@@ -35,6 +35,7 @@ class Browser:
                 result = step(*args)
             except ssl.SSLWantReadError:
                 self.pump()
+                self.peer.look()  # the answer may come later than the receipt for the question
             else:
                 self.pump()
                 return result
