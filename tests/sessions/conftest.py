@@ -6,9 +6,12 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from kcp_world import KcpWorld
+from supervised import Supervised
 
 from netcore import Client, Engine, EventHandler
 from netcore.connection import Limits
@@ -115,3 +118,17 @@ def make(half: str) -> Callable[..., KcpWorld]:
         return KcpWorld(half, options or KcpOptions(), limits or Limits(), gate, **callbacks)
 
     return build
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
+    """Starts supervisors; see ``Supervised``."""
+    made: list[Supervised] = []
+
+    def make(*addresses: str, **arguments: Any) -> Supervised:
+        made.append(Supervised(tmp_path, *addresses, **arguments))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from supervised import Supervised, alive, until
+from supervised import alive, until
 
 from netcore._platform import CONNECTED_FIRST
 
@@ -18,20 +16,6 @@ pytestmark = [
     pytest.mark.skipif(not CONNECTED_FIRST, reason="the kernel does not look who is connected"),
     pytest.mark.skipif(sys.platform != "linux", reason="the kernel has to spread datagrams over processes"),
 ]
-
-
-@pytest.fixture
-def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
-    """Starts supervisors; see ``Supervised``."""
-    made: list[Supervised] = []
-
-    def make(*addresses, **arguments):
-        made.append(Supervised(tmp_path, *addresses, **arguments))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.end()
 
 
 def ask(peer, word: bytes) -> str:

@@ -6,11 +6,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from supervised import Supervised, alive, until
+from supervised import alive, until
 
 from netcore import GivenListener, InvalidAddressError, UnsupportedOperationError
 from netcore.aio import AsyncHandler
@@ -18,20 +16,6 @@ from netcore.kcp import KcpOptions
 from netcore.testing import RecordingHandler
 
 QUICK = KcpOptions(interval=0.001)
-
-
-@pytest.fixture
-def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
-    """Starts supervisors; see ``Supervised``."""
-    made: list[Supervised] = []
-
-    def make(*addresses, **arguments):
-        made.append(Supervised(tmp_path, *addresses, **arguments))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.end()
 
 
 def echo(conn):

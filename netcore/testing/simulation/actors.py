@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from netcore.eventloop import Loop
-from netcore.poll import Poller
-from netcore.testing.faulty_poller import FaultyPoller
-from netcore.testing.simulation.poller import SimulatedPoller
 from netcore.testing.simulation.waiting import loop_waits
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.clock import HostClock
     from netcore.testing.simulation.net.kernel import Kernel
+    from netcore.testing.simulation.poller import HostPoller
     from netcore.testing.simulation.scheduler import Planned, Scheduler
 
-__all__ = ["Actor", "LoopActor", "LoopActors", "Stage", "simulated_poller"]
+__all__ = ["Actor", "LoopActor", "LoopActors", "Stage"]
 
 _LONGEST_DELAY = 20e-6
 """Virtual seconds from when a loop could go on until it does, at most: which of several is first, the seed
@@ -73,8 +71,7 @@ class Actor:
             self._plan(self._scheduler.now + self._scheduler.random.random() * _LONGEST_DELAY)
 
     def _plan(self, when: float) -> None:
-        if self._next is not None:
-            self._next.cancel()
+        self._cancel()
         self._next = self._scheduler.call_at(when, self._act)
 
     def _act(self) -> None:
@@ -98,18 +95,19 @@ class Actor:
     def clock_changed(self) -> None:
         """The host's clock shows something else than was foreseen."""
         if not self.ended and not self._soon:
-            if self._next is not None:
-                self._next.cancel()
-                self._next = None
+            self._cancel()
             self._sleep()
 
     def end(self) -> None:
         """Takes no more steps."""
         self.ended = True
+        self._cancel()
+        self._stage.dismiss(self)
+
+    def _cancel(self) -> None:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._stage.dismiss(self)
 
     def next_due(self) -> float | None:
         """Returns when it has something to do, in seconds of the host's clock; None for never."""
@@ -144,13 +142,13 @@ class LoopActor(Actor):
     def __init__(self, stage: Stage, loop: Loop) -> None:
         super().__init__(stage, f"loop {loop.index}")
         self.loop = loop
-        self._poller, self._faulty = simulated_poller(loop.poller)
+        self._poller = cast("HostPoller", loop.poller)
         self._due: float | None = None
 
     def start(self) -> None:
         """Begins."""
         self._stage.adopt(self)
-        self._poller.rouse = self.rouse
+        self._poller.tell(self.rouse)
         self._stage.perform(self, self.loop.claim)
         self.rouse()
 
@@ -161,7 +159,7 @@ class LoopActor(Actor):
             self.end()
         else:
             self._due = loop.next_due()
-            if self._poller.is_due() or (self._faulty is not None and self._faulty.owes):
+            if self._poller.is_due():
                 self.rouse()
 
     def next_due(self) -> float | None:
@@ -180,12 +178,6 @@ class LoopActor(Actor):
     def descriptors(self) -> list[int]:
         """See ``Actor.descriptors``."""
         return [conn.fd for conn in self.loop.connections()]
-
-
-def simulated_poller(poller: Poller) -> tuple[SimulatedPoller, FaultyPoller | None]:
-    """Returns what a loop waits with, and what stands over it to have it go wrong."""
-    faulty = poller if isinstance(poller, FaultyPoller) else None
-    return cast("SimulatedPoller", poller if faulty is None else faulty.poller), faulty
 
 
 class LoopActors:

@@ -360,22 +360,20 @@ class Host:
 
         :meta private:
         """
-        world = self._world
-        before = world.enter(self, actor.number)
-        try:
-            step()
-        finally:
-            world.enter(*before)
+        self._act_as(actor.number, step)
 
     def perform_job(self, job: Callable[[], object]) -> None:
         """Runs a job of a worker pool.
 
         :meta private:
         """
+        self._act_as(self._world.next_ident(), job)
+
+    def _act_as(self, ident: int, action: Callable[[], object]) -> None:
         world = self._world
-        before = world.enter(self, world.next_ident())
+        before = world.enter(self, ident)
         try:
-            job()
+            action()
         finally:
             world.enter(*before)
 

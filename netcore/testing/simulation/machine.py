@@ -21,7 +21,6 @@ from netcore.eventloop.thrift import Thrift
 from netcore.poll import Poller, open_with
 from netcore.sockets import PureSockets, Resolver, Sockets, open_sockets
 from netcore.testing.conformance.surroundings import Surroundings
-from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.simulation.actors import LoopActors, Stage
 from netcore.testing.simulation.coroutines.roll import Coroutines, variant
@@ -36,7 +35,7 @@ from netcore.testing.simulation.parts import (
     WorldLatch,
     track,
 )
-from netcore.testing.simulation.poller import SimulatedPoller
+from netcore.testing.simulation.poller import HostPoller
 from netcore.testing.simulation.surroundings import SimulatedSurroundings
 from netcore.worker.process import track as track_pool
 from netcore.worker.threads import Threads
@@ -177,10 +176,9 @@ class SimulatedMachine(Machine):
         self._jobs.append(weakref.ref(made))
         return made
 
-    def _open_poller(self, opener: Callable[[], Poller]) -> Poller:
-        return FaultyPoller(SimulatedPoller(self._host.kernel), self._host.faults)
+    def _open_poller(self, opener: Callable[[], Poller]) -> HostPoller:
+        return HostPoller(self._host.kernel, self._host.faults)
 
-    def _open_sockets(self, receive_cap: int, poller: Poller | None = None) -> Sockets:
+    def _open_sockets(self, receive_cap: int, poller: HostPoller) -> Sockets:
         sockets = PureSockets(receive_cap, max(1 << 18, 4 * receive_cap))
-        faulty = poller if isinstance(poller, FaultyPoller) else None
-        return FaultySockets(sockets, self._host.faults, faulty)
+        return FaultySockets(sockets, self._host.faults, poller)

@@ -15,6 +15,7 @@ from netcore.connection import Retired
 from netcore.eventloop import AccessLog
 from netcore.eventloop.log_writer import LogWriter
 from netcore.eventloop.reserve import Reserve
+from netcore.testing.simulation import current
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.net.kernel import Kernel
@@ -222,8 +223,6 @@ class Jobs:
 
     def join(self) -> None:
         """See ``Threads.join``."""
-        from netcore.testing.simulation import current
-
         current.wait(lambda: not self.unfinished, None, f"the jobs of {self._name}")
 
     def abandon(self) -> None:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from netcore._durations import seconds
 from netcore.poll import Interest, Readiness
+from netcore.testing.faulty_poller import FaultyPoller
 from netcore.testing.simulation import current
 
 if TYPE_CHECKING:
+    from netcore.testing.fault_plan import FaultPlan
     from netcore.testing.simulation.net.endpoint import Endpoint
     from netcore.testing.simulation.net.kernel import Kernel
 
-__all__ = ["SimulatedPoller"]
+__all__ = ["HostPoller", "SimulatedPoller"]
 
 _BATCH = 256
 """Events of one wait; those beyond are found by the next, which begins with them."""
@@ -164,3 +166,24 @@ class SimulatedPoller:
         if watched is None:
             raise FileNotFoundError(errno.ENOENT, f"descriptor {fd} is not registered")
         return watched
+
+
+class HostPoller(FaultyPoller):
+    """What loops of a host wait with: a poller on its kernel that goes wrong as the host's plan has it.
+
+    Args:
+        kernel: Of the host.
+        plan: What goes wrong.
+    """
+
+    def __init__(self, kernel: Kernel, plan: FaultPlan) -> None:
+        self._beneath = SimulatedPoller(kernel)
+        super().__init__(self._beneath, plan)
+
+    def tell(self, rouse: Callable[[], object]) -> None:
+        """Has a function called when a wait would find something, or was woken."""
+        self._beneath.rouse = rouse
+
+    def is_due(self) -> bool:
+        """Whether a wait would find something, or was woken."""
+        return self._beneath.is_due() or self.owes

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netcore.testing.simulation import current
+from netcore.testing.simulation.net.handles import kernel_here
 from netcore.testing.simulation.net.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -39,11 +40,10 @@ def _stat(before: Callable[..., Any]) -> Callable[..., Any]:
 
 def _remove(before: Callable[..., Any]) -> Callable[..., Any]:
     def remove(path: Any, *args: Any, **named: Any) -> None:
-        kernel = current.kernel_or_none()
-        if _found(path) is None or not isinstance(kernel, Kernel):
+        if _found(path) is None:
             before(path, *args, **named)
         else:
-            kernel.files.remove(os.fsdecode(path))
+            kernel_here().files.remove(os.fsdecode(path))
 
     return remove
 

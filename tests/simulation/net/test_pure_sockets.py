@@ -5,29 +5,14 @@ from __future__ import annotations
 import errno
 import socket
 import tempfile
-from collections.abc import Iterator
 
 import pytest
 from simulated import Yard
 
 from netcore.sockets import Endpoint, PureSockets, SocketOptions
-from netcore.testing.simulation.net import sockets as simulated
 from netcore.testing.simulation.net.kernel import Kernel
-from netcore.testing.simulation.net.sockets import SimulatedSocket
 
-
-@pytest.fixture
-def yard(monkeypatch: pytest.MonkeyPatch) -> Yard:
-    monkeypatch.setattr(socket, "socket", SimulatedSocket)
-    for name in ("dup", "fromfd", "socketpair"):
-        monkeypatch.setattr(socket, name, getattr(simulated, name))
-    return Yard()
-
-
-@pytest.fixture
-def host(yard: Yard) -> Iterator[Kernel]:
-    with yard.on("one") as kernel:
-        yield kernel
+pytestmark = pytest.mark.usefixtures("in_place")
 
 
 def connected(yard: Yard, sockets: PureSockets) -> tuple[int, socket.socket]:

@@ -7,29 +7,15 @@ import gc
 import pickle
 import socket
 import warnings
-from collections.abc import Iterator
 
 import pytest
 from simulated import Yard
 
 from netcore.sockets.objects import socket_of
-from netcore.testing.simulation.net import sockets as simulated
 from netcore.testing.simulation.net.kernel import Kernel
 from netcore.testing.simulation.net.sockets import SimulatedSocket
 
-
-@pytest.fixture
-def yard(monkeypatch: pytest.MonkeyPatch) -> Yard:
-    monkeypatch.setattr(socket, "socket", SimulatedSocket)
-    for name in ("dup", "fromfd", "socketpair"):
-        monkeypatch.setattr(socket, name, getattr(simulated, name))
-    return Yard()
-
-
-@pytest.fixture
-def host(yard: Yard) -> Iterator[Kernel]:
-    with yard.on("one") as kernel:
-        yield kernel
+pytestmark = pytest.mark.usefixtures("in_place")
 
 
 def test_servers_and_connections_by_the_standard_functions(yard: Yard, host: Kernel) -> None:

@@ -10,6 +10,7 @@ import pytest
 from simulated import Yard
 
 from netcore.poll import Readiness
+from netcore.sockets import set_keep_alive
 
 ROUND_TRIP = 0.02
 FIRST_TIMEOUT = 0.2 + ROUND_TRIP
@@ -264,19 +265,9 @@ def test_an_idle_connection_to_a_crashed_peer_learns_nothing(yard: Yard) -> None
     client.close()
 
 
-def keeps_alive(sock: Any, idle: int = 60, interval: int = 10, count: int = 3) -> None:
-    for option, value in (
-        (getattr(socket, "TCP_KEEPIDLE", None) or socket.TCP_KEEPALIVE, idle),
-        (socket.TCP_KEEPINTVL, interval),
-        (socket.TCP_KEEPCNT, count),
-    ):
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
 def test_keep_alive_notices_a_peer_that_is_gone(yard: Yard) -> None:
     client, _server = yard.pair()
-    keeps_alive(client)
+    set_keep_alive(client, True, 60, 10, 3)
     began = yard.scheduler.now
     yard.run(600)
     assert error_of(client) == 0
@@ -290,7 +281,7 @@ def test_keep_alive_notices_a_peer_that_is_gone(yard: Yard) -> None:
 
 def test_keep_alive_learns_of_a_restart(yard: Yard) -> None:
     client, _server = yard.pair()
-    keeps_alive(client)
+    set_keep_alive(client, True, 60, 10, 3)
     yard.host("server").crash()
     yard.host("server")
     yard.run(61)
@@ -301,7 +292,7 @@ def test_keep_alive_learns_of_a_restart(yard: Yard) -> None:
 
 def test_keep_alive_waits_while_bytes_come(yard: Yard) -> None:
     client, server = yard.pair()
-    keeps_alive(client)
+    set_keep_alive(client, True, 60, 10, 3)
     for _ in range(10):
         yard.run(50)
         server.send(b"x")

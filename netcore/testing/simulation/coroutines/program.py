@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from netcore import _machine
 from netcore.aio import EventLoop
-from netcore.testing.simulation.actors import Actor, Stage, simulated_poller
+from netcore.testing.simulation.actors import Actor, Stage
 from netcore.testing.simulation.coroutines.numbered import in_order
 from netcore.testing.simulation.errors import SimulationError
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.parts import Wait
+    from netcore.testing.simulation.poller import HostPoller
     from netcore.testing.simulation.trace import Trace
 
 __all__ = ["MakesCoroutine", "Program"]
@@ -159,8 +160,8 @@ class _ProgramActor(Actor):
         if not asyncio.iscoroutine(coroutine):
             raise TypeError(f"{coroutine!r} is no coroutine: a program is one, or a function that makes one")
         loop = self.loop = EventLoop()
-        self._poller, self._faulty = simulated_poller(loop.poller)
-        self._poller.rouse = self.rouse
+        self._poller = cast("HostPoller", loop.poller)
+        self._poller.tell(self.rouse)
         self.main = loop.create_task(coroutine)
         self.main.add_done_callback(lambda _: self._begin_to_end())
 
@@ -183,7 +184,7 @@ class _ProgramActor(Actor):
                 break
         if self._has_ended():
             self._close()
-        elif self._poller.is_due() or (self._faulty is not None and self._faulty.owes):
+        elif self._poller.is_due():
             self.rouse()
 
     def _iterate(self) -> None:

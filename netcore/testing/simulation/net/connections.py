@@ -10,7 +10,7 @@ import errno
 import socket
 
 from netcore.testing.simulation.net.bytequeue import ByteQueue
-from netcore.testing.simulation.net.endpoint import Ancillary, Payload, Received, Watched
+from netcore.testing.simulation.net.endpoint import ERROR_QUEUE, PEEK, Ancillary, Payload, Received, Watched
 from netcore.testing.simulation.net.failures import failure, would_block
 from netcore.testing.simulation.net.keepalive import KeepAlive
 from netcore.testing.simulation.net.links import Path
@@ -24,8 +24,6 @@ __all__ = ["ANSWERING", "ASKING", "CLOSED", "ESTABLISHED", "LISTENING", "Connect
 CLOSED, LISTENING, ASKING, ANSWERING, ESTABLISHED = range(5)
 """States of a TCP socket. The steps of its end are flags: for the peer's half, and for its own."""
 
-_PEEK = int(socket.MSG_PEEK)
-_ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)
 
 _SEND_BUFFER = 87_040
 _RECEIVE_BUFFER = 131_072
@@ -113,9 +111,9 @@ class Connection(Watched):
 
     def receive(self, size: int, flags: int = 0) -> Received:
         """See ``Endpoint.receive``."""
-        if flags & _ERROR_QUEUE:  # which is empty
+        if flags & ERROR_QUEUE:  # which is empty
             raise would_block()
-        if flags & _PEEK and self._queue.size:
+        if flags & PEEK and self._queue.size:
             return Received(self._queue.peek(size))
         return Received(self.take(size))
 

@@ -23,7 +23,7 @@ from netcore.testing.simulation.net.addresses import (
     version_of,
 )
 from netcore.testing.simulation.net.datagram_options import DatagramOptions, group_in
-from netcore.testing.simulation.net.endpoint import Ancillary, Payload, Received, Watched
+from netcore.testing.simulation.net.endpoint import ERROR_QUEUE, PEEK, Ancillary, Payload, Received, Watched
 from netcore.testing.simulation.net.failures import failure, would_block
 from netcore.testing.simulation.net.interfaces import INTERFACES
 from netcore.testing.simulation.net.transit import dispatch, dispatch_to_all, to_all
@@ -50,8 +50,7 @@ _IPV6_RECVPKTINFO: int | None = getattr(socket, "IPV6_RECVPKTINFO", None)
 _V6ONLY = (_IPV6, getattr(socket, "IPV6_V6ONLY", 26))
 
 # As plain ints: those of ``socket`` are enums, which take several times as long to combine.
-_OOB, _PEEK = int(socket.MSG_OOB), int(socket.MSG_PEEK)
-_ERROR_QUEUE = int(getattr(socket, "MSG_ERRQUEUE", 0))
+_OOB = int(socket.MSG_OOB)
 _TRUNCATED = int(getattr(socket, "MSG_TRUNC", 0x20))
 
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -321,7 +320,7 @@ class DatagramEndpoint(Watched):
 
     def receive(self, size: int, flags: int = 0) -> Received:
         """See ``Endpoint.receive``."""
-        if flags & _ERROR_QUEUE:  # which is always empty
+        if flags & ERROR_QUEUE:  # which is always empty
             raise would_block()
         if flags & _OOB:
             raise failure(errno.EOPNOTSUPP)
@@ -332,7 +331,7 @@ class DatagramEndpoint(Watched):
             if self._ended_reading:
                 return Received(b"")
             raise would_block()
-        if flags & _PEEK:
+        if flags & PEEK:
             datagram = queue[0]
         else:
             datagram = queue.popleft()

@@ -8,10 +8,27 @@ scope)`` for AF_INET6, text or bytes for AF_UNIX; the host is a literal by then,
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["Ancillary", "Endpoint", "Payload", "Received", "Stream", "Watched", "Watcher"]
+__all__ = [
+    "ERROR_QUEUE",
+    "PEEK",
+    "Ancillary",
+    "Endpoint",
+    "Payload",
+    "Received",
+    "Stream",
+    "Watched",
+    "Watcher",
+]
+
+PEEK = int(socket.MSG_PEEK)
+"""The flag; a plain number, since each operation on one of ``socket`` makes an object."""
+
+ERROR_QUEUE = int(getattr(socket, "MSG_ERRQUEUE", 0))
+"""The flag that asks for errors, of which simulated kernels keep none; 0 where there is none such."""
 
 Payload = bytes | bytearray | memoryview
 Ancillary = Sequence[tuple[int, int, bytes]]

@@ -26,7 +26,6 @@ __all__ = ["TO_READ", "TO_WRITE", "Handle", "kernel_here"]
 
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 _FLAGS = _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
-_NO_WAIT = int(NO_WAIT)  # since operators of flags that are enums are slow
 
 _ENDED = int(Readiness.HANGUP | Readiness.ERROR)
 TO_READ = int(Readiness.READABLE) | _ENDED
@@ -250,7 +249,7 @@ class Handle:
     def _waits(self, file: OpenSocket, flags: int = 0) -> bool:
         """Whether a call that would block is to wait."""
         if self._timeout is None:
-            return file.blocks and not flags & _NO_WAIT
+            return file.blocks and not flags & NO_WAIT
         return self._timeout > 0
 
     def _wait(self, file: OpenSocket, mask: int, deadline: float | None, what: str) -> None:

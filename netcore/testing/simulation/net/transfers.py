@@ -10,14 +10,13 @@ from typing import Any
 
 from netcore._platform import AF_UNIX, NO_WAIT
 from netcore.testing.simulation.net.addresses import canonical
-from netcore.testing.simulation.net.endpoint import Ancillary, Payload, Received
+from netcore.testing.simulation.net.endpoint import PEEK, Ancillary, Payload, Received
 from netcore.testing.simulation.net.failures import failure
 from netcore.testing.simulation.net.handles import TO_READ, TO_WRITE, Handle
 
 __all__ = ["Transferring"]
 
 _WAITALL: int = int(getattr(socket, "MSG_WAITALL", 0))
-_PEEK = int(socket.MSG_PEEK)
 _PLAIN = (0, int(NO_WAIT))
 """Flags of a receive that are none, or mean nothing on a socket that does not block."""
 
@@ -58,7 +57,7 @@ class Transferring(Handle):
 
     def _receive_all(self, received: Received, size: int, flags: int) -> Received:
         data = received.data
-        peeking = flags & _PEEK
+        peeking = flags & PEEK
         while len(data) < size and received.data and not peeking:
             left = size - len(data)
             received = self._try(

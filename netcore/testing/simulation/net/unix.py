@@ -16,7 +16,7 @@ from typing import Any
 from netcore._platform import AF_UNIX, SO_ACCEPTCONN
 from netcore.poll import Readiness
 from netcore.testing.simulation.net.bytequeue import ByteQueue, first
-from netcore.testing.simulation.net.endpoint import Ancillary, Payload, Received, Watched
+from netcore.testing.simulation.net.endpoint import PEEK, Ancillary, Payload, Received, Watched
 from netcore.testing.simulation.net.failures import failure, would_block
 from netcore.testing.simulation.net.listening import LONGEST_BACKLOG
 from netcore.testing.simulation.net.network import Ground
@@ -24,7 +24,6 @@ from netcore.testing.simulation.net.options import StreamOptions
 
 __all__ = ["UnixEndpoint"]
 
-_PEEK = int(socket.MSG_PEEK)
 
 _BUFFER = 212_992
 _LONGEST_NAME = 108
@@ -196,7 +195,7 @@ class UnixEndpoint(Watched):
 
     def receive(self, size: int, flags: int = 0) -> Received:
         """See ``Endpoint.receive``."""
-        if flags & _PEEK and self._queue.size:
+        if flags & PEEK and self._queue.size:
             return Received(self._queue.peek(size))
         return Received(self.take(size))
 
