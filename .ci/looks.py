@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _FEW = 20  # tests of an environment: more that fail at once is no matter of the kernel's or the clock's
+_LAST = 15  # lines of what an environment said before it failed: enough for an error of most programs
 _SUMMARY = re.compile(r"^=+ (.*(?:passed|failed|error|skipped).* in .*?) =+$", re.MULTILINE)
 
 
@@ -65,6 +66,31 @@ def summaries(env: dict[str, object]) -> Iterator[str]:
         yield from _SUMMARY.findall(command.get("output", ""))
 
 
+def reason(envs: dict[str, dict[str, object]], line: str) -> str:
+    """Returns a line on a test with what pytest's summary says of its failure, where there is one.
+
+    Args:
+        envs: As `environments` reads them.
+        line: The environment, a colon, the test.
+    """
+    where, _, test = line.partition(": ")
+    for name, env in envs.items():
+        if where.startswith(name):  # Wine's caches have longer names than its environment
+            for command in env.get("test", ()):
+                _, failed, rest = command.get("output", "").partition(f"\nFAILED {test} - ")
+                if failed:
+                    return f"{line} - {rest.partition(chr(10))[0]}"
+    return line
+
+
+def last_words(env: dict[str, object]) -> Iterator[str]:
+    """Returns the end of what a failed command said, if it is not pytest that failed."""
+    if not env["result"]["success"] and not any("failed" in summary for summary in summaries(env)):
+        for command in env.get("test", ())[-1:]:
+            said = command.get("output", "") + command.get("err", "")
+            yield from said.splitlines()[-_LAST:]
+
+
 def defects(first: dict[str, list[str]], second: dict[str, list[str]]) -> list[str]:
     """Returns what failed at first and no longer does."""
     return [
@@ -86,18 +112,20 @@ def told(
         second: What fails now.
         early: Defects that an environment has found by a second look of its own.
     """
+    envs = environments(results)
     yield "+ in short"
-    for name, env in environments(results).items():
+    for name, env in envs.items():
         verdict = "ok" if env["result"]["success"] else "FAILED"
         yield f"  {name:<14} {verdict:<7} {minutes(env):>5}  {'; '.join(summaries(env))}".rstrip()
+        yield from (f"    {line}" for line in last_words(env))
     still = [f"{name}: {test}" for name, tests in second.items() for test in tests]
     if still:
         yield f"+ {len(still)} failed at the last look"
-        yield from (f"  FAILED {line}" for line in still)
+        yield from (f"  FAILED {reason(envs, line)}" for line in still)
     late = early + defects(first, second)
     if late:
         yield f"+ {len(late)} passed only at the second look, each a DEFECT of the test or of netcore"
-        yield from (f"  DEFECT {line}" for line in late)
+        yield from (f"  DEFECT {reason(envs, line)}" for line in late)
 
 
 def main() -> None:

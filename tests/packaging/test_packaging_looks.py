@@ -33,7 +33,13 @@ def results(tmp_path: Path) -> Path:
     path = tmp_path / "results.json"
     envs = {
         "lint": env(True, 1.4, "All checks passed!"),
-        "py310": env(False, 119.7, "....F\n===== 1 failed, 4 passed in 100.10s (0:01:40) =====\n"),
+        "types": env(False, 9.0, "mypy begins\nTraceback\nno such module\n"),
+        "py310": env(
+            False,
+            119.7,
+            "....F\nFAILED tests/a.py::test_late - assert 1 == 2\nFAILED tests/a.py::test_broken - OSError\n"
+            "===== 1 failed, 4 passed in 100.10s (0:01:40) =====\n",
+        ),
         "wine": env(True, 611.0, "=== 3 passed in 9.00s ===\n", "=== 2 passed, 1 skipped in 7.00s ===\n"),
         ".pkg-native": {},
     }
@@ -63,7 +69,7 @@ def test_what_passes_only_at_the_second_look_is_named_last(
     fail(tmp_path, "py310", "tests/a.py::test_late", "tests/a.py::test_broken")
     fail(tmp_path, "wine-windows", "tests/b.py::test_late", cache="cache-select")
     tell(looks, monkeypatch, "failed", results)
-    assert capsys.readouterr().out == "py310\n"
+    assert capsys.readouterr().out == "types,py310\n"
     tell(looks, monkeypatch, "keep", tmp_path, first)
     fail(tmp_path, "py310", "tests/a.py::test_broken")
     fail(tmp_path, "wine-windows", cache="cache-select")
@@ -72,13 +78,17 @@ def test_what_passes_only_at_the_second_look_is_named_last(
     assert capsys.readouterr().out.splitlines() == [
         "+ in short",
         "  lint           ok       0:01",
+        "  types          FAILED   0:09",
+        "    mypy begins",
+        "    Traceback",
+        "    no such module",
         "  py310          FAILED   2:00  1 failed, 4 passed in 100.10s (0:01:40)",
         "  wine           ok      10:11  3 passed in 9.00s; 2 passed, 1 skipped in 7.00s",
         "+ 1 failed at the last look",
-        "  FAILED py310: tests/a.py::test_broken",
+        "  FAILED py310: tests/a.py::test_broken - OSError",
         "+ 3 passed only at the second look, each a DEFECT of the test or of netcore",
         "  DEFECT wine-windows: tests/c.py::test_race",
-        "  DEFECT py310: tests/a.py::test_late",
+        "  DEFECT py310: tests/a.py::test_late - assert 1 == 2",
         "  DEFECT wine-windows, select: tests/b.py::test_late",
     ]
 
