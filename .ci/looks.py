@@ -67,19 +67,20 @@ def summaries(env: dict[str, object]) -> Iterator[str]:
 
 
 def reason(envs: dict[str, dict[str, object]], line: str) -> str:
-    """Returns a line on a test with what pytest's summary says of its failure, where there is one.
+    """Returns a line on a test with why it failed, where pytest has said so.
 
     Args:
         envs: As `environments` reads them.
         line: The environment, a colon, the test.
     """
     where, _, test = line.partition(": ")
+    title = re.escape(test.partition("::")[2].replace("::", "."))
+    why = re.compile(rf"^_+ (?:ERROR at \w+ of )?{title} _+$.*?^E +(.*?)$", re.MULTILINE | re.DOTALL)
     for name, env in envs.items():
         if where.startswith(name):  # Wine's caches have longer names than its environment
             for command in env.get("test", ()):
-                _, failed, rest = command.get("output", "").partition(f"\nFAILED {test} - ")
-                if failed:
-                    return f"{line} - {rest.partition(chr(10))[0]}"
+                if found := why.search(command.get("output", "")):
+                    return f"{line}: {found[1]}"
     return line
 
 

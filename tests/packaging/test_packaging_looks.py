@@ -37,7 +37,8 @@ def results(tmp_path: Path) -> Path:
         "py310": env(
             False,
             119.7,
-            "....F\nFAILED tests/a.py::test_late - assert 1 == 2\nFAILED tests/a.py::test_broken - OSError\n"
+            "....F\n____ ERROR at setup of test_broken ____\n    more\nE   OSError: no room\nE   more\n"
+            "____ test_late ____\nE   assert 1 == 2\n"
             "===== 1 failed, 4 passed in 100.10s (0:01:40) =====\n",
         ),
         "wine": env(True, 611.0, "=== 3 passed in 9.00s ===\n", "=== 2 passed, 1 skipped in 7.00s ===\n"),
@@ -85,10 +86,10 @@ def test_what_passes_only_at_the_second_look_is_named_last(
         "  py310          FAILED   2:00  1 failed, 4 passed in 100.10s (0:01:40)",
         "  wine           ok      10:11  3 passed in 9.00s; 2 passed, 1 skipped in 7.00s",
         "+ 1 failed at the last look",
-        "  FAILED py310: tests/a.py::test_broken - OSError",
+        "  FAILED py310: tests/a.py::test_broken: OSError: no room",
         "+ 3 passed only at the second look, each a DEFECT of the test or of netcore",
         "  DEFECT wine-windows: tests/c.py::test_race",
-        "  DEFECT py310: tests/a.py::test_late - assert 1 == 2",
+        "  DEFECT py310: tests/a.py::test_late: assert 1 == 2",
         "  DEFECT wine-windows, select: tests/b.py::test_late",
     ]
 
