@@ -1,6 +1,7 @@
 """What a run of tox has found, and what a second look at it has: for the last lines of .ci/run.
 
-    looks.py failed RESULTS              the environments that failed, with commas
+    looks.py failed RESULTS              the environments in which a test failed, with commas
+    looks.py broken RESULTS              those that failed otherwise
     looks.py keep WORK_DIR FIRST         what tests failed in each environment, into a file
     looks.py few FIRST                   ends well if so few failed that a second look is worth its time
     looks.py late FIRST SECOND           what is in one of pytest's caches of failures and not in another
@@ -30,9 +31,13 @@ def environments(results: Path) -> dict[str, dict[str, object]]:
     return {name: env for name, env in said.items() if "result" in env}
 
 
-def failing(results: Path) -> list[str]:
-    """Returns the environments that failed."""
-    return [name for name, env in environments(results).items() if not env["result"]["success"]]
+def failing(results: Path, of_tests: bool) -> list[str]:
+    """Returns the environments that failed: those in which a test did, or the others."""
+    return [
+        name
+        for name, env in environments(results).items()
+        if not env["result"]["success"] and failed_in_tests(env) == of_tests
+    ]
 
 
 def failed_tests(work_dir: Path) -> dict[str, list[str]]:
@@ -86,10 +91,15 @@ def reason(envs: dict[str, dict[str, object]], line: str) -> str:
 
 def last_words(env: dict[str, object]) -> Iterator[str]:
     """Returns the end of what a failed command said, if it is not pytest that failed."""
-    if not env["result"]["success"] and not any("failed" in summary for summary in summaries(env)):
+    if not env["result"]["success"] and not failed_in_tests(env):
         for command in env.get("test", ())[-1:]:
             said = command.get("output", "") + command.get("err", "")
             yield from said.splitlines()[-_LAST:]
+
+
+def failed_in_tests(env: dict[str, object]) -> bool:
+    """Whether pytest has found in an environment what failed there."""
+    return any(re.search(r"failed|error", summary) for summary in summaries(env))
 
 
 def defects(first: dict[str, list[str]], second: dict[str, list[str]]) -> list[str]:
@@ -133,7 +143,9 @@ def main() -> None:
     """Does what the arguments say."""
     match sys.argv[1:]:
         case ["failed", results]:
-            print(",".join(failing(Path(results))))
+            print(",".join(failing(Path(results), of_tests=True)))
+        case ["broken", results]:
+            print(",".join(failing(Path(results), of_tests=False)))
         case ["keep", work_dir, first]:
             Path(first).write_text(json.dumps(failed_tests(Path(work_dir))), encoding="utf-8")
         case ["few", first]:

@@ -70,7 +70,9 @@ def test_what_passes_only_at_the_second_look_is_named_last(
     fail(tmp_path, "py310", "tests/a.py::test_late", "tests/a.py::test_broken")
     fail(tmp_path, "wine-windows", "tests/b.py::test_late", cache="cache-select")
     tell(looks, monkeypatch, "failed", results)
-    assert capsys.readouterr().out == "types,py310\n"
+    assert capsys.readouterr().out == "py310\n"
+    tell(looks, monkeypatch, "broken", results)
+    assert capsys.readouterr().out == "types\n"
     tell(looks, monkeypatch, "keep", tmp_path, first)
     fail(tmp_path, "py310", "tests/a.py::test_broken")
     fail(tmp_path, "wine-windows", cache="cache-select")
