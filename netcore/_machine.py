@@ -12,7 +12,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from netcore._platform import usable_cpu_count, usable_cpus
+from netcore._facts import Facts
+from netcore._platform import (
+    FACTS,
+    descriptor_limit,
+    in_trouble,
+    is_blocking,
+    usable_cpu_count,
+    usable_cpus,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec
@@ -39,6 +47,9 @@ class Machine:
     elsewhere = "runs in another process, of which this one is a fork"
     """Where what was abandoned goes on, to end a sentence about it."""
 
+    facts: Facts = FACTS
+    """What its kernel does, and how its options are numbered."""
+
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
     """Returns seconds that never go back. Any thread."""
 
@@ -50,6 +61,21 @@ class Machine:
 
     next_id: Callable[[], int] = IDS.__next__
     """Returns a number that no connection of this process has had. Any thread."""
+
+    in_trouble: Callable[[int], bool] = staticmethod(in_trouble)
+    """Tells whether a socket has failed or hung up; see ``netcore._platform.in_trouble``. Any thread."""
+
+    is_blocking: Callable[[int], bool] = staticmethod(is_blocking)
+    """Tells whether a socket lacks O_NONBLOCK; see ``netcore._platform.is_blocking``. Any thread."""
+
+    def descriptors_taken(self, fd: int) -> float:
+        """Returns which part is open of the descriptors that may be: 0 to 1, and 0 if any number may.
+
+        Args:
+            fd: The one that was opened last. The system gives the lowest number that is free.
+        """
+        limit = descriptor_limit()
+        return fd / limit if limit else 0.0
 
     def usable_cpus(self) -> tuple[int, ...]:
         """Returns the CPUs that this process may use."""

@@ -13,6 +13,7 @@ import mmap
 import os
 import platform
 import re
+import select
 import socket
 import struct
 import sys
@@ -20,40 +21,29 @@ import threading
 from collections.abc import Callable
 
 from netcore._cgroups import cpu_quota
+from netcore._facts import Facts, facts_of
 from netcore._platforms import Platform, platform_of
 
 __all__ = [
-    "ABSTRACT_UNIX_NAMES",
     "AF_UNIX",
-    "BINDS_TO_GROUPS",
-    "CONNECTED_FIRST",
-    "CONNECTED_LEAVE",
+    "FACTS",
     "HERE",
-    "IP_PKTINFO",
-    "IP_RECVDSTADDR",
-    "KEEP_ALIVE_OPTIONS",
-    "KEEP_ALIVE_UNITS",
     "LINGER_FORMAT",
     "MSG_CMSG_CLOEXEC",
     "NO_SIGNAL",
     "NO_WAIT",
-    "REUSE_PORT_OPTION",
     "SELECT_LIMIT",
     "SENDFILE",
     "SOCKETS_ARE_HANDLES",
     "SO_ACCEPTCONN",
-    "SO_BINDTODEVICE",
     "SO_DOMAIN",
-    "SO_EXCLUSIVEADDRUSE",
-    "SO_NOSIGPIPE",
-    "SO_PASSRIGHTS",
     "allocate_arena",
     "descriptor_limit",
+    "in_trouble",
     "is_blocking",
     "keep_freed_memory",
     "linger_of",
-    "pack_group",
-    "pack_interface",
+    "option_number",
     "pack_linger",
     "pin_thread",
     "read_at",
@@ -69,17 +59,22 @@ HERE: Platform = platform_of(_SYSTEM)
 """This platform's row of the table."""
 
 
-def _option(name: str) -> int | None:
+def option_number(name: str) -> int | None:
     """Returns the number of a socket option; None for an empty name, or where Python does not know it."""
     number: int | None = getattr(socket, name, dict(HERE.numbers).get(name)) if name else None
     return number
 
 
-AF_UNIX: int | None = getattr(socket, "AF_UNIX", None) if HERE.unix_sockets else None
-"""The family of Unix sockets; None where the standard library has none."""
+def _release() -> list[int]:
+    """The two first numbers of the kernel's version."""
+    return [int(part) for part in re.findall(r"\d+", platform.release())[:2]]
 
-ABSTRACT_UNIX_NAMES: bool = HERE.abstract_names
-"""Whether a Unix socket may have a name outside the file system (unix(7))."""
+
+FACTS: Facts = facts_of(HERE, _release(), option_number)
+"""The kernel below. What may run in a simulation asks its machine instead (``netcore._machine``)."""
+
+AF_UNIX: int = getattr(socket, "AF_UNIX", 1)
+"""The family of Unix sockets, which has this number everywhere; see ``Facts.unix_sockets``."""
 
 SO_ACCEPTCONN: int | None = getattr(socket, "SO_ACCEPTCONN", None)
 """The option that tells whether a socket listens (socket(7)); None where Python does not know it."""
@@ -90,54 +85,11 @@ SO_DOMAIN: int | None = getattr(socket, "SO_DOMAIN", None)
 MSG_CMSG_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 """Has received descriptors close at an exec (recvmsg(2)); 0 where there is no such flag."""
 
-SO_BINDTODEVICE: int | None = _option(HERE.bind_to_device)
-"""The option that ties a socket to a network interface (socket(7)); None where there is none."""
-
-SO_EXCLUSIVEADDRUSE: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-"""Windows only. There SO_REUSEADDR would let another process take over a port that is in use."""
-
-SO_NOSIGPIPE: int | None = _option(HERE.no_sigpipe)
-"""macOS only. A send on a dead connection is to fail without SIGPIPE; MSG_NOSIGNAL is too new there."""
-
-SO_PASSRIGHTS: int | None = _option(HERE.pass_rights)
-"""The option of a Unix socket that lets its peer pass descriptors (unix(7)); None where there is none."""
-
-IP_PKTINFO: int | None = _option(HERE.destinations) if HERE.destinations == "IP_PKTINFO" else None
-"""The option, and the control message, that tells where an IPv4 datagram came to (ip(7) of Linux, macOS)."""
-
-IP_RECVDSTADDR: int | None = _option(HERE.destinations) if HERE.destinations == "IP_RECVDSTADDR" else None
-"""The same where only the address is told (ip(4) of BSD)."""
-
-NO_SIGNAL: int = 0 if SO_NOSIGPIPE is not None else int(getattr(socket, "MSG_NOSIGNAL", 0))
+NO_SIGNAL: int = 0 if FACTS.no_sigpipe is not None else int(getattr(socket, "MSG_NOSIGNAL", 0))
 """The flag of a send that raises no SIGPIPE on a dead connection (send(2)); 0 where the option does it."""
 
 NO_WAIT: int = int(getattr(socket, "MSG_DONTWAIT", 0))
 """The flag of one call that does not wait, though somebody with a duplicate has made the socket blocking."""
-
-REUSE_PORT_OPTION: int | None = _option(HERE.reuse_port)
-"""The socket option that balances connections between listeners of one port; None if none does.
-
-macOS, OpenBSD and NetBSD accept SO_REUSEPORT but give every connection to one listener.
-"""
-
-
-def _release() -> list[int]:
-    """The two first numbers of the kernel's version."""
-    return [int(part) for part in re.findall(r"\d+", platform.release())[:2]]
-
-
-CONNECTED_FIRST: bool = HERE.connected_first and (HERE.name != "Linux" or _release() >= [5, 4])
-"""Whether a datagram goes to the socket that is connected to its sender rather than to others of the port.
-
-Linux before 5.4 hashed senders over all sockets of a SO_REUSEPORT group, connected ones included.
-"""
-
-CONNECTED_LEAVE: bool = HERE.name == "Linux" and _release() >= [6, 13]
-"""Whether datagram sockets leave, when they are connected, the group over which senders are spread."""
-
-KEEP_ALIVE_OPTIONS: tuple[int | None, ...] = tuple(map(_option, HERE.keep_alive)) or (None, None, None)
-"""The options for idle time, interval and count of TCP keep-alive; None for what cannot be set."""
-
 
 SOCKETS_ARE_HANDLES: bool = _SYSTEM == "win32"
 """Whether sockets are no descriptors of the C library, which then may use the same number for a file."""
@@ -145,14 +97,6 @@ SOCKETS_ARE_HANDLES: bool = _SYSTEM == "win32"
 SELECT_LIMIT: int = HERE.select_limit
 """How many sockets the standard library's ``select.select`` watches at most; 0 where nobody needs it."""
 
-
-def _keep_alive_units() -> tuple[int, int, int]:
-    """DragonFly took milliseconds before 5.8; everywhere else they are seconds."""
-    return (1000, 1000, 1) if HERE.name == "DragonFly" and _release() < [5, 8] else (1, 1, 1)
-
-
-KEEP_ALIVE_UNITS: tuple[int, int, int] = _keep_alive_units()
-"""How many units of each of these options make a second (or one probe)."""
 
 SENDFILE: Callable[[int, int, int, int], int] | None = (
     getattr(os, "sendfile", None) if HERE.sendfile else None
@@ -198,6 +142,20 @@ def is_blocking(fd: int) -> bool:
         return True
     blocking: bool = os.get_blocking(fd)  # type: ignore[attr-defined, unused-ignore]
     return blocking
+
+
+def in_trouble(fd: int) -> bool:
+    """Whether a socket has failed or hung up; poll(2), without which the answer is yes. It changes nothing.
+
+    Raises:
+        OSError: The system refuses.
+    """
+    make_poll = getattr(select, "poll", None)
+    if make_poll is None:
+        return True
+    poll = make_poll()
+    poll.register(fd, 0)
+    return bool(poll.poll(0))
 
 
 def usable_cpus() -> tuple[int, ...]:
@@ -255,33 +213,6 @@ def socket_over(fd: int, family: int, kind: int, proto: int = -1) -> socket.sock
             socket if ``proto`` is given.
     """
     return socket.socket(family, kind | _NONBLOCK, proto, fd)
-
-
-BINDS_TO_GROUPS: bool = _SYSTEM != "win32"
-"""Whether a socket can be bound to a multicast group, and so gets nothing else; Windows refuses."""
-
-
-def pack_group(group: bytes, index: int) -> bytes:
-    """Packs the value of IP_ADD_MEMBERSHIP or IPV6_JOIN_GROUP (ip(7), ipv6(7)).
-
-    Args:
-        group: The group's address, 4 or 16 bytes.
-        index: The number of the interface to join on; 0 for the system's choice.
-    """
-    if len(group) == 16:
-        return struct.pack("16sI", group, index)
-    return group + (pack_interface(index)[4:] if index and _SYSTEM != "win32" else index.to_bytes(4, "big"))
-
-
-def pack_interface(index: int) -> bytes:
-    """Packs the value of IP_MULTICAST_IF for an interface's number.
-
-    Unix has ``struct ip_mreqn`` for that: group, address, number. Windows takes the number, in network order,
-    in place of an address, which never begins with a zero.
-    """
-    if _SYSTEM == "win32":
-        return index.to_bytes(4, "big")
-    return struct.pack("4s4si", b"", b"", index)
 
 
 LINGER_FORMAT = "hh" if _SYSTEM == "win32" else "ii"

@@ -11,14 +11,21 @@ from typing import Any
 import pytest
 
 from netcore import _platform
+from netcore._facts import Facts
 from netcore._platforms import PLATFORMS, platform_of
 
 
-def facts_on(monkeypatch: pytest.MonkeyPatch, system: str, release: str = "14.0-RELEASE") -> dict[str, Any]:
+def names_on(monkeypatch: pytest.MonkeyPatch, system: str, release: str = "14.0-RELEASE") -> dict[str, Any]:
     """Runs the module that chooses as if on another system; returns its names."""
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "release", lambda: release)
     return runpy.run_path(_platform.__file__)
+
+
+def facts_on(monkeypatch: pytest.MonkeyPatch, system: str, release: str = "14.0-RELEASE") -> Facts:
+    """Returns what the kernel would be taken for on another system."""
+    facts: Facts = names_on(monkeypatch, system, release)["FACTS"]
+    return facts
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,7 @@ def facts_on(monkeypatch: pytest.MonkeyPatch, system: str, release: str = "14.0-
 )
 def test_each_system_finds_its_row(monkeypatch: pytest.MonkeyPatch, system: str, name: str) -> None:
     assert platform_of(system).name == name
-    assert facts_on(monkeypatch, system)["HERE"].name == name
+    assert names_on(monkeypatch, system)["HERE"].name == name
 
 
 def test_every_platform_has_a_poller_that_runs_anywhere() -> None:
@@ -47,25 +54,25 @@ def test_every_platform_has_a_poller_that_runs_anywhere() -> None:
 def test_no_port_is_shared_where_the_kernel_would_not_balance(
     monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    assert facts_on(monkeypatch, system)["REUSE_PORT_OPTION"] is None
+    assert facts_on(monkeypatch, system).reuse_port is None
 
 
 def test_freebsd_balances_under_another_option_also_where_python_does_not_name_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(socket, "SO_REUSEPORT_LB", raising=False)
-    assert facts_on(monkeypatch, "freebsd14")["REUSE_PORT_OPTION"] == 0x10000
+    assert facts_on(monkeypatch, "freebsd14").reuse_port == 0x10000
 
 
 def test_macos_has_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "TCP_KEEPALIVE", 0x10, raising=False)
     facts = facts_on(monkeypatch, "darwin")
-    assert facts["KEEP_ALIVE_OPTIONS"][0] == 0x10
-    assert facts["SO_NOSIGPIPE"] == 0x1022
+    assert facts.keep_alive[0] == 0x10
+    assert facts.no_sigpipe == 0x1022
 
 
 def test_openbsd_has_keep_alive_times_for_the_system_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert facts_on(monkeypatch, "openbsd7")["KEEP_ALIVE_OPTIONS"] == (None, None, None)
+    assert facts_on(monkeypatch, "openbsd7").keep_alive == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -80,15 +87,16 @@ def test_openbsd_has_keep_alive_times_for_the_system_only(monkeypatch: pytest.Mo
 def test_old_dragonfly_counts_milliseconds(
     monkeypatch: pytest.MonkeyPatch, system: str, release: str, units: tuple[int, ...]
 ) -> None:
-    assert facts_on(monkeypatch, system, release)["KEEP_ALIVE_UNITS"] == units
+    assert facts_on(monkeypatch, system, release).keep_alive_units == units
 
 
 @pytest.mark.parametrize("row", PLATFORMS, ids=lambda row: row.name)
 def test_the_choosing_module_runs_as_if_on_each(monkeypatch: pytest.MonkeyPatch, row: Any) -> None:
-    facts = facts_on(monkeypatch, row.system)
-    assert facts["ABSTRACT_UNIX_NAMES"] is row.abstract_names
-    assert (facts["SENDFILE"] is None) >= (not row.sendfile)
-    assert len(facts["KEEP_ALIVE_OPTIONS"]) == 3
+    names = names_on(monkeypatch, row.system)
+    facts = names["FACTS"]
+    assert facts.abstract_names is row.abstract_names
+    assert (names["SENDFILE"] is None) >= (not row.sendfile)
+    assert len(facts.keep_alive) == 3
 
 
 @pytest.mark.parametrize(
@@ -107,7 +115,7 @@ def test_who_is_connected_comes_first_where_the_kernel_says_so(
     monkeypatch: pytest.MonkeyPatch, system: str, release: str, first: bool, leave: bool
 ) -> None:
     facts = facts_on(monkeypatch, system, release)
-    assert (facts["CONNECTED_FIRST"], facts["CONNECTED_LEAVE"]) == (first, leave)
+    assert (facts.connected_first, facts.connected_leave) == (first, leave)
 
 
 @pytest.mark.posix

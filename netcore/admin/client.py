@@ -9,7 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from netcore._complaints import plain
-from netcore._platform import AF_UNIX
+from netcore._platform import AF_UNIX, FACTS
 from netcore.address import Address
 from netcore.admin.rates import Stats, rows
 from netcore.errors import NetcoreError
@@ -105,7 +105,7 @@ class _Connection(http.client.HTTPConnection):
             host = f"{address.host}%{address.zone}" if address.zone else address.host or "localhost"
             self.sock = socket.create_connection((host, address.port), self.timeout)
             return
-        if AF_UNIX is None:
+        if not FACTS.unix_sockets:
             raise OSError("this platform has no Unix sockets")
         sock = socket.socket(AF_UNIX)
         try:

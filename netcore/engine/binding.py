@@ -8,12 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from netcore._platform import (
-    ABSTRACT_UNIX_NAMES,
-    AF_UNIX,
-    REUSE_PORT_OPTION,
-    SO_EXCLUSIVEADDRUSE,
-)
+from netcore._machine import current
+from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.engine.socket_file import SocketFile, remove_dead
 from netcore.errors import UnsupportedProtocolError
@@ -91,11 +87,14 @@ def bind(address: Address, options: Options, reuse_port: bool, mode: int | None 
 def check_servable(address: Address) -> None:
     """Raises UnsupportedProtocolError if this platform cannot serve such an address."""
     address.check_named()
-    if address.network == "unix" and AF_UNIX is None:
+    if address.network != "unix":
+        return
+    facts = current().facts
+    if not facts.unix_sockets:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be served: this platform has no Unix sockets"
         )
-    if address.network == "unix" and address.path.startswith("@") and not ABSTRACT_UNIX_NAMES:
+    if address.path.startswith("@") and not facts.abstract_names:
         raise UnsupportedProtocolError(f"{str(address)!r} cannot be served: only Linux has abstract names")
 
 
@@ -165,13 +164,14 @@ def _has_ipv6() -> bool:
 
 def _configure(sock: socket.socket, options: Options, reuse_port: bool) -> None:
     """Sets the options that must be there before bind(2), or that accepted sockets inherit."""
+    facts = current().facts
     if options.reuse_addr:
-        if SO_EXCLUSIVEADDRUSE is not None:
-            sock.setsockopt(socket.SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
+        if facts.exclusive_port is not None:
+            sock.setsockopt(socket.SOL_SOCKET, facts.exclusive_port, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if reuse_port and REUSE_PORT_OPTION is not None:
-        sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION, 1)
+    if reuse_port and facts.reuse_port is not None:
+        sock.setsockopt(socket.SOL_SOCKET, facts.reuse_port, 1)
     socket_options(options).apply(sock)
 
 
@@ -190,7 +190,6 @@ def socket_options(options: Options) -> SocketOptions:
 
 
 def _bind_unix(address: Address, options: Options, mode: int | None) -> Bound:
-    assert AF_UNIX is not None
     abstract = address.path.startswith("@")
     sock = socket.socket(AF_UNIX, socket.SOCK_STREAM)
     file: SocketFile | None = None

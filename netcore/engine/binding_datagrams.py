@@ -6,13 +6,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass, replace
 
-from netcore._platform import (
-    BINDS_TO_GROUPS,
-    REUSE_PORT_OPTION,
-    SO_EXCLUSIVEADDRUSE,
-    pack_group,
-    pack_interface,
-)
+from netcore._machine import current
 from netcore.address import Address
 from netcore.engine.binding import closed_on_error, endpoint_of, socket_options
 from netcore.options import Options
@@ -75,16 +69,17 @@ def bind_datagrams(address: Address, options: Options, share_port: bool) -> Boun
         OSError: The system refuses, such as EADDRINUSE or EADDRNOTAVAIL.
         UnsupportedOperationError: This platform lacks something that was asked for.
     """
+    facts = current().facts
     group = group_of(address)
     endpoint = endpoint_of(address)
     sock = socket.socket(endpoint.family, socket.SOCK_DGRAM)
     with closed_on_error(sock, address):
         if group is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        elif share_port and REUSE_PORT_OPTION is not None:
-            sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION, 1)
-        elif SO_EXCLUSIVEADDRUSE is not None:
-            sock.setsockopt(socket.SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
+        elif share_port and facts.reuse_port is not None:
+            sock.setsockopt(socket.SOL_SOCKET, facts.reuse_port, 1)
+        elif facts.exclusive_port is not None:
+            sock.setsockopt(socket.SOL_SOCKET, facts.exclusive_port, 1)
         allow_sending(sock)
         socket_options(options).apply(sock)
         if group is not None or endpoint.name[0] in _EVERY_INTERFACE:
@@ -122,18 +117,20 @@ def _bind(sock: socket.socket, address: Address, endpoint: Endpoint) -> None:
 
 def _group_name(group: _Group, port: int, index: int) -> tuple[object, ...]:
     """Returns what to bind for a group; a link-local one of IPv6 needs the interface's number."""
+    binds_to_groups = current().facts.binds_to_groups
     if group.version == 4:
-        return str(group) if BINDS_TO_GROUPS else "", port
-    return str(group) if BINDS_TO_GROUPS else "::", port, 0, index
+        return str(group) if binds_to_groups else "", port
+    return str(group) if binds_to_groups else "::", port, 0, index
 
 
 def _join(sock: socket.socket, group: _Group, index: int) -> None:
     """Joins a group on an interface, 0 for the system's choice; what is sent to groups goes out there too."""
+    facts = current().facts
     if group.version == 4:
         if index:
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, pack_interface(index))
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, pack_group(group.packed, index))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, facts.pack_interface(index))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, facts.pack_group(group.packed, index))
         return
     if index:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, pack_group(group.packed, index))
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, facts.pack_group(group.packed, index))

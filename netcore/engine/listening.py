@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from netcore._platform import REUSE_PORT_OPTION
+from netcore._machine import current
 from netcore.address import Address
 from netcore.engine.binding import Bound, bind
 from netcore.engine.binding_datagrams import BoundDatagrams, bind_datagrams, group_of, probe_free
@@ -103,7 +103,7 @@ class Opener:
         return balanced
 
     def _can_share(self, address: Address) -> bool:
-        if address.network != "unix" and REUSE_PORT_OPTION is not None:
+        if address.network != "unix" and current().facts.reuse_port is not None:
             return True
         if len(self.loops) > 1:
             self.logger.warning(
@@ -147,7 +147,7 @@ def _attach_datagrams(bound: BoundDatagrams, loop: Loop) -> Part:
 
 
 def _why_one_loop(address: Address) -> str:
-    if REUSE_PORT_OPTION is None:
+    if current().facts.reuse_port is None:
         return "the kernel does not balance datagrams between sockets"
     if group_of(address) is not None:
         return "each socket of a multicast group gets every datagram"

@@ -67,7 +67,6 @@ def _is_dead(path: str) -> bool:
     The question is put by a datagram socket, so that whoever listens there gets no connection by it: the
     kernel looks for the socket first (ECONNREFUSED) and at its type then (EPROTOTYPE; connect(2), unix(7)).
     """
-    assert AF_UNIX is not None
     with socket.socket(AF_UNIX, socket.SOCK_DGRAM) as probe:
         probe.setblocking(False)
         return probe.connect_ex(path) == errno.ECONNREFUSED

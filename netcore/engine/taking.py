@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from netcore._platform import AF_UNIX, SO_ACCEPTCONN, SOCKETS_ARE_HANDLES, is_blocking
+from netcore._machine import current
+from netcore._platform import AF_UNIX, SO_ACCEPTCONN, SOCKETS_ARE_HANDLES
 from netcore.address import Address
 from netcore.engine.binding import Bound, socket_options
 from netcore.engine.binding_datagrams import BoundDatagrams, allow_sending, group_of
@@ -80,7 +81,7 @@ class _Taking:
     def __init__(self, given: GivenListener) -> None:
         self._given = given
         # Of what all duplicates have in common (fcntl(2)), so that ours change it for the one given.
-        self._blocking = is_blocking(given.fd)
+        self._blocking = current().is_blocking(given.fd)
         self._sock: socket.socket | None = None
         self._file: SocketFile | None = None
 

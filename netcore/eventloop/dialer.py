@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from netcore._futures import disown
-from netcore._platform import AF_UNIX
+from netcore._machine import current
 from netcore.address import Address
 from netcore.connection import DIALLED, BaseStream
 from netcore.errors import UnsupportedProtocolError
@@ -33,7 +33,7 @@ def check_dialable(address: Address) -> Address:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be dialled: it is a socket that listens (enroll takes a connected one)"
         )
-    if address.network == "unix" and AF_UNIX is None:
+    if address.network == "unix" and not current().facts.unix_sockets:
         raise UnsupportedProtocolError(
             f"{str(address)!r} cannot be dialled: this platform has no Unix sockets"
         )

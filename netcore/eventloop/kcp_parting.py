@@ -12,8 +12,8 @@ import socket
 from collections.abc import Callable
 
 from netcore._complaints import complain
+from netcore._machine import current
 from netcore._native import error as system_error
-from netcore._platform import descriptor_limit
 from netcore.address import Address
 from netcore.connection import State
 from netcore.errors import UnsupportedOperationError
@@ -30,8 +30,8 @@ _PER_TURN = 32
 _MOST = 4096
 """Sockets beside one. Linux looks at each, some ten nanoseconds, for every datagram of the successor's."""
 
-_SPARED = 4
-"""One in so many descriptors that the process may have is left to others."""
+_MOST_TAKEN = 0.75
+"""Which part of the descriptors that there may be is taken at most; the others are left to others."""
 
 _OF_ONE_PEER = frozenset({errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 """What fails with one peer, and not therefore with the next: an address or a route that is gone."""
@@ -56,7 +56,6 @@ class Parting:
         self._listen = listen
         self._waiting: list[KcpSession] = []
         self._are_too_many = False
-        self._bound = descriptor_limit()
 
     def start(self) -> None:
         """Begins in the next turn: sessions that end with their listener are gone by then."""
@@ -108,7 +107,7 @@ class Parting:
             return
         if code:
             raise system_error(code)
-        if self._bound is not None and fd >= self._bound - self._bound // _SPARED:
+        if current().descriptors_taken(fd) >= _MOST_TAKEN:
             site.descriptors.release([fd])
             raise system_error(-errno.EMFILE)
         listener = self._listen(fd, endpoint.family, session.conn.local_address)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
 
-from netcore._platform import AF_UNIX, NO_SIGNAL
+from netcore._platform import AF_UNIX, FACTS, NO_SIGNAL
 
 __all__ = ["Notifier"]
 
@@ -48,7 +48,7 @@ class Notifier:
         self._address = os.fsencode(f"\0{address[1:]}" if address.startswith("@") else address)
         self._socket: socket.socket | None = None
         self._pending: deque[bytes] = deque(maxlen=_KEPT)
-        if AF_UNIX is not None and address[:1] in ("/", "@") and len(address) > 1:
+        if FACTS.unix_sockets and address[:1] in ("/", "@") and len(address) > 1:
             self._socket = socket.socket(AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
         self.watchdog_interval: float | None = watchdog_interval if self.active else None

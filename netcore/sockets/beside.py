@@ -23,7 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
-from netcore._platform import CONNECTED_FIRST, CONNECTED_LEAVE, REUSE_PORT_OPTION, SO_BINDTODEVICE
+from netcore._facts import Facts
+from netcore._machine import current
 from netcore.errors import UnsupportedOperationError
 from netcore.sockets.destinations import destination_name, without_destination
 from netcore.sockets.literals import ip_of
@@ -33,7 +34,6 @@ from netcore.sockets.resolving import Endpoint
 
 __all__ = ["Beside", "OptionsBeside", "Place", "sharing", "sockets_beside"]
 
-_SO_REUSEPORT: int | None = getattr(socket, "SO_REUSEPORT", None)
 _IPV6_V6ONLY: int = getattr(socket, "IPV6_V6ONLY", 0)
 _LONGEST_DEVICE = 16
 """Bytes of an interface's name, with the zero behind it; IFNAMSIZ of Linux."""
@@ -128,36 +128,37 @@ def sockets_beside(sock: socket.socket, base: SocketOptions) -> Beside | None:
         OSError: The kernel does not know the socket.
         UnsupportedOperationError: They would get what is for others, or have others get it.
     """
+    facts = current().facts
     name = sock.getsockname()
     host = ip_of(name[0].partition("%")[0])
-    if not CONNECTED_FIRST or _SO_REUSEPORT is None or host is None or host.is_multicast:
+    if not facts.connected_first or facts.share_port is None or host is None or host.is_multicast:
         return None
     v6_only, is_v6 = 0, sock.family == socket.AF_INET6
     if is_v6:
         v6_only = sock.getsockopt(socket.IPPROTO_IPV6, _IPV6_V6ONLY)
-    mapped = _joins_a_group(sock, host.is_unspecified)
+    mapped = _joins_a_group(sock, facts, host.is_unspecified)
     if mapped and is_v6:
         raise UnsupportedOperationError("before 6.13 Linux spreads senders over connected sockets, too")
     bound = pack_name(sock.family, name)
-    return Beside(_on_device_of(sock, base), bound, _SO_REUSEPORT, v6_only, mapped)
+    return Beside(_on_device_of(sock, facts, base), bound, facts.share_port, v6_only, mapped)
 
 
-def _joins_a_group(sock: socket.socket, everywhere: bool) -> bool:
+def _joins_a_group(sock: socket.socket, facts: Facts, everywhere: bool) -> bool:
     """Whether sockets beside one would be, or stay, among those over which the kernel spreads senders.
 
     Those that are beside one on every interface are not: they have an address, at the latest when connected.
     """
-    if REUSE_PORT_OPTION is None or not sock.getsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION):
+    if facts.reuse_port is None or not sock.getsockopt(socket.SOL_SOCKET, facts.reuse_port):
         return False
-    if REUSE_PORT_OPTION != _SO_REUSEPORT:
+    if facts.reuse_port != facts.share_port:
         raise UnsupportedOperationError("groups of SO_REUSEPORT_LB give connected sockets what is for others")
-    return not everywhere and not CONNECTED_LEAVE
+    return not everywhere and not facts.connected_leave
 
 
-def _on_device_of(sock: socket.socket, base: SocketOptions) -> SocketOptions:
-    if SO_BINDTODEVICE is None:
+def _on_device_of(sock: socket.socket, facts: Facts, base: SocketOptions) -> SocketOptions:
+    if facts.bind_to_device is None:
         return base
-    device = sock.getsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, _LONGEST_DEVICE)
+    device = sock.getsockopt(socket.SOL_SOCKET, facts.bind_to_device, _LONGEST_DEVICE)
     return replace(base, device=os.fsdecode(device.rstrip(b"\0")))
 
 

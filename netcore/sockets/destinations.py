@@ -17,7 +17,8 @@ import socket
 import struct
 from contextlib import suppress
 
-from netcore._platform import IP_PKTINFO, IP_RECVDSTADDR
+from netcore._facts import Facts
+from netcore._machine import current
 from netcore.address import Address
 from netcore.sockets.names import unpack_name
 
@@ -44,30 +45,29 @@ _SIZES = {4: 7, 6: 23}
 """Bytes of the packed names without."""
 
 _MAPPED = bytes(10) + b"\xff\xff"
-_IPV6_PKTINFO: int = getattr(socket, "IPV6_PKTINFO", 0)
-_IPV6_RECVPKTINFO: int = getattr(socket, "IPV6_RECVPKTINFO", 0)
 _IPPROTO_IPV6: int = getattr(socket, "IPPROTO_IPV6", 41)
 
 
 def tell_destinations(sock: socket.socket) -> None:
     """Asks the system to tell where each datagram came to, as far as it can; best before bind(2)."""
-    if sock.family == socket.AF_INET6 and _IPV6_RECVPKTINFO:
+    facts = current().facts
+    if sock.family == socket.AF_INET6 and facts.ipv6_recvpktinfo is not None:
         with suppress(OSError):
-            sock.setsockopt(_IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
+            sock.setsockopt(_IPPROTO_IPV6, facts.ipv6_recvpktinfo, 1)
     # For IPv4 on an IPv6 socket too: Linux tells by this alone whose a broadcast was.
-    option = IP_PKTINFO if IP_PKTINFO is not None else IP_RECVDSTADDR
+    option = facts.ip_pktinfo if facts.ip_pktinfo is not None else facts.ip_recvdstaddr
     if option is not None:
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, option, 1)
 
 
-def tells_destinations(sock: socket.socket) -> bool:
-    """Whether the system tells where the datagrams of a socket came to."""
+def tells_destinations(sock: socket.socket, facts: Facts) -> bool:
+    """Whether the system, whose facts these are, tells where the datagrams of a socket came to."""
     if not hasattr(sock, "recvmsg_into"):
         return False
-    asked = [(socket.IPPROTO_IP, IP_PKTINFO), (socket.IPPROTO_IP, IP_RECVDSTADDR)]
+    asked = [(socket.IPPROTO_IP, facts.ip_pktinfo), (socket.IPPROTO_IP, facts.ip_recvdstaddr)]
     if sock.family == socket.AF_INET6:
-        asked = [(_IPPROTO_IPV6, _IPV6_RECVPKTINFO or None)]
+        asked = [(_IPPROTO_IPV6, facts.ipv6_recvpktinfo)]
     for level, option in asked:
         with suppress(OSError):
             if option is not None and sock.getsockopt(level, option):
@@ -124,15 +124,15 @@ def destination_of(name: bytes, port: int) -> Address | None:
     return None if packed is None else unpack_name(packed, "udp")
 
 
-def from_ancillary(name: bytes, ancillary: AncillaryData) -> bytes:
+def from_ancillary(name: bytes, ancillary: AncillaryData, facts: Facts) -> bytes:
     """Puts behind a packed name the destination that came with a datagram; a name without one gets none."""
     v4 = v6 = None
     for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(data) >= 12:
+        if level == socket.IPPROTO_IP and kind == facts.ip_pktinfo and len(data) >= 12:
             v4 = data[4:8]
-        elif level == socket.IPPROTO_IP and kind == IP_RECVDSTADDR and len(data) >= 4:
+        elif level == socket.IPPROTO_IP and kind == facts.ip_recvdstaddr and len(data) >= 4:
             v4 = _own(data[:4])
-        elif level == _IPPROTO_IPV6 and kind == _IPV6_PKTINFO and len(data) >= 20:
+        elif level == _IPPROTO_IPV6 and kind == facts.ipv6_pktinfo and len(data) >= 20:
             v6 = data[:16], struct.unpack("I", data[16:20])[0]
     if name[0] == 4:
         return name if v4 is None else with_destination(name, v4)
@@ -164,7 +164,7 @@ def _mapped(raw: bytes) -> bytes:
     return _MAPPED + raw if any(raw) else bytes(16)
 
 
-def to_ancillary(name: bytes) -> AncillaryData:
+def to_ancillary(name: bytes, facts: Facts) -> AncillaryData:
     """Makes what has a datagram sent from the destination that is behind its receiver's packed name."""
     if not name[0] & _KNOWN:
         return []
@@ -172,11 +172,11 @@ def to_ancillary(name: bytes) -> AncillaryData:
         raw = name[_SIZES[4] :]
         if not any(raw):
             return []
-        if IP_PKTINFO is not None:
-            return [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack("I4s4s", 0, raw, bytes(4)))]
-        return [(socket.IPPROTO_IP, IP_RECVDSTADDR, raw)] if IP_RECVDSTADDR is not None else []
+        if facts.ip_pktinfo is not None:
+            return [(socket.IPPROTO_IP, facts.ip_pktinfo, struct.pack("I4s4s", 0, raw, bytes(4)))]
+        return [(socket.IPPROTO_IP, facts.ip_recvdstaddr, raw)] if facts.ip_recvdstaddr is not None else []
     tail = name[_SIZES[6] :]
     scope, raw = int.from_bytes(tail[:4], "big"), tail[4:]
-    if not scope and not any(raw):
+    if facts.ipv6_pktinfo is None or (not scope and not any(raw)):
         return []
-    return [(_IPPROTO_IPV6, _IPV6_PKTINFO, raw + struct.pack("I", scope))]
+    return [(_IPPROTO_IPV6, facts.ipv6_pktinfo, raw + struct.pack("I", scope))]

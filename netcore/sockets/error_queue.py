@@ -7,12 +7,12 @@ completions of what was sent.
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
 from contextlib import suppress
 from typing import Any
 
+from netcore._machine import current
 from netcore.errors import UnsupportedOperationError
 from netcore.sockets.names import pack_name
 from netcore.sockets.protocol import Transport
@@ -73,13 +73,8 @@ def is_in_trouble(sockets: Transport, fd: int) -> bool:
 
     Asking changes nothing. Where nothing can be asked, the poller is believed.
     """
-    make_poll = getattr(select, "poll", None)
-    if make_poll is None:
-        return True
     try:
         with sockets.borrow(fd):
-            poll = make_poll()
-            poll.register(fd, 0)
-            return bool(poll.poll(0))
+            return current().in_trouble(fd)
     except (OSError, UnsupportedOperationError):
         return True

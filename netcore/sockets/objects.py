@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import socket
 
-from netcore._platform import AF_UNIX, SO_DOMAIN, socket_over
+from netcore._platform import AF_UNIX, FACTS, SO_DOMAIN, socket_over
 
 __all__ = ["LONGEST_NAMES", "socket_of"]
 
-LONGEST_NAMES: int = AF_UNIX or socket.AF_INET6
+LONGEST_NAMES: int = AF_UNIX if FACTS.unix_sockets else socket.AF_INET6
 """The family whose names are the longest, for a socket object that serves any family and tells no name."""
 
 
@@ -46,5 +46,5 @@ def _family_by_name(sock: socket.socket) -> int:
             raise
         return LONGEST_NAMES
     if not isinstance(name, tuple):
-        return LONGEST_NAMES
+        return AF_UNIX
     return socket.AF_INET if len(name) == 2 else socket.AF_INET6

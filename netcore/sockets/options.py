@@ -9,15 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from netcore._durations import seconds
+from netcore._machine import current
 from netcore._native import MISSING, native
-from netcore._platform import (
-    AF_UNIX,
-    KEEP_ALIVE_OPTIONS,
-    KEEP_ALIVE_UNITS,
-    SO_BINDTODEVICE,
-    SO_NOSIGPIPE,
-    SO_PASSRIGHTS,
-)
+from netcore._platform import AF_UNIX
 from netcore.errors import UnsupportedOperationError
 
 __all__ = ["SocketOptions", "duplicate", "guard", "set_keep_alive", "survive_unreachable"]
@@ -65,9 +59,10 @@ class SocketOptions:
         if sock.family not in (socket.AF_INET, socket.AF_INET6):
             return
         if self.device:
-            if SO_BINDTODEVICE is None:
+            option = current().facts.bind_to_device
+            if option is None:
                 raise UnsupportedOperationError("bind_to_device needs SO_BINDTODEVICE, which only Linux has")
-            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, os.fsencode(self.device) + b"\0")
+            sock.setsockopt(socket.SOL_SOCKET, option, os.fsencode(self.device) + b"\0")
         if sock.type == socket.SOCK_STREAM:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(self.no_delay))
             if self.keep_alive:
@@ -83,11 +78,12 @@ def guard(sock: socket.socket) -> None:
     off its sendmsg(2) fails with EPERM. Systems that lack the option, such as Linux before 6.16, have nothing
     against it but the permissions of the socket's file.
     """
+    facts = current().facts
     with suppress(OSError):  # an older kernel, or a connection that is dead already
-        if SO_NOSIGPIPE is not None:
-            sock.setsockopt(socket.SOL_SOCKET, SO_NOSIGPIPE, 1)
-        if SO_PASSRIGHTS is not None and sock.family == AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+        if facts.no_sigpipe is not None:
+            sock.setsockopt(socket.SOL_SOCKET, facts.no_sigpipe, 1)
+        if facts.pass_rights is not None and sock.family == AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, facts.pass_rights, 0)
 
 
 def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: float, count: int) -> None:
@@ -109,8 +105,9 @@ def set_keep_alive(sock: socket.socket, enabled: bool, idle: float, interval: fl
     interval = seconds(interval, "the interval of keep-alive")
     probes = enabled and idle != math.inf
     if probes:
+        facts = current().facts
         values = (idle, _LONGEST_INTERVAL if interval == math.inf else interval, count)
-        for option, unit, value in zip(KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, values, strict=True):
+        for option, unit, value in zip(facts.keep_alive, facts.keep_alive_units, values, strict=True):
             if option is not None:  # too much for an int is the system's to refuse as well
                 sock.setsockopt(socket.IPPROTO_TCP, option, min(int(value * unit), _INT_MAX))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(probes))

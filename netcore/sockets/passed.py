@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import Any
 
 from netcore._locks import make_lock
-from netcore._platform import AF_UNIX, MSG_CMSG_CLOEXEC, SO_PASSRIGHTS, linger_of, pack_linger
+from netcore._machine import current
+from netcore._platform import AF_UNIX, MSG_CMSG_CLOEXEC, linger_of, pack_linger
 from netcore.sockets.objects import socket_of
 
 __all__ = ["take_passed"]
@@ -32,7 +33,7 @@ def take_passed(sock: socket.socket) -> bytes:
     Returns:
         The bytes that waited; of another socket none.
     """
-    if sock.family != AF_UNIX or SO_PASSRIGHTS is None:
+    if sock.family != AF_UNIX or current().facts.pass_rights is None:
         return b""
     flags = _socket.MSG_DONTWAIT | MSG_CMSG_CLOEXEC
     room = _socket.CMSG_SPACE(_MOST * array.array("i").itemsize)

@@ -7,6 +7,8 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+from netcore._facts import Facts
+from netcore._machine import current
 from netcore._platform import NO_SIGNAL, NO_WAIT
 from netcore.sockets.destinations import AncillaryData, from_ancillary, tells_destinations, to_ancillary
 from netcore.sockets.names import pack_name, system_name
@@ -38,6 +40,7 @@ class PureDatagrams:
             receive_cap: The longest datagram that is received whole, in bytes.
         """
         self._by_descriptor = sockets
+        self._facts = current().facts
         self._longest = receive_cap
         self._room = memoryview(bytearray(receive_cap + 1))  # one more, which tells a longer one
 
@@ -45,7 +48,7 @@ class PureDatagrams:
         """See ``Sockets.receive_datagrams``; recvfrom(2)."""
         sock: Any = self._by_descriptor[fd]  # Windows has no recvmsg
         room, longest = self._room, self._longest
-        tells = tells_destinations(sock)
+        tells = tells_destinations(sock, self._facts)
         ancillary: AncillaryData = []
         received: list[tuple[bytes | None, bytes]] = []
         while len(received) < limit:
@@ -64,7 +67,8 @@ class PureDatagrams:
                 received.append((None, pack_name(sock.family, None)))
             else:
                 payload = bytes(room[:n]) if n <= longest else None
-                received.append((payload, from_ancillary(pack_name(sock.family, name), ancillary)))
+                packed = pack_name(sock.family, name)
+                received.append((payload, from_ancillary(packed, ancillary, self._facts)))
         return received, 0
 
     def send_datagrams(self, fd: int, chunks: list[Chunk], names: list[bytes]) -> Sequence[tuple[int, int]]:
@@ -73,7 +77,7 @@ class PureDatagrams:
         failures: list[tuple[int, int]] = []
         for i, (chunk, name) in enumerate(zip(chunks, names, strict=True)):
             try:
-                _send(sock, chunk, name)
+                _send(sock, chunk, name, self._facts)
             except OSError as error:
                 code = -(error.errno or errno.EIO)
                 if isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS:
@@ -82,11 +86,11 @@ class PureDatagrams:
         return failures
 
 
-def _send(sock: Any, chunk: Chunk, name: bytes) -> None:
+def _send(sock: Any, chunk: Chunk, name: bytes, facts: Facts) -> None:
     target = system_name(name)
     if target is None:
         sock.send(chunk, _FLAGS)
-    elif ancillary := to_ancillary(name):
+    elif ancillary := to_ancillary(name, facts):
         try:
             sock.sendmsg([chunk], ancillary, _FLAGS, target)
         except OSError as error:

@@ -47,7 +47,6 @@ def resolve(
         OSError: The name is not known, the name service fails, or there is no interface of the zone's name.
     """
     if address.network == "unix":
-        assert AF_UNIX is not None
         path = address.path
         return [Endpoint(AF_UNIX, f"\0{path[1:]}" if path.startswith("@") else path)]
     if (ip := ip_of(address.host)) is not None:

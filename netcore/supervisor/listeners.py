@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from netcore._platform import REUSE_PORT_OPTION
+from netcore._platform import FACTS
 from netcore.address import Address
 from netcore.engine.binding import Bound, bind, probe_port
 from netcore.engine.binding_datagrams import BoundDatagrams, bind_datagrams, group_of, probe_free
@@ -62,7 +62,7 @@ class Listeners:
         own: bool,
         logger: logging.Logger,
     ) -> None:
-        self.own = own and REUSE_PORT_OPTION is not None
+        self.own = own and FACTS.reuse_port is not None
         self._given = wanted
         self._wanted = tuple(one.address if isinstance(one, GivenListener) else one for one in wanted)
         self._options = options
@@ -175,7 +175,7 @@ class Listeners:
                 self._logger.info("a socket that is given is one: one process serves all datagrams of it")
             self._keep(address, number, bound)
         elif source.is_udp:
-            single = group_of(source) is not None or REUSE_PORT_OPTION is None
+            single = group_of(source) is not None or FACTS.reuse_port is None
             if single:
                 self._logger.info("one process serves all datagrams of %s", source)
             elif source.port:
@@ -190,9 +190,9 @@ class Listeners:
 
     def _is_multiple(self, first: Kept) -> bool:
         """Whether the kernel balances between several sockets such as this one."""
-        if REUSE_PORT_OPTION is None or first.wanted.is_inherited:
+        if FACTS.reuse_port is None or first.wanted.is_inherited:
             return False
-        return bool(first.sock.getsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION))
+        return bool(first.sock.getsockopt(socket.SOL_SOCKET, FACTS.reuse_port))
 
     def _bind(self, address: Address, share: bool) -> Bound | BoundDatagrams:
         if address.is_udp:

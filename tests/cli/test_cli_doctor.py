@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import netcore
 from netcore import cli, poll
-from netcore._platform import HERE
+from netcore._platform import FACTS, HERE
 from netcore.cli import doctor, findings
 from netcore.cli.probes import PROBES, abilities, build, echo, listeners, pollers, process, sockets
 
@@ -142,9 +143,8 @@ def test_what_is_missing_comes_with_a_remedy(monkeypatch: pytest.MonkeyPatch) ->
     for module in (abilities, build, pollers, sockets):
         monkeypatch.setattr(module, "MISSING", "netcore was built without its native part")
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(listeners, "REUSE_PORT_OPTION", None)
+    monkeypatch.setattr(listeners, "FACTS", replace(FACTS, reuse_port=None, abstract_names=False))
     monkeypatch.setattr(listeners, "_why_no_ipv6", lambda: "Cannot assign requested address")
-    monkeypatch.setattr(listeners, "ABSTRACT_UNIX_NAMES", False)
     monkeypatch.setattr(process, "pin_thread", lambda cpu: False)
     monkeypatch.setattr(abilities, "SENDFILE", None)
     found = by_subject(doctor.examine(PROBES))
@@ -179,7 +179,7 @@ def test_a_checkout_that_hides_the_installed_package_is_told(
 
 
 def test_a_system_without_balancing_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listeners, "REUSE_PORT_OPTION", None)
+    monkeypatch.setattr(listeners, "FACTS", replace(FACTS, reuse_port=None))
     (finding,) = listeners.probe_reuse_port()
     assert finding.status is findings.Status.MISSING
 
@@ -188,7 +188,7 @@ def test_a_system_without_balancing_is_no_fault(monkeypatch: pytest.MonkeyPatch)
 def test_balancing_is_judged_by_both_listeners(
     monkeypatch: pytest.MonkeyPatch, counts: list[int], status: findings.Status
 ) -> None:
-    monkeypatch.setattr(listeners, "REUSE_PORT_OPTION", 1)
+    monkeypatch.setattr(listeners, "FACTS", replace(FACTS, reuse_port=1))
     monkeypatch.setattr(listeners, "_connections_of_two_listeners", lambda option: counts)
     (finding,) = listeners.probe_reuse_port()
     assert finding.status is status

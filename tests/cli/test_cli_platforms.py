@@ -5,15 +5,16 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
 from netcore import poll
-from netcore._platform import HERE
+from netcore._machine import REAL
+from netcore._platform import FACTS, HERE
 from netcore._platforms import PLATFORMS
 from netcore.cli import findings, platforms
 from netcore.cli.probes import abilities
-from netcore.sockets import options
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 OK, MISSING, FAIL = findings.Status
@@ -108,8 +109,9 @@ def test_a_native_part_of_another_platform_fails(monkeypatch: pytest.MonkeyPatch
 def test_what_is_not_there_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(abilities, "SENDFILE", None)
     monkeypatch.setattr(abilities, "MISSING", "no compiler")
-    monkeypatch.setattr(abilities, "KEEP_ALIVE_OPTIONS", (None, None, None))
-    monkeypatch.setattr(options, "KEEP_ALIVE_OPTIONS", (None, None, None))
+    without = replace(FACTS, keep_alive=(None, None, None))
+    monkeypatch.setattr(abilities, "FACTS", without)
+    monkeypatch.setattr(REAL, "facts", without)
     found = [*abilities.probe_sendfile(), *abilities.probe_datagrams(), *abilities.probe_keep_alive()]
     assert [finding.status for finding in found] == [MISSING] * 3
 

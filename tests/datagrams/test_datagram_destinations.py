@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from netcore import Address, Engine, GivenListener
-from netcore._platform import HERE
+from netcore._platform import FACTS, HERE
 from netcore.sockets import (
     NativeSockets,
     PureSockets,
@@ -207,11 +207,11 @@ def info4(spec, destination):
     ],
 )
 def test_what_the_system_tells_and_is_told(name, told, address, scope):
-    known = from_ancillary(name, told)
+    known = from_ancillary(name, told, FACTS)
     destination = destination_of(known, 9)
     assert destination == (None if address is None else Address.parse(address))
     assert unpack_name(known, "udp") == unpack_name(name, "udp")
-    back = to_ancillary(known)
+    back = to_ancillary(known, FACTS)
     if address is None and not scope:
         assert back == []
     elif name == IPV4:
@@ -232,10 +232,10 @@ def test_a_link_local_address_keeps_its_interface():
 def test_names_without_and_of_another_family():
     assert destination_of(IPV4, 9) is None
     assert destination_of(b"\0", 9) is None
-    assert from_ancillary(b"\0", []) == b"\0"
-    assert to_ancillary(IPV4) == to_ancillary(b"\0") == []
+    assert from_ancillary(b"\0", [], FACTS) == b"\0"
+    assert to_ancillary(IPV4, FACTS) == to_ancillary(b"\0", FACTS) == []
     known = with_destination(IPV4, b"\x7f\0\0\2")
     assert with_destination_of(IPV4, known) == known
     assert with_destination_of(IPV6, known) == IPV6
     assert with_destination_of(IPV4, IPV4) == IPV4
-    assert from_ancillary(IPV4, [(socket.SOL_SOCKET, 1, b"x")]) == IPV4
+    assert from_ancillary(IPV4, [(socket.SOL_SOCKET, 1, b"x")], FACTS) == IPV4

@@ -7,12 +7,13 @@ import logging
 import os
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 
 from netcore import Engine, EngineNotRunningError, EventHandler, UnsupportedOperationError
-from netcore._platform import REUSE_PORT_OPTION, SO_BINDTODEVICE
-from netcore.engine import listening
+from netcore._machine import REAL
+from netcore._platform import FACTS
 from netcore.testing import RecordingHandler
 
 UDP = "udp://127.0.0.1:0"
@@ -23,7 +24,7 @@ class Echo(EventHandler):
         conn.write(conn.read())
 
 
-@pytest.mark.skipif(REUSE_PORT_OPTION is None, reason="the kernel does not balance datagrams here")
+@pytest.mark.skipif(FACTS.reuse_port is None, reason="the kernel does not balance datagrams here")
 def test_the_kernel_spreads_senders_over_the_loops(serve, peer):
     handler = RecordingHandler(on_traffic=lambda conn: conn.write(b"%d" % conn.loop.index))
     engine = serve(handler, UDP, num_event_loops=3)
@@ -34,7 +35,7 @@ def test_the_kernel_spreads_senders_over_the_loops(serve, peer):
 
 
 def test_one_loop_serves_where_the_kernel_does_not_balance(serve, peer, caplog, monkeypatch):
-    monkeypatch.setattr(listening, "REUSE_PORT_OPTION", None)
+    monkeypatch.setattr(REAL, "facts", replace(FACTS, reuse_port=None))
     handler = RecordingHandler(on_traffic=lambda conn: conn.write(b"%d" % conn.loop.index))
     with caplog.at_level(logging.WARNING, "netcore"):
         engine = serve(handler, UDP, num_event_loops=2)
@@ -78,7 +79,7 @@ def test_an_address_that_cannot_be_bound(address):
         Engine(Echo(), address).start()
 
 
-@pytest.mark.skipif(REUSE_PORT_OPTION is None, reason="sockets cannot share a port here")
+@pytest.mark.skipif(FACTS.reuse_port is None, reason="sockets cannot share a port here")
 def test_engines_may_share_a_port_if_both_say_so(serve, peer):
     first = serve(Echo(), UDP, reuse_port=True)
     second = serve(Echo(), str(first.addresses[0]), reuse_port=True, num_event_loops=2)
@@ -158,7 +159,7 @@ def test_an_engine_of_datagrams_ends_at_once(serve, peer):
 
 
 def test_bind_to_device(serve, peer):
-    if SO_BINDTODEVICE is None:
+    if FACTS.bind_to_device is None:
         with pytest.raises(UnsupportedOperationError, match="bind_to_device"):
             serve(Echo(), UDP, bind_to_device="lo0")
         return

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from netcore import Address, Options, OptionsError
-from netcore._platform import BINDS_TO_GROUPS, pack_group, pack_interface
+from netcore._platform import FACTS
 from netcore.testing import RecordingHandler
 
 GROUP = "239.255.77.1"
@@ -32,7 +32,7 @@ def sender(family: int, index: int) -> Iterator[socket.socket]:
         sock.settimeout(30)
         if family == socket.AF_INET:
             sock.bind(("127.0.0.1", 0))
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, pack_interface(index))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, FACTS.pack_interface(index))
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
         yield sock
@@ -43,15 +43,15 @@ def try_group(family: int, index: int, group: str) -> None:
     packed = socket.inet_pton(family, group)
     if family == socket.AF_INET:
         level, option = socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP
-        name = (group if BINDS_TO_GROUPS else "", 0)
+        name = (group if FACTS.binds_to_groups else "", 0)
     else:
         level, option = socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP
-        name = (group if BINDS_TO_GROUPS else "::", 0, 0, index)
+        name = (group if FACTS.binds_to_groups else "::", 0, 0, index)
     try:
         with sender(family, index) as sock, socket.socket(family, socket.SOCK_DGRAM) as receiver:
             receiver.bind(name)
             receiver.settimeout(5)
-            receiver.setsockopt(level, option, pack_group(packed, index))
+            receiver.setsockopt(level, option, FACTS.pack_group(packed, index))
             sock.sendto(b"probe", (group, receiver.getsockname()[1]))
             receiver.recv(10)
     except OSError as error:

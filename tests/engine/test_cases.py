@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -18,8 +19,8 @@ from netcore import (
     EventHandler,
     UnsupportedOperationError,
 )
-from netcore._platform import SO_BINDTODEVICE
-from netcore.sockets import options
+from netcore._machine import REAL
+from netcore._platform import FACTS
 from netcore.testing import RecordingHandler
 
 
@@ -282,7 +283,7 @@ def test_the_buffers_of_a_connection(serve, dial, receive):
 
 
 def test_bind_to_device(dial, serve, receive):
-    if SO_BINDTODEVICE is None:
+    if FACTS.bind_to_device is None:
         with pytest.raises(UnsupportedOperationError, match="only Linux"):
             Engine(EventHandler(), "tcp://127.0.0.1:0", bind_to_device="lo").start()
         return
@@ -295,12 +296,12 @@ def test_bind_to_device(dial, serve, receive):
     sock.sendall(b"over lo")
     assert receive(sock, 7) == b"over lo"
     with socket.socket(fileno=handler.wait_for("on_open").conn.dup()) as accepted:
-        name = accepted.getsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, 16)
+        name = accepted.getsockopt(socket.SOL_SOCKET, FACTS.bind_to_device, 16)
     assert name.rstrip(b"\0") == b"lo"
 
 
 def test_a_device_that_is_none():
-    if SO_BINDTODEVICE is None:
+    if FACTS.bind_to_device is None:
         pytest.skip("this platform binds to no device at all")
     with pytest.raises(OSError) as caught:
         Engine(EventHandler(), "tcp://127.0.0.1:0", bind_to_device="nowhere0").start()
@@ -309,7 +310,7 @@ def test_a_device_that_is_none():
 
 
 def test_a_platform_without_devices_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(options, "SO_BINDTODEVICE", None)
+    monkeypatch.setattr(REAL, "facts", replace(FACTS, bind_to_device=None))
     engine = Engine(EventHandler(), "tcp://127.0.0.1:0", bind_to_device="lo")
     with pytest.raises(UnsupportedOperationError, match="SO_BINDTODEVICE, which only Linux has"):
         engine.start()

@@ -15,7 +15,7 @@ from netcore import (
     EventHandler,
     GivenListener,
 )
-from netcore._platform import ABSTRACT_UNIX_NAMES
+from netcore._platform import FACTS
 from netcore.poll import Interest
 from netcore.poll.select import SelectPoller
 from netcore.testing import RecordingHandler
@@ -72,7 +72,7 @@ def make(tmp_path):
     def open_one(kind):
         if kind in ("unix", "abstract") and not hasattr(socket, "AF_UNIX"):
             pytest.skip("this platform has no Unix sockets")
-        if kind == "abstract" and not ABSTRACT_UNIX_NAMES:
+        if kind == "abstract" and not FACTS.abstract_names:
             pytest.skip("only Linux has abstract names")
         try:
             made.append(KINDS[kind](str(tmp_path / "x.sock")))

@@ -10,12 +10,12 @@ from contextlib import suppress
 import pytest
 
 from netcore import Engine, EventHandler
-from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX
+from netcore._platform import FACTS
 from netcore.address import Address
 from netcore.engine.binding import closed_on_error
 from netcore.testing import RecordingHandler
 
-UNIX = pytest.mark.skipif(AF_UNIX is None, reason="this platform has no Unix sockets")
+UNIX = pytest.mark.skipif(not FACTS.unix_sockets, reason="this platform has no Unix sockets")
 
 
 def has_ipv6():
@@ -150,7 +150,7 @@ def test_a_file_that_replaces_a_dead_one_in_the_very_moment_stays(tmp_path, monk
             client.connect(path)
 
 
-@pytest.mark.skipif(not ABSTRACT_UNIX_NAMES, reason="only Linux has abstract names")
+@pytest.mark.skipif(not FACTS.abstract_names, reason="only Linux has abstract names")
 def test_an_abstract_name_leaves_no_file_and_is_free_again(serve, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     address = f"unix://@netcore-listening-{os.getpid()}"

@@ -22,13 +22,13 @@ from netcore import (
     OptionsError,
     UnsupportedProtocolError,
 )
-from netcore._platform import REUSE_PORT_OPTION
+from netcore._platform import FACTS
 from netcore.poll.select import SelectPoller
 from netcore.testing import RecordingHandler
 
 TCP, UDP = "tcp://127.0.0.1:0", "udp://127.0.0.1:0"
 
-reuse_port = pytest.mark.skipif(REUSE_PORT_OPTION is None, reason="needs listeners that share a port")
+reuse_port = pytest.mark.skipif(FACTS.reuse_port is None, reason="needs listeners that share a port")
 
 
 def echo(conn):
@@ -56,7 +56,7 @@ def refused(address):
 def listening(port=0, share=False):
     sock = socket.socket()
     if share:
-        sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION, 1)
+        sock.setsockopt(socket.SOL_SOCKET, FACTS.reuse_port, 1)
     sock.bind(("127.0.0.1", port))
     sock.listen()
     return sock

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from netcore import EventHandler
-from netcore._platform import REUSE_PORT_OPTION, usable_cpu_count, usable_cpus
+from netcore._platform import FACTS, usable_cpu_count, usable_cpus
 from netcore.poll import SelectPoller
 from netcore.testing import RecordingHandler
 
@@ -137,7 +137,7 @@ def test_cpu_affinity(serve, dial):
     assert seen == {0: {cpus[0]}, 1: {cpus[1 % len(cpus)]}}
 
 
-@pytest.mark.skipif(REUSE_PORT_OPTION is None, reason="the kernel does not balance listeners of one port")
+@pytest.mark.skipif(FACTS.reuse_port is None, reason="the kernel does not balance listeners of one port")
 def test_reuse_port_gives_each_loop_a_listener(serve, dial):
     handler = RecordingHandler()
     engine = serve(handler, num_event_loops=2, reuse_port=True)
@@ -150,7 +150,7 @@ def test_reuse_port_gives_each_loop_a_listener(serve, dial):
     assert set(loops_of(handler)) == {0, 1}
 
 
-@pytest.mark.skipif(REUSE_PORT_OPTION is None, reason="the kernel does not balance listeners of one port")
+@pytest.mark.skipif(FACTS.reuse_port is None, reason="the kernel does not balance listeners of one port")
 def test_two_engines_may_share_a_port(serve):
     first = serve(EventHandler(), reuse_port=True)
     second = serve(EventHandler(), str(first.addresses[0]), reuse_port=True)

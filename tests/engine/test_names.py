@@ -9,10 +9,10 @@ import socket
 import pytest
 
 from netcore import Address, Client, Engine, InvalidAddressError
-from netcore._platform import ABSTRACT_UNIX_NAMES
+from netcore._platform import FACTS
 from netcore.testing import RecordingHandler
 
-needs_abstract_names = pytest.mark.skipif(not ABSTRACT_UNIX_NAMES, reason="needs abstract names")
+needs_abstract_names = pytest.mark.skipif(not FACTS.abstract_names, reason="needs abstract names")
 
 
 def echo():
@@ -68,7 +68,7 @@ def test_a_path_that_is_too_long_says_so(tmp_path, kind):
     if kind == "there":
         path.touch()
     address = f"unix://{path}" if kind != "abstract" else f"unix://@{'a' * 200}"
-    if kind == "abstract" and not ABSTRACT_UNIX_NAMES:
+    if kind == "abstract" and not FACTS.abstract_names:
         pytest.skip("needs abstract names")
     engine = Engine(RecordingHandler(), address)
     with pytest.raises(OSError) as caught:

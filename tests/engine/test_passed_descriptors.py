@@ -11,18 +11,18 @@ from contextlib import suppress
 import pytest
 
 from netcore import Client, Engine, GivenListener
-from netcore._platform import SO_PASSRIGHTS, pack_linger
+from netcore._platform import FACTS, pack_linger
 from netcore.testing import RecordingHandler
 
 pytestmark = [pytest.mark.posix, pytest.mark.unix_sockets]
 
 
 def _forbids() -> bool:
-    if SO_PASSRIGHTS is None:
+    if FACTS.pass_rights is None:
         return False
     with socket.socket(socket.AF_UNIX) as sock:
         try:
-            sock.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+            sock.setsockopt(socket.SOL_SOCKET, FACTS.pass_rights, 0)
         except OSError:
             return False
     return True

@@ -10,6 +10,7 @@ import pytest
 from kcp_world import FD, PORT
 
 from netcore import CloseReason
+from netcore._machine import REAL
 from netcore.eventloop import kcp_parting
 from netcore.kcp import KcpOptions
 from netcore.sockets import Beside, pack_name
@@ -22,7 +23,7 @@ def fake_options(monkeypatch):
     """What the kernel would be asked of a bound socket."""
     monkeypatch.setattr(kcp_parting, "sockets_beside", lambda sock, base: Beside(base, BOUND, share=1))
     monkeypatch.setattr(kcp_parting, "sharing", lambda sock, share: nullcontext())
-    monkeypatch.setattr(kcp_parting, "descriptor_limit", lambda: None)
+    monkeypatch.setattr(REAL, "descriptors_taken", lambda fd: 0.0)
 
 
 def echo(conn):
@@ -216,7 +217,7 @@ def test_an_address_that_is_gone_keeps_one_session_only(make, caplog):
 
 
 def test_some_descriptors_are_left_to_others(make, monkeypatch, caplog):
-    monkeypatch.setattr(kcp_parting, "descriptor_limit", lambda: 136)  # fakes begin at 100
+    monkeypatch.setattr(REAL, "descriptors_taken", lambda fd: fd / 136)  # fakes begin at 100
     world = make(on_traffic=echo)
     peers = [world.peer(port=PORT + i) for i in range(4)]
     conns = opened(world, *peers)

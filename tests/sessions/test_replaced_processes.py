@@ -9,11 +9,11 @@ import time
 import pytest
 from supervised import alive, until
 
-from netcore._platform import CONNECTED_FIRST
+from netcore._platform import FACTS
 
 pytestmark = [
     pytest.mark.posix,
-    pytest.mark.skipif(not CONNECTED_FIRST, reason="the kernel does not look who is connected"),
+    pytest.mark.skipif(not FACTS.connected_first, reason="the kernel does not look who is connected"),
     pytest.mark.skipif(sys.platform != "linux", reason="the kernel has to spread datagrams over processes"),
 ]
 

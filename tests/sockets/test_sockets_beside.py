@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
 from netcore import UnsupportedOperationError
-from netcore._platform import CONNECTED_FIRST, IP_PKTINFO, REUSE_PORT_OPTION, SO_BINDTODEVICE
+from netcore._machine import REAL
+from netcore._platform import FACTS
 from netcore.sockets import (
     Beside,
     SocketOptions,
-    beside,
     pack_name,
     sharing,
     sockets_beside,
@@ -21,7 +22,7 @@ from netcore.sockets.names import mapped_name
 
 pytestmark = [
     pytest.mark.posix,
-    pytest.mark.skipif(not CONNECTED_FIRST, reason="the kernel does not look who is connected"),
+    pytest.mark.skipif(not FACTS.connected_first, reason="the kernel does not look who is connected"),
 ]
 BASE = SocketOptions()
 
@@ -29,7 +30,7 @@ BASE = SocketOptions()
 def bound(family: int, host: str, port: int = 0, share: bool = False, dual: bool = False) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     if share:
-        sock.setsockopt(socket.SOL_SOCKET, REUSE_PORT_OPTION or socket.SO_REUSEPORT, 1)
+        sock.setsockopt(socket.SOL_SOCKET, FACTS.reuse_port or socket.SO_REUSEPORT, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual))
     sock.bind((host, port))
@@ -113,8 +114,8 @@ def test_who_listens_everywhere_answers_from_where_he_was_asked():
 
 
 def test_nobody_joins_those_over_whom_senders_are_spread(monkeypatch):
-    monkeypatch.setattr(beside, "CONNECTED_LEAVE", False)
-    monkeypatch.setattr(beside, "REUSE_PORT_OPTION", socket.SO_REUSEPORT)
+    spread = replace(FACTS, connected_leave=False, reuse_port=socket.SO_REUSEPORT)
+    monkeypatch.setattr(REAL, "facts", spread)
     with bound(socket.AF_INET, "127.0.0.1", share=True) as sock, bound(socket.AF_INET, "127.0.0.1") as peer:
         like = sockets_beside(sock, BASE)
         assert like is not None
@@ -138,8 +139,8 @@ def test_nobody_joins_those_over_whom_senders_are_spread(monkeypatch):
 
 def test_groups_that_keep_the_connected_are_left_alone(monkeypatch):
     with bound(socket.AF_INET, "127.0.0.1", share=True) as sock:
-        monkeypatch.setattr(beside, "REUSE_PORT_OPTION", REUSE_PORT_OPTION or socket.SO_REUSEPORT)
-        monkeypatch.setattr(beside, "_SO_REUSEPORT", -1)
+        shared = FACTS.reuse_port or socket.SO_REUSEPORT
+        monkeypatch.setattr(REAL, "facts", replace(FACTS, reuse_port=shared, share_port=-1))
         with pytest.raises(UnsupportedOperationError, match="SO_REUSEPORT_LB"):
             sockets_beside(sock, BASE)
 
@@ -150,7 +151,7 @@ def test_options_are_those_of_the_socket_and_of_the_loop():
         like = sockets_beside(sock, SocketOptions(receive_buffer=65536, device="nowhere"))
         assert like is not None
         options = like.place(name).options
-        device = "nowhere" if SO_BINDTODEVICE is None else ""
+        device = "nowhere" if FACTS.bind_to_device is None else ""
         assert (options.receive_buffer, options.device, options.v6_only) == (65536, device, 0)
     with bound(socket.AF_INET6, "::1") as sock:
         like = sockets_beside(sock, BASE)
@@ -158,11 +159,11 @@ def test_options_are_those_of_the_socket_and_of_the_loop():
         assert like.place(name).options.v6_only == 1
 
 
-@pytest.mark.skipif(SO_BINDTODEVICE is None, reason="sockets are not tied to interfaces")
+@pytest.mark.skipif(FACTS.bind_to_device is None, reason="sockets are not tied to interfaces")
 def test_a_socket_that_keeps_to_an_interface_has_others_do_so():
     with bound(socket.AF_INET, "127.0.0.1") as sock:
         try:
-            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"lo\0")
+            sock.setsockopt(socket.SOL_SOCKET, FACTS.bind_to_device, b"lo\0")
         except OSError:
             pytest.skip("there is no lo, or no right to keep to it")
         like = sockets_beside(sock, BASE)
@@ -170,7 +171,7 @@ def test_a_socket_that_keeps_to_an_interface_has_others_do_so():
         assert like.base.device == "lo"
 
 
-@pytest.mark.skipif(IP_PKTINFO is None, reason="multicast groups are bound otherwise")
+@pytest.mark.skipif(FACTS.ip_pktinfo is None, reason="multicast groups are bound otherwise")
 def test_members_of_a_group_get_all_there_is():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netcore import Address
-from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX
+from netcore._platform import FACTS
 from netcore.sockets import Endpoint, address_of, pack_name, pack_receiver, packed_host, resolve, unpack_name
 from netcore.sockets.destinations import with_destination
 
@@ -125,7 +125,7 @@ def test_a_scope_is_in_network_order() -> None:
     assert packed == b"\x06\0\1\1\2\3\4" + bytes(15) + b"\1"
 
 
-@pytest.mark.skipif(AF_UNIX is None, reason="needs Unix sockets")
+@pytest.mark.skipif(not FACTS.unix_sockets, reason="needs Unix sockets")
 class TestUnix:
     @given(paths)
     def test_path(self, path: str) -> None:
@@ -166,7 +166,7 @@ class TestUnix:
             sock.bind(path)
             assert address_of(sock) == Address("unix", path=path)
 
-    @pytest.mark.skipif(not ABSTRACT_UNIX_NAMES, reason="needs abstract names")
+    @pytest.mark.skipif(not FACTS.abstract_names, reason="needs abstract names")
     def test_address_of_an_abstract_name(self) -> None:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.bind(f"\0netcore.{os.getpid()}")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 
 from netcore._native import MISSING, native
-from netcore._platform import HERE, KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, SENDFILE
+from netcore._platform import FACTS, HERE, SENDFILE
 from netcore.cli.findings import NATIVE_PART, Finding, fail, missing, ok
 from netcore.poll import Interest, Poller, Readiness, available, open_poller
 from netcore.sockets import set_keep_alive
@@ -88,11 +88,11 @@ def probe_keep_alive() -> Iterator[Finding]:
         on = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         got = [
             value if option is None else sock.getsockopt(socket.IPPROTO_TCP, option) // unit
-            for option, unit, value in zip(KEEP_ALIVE_OPTIONS, KEEP_ALIVE_UNITS, wanted, strict=True)
+            for option, unit, value in zip(FACTS.keep_alive, FACTS.keep_alive_units, wanted, strict=True)
         ]
     if not on or tuple(got) != wanted:
         yield fail("keep-alive", f"asked for {wanted}, the socket has {tuple(got)}")
-    elif None in KEEP_ALIVE_OPTIONS:
+    elif None in FACTS.keep_alive:
         text = "can be switched on, but not all of its times can be set for a socket"
         yield missing("keep-alive", text, "set the system's own times")
     else:

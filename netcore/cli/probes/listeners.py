@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX, REUSE_PORT_OPTION
+from netcore._platform import AF_UNIX, FACTS
 from netcore.cli.findings import Finding, fail, missing, ok
 
 __all__ = ["probe_ipv6", "probe_reuse_port", "probe_unix_sockets"]
@@ -23,13 +23,13 @@ _CONNECTIONS = 64
 
 def probe_reuse_port() -> Iterator[Finding]:
     """Reports whether two listeners on one port both get connections."""
-    if REUSE_PORT_OPTION is None:
+    if FACTS.reuse_port is None:
         yield missing(
             "SO_REUSEPORT", "this system does not balance", "leave reuse_port out: one loop accepts for all"
         )
         return
     try:
-        counts = _connections_of_two_listeners(REUSE_PORT_OPTION)
+        counts = _connections_of_two_listeners(FACTS.reuse_port)
     except OSError as error:
         yield fail("SO_REUSEPORT", f"two listeners on one port: {error}")
         return
@@ -98,12 +98,12 @@ def _why_no_ipv6() -> str:
 
 def probe_unix_sockets() -> Iterator[Finding]:
     """Reports whether Unix sockets work, in the file system and with abstract names."""
-    if AF_UNIX is None:
+    if not FACTS.unix_sockets:
         yield missing("Unix sockets", "Python has none here", "use tcp://127.0.0.1:PORT")
         return
     with tempfile.TemporaryDirectory(prefix="netcore-") as directory:
         yield _try_unix("Unix sockets", AF_UNIX, os.path.join(directory, "socket"))
-    if ABSTRACT_UNIX_NAMES:
+    if FACTS.abstract_names:
         yield _try_unix("abstract names", AF_UNIX, f"\0netcore-doctor-{secrets.token_hex(8)}")
     else:
         yield missing("abstract names", "only Linux has them", "use a path")

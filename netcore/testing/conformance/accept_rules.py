@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from netcore._platform import ABSTRACT_UNIX_NAMES, AF_UNIX, SOCKETS_ARE_HANDLES
+from netcore._machine import current
+from netcore._platform import AF_UNIX, SOCKETS_ARE_HANDLES
 from netcore.address import Address
 from netcore.sockets import pack_name, unpack_name
 from netcore.testing.conformance.rules import require
@@ -130,7 +131,7 @@ def _names_ipv4_peers_of_a_dual_stack_listener(bench: SocketsBench) -> None:
 
 
 def _names_unix_peers(bench: SocketsBench) -> None:
-    if AF_UNIX is None:
+    if not current().facts.unix_sockets:
         return
     with tempfile.TemporaryDirectory(prefix="nc") as directory:
         path = f"{directory}/s"
@@ -139,7 +140,7 @@ def _names_unix_peers(bench: SocketsBench) -> None:
         server.listen(8)
         listener = bench.adopt(server)
         own_names = {"": "", f"{directory}/client": f"{directory}/client"}
-        if ABSTRACT_UNIX_NAMES:
+        if current().facts.abstract_names:
             abstract = f"netcore.check.{os.getpid()}"
             own_names[f"\0{abstract}"] = f"@{abstract}"
         for own_name, shown in own_names.items():
@@ -160,7 +161,7 @@ def _longest_path(directory: str) -> int:
     """Finds how long a Unix socket's path may be: 108 bytes on Linux, 104 elsewhere, less a NUL or not."""
     for length in range(108, 90, -1):
         path = directory + "/" + "p" * (length - len(directory) - 1)
-        with socket.socket(AF_UNIX or 0) as sock, suppress(OSError):
+        with socket.socket(AF_UNIX) as sock, suppress(OSError):
             sock.bind(path)
             return length
     return 90

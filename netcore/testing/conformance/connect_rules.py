@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from netcore._machine import current
 from netcore._platform import AF_UNIX, SOCKETS_ARE_HANDLES
 from netcore.sockets import CONNECTED, Endpoint, SocketOptions, pack_name
 from netcore.testing.conformance import wires
@@ -40,7 +41,7 @@ def _listeners(bench: SocketsBench) -> Iterator[list[tuple[socket.socket, Endpoi
     if has_ipv6():
         families.append((socket.AF_INET6, ("::1", 0)))
     with tempfile.TemporaryDirectory(prefix="nc") as directory:
-        if AF_UNIX is not None:
+        if current().facts.unix_sockets:
             families.append((AF_UNIX, f"{directory}/s"))
         yield [_listen(bench, family, name) for family, name in families]
 
@@ -214,7 +215,7 @@ def _tells_what_is_under_way(bench: SocketsBench) -> None:
 
 
 def _tells_a_full_backlog_of_a_unix_listener(bench: SocketsBench) -> None:
-    if AF_UNIX is None:
+    if not current().facts.unix_sockets:
         return
     with tempfile.TemporaryDirectory(prefix="nc") as directory:
         _, endpoint = _listen(bench, AF_UNIX, f"{directory}/s", 0)
@@ -228,7 +229,7 @@ def _tells_a_full_backlog_of_a_unix_listener(bench: SocketsBench) -> None:
 
 
 def _leaves_nothing_open_that_failed(bench: SocketsBench) -> None:
-    if AF_UNIX is None or SOCKETS_ARE_HANDLES:  # whose numbers tell nothing
+    if not current().facts.unix_sockets or SOCKETS_ARE_HANDLES:  # whose numbers tell nothing
         return
     before = lowest_free()
     with tempfile.TemporaryDirectory(prefix="nc") as directory:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Final
 
+from netcore._machine import current
 from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.sockets import Sockets
@@ -108,7 +109,7 @@ def _tells_the_local_address(bench: SocketsBench) -> None:
         require(
             address == Address("tcp", host, port), f"local_address() of {host}, port {port}, is {address}."
         )
-    if AF_UNIX is not None:
+    if current().facts.unix_sockets:
         with tempfile.TemporaryDirectory(prefix="nc") as directory:
             sock = socket.socket(AF_UNIX)
             sock.bind(f"{directory}/s")

@@ -18,12 +18,13 @@ from netcore.eventloop import AccessLog
 from netcore.eventloop.log_writer import LogWriter
 from netcore.eventloop.reserve import Reserve
 from netcore.eventloop.thrift import Thrift
-from netcore.poll import Poller, open_with
+from netcore.poll import Poller, Readiness, open_with
 from netcore.sockets import PureSockets, Resolver, Sockets, open_sockets
 from netcore.testing.conformance.surroundings import Surroundings
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.simulation.actors import LoopActors, Stage
 from netcore.testing.simulation.coroutines.roll import Coroutines, variant
+from netcore.testing.simulation.net.linux import FACTS
 from netcore.testing.simulation.parts import (
     HeldDescriptor,
     Jobs,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 __all__ = ["SimulatedMachine"]
 
 _T = TypeVar("_T")
+
+_TROUBLE = int(Readiness.HANGUP | Readiness.ERROR)
 
 _CPUS = (0, 1)
 """What ``Options.multicore`` and the pool of workers go by: two, wherever the simulation runs."""
@@ -103,6 +106,7 @@ class SimulatedMachine(Machine):
     """
 
     simulated = True
+    facts = FACTS
     elsewhere = "was on a host that has crashed since"
 
     def __init__(self, world: _World, host: _Host) -> None:
@@ -134,6 +138,19 @@ class SimulatedMachine(Machine):
             track_engine: track,
             track_pool: track,
         }
+
+    def in_trouble(self, fd: int) -> bool:
+        """See ``Machine.in_trouble``."""
+        return bool(self.kernel.endpoint(fd).readiness() & _TROUBLE)
+
+    def is_blocking(self, fd: int) -> bool:
+        """See ``Machine.is_blocking``."""
+        return self.kernel.file(fd).blocks
+
+    def descriptors_taken(self, fd: int) -> float:
+        """See ``Machine.descriptors_taken``: the host counts its own, whatever their numbers are."""
+        limit = self.kernel.descriptor_limit
+        return self.kernel.descriptor_count / limit if limit else 0.0
 
     def usable_cpus(self) -> tuple[int, ...]:
         """See ``Machine.usable_cpus``."""

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from simulated_udp import SimulatedNet
 
-from netcore._platform import IP_PKTINFO
 from netcore.poll import Readiness
 from netcore.testing.simulation.net.links import LATENCY
+from netcore.testing.simulation.net.linux import option_called
 
+_IP_PKTINFO = option_called("IP_PKTINFO")
 _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 
 
@@ -296,10 +297,8 @@ def test_a_sender_may_keep_its_own_host_or_all_others_out(pair: Pair) -> None:
     assert [pair.received(member) for member in members] == [[b"for us"], [b"for others"]]
 
 
-@pytest.mark.skipif(IP_PKTINFO is None, reason="there is no IP_PKTINFO here")
 def test_of_what_came_to_a_group_the_host_s_own_address_is_told(pair: Pair) -> None:
-    assert IP_PKTINFO is not None
-    pair.server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    pair.server.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     _group_of(pair.server)
     pair.client.send(b"", 0, ("239.1.2.3", 7000))
     pair.net.settle()

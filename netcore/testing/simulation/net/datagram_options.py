@@ -6,11 +6,11 @@ import errno
 import socket
 import struct
 
-from netcore._platform import IP_PKTINFO, IP_RECVDSTADDR, REUSE_PORT_OPTION
 from netcore.testing.simulation.net.addresses import is_multicast
 from netcore.testing.simulation.net.failures import failure
 from netcore.testing.simulation.net.interfaces import INTERFACES
-from netcore.testing.simulation.net.options import COMMON, INTERNET, INTERNET6, EndpointOptions, named
+from netcore.testing.simulation.net.linux import named, option_called
+from netcore.testing.simulation.net.options import COMMON, INTERNET, INTERNET6, EndpointOptions
 
 __all__ = ["DatagramOptions", "group_in"]
 
@@ -27,16 +27,13 @@ _DATAGRAMS: dict[tuple[int, int], int | bytes] = {
     **named(_IP, IP_MULTICAST_LOOP=1, IP_MULTICAST_TTL=1),
     (_IP, socket.IP_MULTICAST_IF): bytes(4),
 }
-for _level, _option in ((_IP, IP_RECVDSTADDR), (_SOL, REUSE_PORT_OPTION)):
-    if _option is not None:
-        _DATAGRAMS[_level, _option] = 0
 
 _DATAGRAMS6 = {
     **INTERNET6,
     **named(_IPV6, IPV6_MULTICAST_HOPS=1, IPV6_MULTICAST_IF=0, IPV6_MULTICAST_LOOP=1),
 }
 
-_TELLING = ((_IP, IP_PKTINFO), (_IP, IP_RECVDSTADDR), (_IPV6, getattr(socket, "IPV6_RECVPKTINFO", None)))
+_TELLING = ((_IP, option_called("IP_PKTINFO")), (_IPV6, option_called("IPV6_RECVPKTINFO")))
 """Options that ask to which address each datagram came."""
 
 
@@ -56,10 +53,8 @@ class DatagramOptions(EndpointOptions):
             found = _DATAGRAMS6.get(key)
         return found
 
-    def is_on(self, level: int, option: int | None) -> bool:
-        """Whether a switch is on; not if this platform has none such, or the family."""
-        if option is None:
-            return False
+    def is_on(self, level: int, option: int) -> bool:
+        """Whether a switch is on; not if the family has none such."""
         key = level, option
         value = self._values.get(key)
         return bool(self._start(key) if value is None else value)
@@ -72,7 +67,7 @@ class DatagramOptions(EndpointOptions):
     @property
     def reuse_port(self) -> bool:
         """Whether the socket shares its port with others, over which the flows are spread."""
-        return self.is_on(_SOL, REUSE_PORT_OPTION)
+        return self.is_on(_SOL, option_called("SO_REUSEPORT"))
 
 
 def group_in(version: int, value: int | bytes) -> str:

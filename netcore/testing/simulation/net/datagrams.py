@@ -8,7 +8,6 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING
 
-from netcore._platform import IP_PKTINFO, IP_RECVDSTADDR
 from netcore.poll import Readiness
 from netcore.testing.simulation.net.addresses import (
     ANY,
@@ -26,6 +25,7 @@ from netcore.testing.simulation.net.datagram_options import DatagramOptions, gro
 from netcore.testing.simulation.net.endpoint import ERROR_QUEUE, PEEK, Ancillary, Payload, Received, Watched
 from netcore.testing.simulation.net.failures import failure, would_block
 from netcore.testing.simulation.net.interfaces import INTERFACES
+from netcore.testing.simulation.net.linux import option_called
 from netcore.testing.simulation.net.transit import dispatch, dispatch_to_all, to_all
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ _READABLE, _WRITABLE = int(Readiness.READABLE), int(Readiness.WRITABLE)
 _HANGUP, _ERROR = int(Readiness.HANGUP), int(Readiness.ERROR)
 
 _IPV6: int = getattr(socket, "IPPROTO_IPV6", 41)
-_IPV6_PKTINFO: int = getattr(socket, "IPV6_PKTINFO", 50)
-_IPV6_RECVPKTINFO: int | None = getattr(socket, "IPV6_RECVPKTINFO", None)
-_V6ONLY = (_IPV6, getattr(socket, "IPV6_V6ONLY", 26))
+_IP_PKTINFO = option_called("IP_PKTINFO")
+_IPV6_PKTINFO, _IPV6_RECVPKTINFO = option_called("IPV6_PKTINFO"), option_called("IPV6_RECVPKTINFO")
+_V6ONLY = (_IPV6, option_called("IPV6_V6ONLY"))
 
 # As plain ints: those of ``socket`` are enums, which take several times as long to combine.
 _OOB = int(socket.MSG_OOB)
@@ -284,10 +284,8 @@ class DatagramEndpoint(Watched):
         """Returns the address that control messages say to send from; EINVAL if it is not this host's."""
         chosen = None
         for level, kind, data in ancillary:
-            if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(data) >= 12:
+            if level == socket.IPPROTO_IP and kind == _IP_PKTINFO and len(data) >= 12:
                 chosen = socket.inet_ntop(socket.AF_INET, data[4:8])
-            elif level == socket.IPPROTO_IP and kind == IP_RECVDSTADDR and len(data) >= 4:
-                chosen = socket.inet_ntop(socket.AF_INET, data[:4])
             elif level == _IPV6 and kind == _IPV6_PKTINFO and len(data) >= 20:
                 chosen = canonical(socket.inet_ntop(socket.AF_INET6, data[:16]))
         if chosen is None or chosen in ANY:
@@ -351,10 +349,8 @@ class DatagramEndpoint(Watched):
         raw = socket.inet_pton(socket.AF_INET if version_of(ip) == 4 else socket.AF_INET6, ip)
         if len(raw) == 4:
             own = socket.inet_pton(socket.AF_INET, self._ground.addresses[0]) if to_all(ip) else raw
-            if IP_PKTINFO is not None and options.is_on(socket.IPPROTO_IP, IP_PKTINFO):
-                told.append((socket.IPPROTO_IP, IP_PKTINFO, struct.pack("I4s4s", number, own, raw)))
-            if IP_RECVDSTADDR is not None and options.is_on(socket.IPPROTO_IP, IP_RECVDSTADDR):
-                told.append((socket.IPPROTO_IP, IP_RECVDSTADDR, raw))
+            if options.is_on(socket.IPPROTO_IP, _IP_PKTINFO):
+                told.append((socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("I4s4s", number, own, raw)))
             raw = _MAPPED + raw
         if options.is_on(_IPV6, _IPV6_RECVPKTINFO):
             told.append((_IPV6, _IPV6_PKTINFO, raw + struct.pack("I", number)))

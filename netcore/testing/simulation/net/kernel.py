@@ -42,11 +42,7 @@ def _unix(kind: int) -> Callable[[Ground, int, int], Endpoint]:
 _MAKERS: dict[tuple[int, int], Callable[[Ground, int, int], Endpoint]] = {
     **{(int(family), int(socket.SOCK_STREAM)): _tcp for family in _INTERNET},
     **{(int(family), int(socket.SOCK_DGRAM)): _udp for family in _INTERNET},
-    **{
-        (int(AF_UNIX), kind): _unix(kind)
-        for kind in (int(socket.SOCK_STREAM), int(socket.SOCK_DGRAM))
-        if AF_UNIX is not None
-    },
+    **{(int(AF_UNIX), kind): _unix(kind) for kind in (int(socket.SOCK_STREAM), int(socket.SOCK_DGRAM))},
 }
 """What makes a socket of a family and type."""
 
@@ -101,13 +97,10 @@ class Kernel(Ground):
     def pair(self, family: int, kind: int, proto: int = 0) -> tuple[int, int]:
         """Opens two sockets that are connected with each other; socketpair(2). Returns their descriptors.
 
-        Where Python has no Unix sockets, which is on Windows, those of AF_INET are pairs of the same kind.
-
         Raises:
             OSError: There is no such kind of pair (EOPNOTSUPP).
         """
-        paired = socket.AF_INET if AF_UNIX is None else AF_UNIX
-        if family != paired or kind & _KINDS != socket.SOCK_STREAM:
+        if family != AF_UNIX or kind & _KINDS != socket.SOCK_STREAM:
             raise failure(errno.EOPNOTSUPP)
         self.check_room(2)
         one, other = (UnixEndpoint(self, int(socket.SOCK_STREAM)) for _ in range(2))

@@ -7,11 +7,12 @@ import socket
 import struct
 import sys
 
-from netcore._platform import AF_UNIX, IP_PKTINFO, LINGER_FORMAT, SO_BINDTODEVICE
+from netcore._platform import AF_UNIX, LINGER_FORMAT
 from netcore.testing.simulation.net.failures import failure
 from netcore.testing.simulation.net.interfaces import if_nametoindex
+from netcore.testing.simulation.net.linux import named, option_called
 
-__all__ = ["COMMON", "INTERNET", "INTERNET6", "EndpointOptions", "StreamOptions", "named", "number_of"]
+__all__ = ["COMMON", "INTERNET", "INTERNET6", "EndpointOptions", "StreamOptions", "number_of"]
 
 _SOL = socket.SOL_SOCKET
 _TCP = socket.IPPROTO_TCP
@@ -29,11 +30,6 @@ _SMALLEST = {_SNDBUF: 4608, _RCVBUF: 2304}
 """Bytes: SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF of Linux."""
 
 
-def named(level: int, **values: int) -> dict[tuple[int, int], int]:
-    """Options by name, as far as this platform has them, with the value that they begin with."""
-    return {(level, getattr(socket, name)): value for name, value in values.items() if hasattr(socket, name)}
-
-
 COMMON = named(
     _SOL,
     SO_REUSEADDR=0,
@@ -45,14 +41,13 @@ COMMON = named(
     SO_RCVLOWAT=1,
     SO_PRIORITY=0,
     SO_MARK=0,
-    SO_EXCLUSIVEADDRUSE=0,
+    SO_EXCLUSIVEADDRUSE=0,  # which programs set on Windows, and which changes nothing
     SO_INCOMING_CPU=-1,
 )
 _STREAMS = named(
     _TCP,
     TCP_NODELAY=0,
     TCP_KEEPIDLE=7200,
-    TCP_KEEPALIVE=7200,
     TCP_KEEPINTVL=75,
     TCP_KEEPCNT=9,
     TCP_USER_TIMEOUT=0,
@@ -66,14 +61,12 @@ _STREAMS = named(
     TCP_WINDOW_CLAMP=0,
     TCP_FASTOPEN=0,
 )
-INTERNET = named(_IP, IP_TOS=0, IP_TTL=64, IP_BIND_ADDRESS_NO_PORT=0, IP_RECVTOS=0)
-if IP_PKTINFO is not None:
-    INTERNET[_IP, IP_PKTINFO] = 0
+INTERNET = named(_IP, IP_TOS=0, IP_TTL=64, IP_BIND_ADDRESS_NO_PORT=0, IP_RECVTOS=0, IP_PKTINFO=0)
 INTERNET6 = named(
     _IPV6, IPV6_V6ONLY=0, IPV6_RECVPKTINFO=0, IPV6_UNICAST_HOPS=64, IPV6_TCLASS=0, IPV6_RECVTCLASS=0
 )
 _LARGEST = {
-    **named(_TCP, TCP_KEEPIDLE=32767, TCP_KEEPALIVE=32767, TCP_KEEPINTVL=32767, TCP_KEEPCNT=127),
+    **named(_TCP, TCP_KEEPIDLE=32767, TCP_KEEPINTVL=32767, TCP_KEEPCNT=127),
     **named(_TCP, TCP_SYNCNT=127),
 }
 """The largest values of what begins at 1; see tcp(7)."""
@@ -88,7 +81,7 @@ _AMOUNTS = {
 }
 """Options that begin with 0 and are no switch."""
 
-_DEVICE = (_SOL, SO_BINDTODEVICE)
+_DEVICE = (_SOL, option_called("SO_BINDTODEVICE"))
 
 
 def number_of(value: int | bytes, least: int = 4) -> int:
@@ -136,9 +129,8 @@ class EndpointOptions:
         raise NotImplementedError
 
     def number(self, level: int, name: str) -> int:
-        """Returns an option by its name; what it begins with where this platform does not know it."""
-        option: int | None = getattr(socket, name, None)
-        return 0 if option is None else number_of(self.get(level, option))
+        """Returns an option by its name."""
+        return number_of(self.get(level, option_called(name)))
 
     def get(self, level: int, option: int) -> int | bytes:
         """Returns an option.

@@ -68,13 +68,10 @@ class PatientConnection(Connection):
         number = self._options.number
         if self._state == ESTABLISHED and not self._orphan and number(socket.SOL_SOCKET, "SO_KEEPALIVE"):
             tcp = socket.IPPROTO_TCP
-            idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
-            self._keep_alive = KeepAlive(
-                self,
-                number(tcp, idle) or 7200,
-                number(tcp, "TCP_KEEPINTVL") or 75,
-                number(tcp, "TCP_KEEPCNT") or 9,
+            idle, interval, count = (
+                number(tcp, name) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
             )
+            self._keep_alive = KeepAlive(self, idle, interval, count)
 
     def forsake_later(self, acked: int = 0, standstills: int = 0) -> None:
         """Has a connection that is closed end some time, though the peer does not close it.

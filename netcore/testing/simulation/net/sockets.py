@@ -168,7 +168,7 @@ def socketpair(
 ) -> tuple[SimulatedSocket, SimulatedSocket]:
     """Stands for ``socket.socketpair``."""
     kernel = kernel_here()
-    chosen = family if family is not None else (AF_UNIX or socket.AF_INET)
+    chosen = AF_UNIX if family is None else family
     pair = kernel.pair(int(chosen), int(type), int(proto))
     one, other = (SimulatedSocket(chosen, type, proto, fd) for fd in pair)
     return one, other

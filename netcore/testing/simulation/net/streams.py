@@ -23,6 +23,7 @@ from netcore.testing.simulation.net.connections import (
 )
 from netcore.testing.simulation.net.dialing import DialingEndpoint
 from netcore.testing.simulation.net.failures import failure, would_block
+from netcore.testing.simulation.net.linux import option_called
 from netcore.testing.simulation.net.listening import Backlog
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.options import number_of
@@ -35,14 +36,11 @@ _HANGUP = int(Readiness.HANGUP)
 _ERROR = int(Readiness.ERROR)
 
 _ACCEPTCONN = (socket.SOL_SOCKET, SO_ACCEPTCONN)
-_V6ONLY = (getattr(socket, "IPPROTO_IPV6", 41), getattr(socket, "IPV6_V6ONLY", -1))
-_USER_TIMEOUT = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", -1))
+_V6ONLY = (getattr(socket, "IPPROTO_IPV6", 41), option_called("IPV6_V6ONLY"))
+_USER_TIMEOUT = (socket.IPPROTO_TCP, option_called("TCP_USER_TIMEOUT"))
 _WATCHING = {
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name, -1))
-        for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
-    ),
+    *((socket.IPPROTO_TCP, option_called(name)) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")),
 }
 
 

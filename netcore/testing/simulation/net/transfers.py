@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from netcore._platform import AF_UNIX, NO_WAIT
@@ -19,8 +19,6 @@ __all__ = ["Transferring"]
 _WAITALL: int = int(getattr(socket, "MSG_WAITALL", 0))
 _PLAIN = (0, int(NO_WAIT))
 """Flags of a receive that are none, or mean nothing on a socket that does not block."""
-
-_space: Callable[[int], int] = getattr(socket, "CMSG_SPACE", lambda size: size + 16)
 
 
 class Transferring(Handle):
@@ -211,6 +209,11 @@ class Transferring(Handle):
         name = None if address is None else self._name(address)
         ancillary = [(level, kind, bytes(value)) for level, kind, value in ancdata]
         return self._send(data, flags, name, ancillary)
+
+
+def _space(size: int) -> int:
+    """Returns how many bytes a control message takes; CMSG_SPACE of cmsg(3), where words have 64 bits."""
+    return 16 + (size + 7) // 8 * 8
 
 
 def _fitting(ancillary: Ancillary, size: int) -> list[tuple[int, int, bytes]]:

@@ -45,7 +45,7 @@ class UnixEndpoint(Watched):
 
     Attributes:
         kernel: See above, as for the kind.
-        family: AF_UNIX, or AF_INET where there is none.
+        family: AF_UNIX.
         kind: See above.
         proto: 0.
         alive: Whether the program has it open.
@@ -54,7 +54,7 @@ class UnixEndpoint(Watched):
     def __init__(self, kernel: Ground, kind: int) -> None:
         super().__init__()
         self.kernel = kernel
-        self.family: int = int(socket.AF_INET if AF_UNIX is None else AF_UNIX)
+        self.family: int = int(AF_UNIX)
         self.kind = kind
         self.proto = 0
         self.alive: bool = True
