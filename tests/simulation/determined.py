@@ -11,6 +11,8 @@ from netcore import Action, Conn, EventHandler
 from netcore.testing.simulation import Simulation
 from netcore.worker import WorkerPool
 
+GROUP = "udp://239.1.2.3:7004"
+
 
 class Server(EventHandler):
     """Echoes what it gets, some of it by a worker; keeps who is there in a set, as programs do."""
@@ -38,6 +40,24 @@ class Server(EventHandler):
     def on_close(self, conn: Conn, error: Exception | None) -> Action | None:
         self.present.discard(str(conn.remote_address))
         return None
+
+
+class Shifting(Server):
+    """Closes a listener for KCP from time to time, so that its sessions part with it, and opens it anew."""
+
+    address = "kcp://:7003"
+
+    def on_boot(self, engine: Any) -> None:
+        super().on_boot(engine)
+        engine.loops[0].schedule(0.6, self.close, engine)
+
+    def close(self, engine: Any) -> None:
+        engine.stop_listening(self.address)
+        engine.loops[0].schedule(0.2, self.open, engine)
+
+    def open(self, engine: Any) -> None:
+        engine.listen(self.address)
+        engine.loops[0].schedule(0.6, self.close, engine)
 
 
 class Client(EventHandler):
@@ -108,7 +128,12 @@ def run(seed: int = 1, duration: float = 5.0) -> Simulation:
         server.engine(Server(), "tcp://:7000", "udp://:7001", num_event_loops=3, idle_timeout=1.0)
         here = Client("tcp://server:7000", "udp://server:7001", "tcp://server:7000")
         client.client(here, num_event_loops=2)
-        other.client(Client("tcp://server:7000", "udp://server:7001"))
+        server.engine(Shifting(), "tcp://:7002", Shifting.address, num_event_loops=2, reuse_port=True)
+        client.client(Client(*["tcp://server:7002", "kcp://server:7003"] * 2))
+        server.engine(Server(), GROUP, multicast_interface=2)
+        client.client(Client(GROUP))
+        other.engine(Server(), "unix:///run/echo", "unix://@echo", tcp_keep_alive=1, socket_recv_buffer=4096)
+        other.client(Client("tcp://server:7000", "udp://server:7001", "unix:///run/echo", "unix://@echo"))
         other.program(program)
         simulation.chaos(duration, most=6)
         simulation.run(until=duration)

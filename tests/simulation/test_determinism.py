@@ -19,11 +19,13 @@ from types import ModuleType
 import pytest
 
 from netcore import Action, Conn, EventHandler
+from netcore._platforms import PLATFORMS
 from netcore.testing.simulation import Simulation
 
 PROGRAM = Path(__file__).with_name("determined.py")
+ELSEWHERE = Path(__file__).with_name("elsewhere.py")
 
-DIGEST = "8639 dfcbff5a6d37483c58930e00860fc005"
+DIGEST = "8297 b83f52e23aa38b96df9fbf71c65bd5c0"
 """How many events there are, and their digest, on every Python and platform.
 
 Both change with what happens in a simulated world, such as the time that a segment takes; then
@@ -57,17 +59,30 @@ def test_another_seed_gives_another_one(determined: ModuleType, digest: str) -> 
     assert digest_of(determined.run(2).trace) != digest
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
-def test_the_order_of_sets_does_not_show(hash_seed: str) -> None:
+def printed(*command: str | Path, **environment: str) -> str:
+    """What Python prints that runs a program in a process of its own."""
+    environment = {**os.environ, **environment}
     done = subprocess.run(
-        [sys.executable, PROGRAM],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        capture_output=True,
+        [sys.executable, *command],
+        env=environment,
+        stdout=subprocess.PIPE,
         text=True,
         timeout=100,
         check=True,
     )
-    assert done.stdout.strip() == DIGEST
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
+def test_the_order_of_sets_does_not_show(hash_seed: str) -> None:
+    assert printed(PROGRAM, PYTHONHASHSEED=hash_seed) == DIGEST
+
+
+@pytest.mark.once
+@pytest.mark.posix
+@pytest.mark.parametrize("system", [*(row.system for row in PLATFORMS), "unknown"])
+def test_the_platform_does_not_show(system: str) -> None:
+    assert printed(ELSEWHERE, system, PROGRAM) == DIGEST
 
 
 def test_what_the_collector_does_does_not_show(determined: ModuleType, digest: str) -> None:

@@ -114,6 +114,7 @@ def stand_ins(world: World, thread: int) -> list[tuple[Any, str, Make]]:
     found += coroutine_stand_ins(thread)
     functions = {name: getattr(world.names, name) for name in Names.FUNCTIONS}
     functions |= {"dup": dup, "fromfd": fromfd, "socketpair": socketpair}
+    functions["has_dualstack_ipv6"] = lambda: True
     found += [(socket, name, here(each)) for name, each in functions.items() if hasattr(socket, name)]
     found.append((ssl.SSLContext, "wrap_socket", partial(_wrap_socket, world)))
     # What has taken the class out of its module, or is made from it, finds this:
