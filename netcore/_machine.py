@@ -1,4 +1,4 @@
-"""The computer that netcore runs on, but for its sockets: clocks, threads, and what waits.
+"""The computer that netcore runs on, but for its sockets: clocks, threads, what waits, what its kernel does.
 
 There is the real one, and a simulation has others, one for each of its hosts. What needs one takes the
 current one when it is made, and keeps it.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netcore import _platform
+from netcore import _machine, _platform
 from netcore._facts import Facts
 from netcore._platforms import PLATFORMS, platform_of
 
@@ -127,3 +127,11 @@ def test_there_may_be_so_many_descriptors(monkeypatch: pytest.MonkeyPatch) -> No
     assert _platform.descriptor_limit() is None
     monkeypatch.setitem(sys.modules, "resource", None)
     assert _platform.descriptor_limit() is None
+
+
+@pytest.mark.parametrize(("limit", "taken"), [(200, 0.75), (None, 0.0)])
+def test_how_many_are_taken_the_latest_one_tells(
+    monkeypatch: pytest.MonkeyPatch, limit: int | None, taken: float
+) -> None:
+    monkeypatch.setattr(_machine, "descriptor_limit", lambda: limit)
+    assert _machine.REAL.descriptors_taken(150) == taken

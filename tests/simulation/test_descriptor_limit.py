@@ -80,3 +80,21 @@ def test_nothing_of_an_engine_that_has_stopped_is_left() -> None:
     assert host.kernel.descriptor_count > 0
     engine.stop()
     assert host.kernel.descriptor_count == 0
+
+
+@pytest.mark.parametrize(("limit", "sockets"), [(None, 8), (8, 5), (1, 1)])
+def test_sessions_that_part_from_their_listener_leave_a_quarter_to_others(
+    limit: int | None, sockets: int
+) -> None:
+    simulation = Simulation(0)
+    server, client = simulation.host("server"), simulation.host("client")
+    engine = server.engine(Echo(), "kcp://:7000", num_event_loops=1)
+    for _ in range(8):
+        client.dial("kcp://server:7000").result().async_write(b"hello")
+    simulation.run(until=1.0)
+    server.descriptor_limit = limit
+    engine.stop_listening("kcp://:7000")
+    simulation.run(until=2.0)
+
+    assert server.kernel.descriptor_count == sockets  # the listener's among them, if a session is on it
+    assert engine.metrics().connections == 8
