@@ -137,15 +137,16 @@ class Dialer:
         """Makes the connection of a dial, or leads it on to what has to pass before."""
         site = self._site
         counters = site.counters
-        counters.dialled += 1
         site.descriptors.add(dialled.fd)
 
         def opening() -> None:
             self._under_way[dial] = False
+            counters.dialled += 1  # no sooner: what has to pass may take long, and fail
             dial.finish()
 
         def failed(error: Exception) -> None:
-            counters.dialled -= 1
+            if not self._under_way.get(dial, True):
+                counters.dialled -= 1
             dial.fail(error)
 
         if make_phases is not None:

@@ -94,9 +94,10 @@ class Intake:
                     except BaseException as error:
                         self._site.charge(only, error)
                         return
-                    counters = self._counters
-                    counters.bytes_received += n
-                    counters.messages += 1
+                    if n > 0:
+                        counters = self._counters
+                        counters.bytes_received += n
+                        counters.messages += 1
                     deliver_one(self._site, only, n)
                     return
             try:  # found at the speed of C
@@ -222,9 +223,10 @@ class Intake:
         except BaseException as error:
             self._site.charge(conn, error)
             return 0
-        counters = self._counters
-        counters.bytes_received += n
-        counters.messages += 1
+        if n > 0:
+            counters = self._counters
+            counters.bytes_received += n
+            counters.messages += 1
         deliver_one(self._site, conn, n)
         return n
 

@@ -15,7 +15,8 @@ class Metrics:
 
     Those that ``LEVELS`` names are levels: what there is at the moment. The rest counts since the
     start and only ever grows; rates are the difference of two snapshots. The numbers are read while the
-    loops go on, so that one may be a turn ahead of another.
+    loops go on, so that one may be a turn ahead of another; and what is sent is counted before the system
+    call, so that no peer knows of more, and what the kernel has not taken is taken back behind it.
 
     Attributes:
         LEVELS: The names of those that are no counters.

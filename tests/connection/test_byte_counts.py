@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import socket
+
+import pytest
 
 from netcore import Action, Client, EventHandler
 from netcore.proxy import ProxyHeader, encode
@@ -38,6 +41,25 @@ def test_what_the_kernel_has_not_taken_is_not_sent(world, half):
     w.turns(2)
     assert (conn.bytes_sent, conn.outbound_buffered) == (25, 0)
     assert counts(conn) == counts(w.loop.metrics())
+
+
+@pytest.mark.parametrize("way", ["alone", "neighbour"])
+@pytest.mark.parametrize("code", [0, errno.EAGAIN, errno.ECONNRESET])
+def test_a_receive_that_brings_nothing_is_never_counted(world, half, code, way):
+    """Other threads look while a neighbour of the same batch is served: no count is taken back later."""
+    seen = []
+    w = world(on_traffic=lambda conn: seen.append(w.loop.metrics()))
+    one, other = w.connect(), w.connect()
+    if way == "neighbour":
+        w.sockets.feed(one.fd, b"12345")
+    if code:
+        w.sockets.feed_error(other.fd, code)
+    else:
+        w.sockets.feed_eof(other.fd)
+    w.loop.turn()
+    seen.append(w.loop.metrics())
+    assert {(m.messages, m.bytes_received) for m in seen} == {(1, 5) if way == "neighbour" else (0, 0)}
+    assert len(seen) == (2 if way == "neighbour" else 1)
 
 
 def test_a_file_counts_as_it_leaves(world, half, tmp_path):

@@ -27,8 +27,10 @@ static Py_ssize_t intake__take_much(hot_intake *self, PyObject *on_traffic, hot_
     n = calls->ring ? calls->receive_one.ring(calls->ring, socket, data, (size_t)size)
                     : calls->receive_one.plain(socket, data, (size_t)size);
     Py_END_ALLOW_THREADS
-    self->counts->bytes_received += n;
-    self->counts->messages++;
+    if (n > 0) {
+        self->counts->bytes_received += n;
+        self->counts->messages++;
+    }
     stream->bulk = n >= INTAKE_LARGE;
     if (n > 0 && n < size)
         hot_replace(&bytes, PyBytes_FromStringAndSize(data, n));

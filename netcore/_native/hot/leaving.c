@@ -104,7 +104,6 @@ static int passage_end(hot_passage *self, hot_stream *stream)
     if (stream->state != self->open || !stream->receiving || hot_is_none(stream->straight) ||
         !leaving__is_plain(self, stream))
         return 0;
-    self->counts->messages--; /* it was counted as one */
     if (self->skips_eof) {
         leaving__leave(self, stream);
         return 1;

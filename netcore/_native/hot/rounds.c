@@ -67,9 +67,11 @@ static int intake__round(hot_intake *self, PyObject *on_traffic, int begin, int 
             hot_look(self->counts);
         }
         until = begin + received;
-        for (int i = begin; i < until; i++)
-            self->counts->bytes_received += self->results[i];
-        self->counts->messages += received;
+        for (int i = begin; i < until; i++) {
+            Py_ssize_t n = self->results[i];
+            self->counts->bytes_received += n > 0 ? n : 0;
+            self->counts->messages += n > 0;
+        }
         for (; begin < until; begin++) {
             Py_ssize_t n = self->results[begin];
             intake__deliver(self, on_traffic, self->streams[begin], lo, n);

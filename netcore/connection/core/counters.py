@@ -95,14 +95,11 @@ class BaseCounters:
         return self.closed[reason]
 
     def received(self, results: Sequence[int]) -> None:
-        """Counts a batch of ``Sockets.receive`` as if all of it were bytes; see ``received_nothing``."""
+        """Counts what a batch of ``Sockets.receive`` has brought, apart from ends and errors."""
+        if min(results) <= 0:
+            results = [n for n in results if n > 0]
         self.bytes_received += sum(results)
         self.messages += len(results)
-
-    def received_nothing(self, result: int) -> None:
-        """Takes what was no number of bytes above zero out of the count again."""
-        self.bytes_received -= result
-        self.messages -= 1
 
     def sent_datagrams(self, chunks: Sequence[Chunk], sign: int = 1) -> int:
         """Counts datagrams offered to the kernel; with the sign -1 those that it did not take.

@@ -96,7 +96,6 @@ class BaseStream(MovableHalves):
         Args:
             result: 0 for the end of the stream, else a negative errno.
         """
-        self._host.counters.received_nothing(result)
         if self._flags & OWES_TRAFFIC and (result not in _WOULD_BLOCK or self.state is State.FAILED):
             self._pay_traffic()  # what came before the end is shown before the end
         if result == 0:
