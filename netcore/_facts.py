@@ -20,6 +20,8 @@ class Facts:
     """One kernel. Options are numbers, or None where there is none such, or Python does not know it.
 
     Attributes:
+        sockets_are_handles: Whether sockets are no descriptors of the C library, which then may use the same
+            number for a file.
         unix_sockets: Whether there are Unix sockets.
         abstract_names: Whether one may have a name outside the file system (unix(7)).
         reuse_port: The socket option that balances connections between listeners of one port. macOS, OpenBSD
@@ -38,6 +40,7 @@ class Facts:
         ipv6_pktinfo: Its control message.
         keep_alive: The options for idle time, interval and count of TCP keep-alive.
         keep_alive_units: How many units of each of these options make a second (or one probe).
+        disconnect_resets: Whether connect(2) to AF_UNSPEC resets a TCP connection, whoever else has it open.
         connected_first: Whether a datagram goes to the socket that is connected to its sender rather than to
             others of the port. Linux before 5.4 hashed senders over all sockets of a SO_REUSEPORT group,
             connected ones included.
@@ -49,6 +52,7 @@ class Facts:
             the number, in network order, in place of an address, which never begins with a zero.
     """
 
+    sockets_are_handles: bool
     unix_sockets: bool
     abstract_names: bool
     reuse_port: int | None
@@ -63,6 +67,7 @@ class Facts:
     ipv6_pktinfo: int | None
     keep_alive: tuple[int | None, ...]
     keep_alive_units: tuple[int, ...]
+    disconnect_resets: bool
     connected_first: bool
     connected_leave: bool
     binds_to_groups: bool
@@ -99,6 +104,7 @@ def facts_of(row: Platform, release: Sequence[int], number: Callable[[str], int 
     is_linux, is_windows, version = row.name == "Linux", row.name == "Windows", tuple(release)
     old_dragonfly = row.name == "DragonFly" and version < (5, 8)  # which counted milliseconds
     return Facts(
+        sockets_are_handles=is_windows,
         unix_sockets=row.unix_sockets and number("AF_UNIX") is not None,
         abstract_names=row.abstract_names,
         reuse_port=number(row.reuse_port),
@@ -113,6 +119,7 @@ def facts_of(row: Platform, release: Sequence[int], number: Callable[[str], int 
         ipv6_pktinfo=number("IPV6_PKTINFO"),
         keep_alive=tuple(map(number, row.keep_alive)) or (None, None, None),
         keep_alive_units=(1000, 1000, 1) if old_dragonfly else (1, 1, 1),
+        disconnect_resets=row.disconnect_resets,
         connected_first=row.connected_first and (not is_linux or version >= (5, 4)),
         connected_leave=is_linux and version >= (6, 13),
         binds_to_groups=not is_windows,

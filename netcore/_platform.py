@@ -34,7 +34,6 @@ __all__ = [
     "NO_WAIT",
     "SELECT_LIMIT",
     "SENDFILE",
-    "SOCKETS_ARE_HANDLES",
     "SO_ACCEPTCONN",
     "SO_DOMAIN",
     "allocate_arena",
@@ -91,9 +90,6 @@ NO_SIGNAL: int = 0 if FACTS.no_sigpipe is not None else int(getattr(socket, "MSG
 NO_WAIT: int = int(getattr(socket, "MSG_DONTWAIT", 0))
 """The flag of one call that does not wait, though somebody with a duplicate has made the socket blocking."""
 
-SOCKETS_ARE_HANDLES: bool = _SYSTEM == "win32"
-"""Whether sockets are no descriptors of the C library, which then may use the same number for a file."""
-
 SELECT_LIMIT: int = HERE.select_limit
 """How many sockets the standard library's ``select.select`` watches at most; 0 where nobody needs it."""
 
@@ -138,7 +134,7 @@ def descriptor_limit() -> int | None:
 
 def is_blocking(fd: int) -> bool:
     """Whether a socket lacks O_NONBLOCK; OSError if it is not open. Windows does not tell, and gets True."""
-    if SOCKETS_ARE_HANDLES:
+    if FACTS.sockets_are_handles:
         return True
     blocking: bool = os.get_blocking(fd)  # type: ignore[attr-defined, unused-ignore]
     return blocking

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from netcore._machine import current
-from netcore._platform import AF_UNIX, SO_ACCEPTCONN, SOCKETS_ARE_HANDLES
+from netcore._platform import AF_UNIX, SO_ACCEPTCONN
 from netcore.address import Address
 from netcore.engine.binding import Bound, socket_options
 from netcore.engine.binding_datagrams import BoundDatagrams, allow_sending, group_of
@@ -147,7 +147,7 @@ def _let_go(fd: int) -> None:
     The next connection would get the number, and with it, for one, what the program prints.
     """
     with suppress(OSError):  # the caller may have closed it
-        if fd > 2 or SOCKETS_ARE_HANDLES:
+        if fd > 2 or current().facts.sockets_are_handles:
             socket.close(fd)
             return
         null = os.open(os.devnull, os.O_RDWR)

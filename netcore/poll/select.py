@@ -20,7 +20,7 @@ from functools import partial
 from typing import Protocol
 
 from netcore._durations import seconds, waitable
-from netcore._platform import NO_SIGNAL, SELECT_LIMIT, SOCKETS_ARE_HANDLES
+from netcore._platform import FACTS, NO_SIGNAL, SELECT_LIMIT
 from netcore._signals import hears_signals
 from netcore.poll.protocol import Interest, Readiness
 from netcore.poll.users import CLOSED, Users
@@ -242,7 +242,7 @@ def _pass_on(fd: int, signals: bytes) -> None:
     It does not block, or was refused there; and it is full, or closed by now, at its owner's peril.
     """
     with suppress(OSError):
-        if SOCKETS_ARE_HANDLES:
+        if FACTS.sockets_are_handles:
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
             try:
                 sock.send(signals)
@@ -273,7 +273,7 @@ def _check_descriptor(fd: int) -> None:
 
     A file or a directory is EPERM, as epoll_ctl(2) has it: poll(2) says that it is always ready.
     """
-    if fd < 0 or not SOCKETS_ARE_HANDLES:
+    if fd < 0 or not FACTS.sockets_are_handles:
         mode = os.fstat(fd).st_mode
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
             raise PermissionError(errno.EPERM, f"descriptor {fd} is a file, which is always ready")

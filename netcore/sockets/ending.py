@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
-from netcore._platform import AF_UNIX, HERE, linger_of, pack_linger
+from netcore._platform import AF_UNIX, FACTS, linger_of, pack_linger
 
 __all__ = ["end_orderly", "end_with_reset"]
 
@@ -63,7 +63,7 @@ def _disconnect(sock: socket.socket) -> bool:
 
 @cache
 def _system_connect() -> Callable[[int, bytes, int], int] | None:
-    if not HERE.disconnect_resets:
+    if not FACTS.disconnect_resets:
         return None
     try:
         import ctypes

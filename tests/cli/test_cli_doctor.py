@@ -58,7 +58,7 @@ def test_the_half_of_the_hot_path_is_reported(
 ) -> None:
     assert lines_by_subject(netcore_command("doctor", NETCORE_HOT="0"))["hot half"] == "--"
     monkeypatch.setattr(build.platform, "python_implementation", lambda: "CPython")
-    monkeypatch.setattr(build, "SOCKETS_ARE_HANDLES", False)
+    monkeypatch.setattr(build, "FACTS", replace(FACTS, sockets_are_handles=False))
     monkeypatch.delenv("NETCORE_HOT", raising=False)
     for why, status in (("", findings.Status.OK), ("it was not built", findings.Status.MISSING)):
         monkeypatch.setattr(build, "COLD", why)

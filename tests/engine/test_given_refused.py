@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from netcore import Engine, EventHandler, GivenListener, InvalidAddressError, UnsupportedOperationError
-from netcore._platform import SOCKETS_ARE_HANDLES, is_blocking
+from netcore._platform import FACTS, is_blocking
 from netcore.testing import RecordingHandler
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such sockets")
@@ -77,7 +77,7 @@ def test_what_cannot_be_served_stays_as_it_is(tmp_path, make_one, complaint, blo
             engine.start()
         assert f"fd://{sock.fileno()}" in str(caught.value)
         assert open_descriptors() == before
-        assert is_blocking(sock.fileno()) == (blocking or SOCKETS_ARE_HANDLES)
+        assert is_blocking(sock.fileno()) == (blocking or FACTS.sockets_are_handles)
         assert not engine.running
 
 
@@ -119,7 +119,7 @@ def test_a_start_that_fails_leaves_the_socket_to_the_caller(
         socket.setdefaulttimeout(None)
     assert engine.stop(30)
     assert open_descriptors() == before
-    assert is_blocking(sock.fileno()) == (blocking or SOCKETS_ARE_HANDLES)
+    assert is_blocking(sock.fileno()) == (blocking or FACTS.sockets_are_handles)
     with socket.create_connection(sock.getsockname()):
         sock.settimeout(30)
         sock.accept()[0].close()

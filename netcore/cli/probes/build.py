@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import netcore
 from netcore._native import COLD, MISSING
 from netcore._native.remedy import hidden, remedy
-from netcore._platform import SOCKETS_ARE_HANDLES
+from netcore._platform import FACTS
 from netcore._version import __version__
 from netcore.cli.findings import NATIVE_PART, Finding, fail, missing, ok
 
@@ -40,7 +40,7 @@ def _hot_half() -> Finding:
     if not COLD:
         gil = "; it switches the GIL on" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
         return ok("hot half", f"in C, with native pollers and sockets, and not in debug mode{gil}")
-    if platform.python_implementation() != "CPython" or SOCKETS_ARE_HANDLES:
+    if platform.python_implementation() != "CPython" or FACTS.sockets_are_handles:
         return missing("hot half", "not on this platform")
     if os.environ.get("NETCORE_HOT") == "0":
         return missing("hot half", "in Python, since NETCORE_HOT is 0", "unset NETCORE_HOT")

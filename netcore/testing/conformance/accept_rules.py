@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from netcore._machine import current
-from netcore._platform import AF_UNIX, SOCKETS_ARE_HANDLES
+from netcore._platform import AF_UNIX
 from netcore.address import Address
 from netcore.sockets import pack_name, unpack_name
 from netcore.testing.conformance.rules import require
@@ -93,9 +93,8 @@ def _accepted_sockets_work_and_do_not_block(bench: SocketsBench) -> None:
     batch, error = bench.sockets.accept(listener, 1)
     require(len(batch) == 1 and not error, f"accept() is {(batch, error)!r} with a connection waiting.")
     fd = batch[0][0]
-    if not SOCKETS_ARE_HANDLES:  # which tell nobody whether they block
-        get_blocking: Callable[[int], bool] = getattr(os, "get_blocking")  # noqa: B009
-        require(not get_blocking(fd), "accept() returns a socket that blocks.")
+    if not current().facts.sockets_are_handles:  # which tell nobody whether they block
+        require(not current().is_blocking(fd), "accept() returns a socket that blocks.")
     is_inheritable: Callable[[int], bool] = getattr(os, "get_handle_inheritable", os.get_inheritable)
     require(not is_inheritable(fd), "accept() returns a socket that is not close-on-exec.")
     bench.attach(fd)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from netcore._machine import current
-from netcore._platform import AF_UNIX, SOCKETS_ARE_HANDLES
+from netcore._platform import AF_UNIX
 from netcore.sockets import CONNECTED, Endpoint, SocketOptions, pack_name
 from netcore.testing.conformance import wires
 from netcore.testing.conformance.rules import expect_raises, require
@@ -125,9 +125,8 @@ def _connects_streams(bench: SocketsBench) -> None:
 def _connects_sockets_that_do_not_block(bench: SocketsBench) -> None:
     with _listeners(bench) as listeners:
         fd = _connect(bench, listeners[0][1])
-    if not SOCKETS_ARE_HANDLES:  # which tell nobody whether they block
-        get_blocking: Callable[[int], bool] = getattr(os, "get_blocking")  # noqa: B009
-        require(not get_blocking(fd), "connect() returns a socket that blocks.")
+    if not current().facts.sockets_are_handles:  # which tell nobody whether they block
+        require(not current().is_blocking(fd), "connect() returns a socket that blocks.")
     is_inheritable: Callable[[int], bool] = getattr(os, "get_handle_inheritable", os.get_inheritable)
     require(not is_inheritable(fd), "connect() returns a socket that is not close-on-exec.")
 
@@ -229,7 +228,7 @@ def _tells_a_full_backlog_of_a_unix_listener(bench: SocketsBench) -> None:
 
 
 def _leaves_nothing_open_that_failed(bench: SocketsBench) -> None:
-    if not current().facts.unix_sockets or SOCKETS_ARE_HANDLES:  # whose numbers tell nothing
+    if not current().facts.unix_sockets or current().facts.sockets_are_handles:  # whose numbers tell nothing
         return
     before = lowest_free()
     with tempfile.TemporaryDirectory(prefix="nc") as directory:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from netcore._platform import HERE, pack_linger, socket_over
+from netcore._machine import current
+from netcore._platform import pack_linger, socket_over
 from netcore.sockets import duplicate
 from netcore.testing.conformance.rules import require
 from netcore.testing.conformance.sockets_bench import SocketsBench, is_open, receive_all, receive_exactly
@@ -90,13 +91,13 @@ def _ends_in_spite_of_a_duplicate(bench: SocketsBench) -> None:
 
 
 def _resets_in_spite_of_a_duplicate(bench: SocketsBench) -> None:
-    if HERE.disconnect_resets:
+    if current().facts.disconnect_resets:
         fd, peer = bench.pair(tcp=True)
         _duplicate(bench, fd)
         bench.sockets.reset(fd)
         bench.released(fd)
         _expect_reset(peer, "reset() of a socket with a duplicate")
-    if HERE.unix_sockets:
+    if current().facts.unix_sockets:
         fd, peer = bench.pair()
         _duplicate(bench, fd)
         bench.sockets.reset(fd)

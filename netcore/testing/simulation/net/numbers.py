@@ -77,6 +77,8 @@ BY_NUMBER: Final[tuple[tuple[Any, str, Callable[..., Any]], ...]] = tuple(
         (os, "set_blocking", _set_blocking),
         (os, "get_inheritable", _get_inheritable),
         (os, "set_inheritable", _set_inheritable),
+        (os, "get_handle_inheritable", _get_inheritable),
+        (os, "set_handle_inheritable", _set_inheritable),
         (signal, "set_wakeup_fd", _set_wakeup_fd),
         (socket, "close", _close),
     )
