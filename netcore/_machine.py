@@ -92,6 +92,13 @@ class Machine:
     def exiting(self, error: BaseException) -> None:
         """Is told of what is no ``Exception``, and ends an engine; see ``Engine.ended_by``."""
 
+    def serve_until_signalled(self, what: str) -> None:
+        """Is told that a call takes its thread until a signal comes; raises where none can.
+
+        Args:
+            what: The call, for the message.
+        """
+
     def raised(self, error: Exception, what: str) -> None:
         """Is told of an exception of the application's that goes to the log, and no further.
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from netcore._machine import current
 from netcore._seeking import refuse_while_seeking
 from netcore.address import Address
 from netcore.engine.announcing import Announcements
@@ -71,6 +72,7 @@ def run(
             engine has ended in order, and ``sys.exit(3)`` in a callback makes 3 the status of the process.
     """
     refuse_while_seeking("netcore.run")
+    current().serve_until_signalled("netcore.run")
     _warn_inside_asyncio()
     check_wish()
     engine = Engine(handler, *addresses, options=options, **overrides)

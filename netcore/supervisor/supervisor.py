@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from netcore._machine import current
 from netcore._seeking import refuse_while_seeking
 from netcore._tls_files import TlsFiles
 from netcore.address import Address
@@ -212,6 +213,7 @@ class Supervisor:
             RuntimeError: One of its processes imports the module that calls this, for the handler in it.
         """
         refuse_while_seeking("Supervisor.run")
+        current().serve_until_signalled("Supervisor.run")
         check_wish()
         with self._orders, self._orders.taken(self._acts), selectors.DefaultSelector() as self._selector:
             self._selector.register(self._orders, selectors.EVENT_READ)

@@ -18,12 +18,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
+import netcore
 from netcore import Action, Conn, EventHandler
-from netcore.testing import Simulation, SimulationError
+from netcore.supervisor import Supervisor
+from netcore.testing import Simulation, SimulationError, SimulationStuck
 
 _MODULES = (asyncio, asyncio.tasks, os, queue, random, select, selectors, signal, socket, ssl, subprocess)
 _OWNERS = (*_MODULES, threading, _thread, time, threading.Thread, threading.Condition, random.Random)
@@ -284,3 +287,45 @@ def _thread_start(what: Callable[[], object], done: _Flag) -> None:
         done.set()
 
     _start(run, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "serve"),
+    [
+        ("netcore.run", lambda: netcore.run(EventHandler(), "tcp://:7000")),
+        pytest.param(
+            "Supervisor.run",
+            lambda: Supervisor("module:Handler", "tcp://:7000").run(),
+            marks=pytest.mark.posix,
+        ),
+    ],
+)
+def test_what_serves_until_a_signal_comes_says_what_to_use_instead(
+    name: str, serve: Callable[[], None]
+) -> None:
+    refusal = rf"{name} cannot be simulated on host '\w+': \S+test_outside\.py:\d+ in \S+; use Host\.engine$"
+    with Simulation() as simulation, simulation.host("a"), pytest.raises(SimulationError, match=refusal):
+        serve()
+    with pytest.raises(SimulationError, match=refusal):
+        do_in_an_event(serve)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [lambda: Future[int]().result(), lambda: threading.Event().wait(), lambda: queue.Queue[int]().get()],
+)
+def test_a_wait_that_never_ends_names_its_line(wait: Callable[[], object]) -> None:
+    line = wait.__code__.co_firstlineno
+    why = rf"nothing is left to happen for \S+test_outside\.py:{line} in <lambda>, at 0\."
+    with Simulation() as simulation, simulation.host("a"), pytest.raises(SimulationStuck, match=why):
+        wait()
+
+
+def test_loops_of_asyncio_run_in_a_block_of_a_host() -> None:
+    async def main() -> int:
+        await asyncio.sleep(3600)
+        return 5
+
+    with Simulation() as simulation, simulation.host("a"):
+        assert asyncio.run(main()) == 5
+        assert simulation.now == 3600

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from netcore._latch import Latch
 from netcore._machine import Machine
@@ -86,6 +86,8 @@ class _World(Protocol):
 
     def interrupt(self, error: BaseException) -> None: ...
 
+    def forbid(self, what: str, instead: str = "") -> NoReturn: ...
+
     def raised(self, error: Exception, host: str, what: str) -> None: ...
 
     def wait(self, predicate: Callable[[], bool], timeout: float | None, what: str) -> bool: ...
@@ -163,6 +165,10 @@ class SimulatedMachine(Machine):
     def callbacks(self, handler: Any) -> Any:
         """See ``Machine.callbacks``."""
         return self._host.noted(handler)
+
+    def serve_until_signalled(self, what: str) -> None:
+        """See ``Machine.serve_until_signalled``: no signal comes to a host."""
+        self._world.forbid(what, "Host.engine")
 
     def exiting(self, error: BaseException) -> None:
         """See ``Machine.exiting``. An exit is the program's own; what else it is, is the test's."""

@@ -140,15 +140,20 @@ class World(Generic[HostT]):
         """Whether the calling thread is the world's. Any thread."""
         return threading.get_ident() == self._thread
 
-    def forbid(self, what: str) -> NoReturn:
+    def forbid(self, what: str, instead: str = "") -> NoReturn:
         """Refuses what would reach the real world, or stop this one; the run ends with that.
+
+        Args:
+            what: That.
+            instead: What to use, if there is something.
 
         Raises:
             SimulationError: Always.
         """
         where = culprit(sys._getframe(1))
         host = f" on host {self.host.name!r}" if self.host is not None else ""
-        error = SimulationError(f"{what} cannot be simulated{host}: {where}")
+        hint = f"; use {instead}" if instead else ""
+        error = SimulationError(f"{what} cannot be simulated{host}: {where}{hint}")
         self.interrupt(error)
         raise error
 
@@ -191,7 +196,7 @@ class World(Generic[HostT]):
             self._in_vain += 1
             if self._in_vain > _SPINS:
                 why = "a million waits one after the other, and nothing is left to happen"
-                raise SimulationStuck(explain(self, f"{what}: {why}"))
+                raise self._stuck(what, why)
         return has_come
 
     def _after(self, timeout: float | None) -> float | None:
@@ -222,7 +227,7 @@ class World(Generic[HostT]):
                     when = scheduler.next_time()
                     if when is None:
                         if until is None:
-                            raise SimulationStuck(explain(self, f"{what}: nothing is left to happen"))
+                            raise self._stuck(what, "nothing is left to happen")
                         scheduler.advance(until)
                         return predicate()
                     if until is not None and when > until:
@@ -234,12 +239,16 @@ class World(Generic[HostT]):
                     else:
                         spins += 1
                         if spins > _SPINS:
-                            why = f"{what}: a million events have passed, and no time has"
-                            raise SimulationStuck(explain(self, why))
+                            raise self._stuck(what, "a million events have passed, and no time has")
                 return True
             finally:
                 current.enter(before)
                 self.enter(host, ident)
+
+    def _stuck(self, what: str, why: str) -> SimulationStuck:
+        """Returns what is raised where the world does not go on; it names the line that waits."""
+        where = culprit(sys._getframe(1))
+        return SimulationStuck(explain(self, f"{what}: {why} for {where}"))
 
     def _step(self) -> None:
         __tracebackhide__ = True
