@@ -18,7 +18,7 @@ KINDS = {
     "timeout": "one side has waited too long",
     "datagram": "a datagram leaves",
     "arrive": "a datagram arrives",
-    "drop": "what was under way is lost: the event that sent it is the cause",
+    "drop": "what was under way is lost: the event that sent it is the cause; an ACK has none",
     "open": "a handler is told of a connection",
     "traffic": "a handler is told of bytes",
     "close": "a handler is told of a connection's end",

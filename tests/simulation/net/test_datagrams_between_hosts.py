@@ -174,6 +174,7 @@ def test_the_news_are_lost_in_a_partition(pair: Pair) -> None:
     pair.client.send(b"anybody?")
     pair.net.settle()
     assert pair.client.readiness() == _WRITABLE
+    assert pair.net.told("drop") == [("drop", "client", "server", "ICMP: partitioned")]
 
 
 @pytest.mark.parametrize("ip", ["192.0.2.1", "fd00::99", "10.0.7.7"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from netcore.testing.simulation.net.links import Path
+from netcore.testing.simulation.net.losses import DOWN, note_lost
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.segments import HEADER
 from netcore.testing.simulation.scheduler import Planned
@@ -17,6 +18,10 @@ _ANSWER_AGAIN = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
 
 class Asker(Protocol):
     """The client's part of the handshake."""
+
+    @property
+    def flow(self) -> str:
+        """What the connection is called in the trace."""
 
     def missed(self) -> None:
         """Called when there will be no answer to its last question."""
@@ -90,10 +95,28 @@ class Answering:
         self._answered = kernel.scheduler.now
         when = child.line_out.transmit(HEADER)
         if when is None:
+            self.lost()
             self._asking.missed()
             self.missed()
         else:
             kernel.scheduler.call_at(when, self._asking.answered, self)
+
+    def lost(self, why: str = "") -> None:
+        """Notes that the answer does not arrive, and why, unless the line says so."""
+        child = self.child
+        note_lost(child.kernel, child.line_out, child.flow, "SYN-ACK", self.number, why)
+
+    def unanswered(self, line: Path, what: str, why: str = "") -> None:
+        """Tells that what the client has sent is lost.
+
+        Args:
+            line: On the way from it.
+            what: A word for it.
+            why: See ``lost``.
+        """
+        child = self.child
+        note_lost(child.kernel, line, self._asking.flow, what, -1, why)
+        self.missed()
 
     def missed(self) -> None:
         """Tells that the client will not answer this time."""
@@ -119,17 +142,24 @@ class Answering:
 
     def confirmed(self, line: Path) -> None:
         """Tells that the client's answer is there, or would be if the way was not cut."""
-        if line.cut:
-            self.missed()
-        else:
+        if not self._swallowed(line, "ACK"):
             self.completed()
 
     def refused(self, line: Path) -> None:
         """Tells that the client's RST is there, or would be if the way was not cut."""
-        if line.cut:
-            self.missed()
-        elif self.child.awaits():
+        if not self._swallowed(line, "RST") and self.child.awaits():
             self.child.forget()
+
+    def _swallowed(self, line: Path, what: str) -> bool:
+        """Whether something of the client's is lost in the last moment."""
+        kernel = self.child.kernel
+        if line.cut:
+            self.unanswered(line, what)
+            return True
+        if kernel.network.running(kernel.host) is None:
+            self.unanswered(line, what, DOWN)
+            return True
+        return False
 
     def completed(self) -> bool:
         """Has the connection wait to be accepted; returns whether it does."""

@@ -14,6 +14,7 @@ from netcore.testing.simulation.net.endpoint import ERROR_QUEUE, PEEK, Ancillary
 from netcore.testing.simulation.net.failures import failure, would_block
 from netcore.testing.simulation.net.keepalive import KeepAlive
 from netcore.testing.simulation.net.links import Path
+from netcore.testing.simulation.net.losses import DOWN, note_lost
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.options import StreamOptions
 from netcore.testing.simulation.net.segments import HEADER, Segment
@@ -97,6 +98,11 @@ class Connection(Watched):
         self._heard = kernel.scheduler.now
         self._sender = Sender(self, peer, self._options.send_buffer, peer._options.receive_buffer)
 
+    @property
+    def flow_in(self) -> str:
+        """What the connection is called by the peer."""
+        return self.flow if self._peer is None else self._peer.flow
+
     # Bytes
 
     def send(self, data: Payload, flags: int = 0, name: object = None, ancillary: Ancillary = ()) -> int:
@@ -158,7 +164,7 @@ class Connection(Watched):
             sender.dropped(segment, "partitioned")
             return
         if not kernel.alive and kernel.network.running(kernel.host) is None:
-            sender.dropped(segment, "the host is down")
+            sender.dropped(segment, DOWN)
             return
         if self._state == ANSWERING and kernel.alive and not self.confirmed():
             sender.dropped(segment, "the backlog is full")
@@ -217,7 +223,10 @@ class Connection(Watched):
         edge = expected + self._options.receive_buffer - self._queue.size
         if edge > self._edge:
             self._edge = edge
-        sender.hear(self.line_out.transmit(HEADER), expected, self._edge)
+        when = self.line_out.transmit(HEADER)
+        if when is None:
+            note_lost(self.kernel, self.line_out, self.flow, "ACK")
+        sender.hear(when, expected, self._edge)
 
     def _answer_old(self, sender: Sender) -> None:
         """What comes of a connection that this end has left by a disconnect is answered by RST."""
@@ -225,7 +234,9 @@ class Connection(Watched):
         line = kernel.links.path(kernel.host, host)
         number = kernel.trace.note("rst", kernel.host, host, "", "the connection is unknown")
         when = line.transmit(HEADER)
-        if when is not None:
+        if when is None:
+            note_lost(kernel, line, "", "RST", number)
+        else:
             kernel.scheduler.call_at(when, sender.end.was_reset, number, line, sender)
 
     def probed(self, sender: Sender) -> None:
@@ -233,24 +244,27 @@ class Connection(Watched):
         peer = self._peer
         if peer is None or peer._sender is not sender:
             self._answer_old(sender)
-        elif self._lives_to_answer():
+        elif self._lives_to_answer("window probe"):
             self._acknowledge()
 
     def asked(self, answer: KeepAlive) -> None:
         """Tells that the peer's question is there whether this end lives."""
-        if self._lives_to_answer():
+        if self._lives_to_answer("keep-alive"):
             when = self.line_out.transmit(HEADER)
-            if when is not None:
+            if when is None:
+                note_lost(self.kernel, self.line_out, self.flow, "answer to keep-alive")
+            else:
                 self.kernel.scheduler.call_at(when, answer.answered, self.line_out)
 
-    def _lives_to_answer(self) -> bool:
+    def _lives_to_answer(self, question: str) -> bool:
         """Whether it answers a question that has come now; where nobody knows it the answer is RST."""
         kernel = self.kernel
-        if (
-            self._peer is None
-            or self.line_in.cut
-            or (not kernel.alive and kernel.network.running(kernel.host) is None)
-        ):
+        if self._peer is None:
+            return False
+        down = not kernel.alive and kernel.network.running(kernel.host) is None
+        if down or self.line_in.cut:
+            why = "" if self.line_in.cut else DOWN
+            note_lost(kernel, self.line_in, self.flow_in, question, -1, why)
             return False
         if kernel.alive and self._state >= ANSWERING:
             return True
@@ -304,6 +318,8 @@ class Connection(Watched):
         assert self._sender is not None
         number = kernel.trace.note("rst", kernel.host, self.peer_host, self.flow, why)
         when = self._sender.passes()
+        if when is None:
+            note_lost(kernel, self.line_out, self.flow, "RST", number)
         if peer._sender is None or peer._peer is not self:
             return
         if when is None:
@@ -317,7 +333,11 @@ class Connection(Watched):
         if self._sender is not sender:
             return
         if line.cut:
+            note_lost(kernel, line, self.flow_in, "RST", number)
             self.missed_reset()
+            return
+        if not kernel.alive and kernel.network.running(kernel.host) is None:
+            note_lost(kernel, line, self.flow_in, "RST", number, DOWN)
             return
         if not kernel.alive or self._state < ANSWERING or self.over():
             return

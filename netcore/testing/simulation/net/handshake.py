@@ -11,6 +11,7 @@ from typing import Protocol
 
 from netcore.testing.simulation.net.answering import Answering, Child
 from netcore.testing.simulation.net.links import Path
+from netcore.testing.simulation.net.losses import DOWN, note_lost
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.segments import HEADER
 from netcore.testing.simulation.scheduler import Planned
@@ -120,15 +121,13 @@ class Asking:
         self._asked = kernel.scheduler.now
         when = self._client.line_out.transmit(HEADER)
         if when is None:
-            self._dropped("partitioned" if self._client.line_out.cut else "lost")
+            self._dropped()
         else:
             kernel.scheduler.call_at(when, self._arrives)
 
-    def _dropped(self, why: str) -> None:
+    def _dropped(self, why: str = "") -> None:
         client = self._client
-        client.kernel.trace.note(
-            "drop", client.peer_host, client.kernel.host, client.flow, f"SYN: {why}", 0, self._number
-        )
+        note_lost(client.kernel, client.line_out, client.flow, "SYN", self._number, why)
         self.missed()
 
     def missed(self) -> None:
@@ -164,11 +163,11 @@ class Asking:
         """What happens where the SYN goes to."""
         client = self._client
         if client.line_out.cut:
-            self._dropped("partitioned")
+            self._dropped()
             return
         target = client.kernel.network.kernel_at(client.remote[0], client.kernel)
         if target is None or not target.alive:
-            self._dropped("the host is down")
+            self._dropped(DOWN)
             return
         known = self._child
         if known is not None and known.kernel is target and known.answering is not None:
@@ -192,26 +191,35 @@ class Asking:
         line = target.links.path(target.host, client.kernel.host)
         when = line.transmit(HEADER)
         if when is None:
-            self.missed()
+            self._missed_refusal(line, number)
         else:
             target.scheduler.call_at(when, self._refused, line, number)
 
     def _refused(self, line: Path, number: int) -> None:
         client = self._client
         if line.cut:
-            self.missed()
+            self._missed_refusal(line, number)
+        elif client.kernel.network.running(client.kernel.host) is None:
+            note_lost(client.kernel, line, client.flow, "RST", number, DOWN)
         elif self._waits():
             client.give_up(errno.ECONNREFUSED, number)
+
+    def _missed_refusal(self, line: Path, number: int) -> None:
+        client = self._client
+        note_lost(client.kernel, line, client.flow, "RST", number)
+        self.missed()
 
     def answered(self, answering: Answering) -> None:
         """Tells that the listener's answer is there, or would be if the way was not cut."""
         client = self._client
         child = answering.child
         if child.line_out.cut:
+            answering.lost()
             self.missed()
             answering.missed()
             return
         if client.kernel.network.running(client.kernel.host) is None:
+            answering.lost(DOWN)
             answering.missed()
             return
         if self._waits():
@@ -223,11 +231,11 @@ class Asking:
         else:  # the program has given up meanwhile, or the host was restarted, which RST says
             when = client.line_out.transmit(HEADER)
             if when is None:
-                answering.missed()
+                answering.unanswered(client.line_out, "RST")
             else:
                 client.kernel.scheduler.call_at(when, answering.refused, client.line_out)
             return
         if when is None:
-            answering.missed()
+            answering.unanswered(client.line_out, "ACK")
         else:
             client.kernel.scheduler.call_at(when, answering.confirmed, client.line_out)

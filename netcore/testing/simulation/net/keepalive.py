@@ -10,6 +10,7 @@ import errno
 from typing import Protocol
 
 from netcore.testing.simulation.net.links import Path
+from netcore.testing.simulation.net.losses import DOWN, note_lost
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.scheduler import Planned
 
@@ -31,6 +32,10 @@ class End(Protocol):
     line_out: Path
     line_in: Path
     user_timeout: float
+
+    @property
+    def flow_in(self) -> str:
+        """What the connection is called by the peer, in the trace."""
 
     def silent_since(self) -> float | None:
         """When the peer was heard last, in virtual seconds; None while it owes an answer to bytes."""
@@ -117,7 +122,12 @@ class KeepAlive:
 
     def answered(self, line: Path) -> None:
         """Tells that the peer's answer is there, or would be if the way was not cut."""
-        if not line.cut:
+        end = self._end
+        if line.cut:
+            note_lost(end.kernel, line, end.flow_in, "answer to keep-alive")
+        elif end.kernel.network.running(line.target) is None:
+            note_lost(end.kernel, line, end.flow_in, "answer to keep-alive", -1, DOWN)
+        else:
             self._heard = self._end.kernel.scheduler.now
             self._unanswered = 0
 

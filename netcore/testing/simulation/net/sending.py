@@ -15,6 +15,7 @@ from typing import Protocol
 from netcore.testing.simulation.net.bytequeue import first
 from netcore.testing.simulation.net.failures import would_block
 from netcore.testing.simulation.net.links import Path
+from netcore.testing.simulation.net.losses import note_lost, why_lost
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.segments import HEADER, Segment
 from netcore.testing.simulation.scheduler import Planned
@@ -259,7 +260,7 @@ class Sender:
         self._in_flight += 1
         when = end.line_out.in_order(len(segment.data) + HEADER)
         if when is None:
-            self.dropped(segment, "partitioned" if end.line_out.cut else "lost")
+            self.dropped(segment, why_lost(end.line_out))
             return
         if when < self._last_arrival:
             when = self._last_arrival
@@ -419,6 +420,9 @@ class Sender:
 
     def _probe(self) -> None:
         """Asks what the peer has got and takes: a segment that it has already, or a window probe."""
+        end = self.end
         when = self.passes()
-        if when is not None:
-            self.end.kernel.scheduler.call_at(when, self._peer.probed, self)
+        if when is None:
+            note_lost(end.kernel, end.line_out, end.flow, "window probe")
+        else:
+            end.kernel.scheduler.call_at(when, self._peer.probed, self)

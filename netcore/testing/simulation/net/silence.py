@@ -6,6 +6,7 @@ import socket
 
 from netcore.testing.simulation.net.connections import ESTABLISHED, Connection
 from netcore.testing.simulation.net.keepalive import KeepAlive
+from netcore.testing.simulation.net.losses import note_lost
 from netcore.testing.simulation.net.network import Ground
 from netcore.testing.simulation.net.segments import HEADER
 from netcore.testing.simulation.scheduler import Planned
@@ -38,7 +39,9 @@ class PatientConnection(Connection):
         """See ``End.ask_peer``."""
         assert self._peer is not None
         when = self.line_out.transmit(HEADER)
-        if when is not None:
+        if when is None:
+            note_lost(self.kernel, self.line_out, self.flow, "keep-alive")
+        else:
             self.kernel.scheduler.call_at(when, self._peer.asked, answer)
 
     def rely(self, keep_alive: KeepAlive) -> float | None:

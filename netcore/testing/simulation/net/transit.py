@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from netcore.testing.simulation.net.addresses import BROADCAST, IPName, is_multicast
 from netcore.testing.simulation.net.datagram_ports import Datagram
+from netcore.testing.simulation.net.losses import DOWN, note_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ def _there(site: Ground, path: Path, datagram: Datagram) -> Ground | None:
         return None
     kernel = site.network.running(path.target)
     if kernel is None:
-        _drop(site, datagram, path.target, "the host is down", at=path.target)
+        _drop(site, datagram, path.target, DOWN, at=path.target)
     return kernel
 
 
@@ -133,14 +134,18 @@ def _refuse(kernel: Ground, datagram: Datagram) -> None:
     )
     path = kernel.links.path(kernel.host, datagram.host)
     arrival = path.transmit(_HEADERS + _ICMP)
-    if arrival is not None:
+    if arrival is None:
+        note_lost(kernel, path, datagram.flow, "ICMP", number)
+    else:
         kernel.scheduler.call_at(arrival, _learn, kernel, path, datagram, number)
 
 
 def _learn(site: Ground, path: Path, datagram: Datagram, cause: int) -> None:
     """The news arrive where the datagram came from: they concern who is connected to where it went."""
-    kernel = None if path.cut else site.network.running(path.target)
-    if kernel is not None:
+    kernel = site.network.running(path.target)
+    if path.cut or kernel is None:
+        note_lost(site, path, datagram.flow, "ICMP", cause, "" if path.cut else DOWN)
+    else:
         port = kernel.datagrams.receiver(datagram.target, datagram.source)
         if port is not None and port.remote is not None:
             kernel.trace.note("refused", kernel.host, site.host, datagram.flow, "", 0, cause)
