@@ -70,6 +70,31 @@ def test_arguments_that_are_refused(call: Callable[[Any], object], error: type[E
     assert simulation.now == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "why"),
+    [
+        (lambda _: Simulation(trace_limit="5"), TypeError, "a trace's limit is '5'"),  # type: ignore[arg-type]
+        (lambda _: Simulation(trace_limit=True), TypeError, "a trace's limit is True"),
+        (lambda _: Simulation(trace_limit=-1), ValueError, "a trace's limit is -1"),
+        (lambda simulation: simulation.chaos(5, most=0), ValueError, "most is 0: it must be at least one"),
+        (lambda simulation: simulation.chaos(5, most=1.5), TypeError, r"most is 1\.5: it must be an int"),
+        (lambda simulation: simulation.chaos(5, most=True), TypeError, "most is True"),
+        (lambda simulation: simulation.chaos(5, hosts="a"), TypeError, "hosts is 'a': it must be several"),
+        (lambda simulation: simulation.chaos(5, restart=5), TypeError, "5 cannot be called"),
+        (lambda simulation: simulation.link("a", []), TypeError, r"\[\] is no host"),
+        (lambda simulation: simulation.partition("a", 5), TypeError, "5 is no host"),
+        (lambda simulation: simulation.host([]), TypeError, r"a host's name is \[\]: it must be text"),
+    ],
+)
+def test_an_argument_that_is_refused_is_named(
+    call: Callable[[Any], object], error: type[Exception], why: str
+) -> None:
+    simulation = Simulation()
+    simulation.host("a")
+    with pytest.raises(error, match=why):
+        call(simulation)
+
+
 def test_a_limit_without_end_ends_where_nothing_is_left() -> None:
     simulation = Simulation()
     simulation.call_at(5, int)

@@ -102,9 +102,9 @@ class Simulation:
             SimulationError: There is none yet, and the simulation is closed.
         """
         world = self._world
+        check_host_name(name)
         found = world.hosts.get(name)
         if found is None:
-            check_host_name(name)
             world.check_usable()
             found = world.hosts[name] = Host(world, name, len(world.hosts))
         return found
@@ -136,7 +136,7 @@ class Simulation:
 
         Args:
             a: One host, or its name.
-            b: The other.
+            b: The other; the same for what a host sends to itself, which is never lost.
             latency: Seconds that a packet takes; None for a millisecond.
             bandwidth: Bytes a second; None for any number.
             loss: How many packets get lost, from 0 to 1. Of a stream they are sent again.
@@ -201,9 +201,16 @@ class Simulation:
             What is going to happen; it can be shown, and applied to another simulation.
 
         Raises:
-            TypeError: The duration is no number.
+            TypeError: The duration or ``most`` is no number, the restart no function, or ``hosts`` a text.
             ValueError: There is no such host, or nothing that could happen.
         """
+        _check_callable(restart)
+        if isinstance(most, bool) or not isinstance(most, int):
+            raise TypeError(f"most is {most!r}: it must be an int")
+        if most < 1:
+            raise ValueError(f"most is {most}: it must be at least one fault")
+        if isinstance(hosts, str):
+            raise TypeError(f"hosts is {hosts!r}: it must be several, such as a list")
         among = self._world.hosts if hosts is None else map(self._name, hosts)
         names, possible = kinds_of(among, duration, kinds)
         drawn = draw_schedule(self.random.randrange, names, duration, possible, most)
@@ -213,6 +220,8 @@ class Simulation:
     def _name(self, host: str | Host) -> str:
         hosts = self._world.hosts
         name = host.name if isinstance(host, Host) else host
+        if not isinstance(name, str):
+            raise TypeError(f"{name!r} is no host: it must be one, or its name")
         if name not in hosts:
             known = ", ".join(hosts) or "none"
             raise ValueError(f"there is no host {name!r}: the hosts are {known}")

@@ -70,6 +70,8 @@ class Trace:
     def __init__(
         self, clock: Clock, limit: int | None = 100_000, seed: int | str | bytes | None = None
     ) -> None:
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+            raise TypeError(f"a trace's limit is {limit!r}: it must be an int, or None for all events")
         if limit is not None and limit < 0:
             raise ValueError(f"a trace's limit is {limit}: it must be zero or more events")
         self.limit = limit
