@@ -7,6 +7,7 @@ come before anything is decided, and comes for a failure as well.
 from __future__ import annotations
 
 import errno
+import select
 import socket
 
 from netcore._platform import AF_UNIX
@@ -18,7 +19,7 @@ __all__ = ["begin_connect", "connect_result"]
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 """What connect(2) says of a connection that is being made; EWOULDBLOCK only where it is WSAEWOULDBLOCK."""
 
-_NOT_YET = frozenset({errno.ENOTCONN, errno.EINPROGRESS})
+_NOT_CONNECTED = frozenset({errno.ENOTCONN, errno.EINPROGRESS})
 
 
 def begin_connect(endpoint: Endpoint, kind: int, options: SocketOptions) -> tuple[socket.socket | None, int]:
@@ -78,8 +79,19 @@ def connect_result(sock: socket.socket) -> int:
         if code == 0:
             sock.getpeername()
     except OSError as error:
-        if error.errno in _NOT_YET:
-            return -errno.EINPROGRESS
+        if error.errno in _NOT_CONNECTED:
+            # What was reset as soon as it was connected is not connected any more, and may have no error to
+            # tell, as on Windows. It is reported for ever, unlike what is under way.
+            return -errno.ECONNRESET if _is_reported(sock) else -errno.EINPROGRESS
         # BSD says EINVAL of a socket that was reset in the very moment: the first receive will tell.
         return 0 if error.errno == errno.EINVAL else -(error.errno or errno.EIO)
     return -code
+
+
+def _is_reported(sock: socket.socket) -> bool:
+    """Whether a socket is writable or failed; poll(2), or select(2) where there is nothing else."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        return bool(poll.poll(0))
+    return any(select.select([], [sock], [sock], 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -16,6 +17,7 @@ from netcore import (
     UnsupportedOperationError,
     WrongThreadError,
 )
+from netcore._platform import pack_linger
 from netcore.testing import RecordingHandler
 from netcore.testing.conformance import wires
 
@@ -100,6 +102,34 @@ def test_refused(client):
     with pytest.raises(ConnectionRefusedError, match="tcp://127"):
         made.dial("tcp://{}:{}".format(*wires.refusing_name()))
     assert handler.names() == ["on_boot"]
+
+
+def test_a_peer_that_resets_at_once(client):
+    """Whether it was connected for a moment or not: the dial ends, and not only when its time is over."""
+    stop = threading.Event()
+
+    def reset_all():
+        while not stop.is_set():
+            sock, _ = listener.accept()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(0))
+            sock.close()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        name = listener.getsockname()
+        resetting = threading.Thread(target=reset_all)
+        resetting.start()
+        engine = client(RecordingHandler()).engine
+        try:
+            for _ in range(25):
+                dials = [engine.dial(f"tcp://127.0.0.1:{name[1]}", timeout=3600) for _ in range(8)]
+                for dialled in dials:
+                    error = dialled.exception(30)
+                    assert error is None or isinstance(error, ConnectionResetError)
+        finally:
+            stop.set()
+            with contextlib.suppress(ConnectionResetError):
+                socket.create_connection(name, timeout=30).close()
+            resetting.join(30)
 
 
 @pytest.mark.unix_sockets

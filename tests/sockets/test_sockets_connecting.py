@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from netcore import UnsupportedOperationError
+from netcore._platform import pack_linger
 from netcore.sockets import Endpoint, NativeSockets, PureSockets, SocketOptions, Sockets, options, unpack_name
 from netcore.sockets.connecting import connect_result
 
@@ -97,10 +98,19 @@ def test_options_that_fail_leave_nothing_open(
 
 
 class Answers:
-    """A socket whose kernel answers as it is told to."""
+    """A socket whose kernel answers as it is told to.
+
+    Attributes:
+        shown: The one that is looked at in its stead, for whether it is writable.
+    """
+
+    shown: socket.socket
 
     def __init__(self, code: int | OSError, name: OSError | None = None) -> None:
         self.code, self.name = code, name
+
+    def fileno(self) -> int:
+        return self.shown.fileno()
 
     def getsockopt(self, level: int, option: int) -> int:
         assert (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR)
@@ -124,8 +134,6 @@ def failure(code: int) -> OSError:
         (Answers(0), 0),
         (Answers(errno.ECONNREFUSED), -errno.ECONNREFUSED),
         (Answers(errno.ECONNREFUSED, failure(errno.ENOTCONN)), -errno.ECONNREFUSED),
-        (Answers(0, failure(errno.ENOTCONN)), -errno.EINPROGRESS),
-        (Answers(0, failure(errno.EINPROGRESS)), -errno.EINPROGRESS),
         (Answers(0, failure(errno.EINVAL)), 0),
         (Answers(failure(errno.EINVAL)), 0),
         (Answers(0, failure(errno.ENOBUFS)), -errno.ENOBUFS),
@@ -133,6 +141,32 @@ def failure(code: int) -> OSError:
 )
 def test_what_the_kernel_says_of_a_connection(answers: Answers, result: int) -> None:
     assert connect_result(answers) == result  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.EINPROGRESS])
+def test_what_is_not_connected_and_yet_reported_was_reset(code: int) -> None:
+    """Windows has no error for what was reset as soon as it was connected."""
+    answers = Answers(0, failure(code))
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # which is never writable
+        answers.shown = listener
+        assert connect_result(answers) == -errno.EINPROGRESS  # type: ignore[arg-type]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        answers.shown = ours
+        assert connect_result(answers) == -errno.ECONNRESET  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_reset_whose_error_was_told_already(backend: Callable[[], Sockets]) -> None:
+    sockets = backend()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd, _ = sockets.connect(Endpoint(socket.AF_INET, listener.getsockname()), STREAM, SocketOptions())
+        accepted, _ = listener.accept()
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack_linger(0))
+    accepted.close()
+    codes = [sockets.connected(fd) for _ in range(2)]
+    assert codes[1] == -errno.ECONNRESET, codes
+    sockets.close([fd])
 
 
 @pytest.mark.native
