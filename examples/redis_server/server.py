@@ -22,7 +22,8 @@ class Server:
     It does not lock either: one thread at a time may call it or its sessions.
 
     Args:
-        clock: the time since the epoch in seconds; tests have one that they move.
+        clock: the time since the epoch in seconds; tests have one that they move. By default it is what
+            ``time.time`` is at the call, which on a simulated host is that host's.
 
     Attributes:
         time: the clock's at the last tick, for what need not be precise.
@@ -32,7 +33,7 @@ class Server:
         rate: commands per second at the last tick.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = lambda: time.time()) -> None:
         self.clock = clock
         self.table = TABLE
         self.config = Config()

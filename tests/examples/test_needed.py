@@ -20,6 +20,7 @@ NEEDED = {
     "asgi": ("uvicorn", "uvicorn>=0.36"),
     "http_server": ("httptools", "netcore-io[http]"),
     "redis": ("hiredis", "netcore-io[redis]"),
+    "simulated_lease": ("redis", "redis[hiredis]>=5"),
     "websocket_chat": ("h11", "netcore-io[websocket]"),
 }
 BARE = """

@@ -67,8 +67,14 @@ def sleeps(interest):
 @pytest.mark.poller("epoll")
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs the proc(5) of Linux")
 def test_a_connection_wakes_few():
-    few, all_of_them = sleeps(Interest.READ | Interest.EXCLUSIVE), sleeps(Interest.READ)
-    assert few < all_of_them / 2, (few, all_of_them)
+    """Some time or other: on a busy machine most are not asleep when a connection comes."""
+    seen = []
+    for _ in range(20):
+        few, all_of_them = sleeps(Interest.READ | Interest.EXCLUSIVE), sleeps(Interest.READ)
+        if few < all_of_them / 2:
+            return
+        seen.append((few, all_of_them))
+    raise AssertionError(seen)
 
 
 @pytest.mark.poller("epoll")

@@ -87,6 +87,18 @@ def test_a_peer_that_does_not_read() -> None:
     )
 
 
+class Swallowing(EventHandler):
+    def on_traffic(self, conn: Conn) -> None:
+        conn.discard()
+
+
+def test_a_peer_that_does_not_answer() -> None:
+    simulation = world(Swallowing(), Quiet())
+    text = stuck(simulation)
+    assert re.search(r"connection #\d+ with tcp://\S+:7000: it waits for its peer$", text, re.MULTILINE)
+    assert "with 1 connection\n" in text
+
+
 def test_a_handler_that_leaves_bytes_unread() -> None:
     class Greeting(EventHandler):
         def on_open(self, conn: Conn) -> Action | None:

@@ -169,7 +169,8 @@ class LoopActor(Actor):
     def waits(self) -> str:
         """See ``Actor.waits``."""
         loop = self.loop
-        return f"{super().waits()}, with {loop.connection_count} connections"
+        count = loop.connection_count
+        return f"{super().waits()}, with {count} connection{'s' * (count != 1)}"
 
     def details(self) -> Iterator[str]:
         """See ``Actor.details``."""

@@ -85,14 +85,18 @@ def loop_waits(loop: Loop, kernel: Kernel, when: Callable[[float], float]) -> It
         kernel: Of its host.
         when: Turns a time of the loop's clock into virtual seconds.
     """
-    told = [_connection_waits(conn, kernel) for conn in loop.connections()]
-    yield from some([each for each in told if each], "connections")
+    troubled, idle = [], []
+    for conn in loop.connections():
+        trouble = _trouble_of(conn, kernel)
+        told = f"connection #{conn.id} with {conn.remote_address}: {trouble or 'it waits for its peer'}"
+        (troubled if trouble else idle).append(told)
+    yield from some(troubled + idle, "connections")
     yield from some([f"dial of {address} is under way" for address in loop.dial_targets], "dials")
     calls = [f"timer at {when(due):.6f} s: {place_of(function)}" for due, function in loop.upcoming()]
     yield from some(calls, "timers")
 
 
-def _connection_waits(conn: Conn, kernel: Kernel) -> str:
+def _trouble_of(conn: Conn, kernel: Kernel) -> str:
     """Says what is the matter with a connection; empty if it but waits for its peer."""
     parts = []
     if conn.outbound_buffered:
@@ -107,4 +111,4 @@ def _connection_waits(conn: Conn, kernel: Kernel) -> str:
         below = ""
     if below:
         parts.append(below)
-    return f"connection #{conn.id} with {conn.remote_address}: {'; '.join(parts)}" if parts else ""
+    return "; ".join(parts)

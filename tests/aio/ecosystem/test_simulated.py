@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,14 +111,9 @@ def test_a_websocket_of_aiohttp_finds_out_that_nobody_is_there() -> None:
 
 def redis_world(seed: int) -> Simulation:
     from examples.redis import Redis
-    from examples.redis_server import Server
 
     simulation = Simulation(seed)
-    server = Redis()
-    with simulation.host("server"):
-        # By default its clock is that which ``time`` had when the example was imported.
-        server.server = Server(lambda: time.time())
-    simulation.host("server").engine(server, "tcp://:6379", num_event_loops=2)
+    simulation.host("server").engine(Redis(), "tcp://:6379", num_event_loops=2)
     return simulation
 
 
@@ -180,3 +178,25 @@ def test_redis_asyncio_survives_crashes_and_partitions(seed: int) -> None:
     seen = simulation.host("client").program(count).result()
     assert 0 < answered <= seen <= 90  # what was not answered may have been done all the same
     assert answered < 90
+
+
+def run_lease(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the example in a process of its own: what its workers leave at a crash warns when it is freed."""
+    command = [sys.executable, "examples/simulated_lease.py", *arguments]
+    root = Path(__file__).resolve().parents[3]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=100)
+
+
+def test_nobody_but_one_has_the_lease() -> None:
+    runs = [run_lease("--seed", "7") for _ in range(2)]
+    (first, *told), (second, *again) = (re.split(r"300 s in \S+ s, ", run.stdout) for run in runs)
+    assert first.count("has the lease") > 5
+    assert (first, told) == (second, again)
+    assert re.fullmatch(r"\d+ events, \w{32}\n", *told)
+    assert [run.returncode for run in runs] == [0, 0]
+
+
+def test_wrong_clocks_are_found_out() -> None:
+    found = run_lease("--seed", "7", "--clocks")
+    assert found.returncode == 1
+    assert re.search(r"at_most_one does not hold.*have the lease\nlast events:\n", found.stderr)
