@@ -19,6 +19,8 @@ __all__ = ["begin_connect", "connect_result"]
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 """What connect(2) says of a connection that is being made; EWOULDBLOCK only where it is WSAEWOULDBLOCK."""
 
+_POLLOUT: int = getattr(select, "POLLOUT", 0)  # not on Windows, which has no poll(2) either
+
 _NOT_CONNECTED = frozenset({errno.ENOTCONN, errno.EINPROGRESS})
 
 
@@ -90,8 +92,9 @@ def connect_result(sock: socket.socket) -> int:
 
 def _is_reported(sock: socket.socket) -> bool:
     """Whether a socket is writable or failed; poll(2), or select(2) where there is nothing else."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(sock, select.POLLOUT)
-        return bool(poll.poll(0))
-    return any(select.select([], [sock], [sock], 0))
+    make_poll = getattr(select, "poll", None)
+    if make_poll is None:
+        return any(select.select([], [sock], [sock], 0))
+    poll = make_poll()
+    poll.register(sock, _POLLOUT)
+    return bool(poll.poll(0))

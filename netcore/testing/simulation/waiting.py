@@ -85,7 +85,8 @@ def loop_waits(loop: Loop, kernel: Kernel, when: Callable[[float], float]) -> It
         kernel: Of its host.
         when: Turns a time of the loop's clock into virtual seconds.
     """
-    troubled, idle = [], []
+    troubled: list[str] = []
+    idle: list[str] = []
     for conn in loop.connections():
         trouble = _trouble_of(conn, kernel)
         told = f"connection #{conn.id} with {conn.remote_address}: {trouble or 'it waits for its peer'}"
