@@ -269,8 +269,9 @@ def pytest_runtest_makereport(
             ("netcore_seed", seed),
             ("netcore_repeat", command),
         ]
+        told = "last events:" in report.longreprtext
         report.sections.append(
-            ("netcore", "\n".join([f"to repeat it: {command}", *_traces(item, test, seed)]))
+            ("netcore", "\n".join([f"to repeat it: {command}", *_traces(item, test, seed, told)]))
         )
     if call.when == "teardown" and _now in item.stash:
         del item.stash[_now]
@@ -301,13 +302,21 @@ def _quoted(text: str) -> str:
     return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)
 
 
-def _traces(item: pytest.Item, test: str, seed: int) -> Iterator[str]:
-    """Says what has happened last in the simulations of an item, and writes their pages if that is wanted."""
+def _traces(item: pytest.Item, test: str, seed: int, told: bool) -> Iterator[str]:
+    """Says what has happened last in the simulations of an item, and writes their pages if that is wanted.
+
+    Args:
+        item: The item.
+        test: What it is called.
+        seed: Its seed.
+        told: Whether the failure itself shows the last events, as that of an invariant does.
+    """
     directory = item.config.option.netcore_trace
     for number, world in enumerate(_simulations(item)):
         if world.errors:
             yield _errors(world.errors)
-        yield str(world.trace)
+        summary, _, events = str(world.trace).partition("\n")
+        yield summary if told else f"{summary}\n{events}"
         if directory is not None:
             words = re.sub(r"[^\w.=-]+", "-", test).strip("-")
             more = f"-{number + 1}" if number else ""

@@ -203,6 +203,9 @@ def test_a_broken_invariant_shows_the_line_of_the_test_and_none_of_netcore(run: 
     )
     assert "def _check_invariants" not in out
     assert "def go_on" not in out
+    assert out.count("last events:") == 1
+    assert "to repeat it: " in out
+    assert len(re.findall(r"^(?:E +)?event +seconds", out, re.MULTILINE)) == 1
 
 
 def test_the_trace_of_a_failing_seed_is_written(run: Run, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_loss_is_noted_where_it_happens(pair: Pair) -> None:
     pair.client.send(b"hello")
     pair.net.settle()
     assert pair.received() == []
-    assert pair.net.told("drop") == [("drop", "client", "server", "loss")]
+    assert pair.net.told("drop") == [("drop", "client", "server", "lost")]
 
 
 def test_a_partition_keeps_what_is_sent_and_what_is_under_way(pair: Pair) -> None:
@@ -83,8 +83,8 @@ def test_a_partition_keeps_what_is_sent_and_what_is_under_way(pair: Pair) -> Non
     pair.net.settle()
     assert pair.received() == []
     assert sorted(pair.net.told("drop")) == [
-        ("drop", "client", "server", "partition"),
-        ("drop", "server", "client", "partition"),
+        ("drop", "client", "server", "partitioned"),
+        ("drop", "server", "client", "partitioned"),
     ]
     pair.net.links.heal("client", "server")
     pair.client.send(b"at last")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netcore.testing.simulation.net.addresses import BROADCAST, IPName, is_multicast
 from netcore.testing.simulation.net.datagram_ports import Datagram
-from netcore.testing.simulation.net.losses import DOWN, note_lost
+from netcore.testing.simulation.net.losses import DOWN, note_lost, why_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def _launch(site: Ground, datagram: Datagram, host: str, arrive: Arrival) -> flo
     for _ in range(1 + path.duplicated()):
         arrival = path.transmit(size)
         if arrival is None:
-            _drop(site, datagram, host, "partition" if path.cut else "loss", at=site.host)
+            _drop(site, datagram, host, why_lost(path), at=site.host)
         else:
             site.scheduler.call_at(arrival, arrive, site, path, datagram)
     return path.busy_until
@@ -111,7 +111,7 @@ def _arrive_for_all(site: Ground, path: Path, datagram: Datagram) -> None:
 def _there(site: Ground, path: Path, datagram: Datagram) -> Ground | None:
     """Returns the kernel that a path leads to now, unless the datagram is lost in the last moment."""
     if path.cut:
-        _drop(site, datagram, path.target, "partition", at=path.target)
+        _drop(site, datagram, path.target, why_lost(path), at=path.target)
         return None
     kernel = site.network.running(path.target)
     if kernel is None:
