@@ -11,6 +11,11 @@ import pytest
 
 from netcore import Action, Conn, EventHandler
 from netcore.testing import Host, Simulation, SimulationError, SimulationStuck
+from netcore.testing.simulation import ClockJump, ClockSkew, LinkChange, Schedule
+
+
+def limit(simulation: Simulation, descriptors: Any) -> None:
+    simulation.host("a").descriptor_limit = descriptors
 
 
 @pytest.mark.parametrize("seed", [None, True, 1.5, [], bytearray(b"x")])
@@ -83,6 +88,14 @@ def test_arguments_that_are_refused(call: Callable[[Any], object], error: type[E
         (lambda simulation: simulation.chaos(5, restart=5), TypeError, "5 cannot be called"),
         (lambda simulation: simulation.link("a", []), TypeError, r"\[\] is no host"),
         (lambda simulation: simulation.partition("a", 5), TypeError, "5 is no host"),
+        (lambda _: LinkChange(1, "a", "b", loss=5), ValueError, "loss is 5"),
+        (lambda _: LinkChange(1, "a", "a", loss=0.5), ValueError, "loss is between hosts"),
+        (lambda _: LinkChange(1, "a", 5), TypeError, "b is 5: it must be a host's name"),
+        (lambda _: ClockSkew(1, "a", 0), ValueError, "the rate of a clock"),
+        (lambda _: ClockJump(1, "a", math.inf), ValueError, "a jump of the clock is inf"),
+        (lambda _: Schedule(5), TypeError, "5 is no fault"),  # type: ignore[arg-type]
+        (lambda simulation: limit(simulation, "5"), TypeError, "descriptor_limit is '5': it must be an int"),
+        (lambda simulation: limit(simulation, -1), ValueError, "descriptor_limit is -1"),
         (lambda simulation: simulation.host([]), TypeError, r"a host's name is \[\]: it must be text"),
     ],
 )

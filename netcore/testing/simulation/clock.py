@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from netcore._durations import seconds as checked_seconds
 
-__all__ = ["HostClock"]
+__all__ = ["HostClock", "check_jump", "rate_of"]
 
 _EPOCH = 946_684_800.0
 """What ``time.time`` says on an unaltered host when the world begins: the first of January 2000, UTC."""
@@ -60,9 +60,7 @@ class HostClock:
             TypeError: It is no int or float.
             ValueError: It is not above zero, or infinite.
         """
-        rate = checked_seconds(rate, "the rate of a clock", positive=True)
-        if rate == math.inf:
-            raise ValueError("the rate of a clock is infinite")
+        rate = rate_of(rate)
         self._shown, self._since = self(), self._world()
         self._rate = rate
         self._changed(f"rate {rate:g}")
@@ -74,10 +72,7 @@ class HostClock:
             TypeError: That is no int or float.
             ValueError: It is not a number, or infinite.
         """
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-            raise TypeError(f"a jump of the clock is {seconds!r}: it must be an int or a float, in seconds")
-        if not math.isfinite(seconds):
-            raise ValueError(f"a jump of the clock is {seconds!r}: it must be finite")
+        check_jump(seconds)
         self._wall += seconds
         self._changed(f"wall clock {seconds:+g} s")
 
@@ -107,3 +102,19 @@ class HostClock:
         while self._shown + (when - self._since) * self._rate < shown:
             when = math.nextafter(when, math.inf)
         return when
+
+
+def rate_of(rate: float) -> float:
+    """Returns what the rate of a clock is to be; for errors see ``HostClock.skew``."""
+    rate = checked_seconds(rate, "the rate of a clock", positive=True)
+    if rate == math.inf:
+        raise ValueError("the rate of a clock is infinite")
+    return rate
+
+
+def check_jump(seconds: float) -> None:
+    """Refuses what a clock cannot jump by; for errors see ``HostClock.jump``."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"a jump of the clock is {seconds!r}: it must be an int or a float, in seconds")
+    if not math.isfinite(seconds):
+        raise ValueError(f"a jump of the clock is {seconds!r}: it must be finite")

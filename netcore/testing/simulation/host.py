@@ -125,11 +125,21 @@ class Host:
 
     @property
     def descriptor_limit(self) -> int | None:
-        """How many sockets may be open on it, above which a call fails with EMFILE; None for any number."""
+        """How many sockets may be open on it, above which a call fails with EMFILE; None for any number.
+
+        Raises:
+            TypeError: What it is set to is no int.
+            ValueError: It is negative.
+        """
         return self.kernel.descriptor_limit
 
     @descriptor_limit.setter
     def descriptor_limit(self, limit: int | None) -> None:
+        if limit is not None:
+            if isinstance(limit, bool) or not isinstance(limit, int):
+                raise TypeError(f"descriptor_limit is {limit!r}: it must be an int, or None for any number")
+            if limit < 0:
+                raise ValueError(f"descriptor_limit is {limit}: it must not be negative")
         self.kernel.descriptor_limit = limit
 
     # What runs on it.

@@ -11,7 +11,9 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from netcore._durations import seconds
+from netcore.testing.simulation.clock import check_jump, rate_of
 from netcore.testing.simulation.host import Host
+from netcore.testing.simulation.net.links import shape_of
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.net.links import Number
@@ -21,6 +23,9 @@ __all__ = ["ClockJump", "ClockSkew", "Crash", "LinkChange", "Partition", "Planne
 
 Names = str | tuple[str, ...]
 """A host's name, or those of several."""
+
+_SHAPE = ("latency", "bandwidth", "loss", "reorder", "duplicate")
+"""What ``LinkChange`` may change."""
 
 _FaultT = TypeVar("_FaultT", bound="PlannedFault")
 
@@ -245,6 +250,17 @@ class LinkChange(PlannedFault):
     reorder: float | None = field(default=None, kw_only=True)
     duplicate: float | None = field(default=None, kw_only=True)
 
+    def __post_init__(self) -> None:
+        """Refuses what is no time, and what ``Simulation.link`` does not take.
+
+        Raises:
+            TypeError: See there.
+            ValueError: See there.
+        """
+        super().__post_init__()
+        asked = {name: getattr(self, name) for name in _SHAPE}
+        shape_of(self.a, self.b, **{name: value for name, value in asked.items() if value is not None})
+
     @property
     def names(self) -> tuple[str, ...]:
         """See ``PlannedFault.names``."""
@@ -276,7 +292,7 @@ class LinkChange(PlannedFault):
     def _lay(self, course: Course, changes: list[LinkChange]) -> None:
         shape = dict(course.before[self._key])
         for change in changes:
-            asked = {name: getattr(change, name) for name in shape}
+            asked = {name: getattr(change, name) for name in _SHAPE}
             shape |= {name: value for name, value in asked.items() if value is not None}
         course.simulation.link(self.a, self.b, **shape)
         if not changes:
@@ -294,6 +310,16 @@ class ClockSkew(PlannedFault):
 
     host: str
     rate: float
+
+    def __post_init__(self) -> None:
+        """Refuses what is no time, and what ``HostClock.skew`` does not take.
+
+        Raises:
+            TypeError: See there.
+            ValueError: See there.
+        """
+        super().__post_init__()
+        rate_of(self.rate)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -331,6 +357,16 @@ class ClockJump(PlannedFault):
     host: str
     by: float
 
+    def __post_init__(self) -> None:
+        """Refuses what is no time, and what ``HostClock.jump`` does not take.
+
+        Raises:
+            TypeError: See there.
+            ValueError: See there.
+        """
+        super().__post_init__()
+        check_jump(self.by)
+
     @property
     def names(self) -> tuple[str, ...]:
         """See ``PlannedFault.names``."""
@@ -359,9 +395,15 @@ class Schedule:
 
     Attributes:
         faults: As given, the earliest first.
+
+    Raises:
+        TypeError: One is no ``PlannedFault``.
     """
 
     def __init__(self, *faults: PlannedFault) -> None:
+        for fault in faults:
+            if not isinstance(fault, PlannedFault):
+                raise TypeError(f"{fault!r} is no fault: it must be a Partition, a Crash or the like")
         self.faults: tuple[PlannedFault, ...] = tuple(sorted(faults, key=lambda fault: fault.at))
 
     def __repr__(self) -> str:

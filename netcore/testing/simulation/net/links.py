@@ -13,13 +13,23 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.scheduler import Scheduler
     from netcore.testing.simulation.trace import Trace
 
-__all__ = ["LATENCY", "LOOPBACK_LATENCY", "Links", "Number", "Path", "drawn", "number_of", "text_of"]
+__all__ = [
+    "LATENCY",
+    "LOOPBACK_LATENCY",
+    "Links",
+    "Number",
+    "Path",
+    "drawn",
+    "number_of",
+    "shape_of",
+    "text_of",
+]
 
 Number = float | Callable[[random.Random], float]
 """A number, or what draws one from the source of randomness each time that it is needed."""
@@ -233,22 +243,10 @@ class Links:
             TypeError: A value is neither a number nor a function, or a name is no text.
             ValueError: A value is out of its range.
         """
-        _check_names(a, b)
-        latency = None if latency is None else number_of(latency, "latency")
-        bandwidth = None if bandwidth is None else number_of(bandwidth, "bandwidth")
-        if bandwidth == 0:
-            raise ValueError("bandwidth is 0: it must be bytes per second, above zero; see partition()")
-        chances = {
-            what: number_of(value, what, 1.0)
-            for what, value in (("loss", loss), ("reorder", reorder), ("duplicate", duplicate))
-        }
-        if a == b and any(chances.values()):
-            what = next(what for what, value in chances.items() if value)
-            raise ValueError(f"{what} is between hosts: what {a!r} sends to itself arrives")
+        shape = shape_of(a, b, latency, bandwidth, loss=loss, reorder=reorder, duplicate=duplicate)
         for source, target in dict.fromkeys([(a, b), (b, a)]):
-            self.path(source, target).shape(latency, bandwidth, **chances)
-        told = {"latency": latency, "bandwidth": bandwidth, **chances}
-        detail = " ".join(f"{what}={text_of(value)}" for what, value in told.items() if value)
+            self.path(source, target).shape(**shape)
+        detail = " ".join(f"{what}={text_of(value)}" for what, value in shape.items() if value)
         self._trace.note("link", a, b, "", detail)
 
     def partition(self, a: str, b: str, one_way: bool = False) -> None:
@@ -288,6 +286,34 @@ class Links:
         _check_names(a, b)
         if a == b:
             raise ValueError(f"b is {b!r}, as a is: a host is never cut off from itself")
+
+
+def shape_of(
+    a: str, b: str, latency: Number | None = None, bandwidth: Number | None = None, **chances: Number
+) -> dict[str, Any]:
+    """Returns what is to lie between two hosts, as the keywords of ``Path.shape``.
+
+    Args:
+        a: See ``Links.link``, as for the rest.
+        b: See there.
+        latency: See there.
+        bandwidth: See there.
+        chances: Loss, reorder and duplicate, see there.
+
+    Raises:
+        TypeError: See there.
+        ValueError: See there.
+    """
+    _check_names(a, b)
+    latency = None if latency is None else number_of(latency, "latency")
+    bandwidth = None if bandwidth is None else number_of(bandwidth, "bandwidth")
+    if bandwidth == 0:
+        raise ValueError("bandwidth is 0: it must be bytes per second, above zero; see partition()")
+    chances = {what: number_of(value, what, 1.0) for what, value in chances.items()}
+    if a == b and any(chances.values()):
+        what = next(what for what, value in chances.items() if value)
+        raise ValueError(f"{what} is between hosts: what {a!r} sends to itself arrives")
+    return {"latency": latency, "bandwidth": bandwidth, **chances}
 
 
 def number_of(value: Number, what: str, most: float = math.inf) -> Number:
