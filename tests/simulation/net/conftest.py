@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from simulated import Yard
 
 from netcore.testing.simulation.net import sockets
 from netcore.testing.simulation.net.kernel import Kernel
+from netcore.testing.simulation.polling import simulated_poll, simulated_select
 
 
 @pytest.fixture
@@ -24,6 +26,9 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", sockets.SimulatedSocket)
     for name in ("dup", "fromfd", "socketpair"):
         monkeypatch.setattr(socket, name, getattr(sockets, name))
+    for name, simulated in (("poll", simulated_poll), ("select", simulated_select)):
+        if hasattr(select, name):
+            monkeypatch.setattr(select, name, simulated(getattr(select, name)))
 
 
 @pytest.fixture
