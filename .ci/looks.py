@@ -81,7 +81,7 @@ def reason(envs: dict[str, dict[str, object]], line: str) -> str:
     where, _, test = line.partition(": ")
     title = re.escape(test.partition("::")[2].replace("::", "."))
     # Up to the title of the next one; in a group of exceptions a bar stands before each line.
-    until, error = r"(?:(?!^_+ ).)*?", r"^(?:[ |]+)?E +([^\n]*)"
+    until, error = r"(?:(?!^_+ [^_]).)*?", r"^(?:[ |]+)?E +([^\n]*)"
     why = re.compile(rf"^_+ (?:ERROR at \w+ of )?{title} _+${until}{error}", re.MULTILINE | re.DOTALL)
     for name, env in envs.items():
         if where.startswith(name):  # Wine's caches have longer names than its environment
