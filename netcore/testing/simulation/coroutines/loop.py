@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 import weakref
 import zlib
@@ -119,8 +120,8 @@ class SimulatedLoop(_Loop):
         """See ``asyncio.loop.set_task_factory``; asyncio's own make tasks that have numbers, too."""
         if factory is None:
             factory = _make_task
-        elif factory is getattr(asyncio, "eager_task_factory", None):
-            factory = asyncio.create_eager_task_factory(NumberedTask)  # type: ignore[attr-defined]
+        elif sys.version_info >= (3, 12) and factory is asyncio.eager_task_factory:
+            factory = asyncio.create_eager_task_factory(NumberedTask)
         super().set_task_factory(factory)
 
     async def _create_server_getaddrinfo(self, *args: Any, **named: Any) -> list[tuple[Any, ...]]:
