@@ -5,11 +5,13 @@
     looks.py keep WORK_DIR FIRST         what tests failed in each environment, into a file
     looks.py few FIRST                   ends well if so few failed that a second look is worth its time
     looks.py late FIRST SECOND           what is in one of pytest's caches of failures and not in another
-    looks.py tell RESULTS WORK_DIR FIRST     a line for each environment, and the defects
+    looks.py tell RESULTS AGAIN WORK_DIR FIRST     a line for each environment, the defects, and what failed
 
-RESULTS is tox's --result-json. A test that failed at first and passed at the second look is a defect of the
-test or of netcore: the kernel and the clock are shared with other programs, and a test has to bear that. Wine
-has a second look of its own (tests/wine/run), whose defects wait in a file called late.
+RESULTS is tox's --result-json, and AGAIN that of the environments that were made anew; empty where none
+was. A test that failed at first and passed at the second look is a defect of the test or of netcore: the
+kernel and the clock are shared with other programs, and a test has to bear that. Wine has a second look of
+its own (tests/wine/run), whose defects wait in a file called late. What made the run fail is told last,
+for whoever sees only the end of its output.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ _SUMMARY = re.compile(r"^=+ (.*(?:passed|failed|error|skipped).* in .*?) =+$", r
 
 def environments(results: Path) -> dict[str, dict[str, object]]:
     """Reads what tox says of each environment that has run; those that only build packages have no result."""
-    said = json.loads(results.read_text(encoding="utf-8"))["testenvs"]
+    text = results.read_text(encoding="utf-8")
+    said = json.loads(text)["testenvs"] if text else {}
     return {name: env for name, env in said.items() if "result" in env}
 
 
@@ -91,12 +94,10 @@ def reason(envs: dict[str, dict[str, object]], line: str) -> str:
     return line
 
 
-def last_words(env: dict[str, object]) -> Iterator[str]:
-    """Returns the end of what a failed command said, if it is not pytest that failed."""
-    if not env["result"]["success"] and not failed_in_tests(env):
-        for command in env.get("test", ())[-1:]:
-            said = command.get("output", "") + command.get("err", "")
-            yield from said.splitlines()[-_LAST:]
+def last_words(env: dict[str, object]) -> list[str]:
+    """Returns the end of what the last command of an environment said."""
+    said = [command.get("output", "") + command.get("err", "") for command in env.get("test", ())[-1:]]
+    return said[0].splitlines()[-_LAST:] if said else ["no command was run"]
 
 
 def failed_in_tests(env: dict[str, object]) -> bool:
@@ -115,30 +116,36 @@ def defects(first: dict[str, list[str]], second: dict[str, list[str]]) -> list[s
 
 
 def told(
-    results: Path, first: dict[str, list[str]], second: dict[str, list[str]], early: list[str]
+    results: Path, again: Path, first: dict[str, list[str]], second: dict[str, list[str]], early: list[str]
 ) -> Iterator[str]:
-    """Writes the last lines: what each environment has come to at first, then the defects, if there are any.
+    """Writes the last lines: how each environment did at first, the defects, what failed for good.
 
     Args:
         results: Of the first look.
-        first: What failed then.
+        again: Of the environments that were made anew for the second.
+        first: What failed at the first look.
         second: What fails now.
         early: Defects that an environment has found by a second look of its own.
     """
-    envs = environments(results)
+    envs, anew = environments(results), environments(again)
     yield "+ in short"
-    for name, env in envs.items():
+    for name, env in sorted(envs.items(), key=lambda item: not item[1]["result"]["success"]):
         verdict = "ok" if env["result"]["success"] else "FAILED"
         yield f"  {name:<14} {verdict:<7} {minutes(env):>5}  {'; '.join(summaries(env))}".rstrip()
-        yield from (f"    {line}" for line in last_words(env))
-    still = [f"{name}: {test}" for name, tests in second.items() for test in tests]
-    if still:
-        yield f"+ {len(still)} failed at the last look"
-        yield from (f"  FAILED {reason(envs, line)}" for line in still)
     late = early + defects(first, second)
     if late:
         yield f"+ {len(late)} passed only at the second look, each a DEFECT of the test or of netcore"
         yield from (f"  DEFECT {reason(envs, line)}" for line in late)
+    still = [f"{name}: {test}" for name, tests in second.items() for test in tests]
+    if still:
+        yield f"+ {len(still)} failed at the last look"
+        yield from (f"  FAILED {reason(envs, line)}" for line in still)
+    for name in failing(results, of_tests=False):
+        last, how = anew.get(name, envs[name]), "failed, not in a test:"
+        if last["result"]["success"]:
+            last, how = envs[name], "went well only when it was made anew: at first"
+        yield f"+ {name} {how}"
+        yield from (f"    {line}" for line in last_words(last))
 
 
 def main() -> None:
@@ -156,7 +163,7 @@ def main() -> None:
             for test in failures(Path(first)):
                 if test not in failures(Path(second)):
                     print(test)
-        case ["tell", results, work_dir, first]:
+        case ["tell", results, again, work_dir, first]:
             before = Path(first).read_text(encoding="utf-8")
             kept: dict[str, list[str]] = json.loads(before) if before else {}
             early = [
@@ -164,7 +171,7 @@ def main() -> None:
                 for late in sorted(Path(work_dir).glob("*/late"))
                 for test in late.read_text(encoding="utf-8").splitlines()
             ]
-            print("\n".join(told(Path(results), kept, failed_tests(Path(work_dir)), early)))
+            print("\n".join(told(Path(results), Path(again), kept, failed_tests(Path(work_dir)), early)))
         case _:
             sys.exit(__doc__)
 

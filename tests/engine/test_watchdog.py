@@ -160,7 +160,7 @@ def watchdogs():
 
 @pytest.fixture(autouse=True)
 def none_left():
-    """Waits for the threads of earlier engines, which end right behind these, and may have something to say yet."""
+    """Waits for the threads of earlier engines, which end right behind these and may log a line yet."""
     eventually(lambda: not watchdogs())
 
 
@@ -227,7 +227,8 @@ def test_a_regular_expression_that_holds_the_lock_of_the_interpreter(serve, dial
     eventually(lambda: lines(caplog, logging.ERROR))
     told = lines(caplog, logging.ERROR)[0]
     assert "on_traffic (test_watchdog.py:" in told
-    assert float(re.search(r"takes (\S+) s already", told)[1]) > took / 2, "it is not known since the watchdog looks"
+    seconds = re.search(r"takes (\S+) s already", told)[1]
+    assert float(seconds) > took / 2, "the time that it could not look does not count"
 
 
 def test_neither_boot_nor_idleness_counts(serve, caplog):

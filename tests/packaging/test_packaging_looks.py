@@ -24,12 +24,13 @@ def looks() -> ModuleType:
     return module
 
 
+def env(success: bool, duration: float, *outputs: str) -> dict[str, object]:
+    result = {"success": success, "duration": duration}
+    return {"result": result, "test": [{"output": output} for output in outputs]}
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    def env(success: bool, duration: float, *outputs: str) -> dict[str, object]:
-        result = {"success": success, "duration": duration}
-        return {"result": result, "test": [{"output": output} for output in outputs]}
-
     path = tmp_path / "results.json"
     envs = {
         "lint": env(True, 1.4, "All checks passed!"),
@@ -59,7 +60,7 @@ def tell(looks: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object)
     looks.main()
 
 
-def test_what_passes_only_at_the_second_look_is_named_last(
+def test_what_failed_is_named_last(
     looks: ModuleType,
     results: Path,
     tmp_path: Path,
@@ -77,22 +78,33 @@ def test_what_passes_only_at_the_second_look_is_named_last(
     fail(tmp_path, "py310", "tests/a.py::test_broken")
     fail(tmp_path, "wine-windows", cache="cache-select")
     (tmp_path / "wine-windows" / "late").write_text("tests/c.py::test_race\n")
-    tell(looks, monkeypatch, "tell", results, tmp_path, first)
-    assert capsys.readouterr().out.splitlines() == [
+    again = tmp_path / "again.json"
+    again.write_text(json.dumps({"testenvs": {"types": env(False, 8.0, "no such module still\n")}}))
+    tell(looks, monkeypatch, "tell", results, again, tmp_path, first)
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
         "+ in short",
         "  lint           ok       0:01",
-        "  types          FAILED   0:09",
-        "    mypy begins",
-        "    Traceback",
-        "    no such module",
-        "  py310          FAILED   2:00  1 failed, 4 passed in 100.10s (0:01:40)",
         "  wine           ok      10:11  3 passed in 9.00s; 2 passed, 1 skipped in 7.00s",
-        "+ 1 failed at the last look",
-        "  FAILED py310: tests/a.py::test_broken: OSError: no room",
+        "  types          FAILED   0:09",
+        "  py310          FAILED   2:00  1 failed, 4 passed in 100.10s (0:01:40)",
         "+ 3 passed only at the second look, each a DEFECT of the test or of netcore",
         "  DEFECT wine-windows: tests/c.py::test_race",
         "  DEFECT py310: tests/a.py::test_late: assert 1 == 2",
         "  DEFECT wine-windows, select: tests/b.py::test_late",
+        "+ 1 failed at the last look",
+        "  FAILED py310: tests/a.py::test_broken: OSError: no room",
+        "+ types failed, not in a test:",
+        "    no such module still",
+    ]
+    again.write_text(json.dumps({"testenvs": {"types": env(True, 8.0, "all is well\n")}}))
+    tell(looks, monkeypatch, "tell", results, again, tmp_path, first)
+    assert capsys.readouterr().out.splitlines() == [
+        *told[:-2],
+        "+ types went well only when it was made anew: at first",
+        "    mypy begins",
+        "    Traceback",
+        "    no such module",
     ]
 
 
@@ -103,9 +115,9 @@ def test_a_run_without_a_failure_is_short(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    first = tmp_path / "first"
-    first.write_text("")
-    tell(looks, monkeypatch, "tell", results, tmp_path, first)
+    nothing = tmp_path / "nothing"
+    nothing.write_text("")
+    tell(looks, monkeypatch, "tell", results, nothing, tmp_path, nothing)
     assert "DEFECT" not in capsys.readouterr().out
 
 
