@@ -82,26 +82,49 @@ class FaultPlan:
         faults: What may go wrong at random, by operation.
 
     Attributes:
-        rate: The same; may be changed at any time.
         injected: How often which fault was injected, such as ``("receive", "EINTR")``.
     """
 
     def __init__(
         self, rate: float = 0.0, seed: int = 0, faults: Mapping[str, Sequence[Fault]] = GENTLE_FAULTS
     ) -> None:
-        self.rate: float = rate
+        self.rate = rate
         self.injected: Counter[tuple[str, str]] = Counter()
         self._random = random.Random(seed)
         self._faults = faults
         self._scripts: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
 
     @property
+    def rate(self) -> float:
+        """How often an operation goes wrong at random, from 0 to 1; may be changed at any time.
+
+        Raises:
+            TypeError: What it is set to is no number.
+            ValueError: It is below 0 or above 1.
+        """
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)):
+            raise TypeError(f"rate is {rate!r}: it must be a number")
+        if not 0 <= rate <= 1:
+            raise ValueError(f"rate is {rate!r}: it must be 0 to 1")
+        self._rate = float(rate)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is going to go wrong: no faults come at random, and none is scripted."""
-        return not self.rate and not any(self._scripts.values())
+        return not self._rate and not any(self._scripts.values())
 
     def script(self, operation: str, *faults: Fault | None) -> None:
-        """Says what happens to the next operations of a kind; None lets one pass."""
+        """Says what happens to the next operations of a kind; None lets one pass.
+
+        Raises:
+            ValueError: There is no such operation.
+        """
+        if operation not in BROKEN_FAULTS:  # which has them all
+            raise ValueError(f"{operation!r} is no operation: there are {', '.join(sorted(BROKEN_FAULTS))}")
         self._scripts[operation].extend(faults)
 
     def calm(self) -> None:
@@ -120,7 +143,7 @@ class FaultPlan:
             fault = script.popleft()
         else:
             menu = self._faults.get(operation)
-            fault = self._random.choice(menu) if menu and self._random.random() < self.rate else None
+            fault = self._random.choice(menu) if menu and self._random.random() < self._rate else None
         if fault is not None:
             self.injected[operation, _name(fault)] += 1
         if isinstance(fault, Raised):

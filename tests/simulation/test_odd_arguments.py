@@ -10,12 +10,28 @@ from typing import Any
 import pytest
 
 from netcore import Action, Conn, EventHandler
-from netcore.testing import Host, Simulation, SimulationError, SimulationStuck
-from netcore.testing.simulation import ClockJump, ClockSkew, LinkChange, Schedule
+from netcore.testing import FaultPlan, Host, Simulation, SimulationError, SimulationStuck
+from netcore.testing.simulation import (
+    ClockJump,
+    ClockSkew,
+    Crash,
+    LinkChange,
+    Partition,
+    Scenario,
+    Schedule,
+)
 
 
 def limit(simulation: Simulation, descriptors: Any) -> None:
     simulation.host("a").descriptor_limit = descriptors
+
+
+def fail(simulation: Simulation, plan: Any) -> None:
+    simulation.host("a").faults = plan
+
+
+def rate(simulation: Simulation, often: Any) -> None:
+    simulation.host("a").faults.rate = often
 
 
 @pytest.mark.parametrize("seed", [None, True, 1.5, [], bytearray(b"x")])
@@ -81,7 +97,7 @@ def test_arguments_that_are_refused(call: Callable[[Any], object], error: type[E
         (lambda _: Simulation(trace_limit="5"), TypeError, "a trace's limit is '5'"),  # type: ignore[arg-type]
         (lambda _: Simulation(trace_limit=True), TypeError, "a trace's limit is True"),
         (lambda _: Simulation(trace_limit=-1), ValueError, "a trace's limit is -1"),
-        (lambda simulation: simulation.chaos(5, most=0), ValueError, "most is 0: it must be at least one"),
+        (lambda simulation: simulation.chaos(5, most=0), ValueError, "most is 0: it must be at least 1"),
         (lambda simulation: simulation.chaos(5, most=1.5), TypeError, r"most is 1\.5: it must be an int"),
         (lambda simulation: simulation.chaos(5, most=True), TypeError, "most is True"),
         (lambda simulation: simulation.chaos(5, hosts="a"), TypeError, "hosts is 'a': it must be several"),
@@ -90,12 +106,41 @@ def test_arguments_that_are_refused(call: Callable[[Any], object], error: type[E
         (lambda simulation: simulation.partition("a", 5), TypeError, "5 is no host"),
         (lambda _: LinkChange(1, "a", "b", loss=5), ValueError, "loss is 5"),
         (lambda _: LinkChange(1, "a", "a", loss=0.5), ValueError, "loss is between hosts"),
-        (lambda _: LinkChange(1, "a", 5), TypeError, "b is 5: it must be a host's name"),
+        (lambda _: LinkChange(1, "a", 5), TypeError, "5 is no host: it must be the name of one"),
         (lambda _: ClockSkew(1, "a", 0), ValueError, "the rate of a clock"),
         (lambda _: ClockJump(1, "a", math.inf), ValueError, "a jump of the clock is inf"),
         (lambda _: Schedule(5), TypeError, "5 is no fault"),  # type: ignore[arg-type]
         (lambda simulation: limit(simulation, "5"), TypeError, "descriptor_limit is '5': it must be an int"),
         (lambda simulation: limit(simulation, -1), ValueError, "descriptor_limit is -1"),
+        (lambda simulation: fail(simulation, 5), TypeError, "faults is 5: it must be a FaultPlan"),
+        (lambda _: FaultPlan(rate=1.5), ValueError, r"rate is 1\.5: it must be 0 to 1"),
+        (lambda simulation: rate(simulation, "1"), TypeError, "rate is '1': it must be a number"),
+        (lambda _: FaultPlan().script("recieve", 5), ValueError, "'recieve' is no operation: there are"),
+        (lambda simulation: simulation.chaos(5, hosts=5), TypeError, "hosts is 5: it must be several"),
+        (lambda simulation: simulation.chaos(5, kinds=5), TypeError, "kinds is 5: it must be several"),
+        (lambda simulation: simulation.partition("a", "b", "c"), TypeError, "one_way is 'c': it must be"),
+        (lambda _: Partition(1, "a", "b", one_way="c"), TypeError, "one_way is 'c'"),  # type: ignore[arg-type]
+        (lambda _: Partition(1, 5, "b"), TypeError, "a is 5: it must be several"),  # type: ignore[arg-type]
+        (lambda _: Partition(1, "a", ("b", 5)), TypeError, "5 is no host"),  # type: ignore[arg-type]
+        (lambda _: Crash(1, None), TypeError, "None is no host"),  # type: ignore[arg-type]
+        (lambda _: ClockJump(1, ["a"], 5), TypeError, r"\['a'\] is no host"),  # type: ignore[arg-type]
+        (lambda _: ClockJump(1, "a", 10**400), ValueError, "a jump of the clock is 1000"),
+        (lambda simulation: simulation.link("a", "a", latency=10**400), ValueError, "latency is 1000"),
+        (lambda _: Schedule().apply(5), TypeError, "5 is no simulation"),  # type: ignore[arg-type]
+        (lambda _: Schedule().apply(Simulation), TypeError, "Simulation'> is no simulation"),  # type: ignore[arg-type]
+        (lambda simulation: Schedule().apply(simulation, restart=5), TypeError, "5 cannot be called"),
+        (lambda simulation: simulation.trace.tail("5"), TypeError, "count is '5': it must be an int"),
+        (lambda simulation: simulation.trace.tail(-1), ValueError, "count is -1: it must be at least 0"),
+        (lambda simulation: simulation.trace.first_difference(5), TypeError, "5 is no trace"),
+        (lambda simulation: simulation.trace.note("note", "a", detail=b"x"), TypeError, "detail is b'x'"),
+        (lambda simulation: simulation.trace.note("note", None), TypeError, "host is None: it must be text"),
+        (lambda simulation: simulation.trace.note("note", size=1.5), TypeError, r"size is 1\.5"),
+        (lambda simulation: simulation.trace.note("note", size=1 << 63), ValueError, "size is 9223372036854"),
+        (lambda simulation: simulation.trace.note("note", cause=5), ValueError, "cause is 5: it must be the"),
+        (lambda simulation: simulation.trace.note("note", data="x"), TypeError, "bytes-like"),
+        (lambda _: Scenario(1, "ab"), TypeError, "hosts is 'ab': it must be several"),  # type: ignore[arg-type]
+        (lambda _: Scenario(1, ("a", 5)), TypeError, "5 is no host"),  # type: ignore[arg-type]
+        (lambda _: Scenario(1, ("a",), faults=5), TypeError, "faults is 5: it must be a Sched"),  # type: ignore[arg-type]
         (lambda simulation: simulation.host([]), TypeError, r"a host's name is \[\]: it must be text"),
     ],
 )
@@ -104,8 +149,11 @@ def test_an_argument_that_is_refused_is_named(
 ) -> None:
     simulation = Simulation()
     simulation.host("a")
+    simulation.host("b")
     with pytest.raises(error, match=why):
         call(simulation)
+    simulation.run(until=5)
+    assert len(simulation.trace.digest()) == 32
 
 
 def test_a_limit_without_end_ends_where_nothing_is_left() -> None:

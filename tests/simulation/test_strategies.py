@@ -32,7 +32,7 @@ def smallest(strategy: SearchStrategy[_T], fails: Callable[[_T], bool], examples
     return find(strategy, fails, settings=asked)
 
 
-@given(faults("abc", 10.0))
+@given(faults(["a", "b", "c"], 10.0))
 def test_faults_are_over_in_the_end_and_can_be_pasted(schedule: Schedule) -> None:
     assert schedule.ends <= 10.0
     assert eval(repr(schedule), vars(pasted)) == schedule
@@ -45,7 +45,7 @@ def test_one_host_alone_has_faults_too(schedule: Schedule) -> None:
     assert not any(isinstance(fault, (Partition, LinkChange)) for fault in schedule)
 
 
-@given(worlds("ab", 1.0, most=4))
+@given(worlds(["a", "b"], 1.0, most=4))
 def test_a_world_runs_to_its_end_and_can_be_pasted(scenario: Scenario) -> None:
     assert eval(repr(scenario), vars(pasted)) == scenario
     with scenario.simulation() as simulation:
@@ -54,8 +54,8 @@ def test_a_world_runs_to_its_end_and_can_be_pasted(scenario: Scenario) -> None:
 
 
 def test_the_smallest_is_nothing_and_then_one_fault_at_the_beginning() -> None:
-    assert smallest(faults("abc", 10.0), lambda _: True) == Schedule()
-    assert smallest(faults("abc", 10.0), lambda drawn: len(drawn) > 0) == Schedule(
+    assert smallest(faults(["a", "b", "c"], 10.0), lambda _: True) == Schedule()
+    assert smallest(faults(["a", "b", "c"], 10.0), lambda drawn: len(drawn) > 0) == Schedule(
         Partition(0.0, "a", "b", lasting=1.0)
     )
 
@@ -72,7 +72,7 @@ def test_what_is_found_becomes_fewer_faults_of_round_times() -> None:
             for crash in schedule
         )
 
-    found = smallest(faults("abc", 10.0), fails)
+    found = smallest(faults(["a", "b", "c"], 10.0), fails)
     partition, crash = found
     assert isinstance(partition, Partition) and isinstance(crash, Crash)
     assert crash == Crash(3.0, "a", lasting=1.0)

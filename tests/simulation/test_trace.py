@@ -141,16 +141,16 @@ def test_the_digest_covers_everything(clock):
         *({name: 9 if name in ("size", "cause") else b"9" if name == "data" else "9"} for name in plain),
     ):
         trace = Trace(clock)
-        trace.note(**{**plain, **change})
+        trace.add(**{**plain, **change})
         digests.add(trace.digest())
     # What one text ends with is not what the next one begins with.
     for change in ({"host": "ab", "peer": ""}, {"host": "", "peer": "ab"}):
         trace = Trace(clock)
-        trace.note(**{**plain, **change})
+        trace.add(**{**plain, **change})
         digests.add(trace.digest())
     clock.now = 5e-324
     trace = Trace(clock)
-    trace.note(**plain)
+    trace.add(**plain)
     digests.add(trace.digest())
     assert len(digests) == 1 + 1 + len(plain) + 2 + 1
 

@@ -46,7 +46,7 @@ class NotedHandler(EventHandler):
 
 
 def _noted(callback: Callable[..., Any], trace: Trace, host: str, kind: str) -> Callable[..., Any]:
-    note = trace.note
+    note = trace.add
 
     @functools.wraps(callback)
     def call(conn: Conn, *rest: object) -> Any:
@@ -73,7 +73,7 @@ def _with_end(callback: Callable[..., Any], trace: Trace, host: str) -> Callable
         reason = conn.close_reason
         what = "" if reason is None else f" {reason.value}"
         why = "" if error is None else f" {type(error).__name__}"
-        trace.note("close", host, detail=f"#{conn.id}{what}{why}")
+        trace.add("close", host, detail=f"#{conn.id}{what}{why}")
         return callback(conn, error)
 
     return call

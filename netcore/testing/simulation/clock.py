@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 
 from netcore._durations import seconds as checked_seconds
@@ -116,5 +117,5 @@ def check_jump(seconds: float) -> None:
     """Refuses what a clock cannot jump by; for errors see ``HostClock.jump``."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"a jump of the clock is {seconds!r}: it must be an int or a float, in seconds")
-    if not math.isfinite(seconds):
+    if not abs(seconds) <= sys.float_info.max:
         raise ValueError(f"a jump of the clock is {seconds!r}: it must be finite")

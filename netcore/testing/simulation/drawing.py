@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from netcore._durations import seconds
+from netcore.testing.simulation.arguments import check_host, several
 from netcore.testing.simulation.schedule import (
     ClockJump,
     ClockSkew,
@@ -62,16 +63,15 @@ def kinds_of(
     """Returns hosts, and the kinds of faults that can happen to them, in the order of ``FAULTS``.
 
     Raises:
-        TypeError: The duration is no number, or a name no text.
+        TypeError: The duration is no number, a name no text, or what is to be several is but one.
         ValueError: There is no host, or no kind that is left, or the duration is not above zero, or infinite.
     """
     if seconds(duration, "duration", positive=True) == math.inf:
         raise ValueError("duration is infinite: faults are to be over in the end")
-    names = tuple(dict.fromkeys(hosts))
-    for name in names:
-        if not isinstance(name, str):
-            raise TypeError(f"{name!r} is no host's name")
-    asked = tuple(kinds)
+    given = several(hosts, "hosts")
+    for name in given:
+        check_host(name)
+    names, asked = tuple(dict.fromkeys(given)), several(kinds, "kinds")
     if unknown := [kind for kind in asked if kind not in FAULTS]:
         known = ", ".join(kind.__name__ for kind in FAULTS)
         raise ValueError(f"{unknown[0]!r} is no kind of fault: there are {known}")

@@ -18,6 +18,7 @@ from netcore.testing.fault_plan import FaultPlan
 from netcore.testing.recording import RecordingHandler
 from netcore.testing.simulation import current
 from netcore.testing.simulation.actors import Actor
+from netcore.testing.simulation.arguments import whole
 from netcore.testing.simulation.callbacks import NotedHandler
 from netcore.testing.simulation.clock import HostClock
 from netcore.testing.simulation.coroutines.program import Program
@@ -57,8 +58,6 @@ class Host:
     Attributes:
         name: What others dial it by.
         clock: Its clocks, which may be skewed and jump.
-        faults: What goes wrong with its sockets and pollers, beside the net: nothing at first. Another plan
-            is that of engines which are started later.
         falling: Whether it is about to crash, when the code that has asked for that has returned.
         recorded: What has happened to connections that were dialled without a handler.
     """
@@ -73,7 +72,7 @@ class Host:
         """
         self.name = name
         self.clock: HostClock = HostClock(lambda: world.scheduler.now, index, self._clock_changed)
-        self.faults: FaultPlan = FaultPlan(seed=crc32(f"{world.seed!r} {name}".encode()))
+        self._faults = FaultPlan(seed=crc32(f"{world.seed!r} {name}".encode()))
         self.falling: bool = False
         self.recorded: RecordingHandler = RecordingHandler()
         self._world = world
@@ -136,11 +135,25 @@ class Host:
     @descriptor_limit.setter
     def descriptor_limit(self, limit: int | None) -> None:
         if limit is not None:
-            if isinstance(limit, bool) or not isinstance(limit, int):
-                raise TypeError(f"descriptor_limit is {limit!r}: it must be an int, or None for any number")
-            if limit < 0:
-                raise ValueError(f"descriptor_limit is {limit}: it must not be negative")
+            whole(limit, "descriptor_limit", 0)
         self.kernel.descriptor_limit = limit
+
+    @property
+    def faults(self) -> FaultPlan:
+        """What goes wrong with its sockets and pollers, beside the net: nothing at first.
+
+        Another plan is that of engines which are started later.
+
+        Raises:
+            TypeError: What it is set to is no ``FaultPlan``.
+        """
+        return self._faults
+
+    @faults.setter
+    def faults(self, plan: FaultPlan) -> None:
+        if not isinstance(plan, FaultPlan):
+            raise TypeError(f"faults is {plan!r}: it must be a FaultPlan")
+        self._faults = plan
 
     # What runs on it.
 
@@ -261,7 +274,7 @@ class Host:
         self.falling = self._world.afterwards(self, self.crash)
         if self.falling:
             return
-        self._world.trace.note("crash", self.name)
+        self._world.trace.add("crash", self.name)
         self._served = [each for each in self._served if not each.engine.stopping]
         self.end()
 
@@ -310,7 +323,7 @@ class Host:
         self.crash()
         self._served.clear()
         world = self._world
-        world.trace.note("restart", self.name)
+        world.trace.add("restart", self.name)
         limit = self.descriptor_limit
         self.kernel = Kernel(world.network, self.name)
         self.descriptor_limit = limit
@@ -328,7 +341,7 @@ class Host:
             raise SimulationError(f"host {self.name!r} has crashed: restart it first")
 
     def _clock_changed(self, how: str) -> None:
-        self._world.trace.note("jump", self.name, detail=how)
+        self._world.trace.add("jump", self.name, detail=how)
         for actor in list(self._actors):
             actor.clock_changed()
 

@@ -209,7 +209,7 @@ class Jobs:
         kernel = self._kernel
         if not kernel.alive:
             return
-        kernel.trace.note("job", kernel.host, detail=f"job {next(self._numbers)} of {self._name}")
+        kernel.trace.add("job", kernel.host, detail=f"job {next(self._numbers)} of {self._name}")
         try:
             self._run(task)
         except BaseException:

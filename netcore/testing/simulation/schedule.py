@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from netcore._durations import seconds
+from netcore.testing.simulation.arguments import check_callable, check_host, several
 from netcore.testing.simulation.clock import check_jump, rate_of
 from netcore.testing.simulation.host import Host
 from netcore.testing.simulation.net.links import shape_of
@@ -30,6 +31,7 @@ _SHAPE = ("latency", "bandwidth", "loss", "reorder", "duplicate")
 _FaultT = TypeVar("_FaultT", bound="PlannedFault")
 
 
+@runtime_checkable
 class Simulated(Protocol):
     """What is asked of a ``Simulation``."""
 
@@ -93,16 +95,18 @@ class PlannedFault(Plain):
     lasting: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuses what is no time.
+        """Refuses what is no time, and who can be no host.
 
         Raises:
-            TypeError: A time is no int or float.
+            TypeError: A time is no int or float, or the name of a host no text.
             ValueError: It is negative or not a number, or it is infinite, or lasts for no time.
         """
         if seconds(self.at, "at") == math.inf:
             raise ValueError("at is infinite: a fault has to begin")
         if self.lasting is not None:
             seconds(self.lasting, "lasting", positive=True)
+        for name in self.names:
+            check_host(name)
 
     @property
     def ends(self) -> float:
@@ -147,10 +151,13 @@ class Partition(PlannedFault):
         """Refuses what is no time, or no two groups.
 
         Raises:
-            ValueError: A host is in both groups, or one is empty.
+            TypeError: A time is no int or float, a host's name no text, or ``one_way`` no bool.
+            ValueError: A host is in both groups, or one is empty; or for a time, see ``PlannedFault``.
         """
         super().__post_init__()
-        a, b = _tuple(self.a), _tuple(self.b)
+        if not isinstance(self.one_way, bool):
+            raise TypeError(f"one_way is {self.one_way!r}: it must be a bool")
+        a, b = _tuple(self.a, "a"), _tuple(self.b, "b")
         both = [name for name in a if name in b]
         if both or not a or not b:
             why = f"{both[0]!r} is on both sides" if both else "there is nobody on one side"
@@ -159,11 +166,11 @@ class Partition(PlannedFault):
     @property
     def names(self) -> tuple[str, ...]:
         """See ``PlannedFault.names``."""
-        return _tuple(self.a) + _tuple(self.b)
+        return _tuple(self.a, "a") + _tuple(self.b, "b")
 
     def cuts(self, one: str, other: str) -> tuple[bool, bool]:
         """Returns whether what one host sends to another is lost, and what the other sends to it."""
-        a, b = _tuple(self.a), _tuple(self.b)
+        a, b = _tuple(self.a, "a"), _tuple(self.b, "b")
         there, back = one in a and other in b, one in b and other in a
         return there or (back and not self.one_way), back or (there and not self.one_way)
 
@@ -172,8 +179,8 @@ class Partition(PlannedFault):
 
         :meta private:
         """
-        for one in _tuple(self.a):
-            for other in _tuple(self.b):
+        for one in _tuple(self.a, "a"):
+            for other in _tuple(self.b, "b"):
                 course.simulation.partition(one, other, self.one_way)
 
     def end(self, course: Course) -> None:
@@ -183,8 +190,8 @@ class Partition(PlannedFault):
         """
         simulation = course.simulation
         others = course.others(self)
-        for one in _tuple(self.a):
-            for other in _tuple(self.b):
+        for one in _tuple(self.a, "a"):
+            for other in _tuple(self.b, "b"):
                 left = [each.cuts(one, other) for each in others]
                 there, back = any(each[0] for each in left), any(each[1] for each in left)
                 if (there, back) == (True, not self.one_way or back):
@@ -436,8 +443,12 @@ class Schedule:
                 kept: ``lambda host: host.restart(Server(disk))``.
 
         Raises:
+            TypeError: That is no simulation, or the restart no function.
             ValueError: There is no such host.
         """
+        if isinstance(simulation, type) or not isinstance(simulation, Simulated):
+            raise TypeError(f"{simulation!r} is no simulation")
+        check_callable(restart)
         course = Course(simulation, restart)
         known = {host.name for host in simulation.hosts}
         for fault in self.faults:
@@ -483,5 +494,5 @@ class Course:
         return [each for each in self._present if type(each) is type(fault)]
 
 
-def _tuple(names: Names) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else names
+def _tuple(names: Names, what: str) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else several(names, what)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from netcore._durations import seconds
+from netcore.testing.simulation.arguments import check_callable, several, whole
 from netcore.testing.simulation.drawing import FAULTS, draw_schedule, kinds_of
 from netcore.testing.simulation.errors import SimulationStuck
 from netcore.testing.simulation.host import Host
@@ -201,17 +202,13 @@ class Simulation:
             What is going to happen; it can be shown, and applied to another simulation.
 
         Raises:
-            TypeError: The duration or ``most`` is no number, the restart no function, or ``hosts`` a text.
+            TypeError: The duration or ``most`` is no number, the restart no function, or what is to be
+                several hosts or kinds is not.
             ValueError: There is no such host, or nothing that could happen.
         """
-        _check_callable(restart)
-        if isinstance(most, bool) or not isinstance(most, int):
-            raise TypeError(f"most is {most!r}: it must be an int")
-        if most < 1:
-            raise ValueError(f"most is {most}: it must be at least one fault")
-        if isinstance(hosts, str):
-            raise TypeError(f"hosts is {hosts!r}: it must be several, such as a list")
-        among = self._world.hosts if hosts is None else map(self._name, hosts)
+        check_callable(restart)
+        whole(most, "most", 1)
+        among = self._world.hosts if hosts is None else map(self._name, several(hosts, "hosts"))
         names, possible = kinds_of(among, duration, kinds)
         drawn = draw_schedule(self.random.randrange, names, duration, possible, most)
         drawn.apply(self, restart)
@@ -243,12 +240,12 @@ class Simulation:
             TypeError: That is no number, or no function.
             ValueError: The time is negative, not a number, or infinite.
         """
-        _check_callable(function)
+        check_callable(function)
         return self._world.scheduler.call_at(_finite(when, "a time"), function, *args)
 
     def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Planned:
         """Plans something to happen so many virtual seconds from now; see ``call_at``."""
-        _check_callable(function)
+        check_callable(function)
         return self._world.scheduler.call_later(_finite(delay, "a delay"), function, *args)
 
     def invariant(self, check: _CheckT) -> _CheckT:
@@ -264,7 +261,7 @@ class Simulation:
         Raises:
             TypeError: That is no function.
         """
-        _check_callable(check)
+        check_callable(check)
         name = getattr(check, "__qualname__", repr(check)).rpartition("<locals>.")[2]
         self._world.invariants.append((name, check))
         return check
@@ -327,8 +324,3 @@ def _finite(value: float, what: str) -> float:
     if seconds(value, what) == math.inf:
         raise ValueError(f"{what} is infinite")
     return value
-
-
-def _check_callable(function: object) -> None:
-    if not callable(function):
-        raise TypeError(f"{function!r} cannot be called")

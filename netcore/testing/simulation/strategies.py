@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from netcore.testing.simulation.arguments import whole
 from netcore.testing.simulation.drawing import FAULTS, Choose, draw_condition, draw_fault, kinds_of
 from netcore.testing.simulation.scenario import Scenario
 from netcore.testing.simulation.schedule import PlannedFault, Schedule
@@ -45,10 +46,11 @@ def faults(
         most: How many at most.
 
     Raises:
-        TypeError: The duration is no number, or a name no text.
-        ValueError: No fault can be drawn of these.
+        TypeError: The duration or ``most`` is no number, a name no text, or what is to be several is not.
+        ValueError: No fault can be drawn of these, or ``most`` is negative.
     """
     names, possible = kinds_of(hosts, duration, kinds)
+    whole(most, "most", 0)
 
     @st.composite
     def one(draw: Draw) -> PlannedFault:
@@ -73,10 +75,11 @@ def worlds(
         most: How many faults at most, and as many other conditions.
 
     Raises:
-        TypeError: The duration is no number, or a name no text.
-        ValueError: No fault can be drawn of these.
+        TypeError: The duration or ``most`` is no number, a name no text, or what is to be several is not.
+        ValueError: No fault can be drawn of these, or ``most`` is negative.
     """
     names, possible = kinds_of(hosts, duration, kinds)
+    whole(most, "most", 0)
 
     @st.composite
     def condition(draw: Draw) -> PlannedFault:

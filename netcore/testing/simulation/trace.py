@@ -15,6 +15,7 @@ from os import PathLike
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
+from netcore.testing.simulation.arguments import whole
 from netcore.testing.simulation.event import Event
 from netcore.testing.simulation.page import page
 from netcore.testing.simulation.table import table
@@ -23,6 +24,7 @@ __all__ = ["Difference", "Event", "Trace"]
 
 _BATCH = 512
 _MOST_MARKS = 4096
+_MOST_SIZE = (1 << 63) - 1
 
 _Noted = tuple[int, float, str, str, str, str, str, int, int, int]
 """The fields of an event, and the checksum of its payload."""
@@ -70,10 +72,8 @@ class Trace:
     def __init__(
         self, clock: Clock, limit: int | None = 100_000, seed: int | str | bytes | None = None
     ) -> None:
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
-            raise TypeError(f"a trace's limit is {limit!r}: it must be an int, or None for all events")
-        if limit is not None and limit < 0:
-            raise ValueError(f"a trace's limit is {limit}: it must be zero or more events")
+        if limit is not None:
+            whole(limit, "a trace's limit", 0)
         self.limit = limit
         self.seed = seed
         self._clock = clock
@@ -107,6 +107,34 @@ class Trace:
             size: Bytes of payload.
             cause: The event whose arrival or loss this is.
             data: The payload: it is not kept, but the digest covers it.
+
+        Raises:
+            TypeError: What should be text is none, or a number no int, or the data no bytes.
+            ValueError: The size is negative, or the cause no event that there has been; or one is too large.
+        """
+        for what, text in zip(Event._fields[2:], (kind, host, peer, flow, detail), strict=False):
+            if not isinstance(text, str):
+                raise TypeError(f"{what} is {text!r}: it must be text")
+        if whole(size, "size", 0) > _MOST_SIZE:
+            raise ValueError(f"size is {size}: it must be below 2 ** 63")
+        if whole(cause, "cause", -1) >= self._count:
+            raise ValueError(f"cause is {cause}: it must be the number of an event before, or -1")
+        return self.add(kind, host, peer, flow, detail, size, cause, data)
+
+    def add(
+        self,
+        kind: str,
+        host: str = "",
+        peer: str = "",
+        flow: str = "",
+        detail: str = "",
+        size: int = 0,
+        cause: int = -1,
+        data: bytes | bytearray | memoryview = b"",
+    ) -> int:
+        """Does what ``note`` does, without a look at what it is given: for the world's own events.
+
+        :meta private:
         """
         number = self._count
         self._count = number + 1
@@ -214,7 +242,12 @@ class Trace:
 
         Two runs of one seed that differ take something from outside: the order of a set, the real time,
         another source of randomness. What first differs is close to it.
+
+        Raises:
+            TypeError: The other is no trace.
         """
+        if not isinstance(other, Trace):
+            raise TypeError(f"{other!r} is no trace")
         first, shorter = max(self.left_off, other.left_off), min(self._count, other._count)
         right, wrong = self._narrow(other, first)
         gone = f"they differ between events {right} and {wrong or first}, which are no longer kept"
@@ -252,8 +285,13 @@ class Trace:
         return _event(self._noted(number)) if self.left_off <= number < self._count else None
 
     def tail(self, count: int = 20) -> str:
-        """Returns a table of the last events, for messages."""
-        return "\n".join(table(self._events()[max(len(self) - count, 0) :]))
+        """Returns a table of the last events, for messages.
+
+        Raises:
+            TypeError: The count is no int.
+            ValueError: It is negative.
+        """
+        return "\n".join(table(self._events()[max(len(self) - whole(count, "count", 0), 0) :]))
 
     def __str__(self) -> str:
         return f"{self._summary()}\n{self.tail()}"

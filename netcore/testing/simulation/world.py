@@ -164,7 +164,7 @@ class World(Generic[HostT]):
 
     def raised(self, error: Exception, host: str, what: str) -> None:
         """Notes what a host's code has raised, and nobody has caught."""
-        self.trace.note("error", host, detail=f"{what} {type(error).__name__}")
+        self.trace.add("error", host, detail=f"{what} {type(error).__name__}")
         if len(self.errors) < _MOST_ERRORS:
             self.errors.append(error)
 
@@ -291,7 +291,7 @@ class World(Generic[HostT]):
     def _broken(self, name: str, why: str) -> str:
         count = self.trace.count
         last = self.trace.tail(_LAST)
-        self.trace.note("error", detail=f"invariant {name} does not hold")
+        self.trace.add("error", detail=f"invariant {name} does not hold")
         after = f"after event {count - 1}" if count else "before the first event"
         where = f"at {self.scheduler.now:.6f} s, {after} (seed {self.seed!r})"
         return f"invariant {name} does not hold {where}{why}\nlast events:\n{last}"

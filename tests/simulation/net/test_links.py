@@ -225,7 +225,7 @@ def test_what_a_function_gives_is_judged_when_it_is_drawn(world: World, what: st
     ],
 )
 def test_hosts_are_named_by_text(world: World, call: Callable[[Links], None]) -> None:
-    with pytest.raises(TypeError, match="host's name"):
+    with pytest.raises(TypeError, match="is no host: it must be the name of one"):
         call(world.links)
 
 

@@ -271,16 +271,50 @@ def test_some_lookups_fail(world: World) -> None:
         ({"failure": 1.5}, ValueError, "failure"),
         ({"failure": None}, TypeError, "failure"),
         ({"error": "again"}, TypeError, "error"),
+        ({"error": 5}, ValueError, "error is 5"),
     ],
 )
 def test_odd_plans_are_refused_by_name(world: World, plan: Any, error: type, what: str) -> None:
     with pytest.raises(error, match=what):
         world.names.plan("server", **plan)
-    for odd in (1, "", b"server"):
-        with pytest.raises(TypeError, match="name"):
-            world.names.plan(odd, delay=1)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="name"):
-            world.names.add("db", odd)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("odd", "error", "why"),
+    [
+        (1, TypeError, "is 1: it must be text"),
+        (b"server", TypeError, "is b'server': it must be text"),
+        ("", ValueError, "is empty: it must be a name"),
+    ],
+)
+def test_odd_names_are_refused(world: World, odd: Any, error: type, why: str) -> None:
+    with pytest.raises(error, match=f"name {why}"):
+        world.names.plan(odd, delay=1)
+    with pytest.raises(error, match=f"name {why}"):
+        world.names.add(odd, "server")
+    with pytest.raises(error, match=f"target {why}"):
+        world.names.add("db", odd)
+
+
+@pytest.mark.parametrize("known", ["10.0.0.9", "::1", "localhost", "Localhost.", "db.localhost"])
+def test_what_is_known_without_a_lookup_takes_no_plan_and_stands_for_nothing_else(
+    world: World, known: str
+) -> None:
+    with pytest.raises(ValueError, match="is known without a lookup"):
+        world.names.plan(known, delay=1)
+    with pytest.raises(ValueError, match="is known without a lookup"):
+        world.names.add(known, "server")
+
+
+def test_a_name_is_the_same_with_the_dot_of_the_root_and_as_idna_has_it(world: World) -> None:
+    world.names.add("Bücher.example.", "server")
+    world.names.plan("bücher.EXAMPLE", delay=2)
+    for name in ("bücher.example", "xn--bcher-kva.example", "bücher.example."):
+        assert world.names.gethostbyname(name) == "10.0.0.2"
+    assert world.net.scheduler.now == 6
+    found = world.look_up("tcp://bücher.example:80")
+    world.net.settle()
+    assert [when for when, _ in found] == [8]
 
 
 def test_what_a_function_gives_is_judged_when_it_is_drawn(world: World) -> None:

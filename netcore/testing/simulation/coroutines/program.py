@@ -66,7 +66,7 @@ class Program(Generic[_T]):
 
         :meta private:
         """
-        self._trace.note("task", self._host, detail=f"{self.name} begins")
+        self._trace.add("task", self._host, detail=f"{self.name} begins")
         self._actor.begin(self.main)
 
     def crash(self) -> None:
@@ -112,11 +112,11 @@ class Program(Generic[_T]):
 
     def _ended(self, error: BaseException | None) -> None:
         if error is None:
-            self._trace.note("task", self._host, detail=f"{self.name} ends")
+            self._trace.add("task", self._host, detail=f"{self.name} ends")
         elif isinstance(error, Exception):
             _machine.current().raised(error, f"{self.name} ends by")
         else:
-            self._trace.note("error", self._host, detail=f"{self.name} ends by {type(error).__name__}")
+            self._trace.add("error", self._host, detail=f"{self.name} ends by {type(error).__name__}")
 
 
 class _ProgramActor(Actor):

@@ -91,7 +91,7 @@ class Answering:
         child = self.child
         kernel = child.kernel
         kind, what = ("accept", "") if self.number < 0 else ("retransmit", "SYN-ACK")
-        self.number = kernel.trace.note(kind, kernel.host, child.peer_host, child.flow, what, 0, cause)
+        self.number = kernel.trace.add(kind, kernel.host, child.peer_host, child.flow, what, 0, cause)
         self._answered = kernel.scheduler.now
         when = child.line_out.transmit(HEADER)
         if when is None:

@@ -202,12 +202,10 @@ class Connection(Watched):
         data = segment.data
         self._expected = segment.end
         if data:
-            kernel.trace.note(
-                "deliver", kernel.host, self.peer_host, self.flow, "", len(data), segment.number
-            )
+            kernel.trace.add("deliver", kernel.host, self.peer_host, self.flow, "", len(data), segment.number)
             self._queue.put(data)
             return
-        kernel.trace.note("deliver", kernel.host, self.peer_host, self.flow, "fin", 0, segment.number)
+        kernel.trace.add("deliver", kernel.host, self.peer_host, self.flow, "fin", 0, segment.number)
         self._ended = self._read_shut = True
         if self._orphan:
             self._released()
@@ -232,7 +230,7 @@ class Connection(Watched):
         """What comes of a connection that this end has left by a disconnect is answered by RST."""
         kernel, host = self.kernel, sender.end.kernel.host
         line = kernel.links.path(kernel.host, host)
-        number = kernel.trace.note("rst", kernel.host, host, "", "the connection is unknown")
+        number = kernel.trace.add("rst", kernel.host, host, "", "the connection is unknown")
         when = line.transmit(HEADER)
         if when is None:
             note_lost(kernel, line, "", "RST", number)
@@ -273,7 +271,7 @@ class Connection(Watched):
 
     def _refuse(self, segment: Segment, why: str) -> None:
         kernel = self.kernel
-        kernel.trace.note("drop", kernel.host, self.peer_host, self.flow, why, 0, segment.number)
+        kernel.trace.add("drop", kernel.host, self.peer_host, self.flow, why, 0, segment.number)
         self._send_reset(why)
 
     # Ends
@@ -316,7 +314,7 @@ class Connection(Watched):
         peer = self._peer
         assert peer is not None
         assert self._sender is not None
-        number = kernel.trace.note("rst", kernel.host, self.peer_host, self.flow, why)
+        number = kernel.trace.add("rst", kernel.host, self.peer_host, self.flow, why)
         when = self._sender.passes()
         if when is None:
             note_lost(kernel, self.line_out, self.flow, "RST", number)
@@ -341,7 +339,7 @@ class Connection(Watched):
             return
         if not kernel.alive or self._state < ANSWERING or self.over():
             return
-        kernel.trace.note("deliver", kernel.host, self.peer_host, self.flow, "rst", 0, number)
+        kernel.trace.add("deliver", kernel.host, self.peer_host, self.flow, "rst", 0, number)
         waits = self._ended and not self._write_shut  # CLOSE_WAIT
         self._finish(errno.EPIPE if waits else errno.ECONNRESET)
         self.changed()
@@ -356,7 +354,7 @@ class Connection(Watched):
         kernel = self.kernel
         kind = "refused" if code == errno.ECONNREFUSED else "timeout"
         detail = "unreachable" if code == errno.EHOSTUNREACH else ""
-        kernel.trace.note(kind, kernel.host, self.peer_host, self.flow, detail, 0, cause)
+        kernel.trace.add(kind, kernel.host, self.peer_host, self.flow, detail, 0, cause)
         self._finish(code)
         self.changed()
 

@@ -304,9 +304,9 @@ class DatagramEndpoint(Watched):
         told = (ground.host, datagram.host, datagram.flow)
         size = len(datagram.data)
         if self._queued > self._options.receive_buffer:
-            ground.trace.note("drop", *told, "the receive buffer is full", size, datagram.number)
+            ground.trace.add("drop", *told, "the receive buffer is full", size, datagram.number)
             return
-        ground.trace.note("arrive", *told, "", size, datagram.number)
+        ground.trace.add("arrive", *told, "", size, datagram.number)
         self._queue.append(datagram)
         self._queued += size + _OVERHEAD
         self.changed()

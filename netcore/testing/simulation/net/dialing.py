@@ -217,7 +217,7 @@ class DialingEndpoint(PatientConnection):
         assert self._sender is not None
         self._sender.took(round_trip)
         kernel = self.kernel
-        kernel.trace.note("connect", kernel.host, self.peer_host, self.flow, "established", 0, cause)
+        kernel.trace.add("connect", kernel.host, self.peer_host, self.flow, "established", 0, cause)
         self.watch_peer()
         when = self._sender.passes()
         self.changed()

@@ -85,7 +85,7 @@ class Asking:
         """Asks for the first time."""
         client = self._client
         kernel = client.kernel
-        self._number = kernel.trace.note("connect", kernel.host, client.peer_host, client.flow)
+        self._number = kernel.trace.add("connect", kernel.host, client.peer_host, client.flow)
         if client.peer_host:
             self._ask()
         else:
@@ -154,7 +154,7 @@ class Asking:
         if self._tries == len(_AGAIN) or (limit and kernel.scheduler.now >= self._began + limit):
             client.give_up(errno.ETIMEDOUT)
             return
-        self._number = kernel.trace.note(
+        self._number = kernel.trace.add(
             "retransmit", kernel.host, client.peer_host, client.flow, "SYN", 0, self._number
         )
         self._ask()
@@ -185,7 +185,7 @@ class Asking:
 
     def _refuse(self, target: Ground) -> None:
         client = self._client
-        number = target.trace.note(
+        number = target.trace.add(
             "rst", target.host, client.kernel.host, client.flow, "nobody listens", 0, self._number
         )
         line = target.links.path(target.host, client.kernel.host)

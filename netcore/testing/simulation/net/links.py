@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
+
+from netcore.testing.simulation.arguments import check_host
 
 if TYPE_CHECKING:
     from netcore.testing.simulation.scheduler import Scheduler
@@ -247,7 +250,7 @@ class Links:
         for source, target in dict.fromkeys([(a, b), (b, a)]):
             self.path(source, target).shape(**shape)
         detail = " ".join(f"{what}={text_of(value)}" for what, value in shape.items() if value)
-        self._trace.note("link", a, b, "", detail)
+        self._trace.add("link", a, b, "", detail)
 
     def partition(self, a: str, b: str, one_way: bool = False) -> None:
         """Cuts what lies between two hosts; what is under way does not arrive, unless it is healed before.
@@ -258,14 +261,16 @@ class Links:
             one_way: Whether only what ``a`` sends is cut off.
 
         Raises:
-            TypeError: A name is no text.
+            TypeError: A name is no text, or ``one_way`` no bool.
             ValueError: They are the same.
         """
         self._check_two(a, b)
+        if not isinstance(one_way, bool):  # a third host, say
+            raise TypeError(f"one_way is {one_way!r}: it must be a bool")
         self.path(a, b).sever()
         if not one_way:
             self.path(b, a).sever()
-        self._trace.note("partition", a, b, "", "one way" if one_way else "")
+        self._trace.add("partition", a, b, "", "one way" if one_way else "")
 
     def heal(self, a: str, b: str) -> None:
         """Ends every partition of two hosts. Idempotent.
@@ -276,14 +281,15 @@ class Links:
         """
         self._check_two(a, b)
         self.path(a, b).cut = self.path(b, a).cut = False
-        self._trace.note("heal", a, b)
+        self._trace.add("heal", a, b)
 
     def cuts(self) -> list[tuple[str, str]]:
         """Returns the directions that are cut, each as who sends and who would receive."""
         return [key for key, path in self._paths.items() if path.cut]
 
     def _check_two(self, a: str, b: str) -> None:
-        _check_names(a, b)
+        check_host(a)
+        check_host(b)
         if a == b:
             raise ValueError(f"b is {b!r}, as a is: a host is never cut off from itself")
 
@@ -304,7 +310,8 @@ def shape_of(
         TypeError: See there.
         ValueError: See there.
     """
-    _check_names(a, b)
+    check_host(a)
+    check_host(b)
     latency = None if latency is None else number_of(latency, "latency")
     bandwidth = None if bandwidth is None else number_of(bandwidth, "bandwidth")
     if bandwidth == 0:
@@ -361,13 +368,7 @@ def text_of(value: Number | None) -> str:
 def _checked(value: object, what: str, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what} is {value!r}: it must be a number, or a function of a random source")
-    if not 0 <= value <= most or value == math.inf:
+    if not 0 <= value <= min(most, sys.float_info.max):
         span = "zero or more, and finite" if most == math.inf else f"0 to {most:g}"
         raise ValueError(f"{what} is {value!r}: it must be {span}")
     return float(value)
-
-
-def _check_names(*names: str) -> None:
-    for which, name in zip("ab", names, strict=True):
-        if not isinstance(name, str):
-            raise TypeError(f"{which} is {name!r}: it must be a host's name")

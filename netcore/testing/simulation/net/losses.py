@@ -30,4 +30,4 @@ def note_lost(site: Ground, line: Path, flow: str, what: str, cause: int = -1, w
         cause: The event that it was sent by; -1 for none, as an ACK has none.
         why: Why; empty for what ``why_lost`` says.
     """
-    site.trace.note("drop", line.target, line.source, flow, f"{what}: {why or why_lost(line)}", 0, cause)
+    site.trace.add("drop", line.target, line.source, flow, f"{what}: {why or why_lost(line)}", 0, cause)

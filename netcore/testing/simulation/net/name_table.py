@@ -11,7 +11,7 @@ from netcore.testing.simulation.net.addresses import ANY, LOOPBACK, canonical, s
 if TYPE_CHECKING:
     from netcore.testing.simulation.net.network import Network
 
-__all__ = ["ADDRFAMILY", "AddressInfo", "NameTable", "refuse"]
+__all__ = ["ADDRFAMILY", "AddressInfo", "NameTable", "key_of", "refuse"]
 
 AddressInfo = tuple[int, int, int, str, Any]
 """Family, kind, protocol, canonical name and socket name: an entry of what ``socket.getaddrinfo`` gives."""
@@ -77,7 +77,7 @@ class NameTable:
             name: Any case.
             targets: Names of hosts, and addresses, which need not be anybody's.
         """
-        self._more[_key(name)] = tuple(targets)
+        self._more[key_of(name)] = tuple(targets)
 
     def is_numeric(self, host: str | None) -> bool:
         """Whether a host is known without asking anybody: none, an address, or "localhost"."""
@@ -87,7 +87,7 @@ class NameTable:
         """Returns the addresses of a name, in canonical form and IPv4 first; none for one that is unknown."""
         if _is_localhost(name):
             return LOOPBACK
-        key = _key(name)
+        key = key_of(name)
         if key not in self._more:
             return self._of_host(key)
         found: dict[str, None] = {}
@@ -100,7 +100,7 @@ class NameTable:
         known = self._network.known_addresses(name)
         if known is not None:
             return known
-        hosts = (host for host in self._network.hosts() if _key(host) == _key(name))
+        hosts = (host for host in self._network.hosts() if key_of(host) == key_of(name))
         return next((self._network.addresses(host) for host in hosts), ())
 
     def name_of(self, ip: str) -> str | None:
@@ -180,11 +180,17 @@ def _service(port: object, flags: int) -> int:
     return port
 
 
-def _key(name: str) -> str:
-    """Names are the same in any case, and with the dot of the root."""
+def key_of(name: str) -> str:
+    """Returns what a name is kept by: the same in any case, with the dot of the root, and as IDNA has it.
+
+    Raises:
+        ValueError: A part of it is empty or too long.
+    """
+    if not name.isascii():
+        name = name.encode("idna").decode()
     return name.lower().removesuffix(".")
 
 
 def _is_localhost(name: str) -> bool:
     """RFC 6761, section 6.3."""
-    return _key(name) == "localhost" or _key(name).endswith(".localhost")
+    return key_of(name) == "localhost" or key_of(name).endswith(".localhost")

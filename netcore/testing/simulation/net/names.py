@@ -18,6 +18,7 @@ from netcore.testing.simulation.net.links import Number, drawn, number_of
 from netcore.testing.simulation.net.name_table import (
     AddressInfo,
     NameTable,
+    key_of,
     refuse,
     service_name,
 )
@@ -39,6 +40,8 @@ class _Plan:
 
 
 _AT_ONCE = _Plan()
+
+_EAI_NUMBERS = frozenset(number for name, number in vars(socket).items() if name.startswith("EAI_"))
 
 
 class Names:
@@ -91,10 +94,11 @@ class Names:
 
         Raises:
             TypeError: One is no text.
+            ValueError: One is empty or can be no name, or the name is an address or "localhost".
         """
-        for each in (name, *targets):
-            _check_name(each)
-        self._table.add(name, targets)
+        for target in targets:
+            _check_text(target, "target")
+        self._table.add(self._planned(name), targets)
 
     def plan(
         self, name: str | None, *, delay: Number = 0.0, failure: Number = 0.0, error: int = socket.EAI_AGAIN
@@ -109,14 +113,21 @@ class Names:
 
         Raises:
             TypeError: A value is neither a number nor a function, or the name is no text.
-            ValueError: A value is out of its range.
+            ValueError: A value is out of its range, or the name is none that is looked up; see ``add``.
         """
-        if name is not None:
-            _check_name(name)
+        key = None if name is None else self._planned(name)
         if isinstance(error, bool) or not isinstance(error, int):
             raise TypeError(f"error is {error!r}: it must be one of the EAI numbers of socket")
-        plan = _Plan(number_of(delay, "delay"), number_of(failure, "failure", 1.0), error)
-        self._plans[name if name is None else name.lower()] = plan
+        if error not in _EAI_NUMBERS:
+            raise ValueError(f"error is {error}: it must be one of the EAI numbers of socket")
+        self._plans[key] = _Plan(number_of(delay, "delay"), number_of(failure, "failure", 1.0), error)
+
+    def _planned(self, name: str) -> str:
+        """Returns the key of a name that can be looked up."""
+        _check_text(name, "name")
+        if self._table.is_numeric(name):
+            raise ValueError(f"name is {name!r}: an address or localhost is known without a lookup")
+        return key_of(name)
 
     def begin(self, host: str | None, kernel: current.Kernel | None) -> tuple[float, int]:
         """Begins a lookup; returns how many seconds it takes, and the EAI number of its failure or 0.
@@ -129,14 +140,14 @@ class Names:
         """
         if host is None or self._table.is_numeric(host):
             return 0.0, 0
-        plan = self._plans.get(host.lower()) or self._plans.get(None, _AT_ONCE)
+        plan = self._plans.get(key_of(host)) or self._plans.get(None, _AT_ONCE)
         source = self._scheduler.random
         delay = drawn(plan.delay, source, "delay", where=("of", host))
         chance = drawn(plan.failure, source, "failure", 1.0, ("of", host))
         if not chance or source.random() >= chance:
             return delay, 0
         where = "" if kernel is None else kernel.host
-        self._network.trace.note("fault", where, "", "", f"the lookup of {host!r} fails")
+        self._network.trace.add("fault", where, "", "", f"the lookup of {host!r} fails")
         return delay, plan.error
 
     def _wait(self, host: str | None) -> None:
@@ -292,9 +303,11 @@ def _decoded(host: str | bytes | None) -> str | None:
     return host.encode("idna").decode() if canonical(host) is None else host
 
 
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"name is {name!r}: it must be text")
+def _check_text(name: object, what: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"{what} is {name!r}: it must be text")
+    if not name:
+        raise ValueError(f"{what} is empty: it must be a name")
 
 
 def check_host_name(name: object) -> None:

@@ -250,7 +250,7 @@ class Sender:
         kernel = end.kernel
         kind = "send" if data else "fin"
         size = len(data)
-        number = kernel.trace.note(kind, kernel.host, end.peer_host, end.flow, "", size, -1, data)
+        number = kernel.trace.add(kind, kernel.host, end.peer_host, end.flow, "", size, -1, data)
         segment = Segment(self._sent, data, number, kernel.scheduler.now)
         self._sent = segment.end
         self._launch(segment)
@@ -272,9 +272,7 @@ class Sender:
         """Tells that a segment has not arrived."""
         end = self.end
         kernel = end.kernel
-        kernel.trace.note(
-            "drop", end.peer_host, kernel.host, end.flow, why, len(segment.data), segment.number
-        )
+        kernel.trace.add("drop", end.peer_host, kernel.host, end.flow, why, len(segment.data), segment.number)
         self._in_flight -= 1
         if not self._stopped:
             insort(self._lost, segment, key=_start)
@@ -412,7 +410,7 @@ class Sender:
     def _resend(self, segment: Segment) -> None:
         end = self.end
         kernel = end.kernel
-        segment.number = kernel.trace.note(
+        segment.number = kernel.trace.add(
             "retransmit", kernel.host, end.peer_host, end.flow, "", len(segment.data), segment.number
         )
         segment.sent = kernel.scheduler.now

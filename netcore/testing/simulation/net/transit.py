@@ -40,10 +40,10 @@ def dispatch(site: Ground, data: bytes, source: IPName, target: IPName) -> float
     """
     host = site.host_at(target[0])
     flow = f"{site.host}:{source[1]} > {host or target[0]}:{target[1]}"
-    number = site.trace.note("datagram", site.host, host or "", flow, "", len(data), -1, data)
+    number = site.trace.add("datagram", site.host, host or "", flow, "", len(data), -1, data)
     datagram = Datagram(data, source, target, site.host, flow, number)
     if host is None:
-        site.trace.note("drop", site.host, "", flow, f"nobody has {target[0]}", len(data), number)
+        site.trace.add("drop", site.host, "", flow, f"nobody has {target[0]}", len(data), number)
         return 0.0
     return _launch(site, datagram, host, _arrive)
 
@@ -63,7 +63,7 @@ def dispatch_to_all(
     """
     network = site.network
     flow = f"{site.host}:{source[1]} > {target[0]}:{target[1]}"
-    number = site.trace.note("datagram", site.host, "", flow, "", len(data), -1, data)
+    number = site.trace.add("datagram", site.host, "", flow, "", len(data), -1, data)
     datagram = Datagram(data, source, target, site.host, flow, number)
     left = 0.0
     for host in network.members(target[0]) if is_multicast(target[0]) else network.hosts():
@@ -122,14 +122,14 @@ def _there(site: Ground, path: Path, datagram: Datagram) -> Ground | None:
 def _drop(site: Ground, datagram: Datagram, host: str, why: str, at: str) -> None:
     """Notes that a datagram to a host is lost, at the one host or the other."""
     peer = host if at == datagram.host else datagram.host
-    site.trace.note("drop", at, peer, datagram.flow, why, len(datagram.data), datagram.number)
+    site.trace.add("drop", at, peer, datagram.flow, why, len(datagram.data), datagram.number)
 
 
 def _refuse(kernel: Ground, datagram: Datagram) -> None:
     """Sends the news that nobody has the port: ICMP port unreachable, of RFC 1122, section 3.2.2.1."""
     _, port = datagram.target
     why = f"nobody has port {port}"
-    number = kernel.trace.note(
+    number = kernel.trace.add(
         "refused", kernel.host, datagram.host, datagram.flow, why, len(datagram.data), datagram.number
     )
     path = kernel.links.path(kernel.host, datagram.host)
@@ -148,5 +148,5 @@ def _learn(site: Ground, path: Path, datagram: Datagram, cause: int) -> None:
     else:
         port = kernel.datagrams.receiver(datagram.target, datagram.source)
         if port is not None and port.remote is not None:
-            kernel.trace.note("refused", kernel.host, site.host, datagram.flow, "", 0, cause)
+            kernel.trace.add("refused", kernel.host, site.host, datagram.flow, "", 0, cause)
             port.fail(errno.ECONNREFUSED)

@@ -313,7 +313,7 @@ class UnixEndpoint(Watched):
 
     def _note(self, kind: str, size: int = 0, cause: int = -1, data: bytes = b"") -> int:
         kernel = self.kernel
-        return kernel.trace.note(kind, kernel.host, kernel.host, self._flow, "", size, cause, data)
+        return kernel.trace.add(kind, kernel.host, kernel.host, self._flow, "", size, cause, data)
 
 
 def _name_of(name: object) -> tuple[str | bytes, str | bytes]:
