@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from operator import index
 from typing import TYPE_CHECKING
@@ -28,7 +29,8 @@ class Kcp:
     """One end of a conversation, on the wire as ikcp.c, or kcp-go without encryption and error correction.
 
     It does no I/O and reads no clock: datagrams come by `input`, and leave by `output`, which `update` and
-    `flush` call. Times are seconds of any one clock. One thread at a time.
+    `flush` call. Times are seconds of any one clock; what is no number is a TypeError, and what is farther
+    than 1e12 seconds from zero, or nan, a ValueError. One thread at a time.
 
     Args:
         conversation: The number that both ends agree on, of 32 bits.
@@ -42,9 +44,6 @@ class Kcp:
             is to send, or one that is empty and of no effect but that it is acknowledged. What has come is
             acknowledged only then: the peer, who sends it again, pays for what has to be sent again here.
             Of what comes no more than 16 KiB are kept before.
-
-    Attributes:
-        conversation: The number that was given.
 
     Raises:
         TypeError: One of them is of a wrong type.
@@ -60,7 +59,8 @@ class Kcp:
         epoch: int = 0,
         unproven: bool = False,
     ) -> None:
-        if not 0 <= index(conversation) < MODULUS:
+        number = int(index(conversation))  # of True, too
+        if not 0 <= number < MODULUS:
             raise ValueError(f"conversation is {conversation!r}: it has 32 bits")
         if not callable(output):
             raise TypeError(f"output is {output!r}: it must be callable")
@@ -68,7 +68,7 @@ class Kcp:
             options = KcpOptions()
         elif not isinstance(options, KcpOptions):
             raise TypeError(f"options is {options!r}: it must be a KcpOptions, or None")
-        self.conversation = conversation
+        self._conversation = number
         self._output = output
         self._options = options
         self._interval = round(options.interval * 1000)
@@ -86,6 +86,15 @@ class Kcp:
 
     def __repr__(self) -> str:
         return f"<Kcp {self.conversation}: {self.waiting} waiting{', dead' if self.dead else ''}>"
+
+    def __getstate__(self) -> None:
+        # A copy would share what is under way with this one.
+        raise TypeError(f"cannot pickle {self.__class__.__name__!r} object")
+
+    @property
+    def conversation(self) -> int:
+        """The number that was given."""
+        return self._conversation
 
     @property
     def waiting(self) -> int:
@@ -147,7 +156,7 @@ class Kcp:
         """
         datagram = _owned(datagram)
         now_ms = self._now if now is None else _milliseconds(now)
-        segments = parse(datagram, self.conversation)
+        segments = parse(datagram, self._conversation)
         inbound, outbound, allowance = self._inbound, self._outbound, self._allowance
         for segment in segments:
             if segment.command == PUSH and not inbound.fits(segment):
@@ -214,6 +223,7 @@ class Kcp:
         It is never earlier than `now`, and after an `update` at that time it is later; a minute later while
         there is nothing to do, of which `next_due` says so.
         """
+        now = _checked(now)
         if self._flush_at is None:
             return now
         due = self.next_due(now)
@@ -221,6 +231,7 @@ class Kcp:
 
     def next_due(self, now: float) -> float | None:
         """Returns the same time, but None while there is nothing to do until something is sent or comes."""
+        now = _checked(now)
         now_ms = _milliseconds(now)
         wanted = self._wanted_at(now_ms)
         if wanted is None:
@@ -270,7 +281,7 @@ class Kcp:
         pieces: list[bytes] = []
         size = 0
         for segment in self._due():
-            packed = pack(self.conversation, segment)
+            packed = pack(self._conversation, segment)
             self._allowance.spent(len(packed))
             if pieces and size + len(packed) > self._options.mtu:
                 yield b"".join(pieces)
@@ -310,11 +321,20 @@ def _is_later(receipt: Segment, than: Segment) -> bool:
     return difference(receipt.number, than.number) > 0 and difference(receipt.timestamp, than.timestamp) > 0
 
 
-def _milliseconds(seconds: float) -> int:
-    # To the nearest one, so that a time which `next_update` returned is the same one when it comes back.
+def _checked(time: float) -> float:
+    """Returns a time as a float; raises TypeError for what is no number, ValueError for no time."""
+    try:
+        seconds = math.ldexp(time, 0)  # where float() would take text, too
+    except OverflowError:
+        seconds = math.inf
     if not -_FARTHEST <= seconds <= _FARTHEST:
-        raise ValueError(f"{seconds!r} is no time")
-    return int(seconds * 1000 + 0.5)
+        raise ValueError(f"{time!r} is no time")
+    return seconds
+
+
+def _milliseconds(time: float) -> int:
+    # To the nearest one, so that a time which `next_update` returned is the same one when it comes back.
+    return int(_checked(time) * 1000 + 0.5)
 
 
 def _owned(data: Buffer) -> bytes:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import array
+import copy
 import gc
+import pickle
 import weakref
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kcp_net import Kind, Line, Net
 
-from netcore.kcp import KcpOptions, wire
+from netcore.kcp import Kcp, KcpOptions, wire
 from netcore.kcp.wire import ACK, PUSH, Segment
 
 BUFFERS = [
@@ -73,14 +78,64 @@ def test_what_has_no_bytes_is_refused(kind: Kind, odd: object) -> None:
     assert (kcp.waiting, kcp.held) == (0, 0)
 
 
-@pytest.mark.parametrize("time", [float("nan"), float("inf"), -float("inf"), 1e13])
-def test_times_are_numbers_of_this_world(kind: Kind, time: float) -> None:
+def uses_of_time(kcp: Kcp) -> list[Callable[[float], object]]:
+    return [kcp.next_update, kcp.next_due, lambda now: kcp.input(packed(0, b""), now), kcp.update, kcp.flush]
+
+
+@pytest.mark.parametrize("has_begun", [False, True], ids=["before the first update", "after it"])
+@pytest.mark.parametrize(
+    "time",
+    [float("nan"), float("inf"), -float("inf"), 1e13, 10**400, -(10**400)],
+    ids=["nan", "inf", "-inf", "1e13", "10**400", "-10**400"],
+)
+def test_times_are_numbers_of_this_world(kind: Kind, time: float, has_begun: bool) -> None:
     kcp = kind(7, print)
+    if has_begun:
+        kcp.update(0)
     kcp.send(b"x")
-    for use in (kcp.update, kcp.flush, kcp.next_due, lambda now: kcp.input(packed(0, b""), now)):
+    for use in uses_of_time(kcp):
         with pytest.raises(ValueError, match="is no time"):
             use(time)
     assert (kcp.waiting, kcp.receive()) == (1, None)
+
+
+@pytest.mark.parametrize("odd", ["1", b"1", [1], object], ids=repr)
+def test_times_are_numbers(kind: Kind, odd: object) -> None:
+    kcp = kind(7, print)
+    kcp.send(b"x")
+    for use in uses_of_time(kcp):
+        with pytest.raises(TypeError, match="must be real number, not"):
+            use(odd)  # type: ignore[arg-type]
+    for use in (kcp.next_update, kcp.next_due, kcp.update, kcp.flush):
+        with pytest.raises(TypeError, match="must be real number, not NoneType"):
+            use(None)  # type: ignore[arg-type]
+    assert (kcp.waiting, kcp.receive()) == (1, None)
+
+
+def test_a_time_may_be_whatever_is_one(kind: Kind) -> None:
+    kcp = kind(7, lambda datagram: None)
+    kcp.send(b"x")
+    for now in (3, Fraction(7, 2), Decimal("4.0")):
+        kcp.input(packed(0, b""), now)  # type: ignore[arg-type]
+        at = kcp.next_update(now)  # type: ignore[arg-type]
+        assert (type(at), at) == (float, float(now))
+        assert type(kcp.next_due(now)) is float  # type: ignore[arg-type]
+    kcp.flush(True)
+    assert kcp.next_update(False) == 1.2  # when it is sent again
+
+
+def test_the_conversation_is_a_number_that_stays(kind: Kind) -> None:
+    kcp = kind(True, print)
+    assert type(kcp.conversation) is int
+    with pytest.raises(AttributeError):
+        kcp.conversation = 8  # type: ignore[misc]
+    assert repr(kcp) == "<Kcp 1: 0 waiting>"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_there_is_one_of_each(kind: Kind, duplicate: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match=r"cannot pickle .*Kcp"):
+        duplicate(kind(7, print))
 
 
 def test_drain_joins_all_that_is_there_and_whole(kind: Kind) -> None:

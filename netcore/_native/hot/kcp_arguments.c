@@ -1,6 +1,7 @@
 /* Arguments of sessions. What converts them may run code of others. */
 
 #include "hot.h"
+#include <math.h>
 
 static const double kcp_arguments__farthest = 1e12; /* seconds; see session.py */
 
@@ -80,8 +81,12 @@ static PyObject *kcp_arguments_bytes(PyObject *data)
 static int kcp_arguments_time(PyObject *given, double *seconds, int64_t *milliseconds)
 {
     *seconds = PyFloat_AsDouble(given);
-    if (*seconds == -1.0 && PyErr_Occurred())
-        return -1;
+    if (*seconds == -1.0 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError))
+            return -1;
+        PyErr_Clear(); /* an int that is too large for a float is too large for a time */
+        *seconds = HUGE_VAL;
+    }
     if (!(*seconds >= -kcp_arguments__farthest && *seconds <= kcp_arguments__farthest)) {
         PyErr_Format(PyExc_ValueError, "%R is no time", given);
         return -1;
