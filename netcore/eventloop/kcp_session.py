@@ -108,9 +108,12 @@ class KcpSession:
 
     @property
     def held(self) -> int:
-        """See ``Filter.held``: bytes that the peer has not acknowledged."""
+        """See ``Filter.held``: bytes that the peer has not acknowledged; in the end also what it is owed."""
         kcp = self._kcp
-        return 0 if kcp is None else kcp.held
+        return 0 if kcp is None else kcp.held or (kcp.owing and self._is_waited_for())
+
+    def _is_waited_for(self) -> bool:
+        return self.conn.close_reason is not CloseReason.TIMEOUT  # for it has been silent for too long
 
     # What comes in.
 
@@ -175,8 +178,11 @@ class KcpSession:
         """See ``Filter.output``; all that is due leaves as datagrams, and nothing like others' output."""
         kcp = self._kcp
         if kcp is not None:
+            was_owing = kcp.owing
             kcp.flush(self._site.clock())
             self._owner.pacer.plan(self)
+            if was_owing and not kcp.owing:
+                self._site.settle_later(self.conn)
             self._end_if_dead(kcp)
         return b""
 

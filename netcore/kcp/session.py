@@ -112,6 +112,14 @@ class Kcp:
         return self._outbound.is_dead or self._inbound.is_stuck
 
     @property
+    def owing(self) -> bool:
+        """Whether `finish` was called, and what has come is not acknowledged yet.
+
+        After `flush` that is so while it may not be: what comes next proves the address, or pays for it.
+        """
+        return self._is_finished and bool(self._inbound.receipts)
+
+    @property
     def proven(self) -> bool:
         """Whether the peer is where it says it is; from the start unless `unproven` was given."""
         return self._allowance.is_endless

@@ -39,9 +39,9 @@ class End:
         outcomes = []
         for half in self.halves:
             try:
-                outcomes.append((what(half), half.waiting, half.held, half.dead, half.proven))
+                outcomes.append((what(half), half.waiting, half.held, half.dead, half.proven, half.owing))
             except ValueError as error:
-                outcomes.append((str(error), half.waiting, half.held, half.dead, half.proven))
+                outcomes.append((str(error), half.waiting, half.held, half.dead, half.proven, half.owing))
         assert outcomes[0] == outcomes[1]
         assert self.sent == self.also_sent
         return outcomes[0][0]

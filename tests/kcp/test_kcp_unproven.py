@@ -240,6 +240,23 @@ def test_the_last_word_of_who_has_nothing_to_say_is_a_receipt(kind: Kind) -> Non
     assert not kcp.proven
 
 
+def test_receipts_are_owed_until_they_are_paid_for(kind: Kind) -> None:
+    for again in (packed(PUSH, 0, b"?"), packed(ACK, 0xFFFFFFFF, timestamp=EPOCH + 1000)):
+        kcp, sent = alone(kind)
+        kcp.input(packed(PUSH, 0, b"?"), 1.0)
+        assert not kcp.owing
+        kcp.update(1.0)
+        kcp.finish()
+        kcp.flush(1.0)
+        assert kcp.owing
+        assert kcp.next_due(1.0) is None
+        kcp.input(again, 2.0)
+        assert kcp.owing
+        kcp.flush(2.0)
+        assert not kcp.owing
+        assert [(each.command, each.acknowledged) for each in sent] == [(PUSH, 0), (ACK, 1)]
+
+
 def test_a_challenge_is_not_sent_beside_an_answer(kind: Kind) -> None:
     kcp, sent = alone(kind)
     kcp.input(packed(PUSH, 0, bytes(60)), 1.0)

@@ -205,8 +205,10 @@ def test_nothing_is_left_of_sessions_that_are_over(make, callback):
     gc.disable()  # nobody has to search for them
     try:
         for conversation in range(20):
-            world.peer(conversation).send(HELLO)
-            world.turn()
+            peer = world.peer(conversation)
+            peer.send(HELLO)
+            world.turn(peer)
+            world.go_on(0.02, peer)
             gone.append(weakref.ref(world.handler.wait_for("on_close").conn.session))
             world.handler.events.clear()
         assert [each() for each in gone] == [None] * 20
@@ -248,6 +250,26 @@ def test_what_has_come_is_acknowledged_before_a_session_ends(make):
     world.turn(peer)
     assert world.handler.names()[-1] == "on_close"
     assert not peer.kcp.waiting
+
+
+def test_who_is_owed_a_receipt_that_nothing_pays_for_is_waited_for(make):
+    world = make(on_traffic=lambda conn: (conn.discard(), conn.loop.schedule(0.001, conn.close))[0])
+    peer = world.peer()
+    peer.send(HELLO)  # which pays for a challenge, and no more
+    world.turn(peer)
+    world.go_on(0.1, peer)
+    assert world.handler.details("on_close") == [None]
+    assert not peer.kcp.waiting
+
+
+def test_who_is_owed_a_receipt_and_is_silent_is_waited_for_as_long_as_a_close_may_take(make):
+    world = make(on_traffic=lambda conn: (conn.discard(), conn.loop.schedule(0.001, conn.close))[0])
+    world.peer().send(HELLO)
+    world.turn()
+    world.go_on(1)
+    assert world.handler.names()[-1] == "on_traffic"
+    world.go_on(world.loop.limits.close_timeout)
+    assert world.handler.details("on_close") == [None]
 
 
 def test_who_finds_no_place_costs_no_connection(make, monkeypatch):

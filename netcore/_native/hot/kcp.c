@@ -282,6 +282,14 @@ static PyObject *kcp__dead(PyObject *object, void *ignored)
     return self ? PyBool_FromLong(kcp_session__is_dead(self)) : NULL;
 }
 
+static PyObject *kcp__owing(PyObject *object, void *ignored)
+{
+    hot_kcp *self = kcp__ready(object);
+
+    (void)ignored;
+    return self ? PyBool_FromLong(self->is_finished && self->inbound.receipts.count > 0) : NULL;
+}
+
 static PyObject *kcp__proven(PyObject *object, void *ignored)
 {
     hot_kcp *self = kcp__ready(object);
@@ -302,6 +310,7 @@ static PyGetSetDef kcp__properties[] = {
     {"waiting", kcp__waiting, NULL, NULL, NULL},
     {"held", kcp__held, NULL, NULL, NULL},
     {"dead", kcp__dead, NULL, NULL, NULL},
+    {"owing", kcp__owing, NULL, NULL, NULL},
     {"proven", kcp__proven, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
