@@ -43,6 +43,7 @@ from netcore.testing.simulation import (
     Simulation,
     SimulationError,
     SimulationStuck,
+    Spikes,
     Trace,
 )
 
@@ -83,6 +84,7 @@ __all__ = [
     "Simulation",
     "SimulationError",
     "SimulationStuck",
+    "Spikes",
     "Trace",
     "check_buffer",
     "check_codec",

@@ -25,7 +25,7 @@ from netcore.testing.simulation import Simulation
 PROGRAM = Path(__file__).with_name("determined.py")
 ELSEWHERE = Path(__file__).with_name("elsewhere.py")
 
-DIGEST = "8301 9533df05113b99ef6da84edc5d0aca8d"
+DIGEST = "5831 1920f180ef1634bb6b12dcaca276fb8d"
 """How many events there are, and their digest, on every Python and platform.
 
 Both change with what happens in a simulated world, such as the time that a segment takes; then

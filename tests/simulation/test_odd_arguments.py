@@ -19,6 +19,7 @@ from netcore.testing.simulation import (
     Partition,
     Scenario,
     Schedule,
+    Spikes,
 )
 
 
@@ -106,7 +107,16 @@ def test_arguments_that_are_refused(call: Callable[[Any], object], error: type[E
         (lambda simulation: simulation.partition("a", 5), TypeError, "5 is no host"),
         (lambda _: LinkChange(1, "a", "b", loss=5), ValueError, "loss is 5"),
         (lambda _: LinkChange(1, "a", "a", loss=0.5), ValueError, "loss is between hosts"),
-        (lambda _: LinkChange(1, "a", 5), TypeError, "5 is no host: it must be the name of one"),
+        (lambda _: LinkChange(1, "a", 5), TypeError, "b is 5: it must be a host's name, or a tuple"),  # type: ignore[arg-type]
+        (lambda _: LinkChange(1, "a", ()), ValueError, "there is nobody on one side"),
+        (lambda _: LinkChange(1, "a", ("b", "a"), loss=0.5), ValueError, "loss is between hosts"),
+        (lambda _: Spikes(-1, 1, 0.1), ValueError, "latency is -1"),
+        (
+            lambda _: Spikes(1, print, 0.1),
+            TypeError,
+            "spike is <built-in function print>: it must be a number",
+        ),
+        (lambda _: Spikes(1, 2, 1.5), ValueError, r"chance is 1\.5: it must be 0 to 1"),
         (lambda _: ClockSkew(1, "a", 0), ValueError, "the rate of a clock"),
         (lambda _: ClockJump(1, "a", math.inf), ValueError, "a jump of the clock is inf"),
         (lambda _: Schedule(5), TypeError, "5 is no fault"),  # type: ignore[arg-type]
@@ -120,7 +130,7 @@ def test_arguments_that_are_refused(call: Callable[[Any], object], error: type[E
         (lambda simulation: simulation.chaos(5, kinds=5), TypeError, "kinds is 5: it must be several"),
         (lambda simulation: simulation.partition("a", "b", "c"), TypeError, "one_way is 'c': it must be"),
         (lambda _: Partition(1, "a", "b", one_way="c"), TypeError, "one_way is 'c'"),  # type: ignore[arg-type]
-        (lambda _: Partition(1, 5, "b"), TypeError, "a is 5: it must be several"),  # type: ignore[arg-type]
+        (lambda _: Partition(1, 5, "b"), TypeError, "a is 5: it must be a host's name, or"),  # type: ignore[arg-type]
         (lambda _: Partition(1, "a", ("b", 5)), TypeError, "5 is no host"),  # type: ignore[arg-type]
         (lambda _: Crash(1, None), TypeError, "None is no host"),  # type: ignore[arg-type]
         (lambda _: ClockJump(1, ["a"], 5), TypeError, r"\['a'\] is no host"),  # type: ignore[arg-type]

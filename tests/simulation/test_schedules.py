@@ -16,6 +16,7 @@ from netcore.testing.simulation import (
     Scenario,
     Schedule,
     Simulation,
+    Spikes,
 )
 
 
@@ -139,6 +140,37 @@ def test_links_go_back_to_what_they_were() -> None:
     ]
 
 
+def test_all_links_of_a_host_change_at_once_and_go_back_each_to_what_it_was() -> None:
+    simulation = world("abc")
+    simulation.link("b", "c", latency=0.2)
+    schedule = Schedule(
+        LinkChange(1.0, "b", ("a", "c"), lasting=2.0, latency=Spikes(0.01, 0.5, 0.1)),
+        LinkChange(2.0, "c", "b", lasting=3.0, loss=0.5),
+    )
+    schedule.apply(simulation)
+    assert eval(repr(schedule)) == schedule
+
+    def latencies() -> list[object]:
+        return [simulation.link_between(one, other)["latency"] for one, other in ("ab", "bc", "ca")]
+
+    before = latencies()
+    simulation.run(until=2.5)
+    assert latencies() == [Spikes(0.01, 0.5, 0.1), Spikes(0.01, 0.5, 0.1), before[2]]
+    simulation.run(until=3.5)
+    assert latencies() == before
+    assert [simulation.link_between(*pair)["loss"] for pair in ("ab", "bc")] == [0.0, 0.5]
+    simulation.run(until=6.0)
+    assert simulation.link_between("b", "c")["loss"] == 0.0
+
+
+def test_a_spike_comes_as_often_as_it_is_said() -> None:
+    simulation = world()
+    spikes = Spikes(0.01, 0.5, 0.2)
+    drawn = [spikes(simulation.random) for _ in range(2000)]
+    assert set(drawn) == {0.01, 0.5}
+    assert 300 < drawn.count(0.5) < 500
+
+
 def test_clocks_go_right_again() -> None:
     simulation = world()
     clock = simulation.host("a").clock
@@ -243,6 +275,11 @@ def test_chaos_is_of_every_kind_and_to_every_host() -> None:
     partitions = [fault for fault in faults if isinstance(fault, Partition)]
     assert {fault.one_way for fault in partitions} == {False, True}
     assert {len(fault.names) for fault in partitions} == {2, 4}
+    spiking = [
+        fault for fault in faults if isinstance(fault, LinkChange) and isinstance(fault.latency, Spikes)
+    ]
+    assert {fault.a for fault in spiking} == set("abcd")
+    assert {len(fault.names) for fault in spiking} == {4}
 
 
 def test_chaos_may_be_kept_to_some_hosts_and_kinds() -> None:

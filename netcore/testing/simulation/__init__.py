@@ -17,6 +17,7 @@ from netcore.testing.simulation.schedule import (
 )
 from netcore.testing.simulation.scheduler import Planned
 from netcore.testing.simulation.simulation import Simulation
+from netcore.testing.simulation.spikes import Spikes
 from netcore.testing.simulation.trace import Difference, Event, Trace
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "Simulation",
     "SimulationError",
     "SimulationStuck",
+    "Spikes",
     "Trace",
 ]

@@ -24,6 +24,7 @@ from netcore.testing.simulation.schedule import (
     PlannedFault,
     Schedule,
 )
+from netcore.testing.simulation.spikes import Spikes
 
 __all__ = [
     "FAULTS",
@@ -53,6 +54,12 @@ _LINKS = (
     *(("reorder", value) for value in (0.5, 0.1)),
     *(("duplicate", value) for value in (0.5, 0.1)),
 )
+_SPIKES = (Spikes(0.001, 0.1, 0.2), Spikes(0.001, 0.5, 0.05), Spikes(0.01, 2.0, 0.05))
+"""Of all links of one host at once: who asks a majority has some answers soon, and others late."""
+
+_SPIKING = len(_LINKS)
+"""How many kinds of changes of a link these count as: half of all."""
+
 _RATES = (2.0, 0.5, 1.1, 0.9, 1.001)
 _JUMPS = (60.0, -60.0, 1.0, -1.0, 3600.0, -3600.0)
 
@@ -133,6 +140,11 @@ def _made(kind: type[PlannedFault], hosts: Sequence[str]) -> tuple[Make, int]:
         return Crash(at, hosts[number], lasting=lasting)
 
     def change(number: int, at: float, lasting: float | None) -> LinkChange:
+        if number >= len(_LINKS) * pairs:
+            which, host = divmod(number - len(_LINKS) * pairs, many)
+            others = (*hosts[:host], *hosts[host + 1 :])
+            b = others if len(others) > 1 else others[0]
+            return LinkChange(at, hosts[host], b, lasting=lasting, latency=_SPIKES[which % len(_SPIKES)])
         name, value = _LINKS[number // pairs]
         changed: dict[str, Any] = {name: value}
         return LinkChange(at, *pair(number % pairs), lasting=lasting, **changed)
@@ -147,7 +159,7 @@ def _made(kind: type[PlannedFault], hosts: Sequence[str]) -> tuple[Make, int]:
     made: dict[type[PlannedFault], tuple[Make, int]] = {
         Partition: (part, 2 * sides),
         Crash: (crash, many),
-        LinkChange: (change, len(_LINKS) * pairs),
+        LinkChange: (change, (len(_LINKS) + _SPIKING) * pairs),
         ClockSkew: (skew, len(_RATES) * many),
         ClockJump: (jump, len(_JUMPS) * many),
     }

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from netcore._durations import seconds
-from netcore.testing.simulation.arguments import check_callable, check_host, several
+from netcore.testing.simulation.arguments import check_callable, check_host
 from netcore.testing.simulation.clock import check_jump, rate_of
 from netcore.testing.simulation.host import Host
 from netcore.testing.simulation.net.links import shape_of
@@ -237,11 +237,11 @@ class Crash(PlannedFault):
 
 @dataclass(frozen=True, repr=False)
 class LinkChange(PlannedFault):
-    """What lies between two hosts is of another kind; see ``Simulation.link``.
+    """What lies between two hosts, or between one and several, is of another kind; see ``Simulation.link``.
 
     Attributes:
         a: A host's name.
-        b: The other's.
+        b: The other's, or a tuple of the names of several others.
         latency: Seconds that a packet takes. None for what it was, here and for what follows.
         bandwidth: Bytes a second.
         loss: How many packets get lost, from 0 to 1.
@@ -250,8 +250,8 @@ class LinkChange(PlannedFault):
     """
 
     a: str
-    b: str
-    latency: float | None = field(default=None, kw_only=True)
+    b: Names
+    latency: Number | None = field(default=None, kw_only=True)
     bandwidth: float | None = field(default=None, kw_only=True)
     loss: float | None = field(default=None, kw_only=True)
     reorder: float | None = field(default=None, kw_only=True)
@@ -265,45 +265,52 @@ class LinkChange(PlannedFault):
             ValueError: See there.
         """
         super().__post_init__()
-        asked = {name: getattr(self, name) for name in _SHAPE}
-        shape_of(self.a, self.b, **{name: value for name, value in asked.items() if value is not None})
+        if not _tuple(self.b, "b"):
+            raise ValueError(f"{self!r}: there is nobody on one side")
+        for b in _tuple(self.b, "b"):
+            shape_of(self.a, b, **self._asked)
 
     @property
     def names(self) -> tuple[str, ...]:
         """See ``PlannedFault.names``."""
-        return (self.a, self.b)
+        return (self.a, *_tuple(self.b, "b"))
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        asked = {name: getattr(self, name) for name in _SHAPE}
+        return {name: value for name, value in asked.items() if value is not None}
+
+    @property
+    def _links(self) -> list[tuple[str, str]]:
+        """The links that it is about, each in the same order, whichever host is named first."""
+        return [(min(self.a, b), max(self.a, b)) for b in _tuple(self.b, "b")]
 
     def begin(self, course: Course) -> None:
         """See ``PlannedFault.begin``.
 
         :meta private:
         """
-        if self._key not in course.before:
-            course.before[self._key] = course.simulation.link_between(self.a, self.b)
-        self._lay(course, [*self._others(course), self])
+        for link in self._links:
+            if link not in course.links:
+                course.links[link] = course.simulation.link_between(*link)
+            self._lay(course, link, [*course.others(self), self])
 
     def end(self, course: Course) -> None:
         """See ``PlannedFault.end``.
 
         :meta private:
         """
-        self._lay(course, self._others(course))
+        for link in self._links:
+            self._lay(course, link, course.others(self))
 
-    @property
-    def _key(self) -> tuple[str, ...]:
-        return ("link", *sorted(self.names))
-
-    def _others(self, course: Course) -> list[LinkChange]:
-        return [each for each in course.others(self) if each._key == self._key]
-
-    def _lay(self, course: Course, changes: list[LinkChange]) -> None:
-        shape = dict(course.before[self._key])
+    def _lay(self, course: Course, link: tuple[str, str], present: list[LinkChange]) -> None:
+        shape = dict(course.links[link])
+        changes = [each for each in present if link in each._links]
         for change in changes:
-            asked = {name: getattr(change, name) for name in _SHAPE}
-            shape |= {name: value for name, value in asked.items() if value is not None}
-        course.simulation.link(self.a, self.b, **shape)
+            shape |= change._asked
+        course.simulation.link(*link, **shape)
         if not changes:
-            del course.before[self._key]
+            del course.links[link]
 
 
 @dataclass(frozen=True, repr=False)
@@ -339,7 +346,7 @@ class ClockSkew(PlannedFault):
         :meta private:
         """
         clock = course.simulation.host(self.host).clock
-        course.before.setdefault(("clock", self.host), clock.rate)
+        course.rates.setdefault(self.host, clock.rate)
         clock.skew(self.rate)
 
     def end(self, course: Course) -> None:
@@ -349,7 +356,7 @@ class ClockSkew(PlannedFault):
         """
         clock = course.simulation.host(self.host).clock
         others = [each.rate for each in course.others(self) if each.host == self.host]
-        clock.skew(others[-1] if others else course.before.pop(("clock", self.host)))
+        clock.skew(others[-1] if others else course.rates.pop(self.host))
 
 
 @dataclass(frozen=True, repr=False)
@@ -470,13 +477,15 @@ class Course:
     Attributes:
         simulation: As given.
         restart: As given.
-        before: What there was before a fault has changed it.
+        links: What was between two hosts before a fault has changed it.
+        rates: How fast a host's clock was likewise.
     """
 
     def __init__(self, simulation: Simulated, restart: Callable[[Host], object]) -> None:
         self.simulation: Simulated = simulation
         self.restart: Callable[[Host], object] = restart
-        self.before: dict[tuple[str, ...], Any] = {}
+        self.links: dict[tuple[str, str], dict[str, Any]] = {}
+        self.rates: dict[str, float] = {}
         self._present: list[PlannedFault] = []
 
     def begin(self, fault: PlannedFault) -> None:
@@ -494,5 +503,9 @@ class Course:
         return [each for each in self._present if type(each) is type(fault)]
 
 
-def _tuple(names: Names, what: str) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else several(names, what)
+def _tuple(names: Any, what: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        return (names,)
+    if not isinstance(names, Sequence) or isinstance(names, bytes):
+        raise TypeError(f"{what} is {names!r}: it must be a host's name, or a tuple of several")
+    return tuple(names)
