@@ -99,6 +99,16 @@ class Machine:
             what: The call, for the message.
         """
 
+    def check_socket(self, sock: object) -> None:
+        """Raises where a socket is another machine's, whose number would be somebody else's here. Any thread.
+
+        Args:
+            sock: What is to be taken over, which may be no socket at all.
+
+        Raises:
+            UnsupportedOperationError: It is not of this machine.
+        """
+
     def raised(self, error: Exception, what: str) -> None:
         """Is told of an exception of the application's that goes to the log, and no further.
 

@@ -69,6 +69,7 @@ class Enroller:
 
     def enroll(self, sock: socket.socket, context: object) -> Future[Conn]:
         """See ``EventLoop.enroll``. Any thread."""
+        self._site.machine.check_socket(sock)
         _check_enrollable(sock)
         network = "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
         remote = unpack_name(pack_name(sock.family, sock.getpeername()), network)
@@ -109,8 +110,10 @@ class Enroller:
             spare = duplicate(given.ours)  # by which the socket can be given back
             conn = self._make(given, remote, local, context)
         except BaseException as error:
-            _give_back(given, spare if spare >= 0 else given.ours.detach())
-            future.set_exception(as_exception(error))
+            try:
+                _give_back(given, spare if spare >= 0 else given.ours.detach())
+            finally:  # what may fail, too, as with a number that is no socket any more
+                future.set_exception(as_exception(error))
             if not isinstance(error, Exception):
                 raise
         else:

@@ -17,6 +17,7 @@ from netcore import (
     InvalidAddressError,
     UnsupportedOperationError,
 )
+from netcore.eventloop import enroller
 from netcore.poll import open_poller
 from netcore.testing import RecordingHandler
 
@@ -181,6 +182,18 @@ def test_a_datagram_socket_is_given_back_too():
         assert sock.gettimeout() == 20
         sock.send(b"still mine")
         assert peer.recv(20) == b"still mine"
+
+
+def test_who_enrolls_is_told_though_the_socket_cannot_be_given_back(pair, monkeypatch, open_descriptors):
+    def fails(given, fd):
+        socket.close(fd)
+        raise MemoryError
+
+    monkeypatch.setattr(enroller, "_give_back", fails)
+    with Client(RecordingHandler(), poller=Refuses) as client:
+        with pytest.raises(OSError, match="no more watches"):
+            client.engine.enroll(pair[0]).result(30)
+        assert client.engine.running
 
 
 def test_a_loop_that_has_ended_leaves_the_socket_as_it_was(pair):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from netcore import Action, Conn, EventHandler
+from netcore import Action, Conn, EventHandler, UnsupportedOperationError
 from netcore.testing import Host, Simulation, SimulationError
 
 
@@ -98,6 +98,33 @@ def test_a_pair_is_enrolled(simulation: Simulation) -> None:
         far.settimeout(5)
         assert far.recv(100) == b"hello"
         far.close()
+
+
+def test_a_socket_that_is_not_the_hosts_is_not_enrolled(simulation: Simulation) -> None:
+    host = simulation.host("a")
+    client = host.client(Echo())
+    theirs: list[socket.socket] = []
+    ours: list[socket.socket] = []
+    for where, pair in ((simulation.host("b"), theirs), (host, ours)):
+        with where:
+            pair += socket.socketpair()
+    real = socket.socketpair()
+    with pytest.raises(UnsupportedOperationError, match="a `with` block of host 'a'"):
+        client.enroll(ours[0])
+    with simulation.host("b"):
+        for each in (ours[0], theirs[0]):
+            with pytest.raises(UnsupportedOperationError, match="host 'a'"):
+                client.enroll(each)
+    with host:
+        for each in (theirs[0], real[0]):
+            with pytest.raises(UnsupportedOperationError, match="not of host 'a'"):
+                client.enroll(each)
+        ours[1].send(b"hello")
+        client.enroll(ours[0])
+        ours[1].settimeout(5)
+        assert ours[1].recv(100) == b"hello"
+    for each in real:  # nobody has touched these
+        each.close()
 
 
 def test_what_is_closed_or_another_hosts_is_refused(simulation: Simulation, host: Host) -> None:

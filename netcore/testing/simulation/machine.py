@@ -10,10 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from netcore._latch import Latch
-from netcore._machine import Machine
+from netcore._machine import Machine, current
 from netcore.engine.process import track as track_engine
 from netcore.engine.threads import LoopThreads
 from netcore.engine.watchdog import Watchdog
+from netcore.errors import UnsupportedOperationError
 from netcore.eventloop import AccessLog
 from netcore.eventloop.log_writer import LogWriter
 from netcore.eventloop.reserve import Reserve
@@ -24,7 +25,9 @@ from netcore.testing.conformance.surroundings import Surroundings
 from netcore.testing.faulty_sockets import FaultySockets
 from netcore.testing.simulation.actors import LoopActors, Stage
 from netcore.testing.simulation.coroutines.roll import Coroutines, variant
+from netcore.testing.simulation.net.handles import kernel_of
 from netcore.testing.simulation.net.linux import FACTS
+from netcore.testing.simulation.net.sockets import RealSocket, SimulatedSocket
 from netcore.testing.simulation.parts import (
     HeldDescriptor,
     Jobs,
@@ -169,6 +172,16 @@ class SimulatedMachine(Machine):
     def serve_until_signalled(self, what: str) -> None:
         """See ``Machine.serve_until_signalled``: no signal comes to a host."""
         self._world.forbid(what, "Host.engine")
+
+    def check_socket(self, sock: object) -> None:
+        """See ``Machine.check_socket``."""
+        if isinstance(sock, SimulatedSocket):
+            if kernel_of(sock) is not self.kernel:
+                raise UnsupportedOperationError(f"{sock!r} is not of host {self._host.name!r}")
+            if current() is not self:
+                raise UnsupportedOperationError(f"this is for a `with` block of host {self._host.name!r}")
+        elif isinstance(sock, RealSocket):
+            raise UnsupportedOperationError(f"{sock!r} is a real one, and not of host {self._host.name!r}")
 
     def exiting(self, error: BaseException) -> None:
         """See ``Machine.exiting``. An exit is the program's own; what else it is, is the test's."""

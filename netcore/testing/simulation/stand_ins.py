@@ -24,7 +24,7 @@ from netcore.testing.simulation.net.descriptors import FIRST_DESCRIPTOR
 from netcore.testing.simulation.net.handles import kernel_here
 from netcore.testing.simulation.net.names import Names
 from netcore.testing.simulation.net.numbers import BY_NUMBER
-from netcore.testing.simulation.net.sockets import SimulatedSocket, dup, fromfd, socketpair
+from netcore.testing.simulation.net.sockets import RealSocket, SimulatedSocket, dup, fromfd, socketpair
 from netcore.testing.simulation.poller import SimulatedPoller
 from netcore.testing.simulation.polling import simulated_poll, simulated_select
 from netcore.testing.simulation.socket_files import FUNCTIONS
@@ -54,7 +54,6 @@ except ImportError:  # Windows
 else:
     _FORBIDDEN.append((_posixsubprocess, ["fork_exec"], "starting a process"))  # that of multiprocessing
 
-_RealSocket = socket.socket
 _SELECTORS = [f"{kind}Selector" for kind in ("Default", "Select", "Poll", "Epoll", "Devpoll", "Kqueue")]
 _COUNTS = ("cpu_count", "process_cpu_count")
 _CPUS = 2
@@ -118,7 +117,7 @@ def stand_ins(world: World, thread: int) -> list[tuple[Any, str, Make]]:
     found += [(socket, name, here(each)) for name, each in functions.items() if hasattr(socket, name)]
     found.append((ssl.SSLContext, "wrap_socket", partial(_wrap_socket, world)))
     # What has taken the class out of its module, or is made from it, finds this:
-    found.append((_RealSocket, "__init__", partial(_forbidden, world, thread, "a real socket")))
+    found.append((RealSocket, "__init__", partial(_forbidden, world, thread, "a real socket")))
     found.append((socket, "socket", partial(_socket_class, thread)))
     return found
 

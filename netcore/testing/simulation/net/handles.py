@@ -22,7 +22,7 @@ from netcore.testing.simulation.net.failures import failure
 from netcore.testing.simulation.net.kernel import Kernel
 from netcore.testing.simulation.net.streams import StreamEndpoint
 
-__all__ = ["TO_READ", "TO_WRITE", "Handle", "kernel_here"]
+__all__ = ["TO_READ", "TO_WRITE", "Handle", "kernel_here", "kernel_of"]
 
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 _FLAGS = _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
@@ -51,6 +51,11 @@ def kernel_here() -> Kernel:
     found = current.kernel()
     assert isinstance(found, Kernel)
     return found
+
+
+def kernel_of(handle: Handle) -> Kernel:
+    """Returns the kernel that has a descriptor. Any code's."""
+    return handle._kernel
 
 
 class Handle:

@@ -19,9 +19,10 @@ from netcore.testing.simulation.net.failures import failure
 from netcore.testing.simulation.net.handles import TO_READ, TO_WRITE, kernel_here
 from netcore.testing.simulation.net.transfers import Transferring
 
-__all__ = ["SimulatedSocket", "dup", "fromfd", "socketpair"]
+__all__ = ["RealSocket", "SimulatedSocket", "dup", "fromfd", "socketpair"]
 
-_RealSocket = socket.socket
+RealSocket = socket.socket
+"""What is so called where no world runs."""
 _PROTOCOL: int = getattr(socket, "SO_PROTOCOL", 38)
 
 
@@ -135,7 +136,7 @@ class SimulatedSocket(Transferring):
 
     # Files
 
-    makefile = _RealSocket.makefile
+    makefile = RealSocket.makefile
 
     def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
         """Sends a file, or so many bytes of it, by reading it."""
