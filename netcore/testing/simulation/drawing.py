@@ -107,7 +107,9 @@ def draw_fault(
     make, possible = makes[kind]
     unit = _EXACTNESS[choose(len(_EXACTNESS))]
     most = max(int(duration * _PER_SECOND), 1)
-    at = choose(most) // unit * unit
+    # Up, since hardly anything fails at the very beginning: Hypothesis tries a larger unit by itself when it
+    # makes a fault simpler, without another beginning.
+    at = min(-(-choose(most) // unit), (most - 1) // unit) * unit
     lasting = (choose(most) // unit + 1) * unit
     return make(which % possible, at / _PER_SECOND, min(lasting, most - at) / _PER_SECOND)
 
