@@ -108,9 +108,9 @@ class KcpSession:
 
     @property
     def held(self) -> int:
-        """See ``Filter.held``: bytes that the peer has not acknowledged; in the end also what it is owed."""
+        """See ``Filter.held``: bytes that are not acknowledged; 1 in the end while a receipt is owed."""
         kcp = self._kcp
-        return 0 if kcp is None else kcp.held or (kcp.owing and self._is_waited_for())
+        return 0 if kcp is None else kcp.held or int(kcp.owing and self._is_waited_for())
 
     def _is_waited_for(self) -> bool:
         return self.conn.close_reason is not CloseReason.TIMEOUT  # for it has been silent for too long
