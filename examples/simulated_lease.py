@@ -105,7 +105,7 @@ def simulate(seed: int, clocks: bool = False) -> Simulation:
 def main() -> None:
     """Runs one world, and says what it has come to."""
     parser = argparse.ArgumentParser(description="Simulates a lease in Redis that three workers want.")
-    parser.add_argument("--seed", type=int, default=1, help="what decides everything (default: 1)")
+    parser.add_argument("--seed", type=int, default=7, help="what decides everything (default: 7)")
     parser.add_argument("--clocks", action="store_true", help="have clocks go wrong, too")
     arguments = parser.parse_args()
     begun = time.perf_counter()
