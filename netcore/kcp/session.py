@@ -231,16 +231,15 @@ class Kcp:
         It is never earlier than `now`, and after an `update` at that time it is later; a minute later while
         there is nothing to do, of which `next_due` says so.
         """
-        now = _checked(now)
         if self._flush_at is None:
-            return now
+            return _checked(now)
         due = self.next_due(now)
-        return now + _LONGEST_REST if due is None else due
+        return _checked(now) + _LONGEST_REST if due is None else due
 
     def next_due(self, now: float) -> float | None:
         """Returns the same time, but None while there is nothing to do until something is sent or comes."""
         now = _checked(now)
-        now_ms = _milliseconds(now)
+        now_ms = _rounded(now)
         wanted = self._wanted_at(now_ms)
         if wanted is None:
             return None
@@ -341,8 +340,13 @@ def _checked(time: float) -> float:
 
 
 def _milliseconds(time: float) -> int:
+    return _rounded(_checked(time))
+
+
+def _rounded(seconds: float) -> int:
+    """Returns milliseconds."""
     # To the nearest one, so that a time which `next_update` returned is the same one when it comes back.
-    return int(_checked(time) * 1000 + 0.5)
+    return int(seconds * 1000 + 0.5)
 
 
 def _owned(data: Buffer) -> bytes:
